@@ -1,0 +1,96 @@
+"""Every error that Turnlog raises itself, in one tree.
+
+Each one also derives from the builtin it resembles, so that code written
+against plain Python errors keeps working. Errors of a driver pass through as
+they are wherever we have nothing truer to say.
+
+    TurnlogError
+    ├── Conflict        (RuntimeError)  the log did not end where the writer expected
+    ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
+    ├── SchemaError     (RuntimeError)  the database was made by a newer Turnlog
+    ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
+    └── Unreadable      (ValueError)    a stored record can't be opened or decoded
+
+No error text holds the contents of an item.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from turnlog.store import Log
+
+__all__ = [
+    "Conflict",
+    "InvalidItem",
+    "SchemaError",
+    "StoreClosed",
+    "TurnlogError",
+    "Unreadable",
+]
+
+
+class TurnlogError(Exception):
+    """The root of every error that Turnlog raises itself."""
+
+
+class Conflict(TurnlogError, RuntimeError):
+    """The log did not end where the writer expected. Nothing was written.
+
+    Read the log again, decide anew, and repeat with the position found there.
+    """
+
+    def __init__(self, log: Log, expected: int, actual: int) -> None:
+        super().__init__(log, expected, actual)
+        self.log = log
+        self.expected = expected
+        self.actual = actual
+
+    def __str__(self) -> str:
+        return (
+            f"log {self.log.name!r} of session {self.log.session!r} ends at position "
+            f"{self.actual}, not at {self.expected}: somebody else wrote to it"
+        )
+
+
+class InvalidItem(TurnlogError, TypeError):
+    """An item has no JSON form. Nothing was written.
+
+    `path` names the place inside the item, such as ``item.content[0].data``.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+class SchemaError(TurnlogError, RuntimeError):
+    """The database holds a schema that this version does not know."""
+
+
+class StoreClosed(TurnlogError, RuntimeError):
+    """The session or store was used after it was closed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is closed")
+
+
+class Unreadable(TurnlogError, ValueError):
+    """A stored record can't be opened or decoded. It is still stored."""
+
+    def __init__(self, log: Log, position: int, problem: str) -> None:
+        super().__init__(log, position, problem)
+        self.log = log
+        self.position = position
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return (
+            f"record {self.position} of log {self.log.name!r} of session "
+            f"{self.log.session!r}: {self.problem}"
+        )

@@ -1,0 +1,219 @@
+"""One conversation, over any store."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from turnlog.errors import Conflict, StoreClosed
+from turnlog.items import Item, decode_all, encode_all
+from turnlog.settings import SessionSettings, SettingsLike
+from turnlog.store import Log, Record, Store
+
+__all__ = ["Session", "SessionABC", "StoredSession"]
+
+_logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Session(Protocol):
+    """What a runner needs of a conversation; any class with these members will do."""
+
+    session_id: str
+    session_settings: SessionSettings | None = None
+
+    async def get_items(self, limit: int | None = None) -> list[Item]:
+        """The newest `limit` items, oldest first; None means all."""
+        ...
+
+    async def add_items(self, items: list[Item]) -> None:
+        """Put `items` at the end, in order, all of them or none."""
+        ...
+
+    async def pop_item(self) -> Item | None:
+        """Take the newest item away and return it; None if there is none."""
+        ...
+
+    async def clear_session(self) -> None:
+        """Forget all items."""
+        ...
+
+
+class SessionABC(ABC):
+    """A base for session classes of your own.
+
+    `get_items` and `add_items` are needed; a class that can neither pop nor clear
+    says so when it is asked to. `clear` and `clear_session` are one thing: define
+    either.
+    """
+
+    session_id: str
+    session_settings: SessionSettings | None = None
+
+    @abstractmethod
+    async def get_items(self, limit: int | None = None) -> list[Item]:
+        """The newest `limit` items, oldest first; None means all."""
+
+    @abstractmethod
+    async def add_items(self, items: list[Item]) -> None:
+        """Put `items` at the end, in order, all of them or none."""
+
+    async def pop_item(self) -> Item | None:
+        """Take the newest item away and return it; None if there is none."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement pop_item()")
+
+    async def clear_session(self) -> None:
+        """Forget all items."""
+        if type(self).clear is SessionABC.clear:
+            raise NotImplementedError(f"{type(self).__name__} does not implement clear_session()")
+        await self.clear()
+
+    async def clear(self) -> None:
+        """The same as `clear_session`."""
+        await self.clear_session()
+
+
+class StoredSession(SessionABC):
+    """A cheap handle on one conversation in a store.
+
+    Making one costs microseconds and opens nothing; make one per request if you
+    like. The store is yours: closing the session leaves it open.
+
+    session_id: any string; every id is a conversation of its own.
+    branch: which continuation of the conversation, "main" unless told.
+    session_settings: a `SessionSettings`, a dict, or None. Assigning later takes effect.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        store: Store,
+        *,
+        branch: str = "main",
+        session_settings: SettingsLike = None,
+    ) -> None:
+        if not isinstance(session_id, str):
+            raise TypeError(f"session_id is a str, not {type(session_id).__name__}: use str(…)")
+        self.session_id = session_id
+        self.store = store
+        self.branch = branch
+        self.session_settings = session_settings
+        self.closed = False
+        #: Positions of records that reads left out because they can't be decoded.
+        self.unreadable: set[int] = set()
+
+    @property  # type: ignore[override]
+    def session_settings(self) -> SessionSettings:
+        """What is read when the caller doesn't say; never None."""
+        return self._settings
+
+    @session_settings.setter
+    def session_settings(self, value: SettingsLike) -> None:
+        self._settings = SessionSettings.of(value)
+
+    async def get_items(self, limit: int | None = None) -> list[Item]:
+        """The newest `limit` items, oldest first.
+
+        limit: None means `session_settings.limit`, and all items if that is None too;
+            0 means none; a negative number means all.
+
+        Records that can't be decoded are left out, logged with their position, and
+        stay stored; the limit counts the others.
+        """
+        log = self._log()
+        if limit is None:
+            limit = self.session_settings.limit
+        if limit is None or limit < 0:
+            return self._decoded(await self.store.read(log))
+        items: list[Item] = []
+        before = None
+        while len(items) < limit:
+            # Twice what is missing from the second round on: bad records come in runs.
+            wanted = limit if before is None else 2 * (limit - len(items))
+            records = await self.store.read(log, before=before, limit=wanted)
+            items = self._decoded(records) + items
+            if len(records) < wanted:
+                break
+            before = records[0].position
+        return items[-limit:] if limit else []
+
+    async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+        """Put `items` at the end, in order, all of them or none.
+
+        items: dicts, dataclasses, or models with `model_dump`. What JSON has no form
+            for raises `InvalidItem` before anything is written.
+        key: a name for this write. However often it is tried with the same key, it
+            happens once; so a try whose answer was lost can safely be repeated.
+
+        If cancelled, it waits until the outcome is known: the items are all there or
+        none is.
+        """
+        log = self._log()
+        payloads = encode_all(items)
+        if payloads:
+            await self.store.append(log, payloads, key=key)
+
+    async def pop_item(self) -> Item | None:
+        """Take the newest item away and return it; None if there is none.
+
+        Two calls never return the same item. Records that can't be decoded are
+        removed on the way.
+        """
+        log = self._log()
+        while True:
+            last, doomed, item = await self._newest(log)
+            if last == 0:
+                return None
+            try:
+                await self.store.remove(log, after=doomed - 1, expect=last)
+            except Conflict:
+                continue  # somebody else wrote first: look again
+            return item
+
+    async def clear_session(self) -> None:
+        """Forget this conversation; on the main branch, all its branches and notes too."""
+        log = self._log()
+        await self.store.delete(log.session, None if log.name == "main" else log.name)
+
+    def _log(self) -> Log:
+        if self.closed:
+            raise StoreClosed(type(self).__name__)
+        return Log(self.session_id, self.branch)
+
+    async def _newest(self, log: Log) -> tuple[int, int, Item | None]:
+        """The log's last position; where to cut to take the newest item; that item."""
+        last, cut, wanted = 0, 0, 1
+        while True:
+            records = await self.store.read(log, before=cut or None, limit=wanted)
+            last = last or (records[-1].position if records else 0)
+            for record, item in zip(reversed(records), reversed(_items(records)), strict=True):
+                cut = record.position
+                if item is not None:
+                    return last, cut, item
+            if len(records) < wanted:
+                return last, cut, None
+            wanted *= 2
+
+    def _decoded(self, records: list[Record]) -> list[Item]:
+        items = _items(records)
+        if None in items:
+            self._report(
+                {r.position for r, item in zip(records, items, strict=True) if item is None}
+            )
+        return [item for item in items if item is not None]
+
+    def _report(self, positions: set[int]) -> None:
+        for position in sorted(positions - self.unreadable):
+            _logger.warning(
+                "session %r, branch %r: record %d can't be decoded and is left out",
+                self.session_id,
+                self.branch,
+                position,
+            )
+        self.unreadable |= positions
+
+
+def _items(records: list[Record]) -> list[Item | None]:
+    return decode_all([record.payload for record in records])

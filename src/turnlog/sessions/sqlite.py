@@ -1,0 +1,68 @@
+"""Conversations in an SQLite file, or in memory."""
+
+from __future__ import annotations
+
+import os
+
+from turnlog.session import StoredSession
+from turnlog.settings import SettingsLike
+from turnlog.stores.memory import MemoryStore
+from turnlog.stores.sqlite import SQLiteStore, Tables
+
+__all__ = ["AsyncSQLiteSession", "SQLiteSession"]
+
+
+class _SQLiteSession(StoredSession):
+    """One conversation in an SQLite file.
+
+    Making one costs microseconds and opens nothing; make one per request if you
+    like. Sessions on one file share its connections.
+
+    session_id: any string; every id is a conversation of its own.
+    db_path: the database file; ":memory:" keeps the conversation in this object alone.
+    sessions_table, messages_table: the tables, shared with the OpenAI Agents SDK.
+    session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        db_path: str | os.PathLike[str] = ":memory:",
+        sessions_table: str = "agent_sessions",
+        messages_table: str = "agent_messages",
+        session_settings: SettingsLike = None,
+        *,
+        settings: SettingsLike = None,
+    ) -> None:
+        if session_settings is not None and settings is not None:
+            raise TypeError("session_settings and settings are one thing: give either")
+        tables = Tables(sessions_table, messages_table)
+        self._store: MemoryStore | SQLiteStore
+        if os.fspath(db_path) == ":memory:":
+            self._store = MemoryStore()
+        else:
+            self._store = SQLiteStore(db_path, tables=tables)
+        super().__init__(session_id, self._store, session_settings=session_settings or settings)
+        self.db_path = db_path
+        self.sessions_table = sessions_table
+        self.messages_table = messages_table
+
+    def _close(self) -> None:
+        self.closed = True
+        self._store.close()
+
+
+class SQLiteSession(_SQLiteSession):
+    __doc__ = _SQLiteSession.__doc__
+
+    def close(self) -> None:
+        """Let go of the file. Closing twice is fine."""
+        self._close()
+
+
+class AsyncSQLiteSession(_SQLiteSession):
+    __doc__ = _SQLiteSession.__doc__
+
+    async def close(self) -> None:
+        """Let go of the file. Closing twice is fine."""
+        self._close()

@@ -1,0 +1,248 @@
+"""The contract between conversations and databases.
+
+A `Store` keeps named, append-only logs of bytes. It knows nothing of JSON,
+roles, turns or settings: all that is written once, above. Every verb is
+mandatory, so every store has every feature. `turnlog.testing.StoreTests` is
+this promise as a test class.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Cursor", "Head", "Layer", "Log", "Record", "Store", "check"]
+
+
+class Log(NamedTuple):
+    """The name of one ordered run of records."""
+
+    session: str
+    #: Branches have plain names; auxiliary logs begin with ":".
+    name: str = "main"
+
+
+class Record(NamedTuple):
+    """One entry of a log, as stored."""
+
+    #: Grows strictly within a log and is never used again, not even after removal or deletion.
+    position: int
+    payload: bytes
+    #: Seconds since the epoch, UTC; some stores keep whole seconds only.
+    created_at: float
+
+
+class Cursor(NamedTuple):
+    """A place in the list of sessions: the one right after this session's head."""
+
+    updated_at: float
+    session: str
+
+
+class Head(NamedTuple):
+    """What is known of a log without reading it."""
+
+    log: Log
+    #: The position of the last record, 0 when the log is empty.
+    last: int
+    #: How many records the log holds.
+    length: int
+    #: Seconds since the epoch, UTC.
+    created_at: float
+    #: Seconds since the epoch, UTC, of the last append, removal or note.
+    updated_at: float
+    #: A small annotation, such as a title; b"" when none.
+    note: bytes
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where `Store.sessions` goes on after this head."""
+        return Cursor(self.updated_at, self.log.session)
+
+
+class Store(ABC):
+    """One database behind the contract.
+
+    A store is long-lived and shared by all its sessions, from any number of
+    tasks, threads and event loops. An ``async with`` block closes it at its end.
+
+    Within one log, the order that readers see is the order of commits: a later
+    read always extends an earlier one. A write that is cancelled waits until
+    its outcome is known; it happened wholly or not at all. After `aclose`, every
+    verb raises `StoreClosed`. Names and keys that the database can't hold raise
+    `ValueError` before anything is written.
+    """
+
+    @abstractmethod
+    async def append(
+        self,
+        log: Log,
+        payloads: Sequence[bytes],
+        *,
+        expect: int | None = None,
+        key: str | None = None,
+    ) -> int:
+        """Put `payloads` at the end of `log`, in order, all of them or none.
+
+        Returns the position of the log's last record. With no payloads, nothing is
+        written and no log is made, but `expect` is still checked.
+
+        expect: raises `Conflict` unless the log ends at this position (0: is empty).
+        key: an append with this key happens once on this log, however often it is tried;
+            a later try returns what the first returned, whatever its other arguments.
+            Keys outlive the records and are forgotten when the log is deleted.
+        """
+
+    @abstractmethod
+    async def read(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Record]:
+        """The newest `limit` records with after < position < before, oldest first.
+
+        A log that doesn't exist is empty. A negative `limit` raises `ValueError`.
+        """
+
+    @abstractmethod
+    async def remove(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        expect: int | None = None,
+    ) -> int:
+        """Drop the records with after < position < before, all of them or none.
+
+        Returns how many were dropped. The log stays, even if nothing is left in it.
+
+        expect: raises `Conflict` unless the log ends at this position.
+        """
+
+    @abstractmethod
+    async def annotate(self, log: Log, note: bytes) -> None:
+        """Set the note in the head of `log`, making the log if need be."""
+
+    @abstractmethod
+    async def logs(self, session: str) -> list[Head]:
+        """The heads of all logs of `session`, by name."""
+
+    @abstractmethod
+    async def sessions(
+        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+    ) -> list[Head]:
+        """The heads of the main logs, most recently changed first.
+
+        prefix: only sessions whose id begins with exactly these characters.
+        after: the `cursor` of the last head of the page before.
+        limit: at most this many; a negative one raises `ValueError`.
+        """
+
+    @abstractmethod
+    async def delete(self, session: str, name: str | None = None) -> None:
+        """Forget one log of `session`, or all of them. Deleting nothing is fine."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Finish what is under way and let go of the database. Closing twice is fine."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class Layer(Store):
+    """A store in front of a store. It forwards everything; override what you change.
+
+    Layers compose: each passes the store's own tests.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+
+    async def append(
+        self,
+        log: Log,
+        payloads: Sequence[bytes],
+        *,
+        expect: int | None = None,
+        key: str | None = None,
+    ) -> int:
+        return await self.inner.append(log, payloads, expect=expect, key=key)
+
+    async def read(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Record]:
+        return await self.inner.read(log, after=after, before=before, limit=limit)
+
+    async def remove(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        expect: int | None = None,
+    ) -> int:
+        return await self.inner.remove(log, after=after, before=before, expect=expect)
+
+    async def annotate(self, log: Log, note: bytes) -> None:
+        await self.inner.annotate(log, note)
+
+    async def logs(self, session: str) -> list[Head]:
+        return await self.inner.logs(session)
+
+    async def sessions(
+        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+    ) -> list[Head]:
+        return await self.inner.sessions(prefix=prefix, after=after, limit=limit)
+
+    async def delete(self, session: str, name: str | None = None) -> None:
+        await self.inner.delete(session, name)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+def check(*texts: str | None, payloads: Sequence[bytes] = (), limit: int | None = None) -> None:
+    """Refuse arguments that no store can honour. Stores call it before they write.
+
+    Raises `TypeError` for a text that is not a str and a payload that is not bytes,
+    `ValueError` for a text with lone surrogates and for a negative limit.
+    """
+    for text in texts:
+        if text is None or (isinstance(text, str) and text.isascii()):
+            continue
+        if not isinstance(text, str):
+            raise TypeError(f"ids, log names and keys are str, not {type(text).__name__}")
+        if _SURROGATE.search(text):
+            raise ValueError("an id, log name or key holds a lone surrogate; UTF-8 has none")
+    for payload in payloads:
+        if not isinstance(payload, bytes):
+            raise TypeError(f"payloads are bytes, not {type(payload).__name__}")
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit is {limit}; it must not be negative")
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")

@@ -1,0 +1,1 @@
+"""Databases behind the contract, one module or package each; none knows another."""

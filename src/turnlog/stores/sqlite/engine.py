@@ -1,0 +1,250 @@
+"""One engine per database file and process: a writer thread and a few readers.
+
+The writer commits whatever is queued as one transaction, so that many callers
+share one flush to the disk. A caller hears of its write only after the commit.
+
+    callers ── orders ──▶ queue ──▶ writer thread:  BEGIN · jobs · COMMIT · answers
+    callers ── queries ─▶ queue ──▶ reader threads: job · answer
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from turnlog.errors import Conflict, StoreClosed
+from turnlog.stores.sqlite.clock import Clock
+from turnlog.stores.sqlite.connections import is_busy, open_reader, open_writer, patiently
+from turnlog.stores.sqlite.orders import Answer, Job, Order, Outcome, deliver
+from turnlog.stores.sqlite.worker import Worker
+
+__all__ = ["Engine"]
+
+T = TypeVar("T")
+
+# Each reader costs two descriptors; more of them would only wait for the interpreter.
+_READERS = 3
+# Bounds how long the first order of a transaction waits for the statements of the last.
+_TOGETHER = 1024
+# Sessions are often made and closed per request. Without users, an engine stays open
+# this many seconds, so that the next request finds it warm.
+_LINGER = 1.0
+
+
+class Engine:
+    """All of one process's traffic with one database file.
+
+    timeout: how many seconds a lock of another process is waited for.
+    retire: called by the writer thread when the engine has had no users for a while;
+        it calls `close_door` unless somebody has come.
+    """
+
+    def __init__(self, path: Path, timeout: float, retire: Callable[[Engine], None]) -> None:
+        self.path = path
+        self.clock = Clock()
+        #: Table names whose schema is known to be up to date.
+        self.prepared: set[object] = set()
+        #: Set once this engine takes no more work.
+        self.retired = False
+        self._timeout = timeout
+        self._retire = retire
+        self._file: tuple[int, int] | None = None
+        self._users: set[weakref.ref[object]] = set()
+        self._door = threading.Lock()
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._queries: SimpleQueue[Order | None] = SimpleQueue()
+        self._readers: list[Worker] = []
+        self._writer = self._hire("writer", open_writer, self._write)
+
+    # Users
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody is attached."""
+        return bool(self._users)
+
+    def attach(self, user: object) -> None:
+        """Keep the engine open until `user` is detached or garbage."""
+        self._users.add(weakref.ref(user, self._forget))
+
+    def detach(self, user: object) -> None:
+        """Let `user` go; what it ordered is still done."""
+        self._forget(weakref.ref(user))
+
+    def _forget(self, user: weakref.ref[object]) -> None:
+        # The garbage collector may call this at any point of any thread, so it takes
+        # no lock: discarding from a set and putting into a SimpleQueue are safe there.
+        self._users.discard(user)
+        if not self._users:
+            self._orders.put(None)
+
+    # Work
+
+    async def write(self, job: Job[T]) -> T:
+        """Run `job` in a transaction and wait for its commit, even when cancelled."""
+        loop = asyncio.get_running_loop()
+        outcome: Outcome[T] = Outcome(loop=loop)
+        with self._door:
+            self._admit()
+            self._orders.put(Order(job, loop, outcome))
+        return await outcome
+
+    async def read(self, job: Job[T]) -> T:
+        """Run `job` on what is committed by now."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._door:
+            self._admit()
+            # One reader is enough until a query has to wait.
+            if not self._readers or (len(self._readers) < _READERS and not self._queries.empty()):
+                self._readers.append(self._hire("reader", open_reader, self._read))
+            self._queries.put(Order(job, loop, future))
+        return await future
+
+    def _admit(self) -> None:
+        if self.retired:
+            raise StoreClosed(f"the database {self.path.name}")
+
+    def _hire(
+        self,
+        role: str,
+        connect: Callable[[Path, float], sqlite3.Connection],
+        serve: Callable[[Worker], bool],
+    ) -> Worker:
+        return Worker(f"turnlog-{role}", partial(connect, self.path, self._timeout), serve)
+
+    def lost_its_file(self) -> bool:
+        """Whether the file was deleted or replaced since the engine opened it."""
+        return self._file is not None and self._file != _identity(self.path)
+
+    # The end
+
+    def close_door(self) -> None:
+        """Take no more work. What is queued is done, then the threads end."""
+        with self._door:
+            self.retired = True
+        self._orders.put(None)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the threads have ended, after `close_door`."""
+        for worker in (self._writer, *self._readers):
+            worker.thread.join(timeout)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nothing is under way and no connection is open, until the block ends."""
+        with ExitStack() as stack:
+            stack.enter_context(self._door)
+            for worker in (self._writer, *self._readers):
+                stack.enter_context(worker.gate)
+                worker.let_go()
+            yield
+
+    # Inside the reader threads
+
+    def _read(self, worker: Worker) -> bool:
+        query = self._queries.get()
+        if query is None:
+            return False
+        with worker.gate:
+            answer = self._answer(worker, query)
+        deliver([answer])
+        return True
+
+    def _answer(self, worker: Worker, query: Order) -> Answer:
+        try:
+            result = query.job(worker.cursor())
+            self._file = self._file or _identity(self.path)
+            return Answer(query, result)
+        except Exception as error:  # noqa: BLE001 - it goes to who asked
+            worker.let_go()
+            return self._failed(query, error)
+
+    # Inside the writer thread
+
+    def _write(self, worker: Worker) -> bool:
+        orders = self._next_orders()
+        if not orders:
+            for _ in self._readers:
+                self._queries.put(None)
+            return False
+        with worker.gate:
+            answers = self._commit(worker, orders)
+        deliver(answers)
+        return True
+
+    def _next_orders(self) -> list[Order]:
+        """All that is queued, after waiting for the first; nothing once retired."""
+        patience = None
+        while True:
+            try:
+                order = self._orders.get(timeout=0 if self.retired else patience)
+            except Empty:
+                if self.retired:
+                    return []
+                self._retire(self)
+                continue
+            if order is not None:
+                return [order, *self._queued()]
+            patience = None if self.in_use else _LINGER
+
+    def _queued(self) -> Iterator[Order]:
+        for _ in range(_TOGETHER):
+            if self._orders.empty():
+                return
+            order = self._orders.get()
+            if order is None:
+                self._orders.put(None)  # to be seen after this transaction
+                return
+            yield order
+
+    def _commit(self, worker: Worker, orders: list[Order]) -> list[Answer]:
+        """Commit all orders together. If that fails, each alone: one may be to blame."""
+        try:
+            return patiently(lambda: self._transact(worker.cursor(), orders), self._timeout)
+        except Exception as error:  # noqa: BLE001 - it goes to who ordered
+            worker.let_go()
+            self.prepared.clear()  # the file may not be the one that it was
+            if len(orders) == 1 or is_busy(error):
+                return [self._failed(order, error) for order in orders]
+        return [answer for order in orders for answer in self._commit(worker, [order])]
+
+    def _transact(self, cursor: sqlite3.Cursor, orders: list[Order]) -> list[Answer]:
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            answers = [_carry_out(order, cursor) for order in orders]
+            cursor.execute("COMMIT")
+        except BaseException:
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise
+        self._file = self._file or _identity(self.path)
+        return answers
+
+    def _failed(self, order: Order, error: Exception) -> Answer:
+        if isinstance(error, sqlite3.Error):
+            error.add_note(f"database file: {self.path}")
+        return Answer(order, error=error)
+
+
+def _carry_out(order: Order, cursor: sqlite3.Cursor) -> Answer:
+    try:
+        return Answer(order, order.job(cursor))
+    except Conflict as conflict:
+        return Answer(order, error=conflict)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,91 @@
+"""What the verbs of the contract do inside one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from turnlog.errors import Conflict
+from turnlog.store import Log
+from turnlog.stores.sqlite.clock import Clock
+from turnlog.stores.sqlite.schema import LogStatements, Statements
+
+__all__ = ["annotate", "append", "delete", "remove"]
+
+
+def append(
+    cursor: sqlite3.Cursor,
+    sql: Statements,
+    clock: Clock,
+    log: Log,
+    payloads: Sequence[bytes],
+    expect: int | None,
+    key: str | None,
+) -> int:
+    where, at = sql.place(log)
+    if key is not None:
+        done = cursor.execute(sql.find_key, (*log, key)).fetchone()
+        if done is not None:
+            return int(done[0])
+    if expect is not None or not payloads:
+        last = _check_end(cursor, where, at, log, expect)
+        if not payloads:
+            return last
+    now = clock.tick()
+    cursor.execute(where.touch, (*at, now, now))
+    rows = [(*at, where.stored(payload)) for payload in payloads]
+    cursor.executemany(where.insert, rows[:-1])
+    position = cursor.execute(where.insert, rows[-1]).lastrowid
+    assert position is not None  # noqa: S101 - an insert has one
+    if key is not None:
+        cursor.execute(sql.store_key, (*log, key, position))
+    return position
+
+
+def remove(
+    cursor: sqlite3.Cursor,
+    sql: Statements,
+    clock: Clock,
+    log: Log,
+    span: tuple[int, int],
+    expect: int | None,
+) -> int:
+    where, at = sql.place(log)
+    if expect is not None:
+        _check_end(cursor, where, at, log, expect)
+    removed = cursor.execute(where.remove, (*at, *span)).rowcount
+    if removed:
+        now = clock.tick()
+        cursor.execute(where.touch, (*at, now, now))
+    return removed
+
+
+def annotate(cursor: sqlite3.Cursor, sql: Statements, clock: Clock, log: Log, note: bytes) -> None:
+    where, at = sql.place(log)
+    now = clock.tick()
+    cursor.execute(where.touch, (*at, now, now))
+    cursor.execute(sql.annotate, (*log, now, note))
+
+
+def delete(
+    cursor: sqlite3.Cursor, sql: Statements, clock: Clock, session: str, name: str | None
+) -> None:
+    if name is None:
+        for statement in sql.delete_session:
+            cursor.execute(statement, (session,))
+        return
+    log = Log(session, name)
+    where, at = sql.place(log)
+    cursor.execute(where.clear, at)
+    cursor.execute(where.forget, at)
+    cursor.execute(sql.delete_head, log)
+    cursor.execute(sql.delete_keys, log)
+
+
+def _check_end(
+    cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...], log: Log, expect: int | None
+) -> int:
+    last = int(cursor.execute(where.last, at).fetchone()[0] or 0)
+    if expect is not None and expect != last:
+        raise Conflict(log, expect, last)
+    return last

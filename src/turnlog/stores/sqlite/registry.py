@@ -1,0 +1,97 @@
+"""Which engine serves which file: one per file and process, found by resolved path.
+
+Forking: a child must not touch connections that were open in its parent, not even
+to close them. So before a fork every engine comes to rest and closes its connections;
+afterwards the parent's engines open new ones, and the child starts without any.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from turnlog.stores.sqlite.engine import Engine
+
+__all__ = ["attach", "detach"]
+
+# At exit, a lock that another process holds must not keep this one from ending.
+_LAST_CALL = 5.0
+
+
+def attach(user: object, path: Path, timeout: float) -> Engine:
+    """The engine for `path`, kept open for `user` until it is detached or garbage."""
+    key = Path(os.path.realpath(path)), timeout
+    with _lock:
+        engine = _engines.get(key)
+        if engine is not None and engine.lost_its_file():
+            _engines.pop(key).close_door()
+            engine = None
+        if engine is None:
+            engine = _engines[key] = Engine(*key, _retire)
+        engine.attach(user)
+        return engine
+
+
+def detach(user: object, engine: Engine) -> None:
+    """Let `user` go. The last one closes the file and returns when that is done."""
+    engine.detach(user)
+    _retire(engine)
+    if engine.retired:
+        engine.join()
+
+
+def _retire(engine: Engine) -> None:
+    with _lock:
+        if not engine.in_use:
+            _remove(engine)
+
+
+def _remove(engine: Engine) -> None:
+    engine.close_door()
+    for key in [key for key, other in _engines.items() if other is engine]:
+        del _engines[key]
+
+
+def _close_all() -> None:
+    with _lock:
+        engines = list(_engines.values())
+        for engine in engines:
+            _remove(engine)
+    for engine in engines:
+        engine.join(_LAST_CALL)
+
+
+def _before_fork() -> None:
+    _lock.acquire()
+    for engine in _engines.values():
+        _at_rest.enter_context(engine.at_rest())
+
+
+def _after_fork_in_parent() -> None:
+    _at_rest.close()
+    _lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _at_rest  # noqa: PLW0603 - both belong to threads that are not here
+    for engine in _engines.values():
+        engine.retired = True
+    _engines.clear()
+    _lock = threading.Lock()
+    _at_rest = ExitStack()
+
+
+_engines: dict[tuple[Path, float], Engine] = {}
+_lock = threading.Lock()
+_at_rest = ExitStack()
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

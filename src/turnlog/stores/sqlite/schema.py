@@ -1,0 +1,263 @@
+"""The tables, and every statement that runs on them.
+
+Two of the tables are those that users of the OpenAI Agents SDK already have, so
+that a database made there opens here and the other way round. What we add stands
+in tables of our own, where an SDK session of the same id can't see it.
+
+Times are text in UTC. `created_at` has whole seconds, as the SDK writes them;
+`updated_at` has microseconds, which the SDK neither reads nor minds.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from turnlog.errors import SchemaError
+from turnlog.store import Log
+
+__all__ = ["LogStatements", "Statements", "Tables", "is_current", "migrate"]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The names of one pair of tables. Raises `ValueError` for what can't be one."""
+
+    sessions: str = "agent_sessions"
+    messages: str = "agent_messages"
+
+    def __post_init__(self) -> None:
+        for role, name in (("sessions_table", self.sessions), ("messages_table", self.messages)):
+            _check_name(role, name)
+        if self.sessions.lower() == self.messages.lower():
+            raise ValueError(f"sessions_table and messages_table are both {self.messages!r}")
+
+    @cached_property
+    def sql(self) -> Statements:
+        """The statements that run on these tables."""
+        return Statements(self)
+
+
+def _check_name(role: str, name: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"{role} is a str, not {type(name).__name__}")
+    if not name or len(name) > 500 or re.search("[\x00\ud800-\udfff]", name):
+        raise ValueError(f"{role} is empty, too long, or holds NUL or a lone surrogate")
+    if name.lower().startswith(("sqlite_", "turnlog_")):
+        raise ValueError(f"{role} is {name!r}; such names are reserved")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Statements:
+    """SQL for one pair of tables, written out once."""
+
+    def __init__(self, tables: Tables) -> None:
+        sessions = _quoted(tables.sessions)
+        messages = _quoted(tables.messages)
+        records = _quoted(f"turnlog_{tables.messages}_records")
+        heads = _quoted(f"turnlog_{tables.messages}_heads")
+        keys = _quoted(f"turnlog_{tables.messages}_keys")
+        index = _quoted(f"idx_{tables.messages}_session_id")
+        records_index = _quoted(f"turnlog_{tables.messages}_records_log")
+
+        #: Schema changes, oldest first: after number N, the schema has version N.
+        self.migrations = (
+            (
+                f"""CREATE TABLE IF NOT EXISTS {sessions} (
+                    session_id TEXT PRIMARY KEY,
+                    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+                    updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)""",
+                f"""CREATE TABLE IF NOT EXISTS {messages} (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT,
+                    session_id TEXT NOT NULL,
+                    message_data TEXT NOT NULL,
+                    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+                    FOREIGN KEY (session_id) REFERENCES {sessions} (session_id)
+                        ON DELETE CASCADE)""",
+                f"CREATE INDEX IF NOT EXISTS {index} ON {messages} (session_id, id)",
+                f"""CREATE TABLE {records} (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT,
+                    session_id TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    payload BLOB NOT NULL,
+                    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)""",
+                f"CREATE INDEX {records_index} ON {records} (session_id, name, id)",
+                f"""CREATE TABLE {heads} (
+                    session_id TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    created_at TEXT NOT NULL,
+                    updated_at TEXT NOT NULL,
+                    note BLOB NOT NULL DEFAULT x'',
+                    PRIMARY KEY (session_id, name)) WITHOUT ROWID""",
+                f"""CREATE TABLE {keys} (
+                    session_id TEXT NOT NULL,
+                    name TEXT NOT NULL,
+                    key TEXT NOT NULL,
+                    position INTEGER NOT NULL,
+                    PRIMARY KEY (session_id, name, key)) WITHOUT ROWID""",
+            ),
+        )
+
+        #: The log "main" lies in the SDK's tables, where the session id alone names it.
+        self.main = LogStatements(
+            touch=(
+                f"INSERT INTO {sessions} (session_id, created_at, updated_at) VALUES (?, ?, ?) "
+                "ON CONFLICT (session_id) DO UPDATE SET updated_at = excluded.updated_at"
+            ),
+            forget=f"DELETE FROM {sessions} WHERE session_id = ?",
+            insert=f"INSERT INTO {messages} (session_id, message_data) VALUES (?, ?)",
+            last=f"SELECT max(id) FROM {messages} WHERE session_id = ?",
+            read=(
+                f"SELECT id, message_data, created_at FROM {messages} "
+                "WHERE session_id = ? AND id > ? AND id < ? ORDER BY id"
+            ),
+            remove=f"DELETE FROM {messages} WHERE session_id = ? AND id > ? AND id < ?",
+            clear=f"DELETE FROM {messages} WHERE session_id = ?",
+            stored=_as_text,
+        )
+        #: Every other log lies in ours, where session id and name name it.
+        self.other = LogStatements(
+            touch=(
+                f"INSERT INTO {heads} (session_id, name, created_at, updated_at) "
+                "VALUES (?, ?, ?, ?) ON CONFLICT (session_id, name) "
+                "DO UPDATE SET updated_at = excluded.updated_at"
+            ),
+            forget=f"DELETE FROM {heads} WHERE session_id = ? AND name = ?",
+            insert=f"INSERT INTO {records} (session_id, name, payload) VALUES (?, ?, ?)",
+            last=f"SELECT max(id) FROM {records} WHERE session_id = ? AND name = ?",
+            read=(
+                f"SELECT id, payload, created_at FROM {records} "
+                "WHERE session_id = ? AND name = ? AND id > ? AND id < ? ORDER BY id"
+            ),
+            remove=(
+                f"DELETE FROM {records} WHERE session_id = ? AND name = ? AND id > ? AND id < ?"
+            ),
+            clear=f"DELETE FROM {records} WHERE session_id = ? AND name = ?",
+            stored=bytes,
+        )
+
+        self.find_key = f"SELECT position FROM {keys} WHERE session_id = ? AND name = ? AND key = ?"
+        self.store_key = f"INSERT INTO {keys} (session_id, name, key, position) VALUES (?, ?, ?, ?)"
+        self.annotate = (
+            f"INSERT INTO {heads} (session_id, name, created_at, updated_at, note) "
+            "VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (session_id, name) "
+            "DO UPDATE SET updated_at = excluded.updated_at, note = excluded.note"
+        )
+        self.delete_head = f"DELETE FROM {heads} WHERE session_id = ? AND name = ?"
+        self.delete_keys = f"DELETE FROM {keys} WHERE session_id = ? AND name = ?"
+        self.delete_session = tuple(
+            f"DELETE FROM {table} WHERE session_id = ?"
+            for table in (messages, records, heads, keys, sessions)
+        )
+
+        # The log "main" exists as its row in the sessions table does; only its note, if
+        # any, lies in ours. Columns come out in the order of `Head`. The SDK's times have
+        # no fraction: padding makes all of them comparable as text.
+        changed = _padded("s.updated_at", "s.created_at")
+        main_heads = (
+            f"SELECT s.session_id, 'main', "
+            f"coalesce((SELECT max(id) FROM {messages} m WHERE m.session_id = s.session_id), 0), "
+            f"(SELECT count(*) FROM {messages} m WHERE m.session_id = s.session_id), "
+            f"s.created_at, {changed} AS changed, "
+            f"coalesce((SELECT h.note FROM {heads} h "
+            f"WHERE h.session_id = s.session_id AND h.name = 'main'), x'') "
+            f"FROM {sessions} s "
+        )
+        self.heads = (
+            f"{main_heads} WHERE s.session_id = ?1 UNION ALL "
+            f"SELECT h.session_id, h.name, "
+            f"coalesce((SELECT max(id) FROM {records} r "
+            f"WHERE r.session_id = h.session_id AND r.name = h.name), 0), "
+            f"(SELECT count(*) FROM {records} r "
+            f"WHERE r.session_id = h.session_id AND r.name = h.name), "
+            f"h.created_at, h.updated_at, h.note "
+            f"FROM {heads} h WHERE h.session_id = ?1 AND h.name <> 'main' ORDER BY 2"
+        )
+        # The page is found before anything is counted for it.
+        self.sessions = (
+            f"{main_heads} WHERE s.rowid IN ("
+            f"SELECT s.rowid FROM {sessions} s "
+            f"WHERE s.session_id >= ?1 AND (?2 IS NULL OR s.session_id < ?2) "
+            f"AND ({changed}, s.session_id) < (?3, ?4) "
+            f"ORDER BY {changed} DESC, s.session_id DESC LIMIT ?5) "
+            f"ORDER BY changed DESC, s.session_id DESC"
+        )
+
+    def place(self, log: Log) -> tuple[LogStatements, tuple[str, ...]]:
+        """The statements for `log`, and the parameters that name it in each."""
+        if log.name == "main":
+            return self.main, (log.session,)
+        return self.other, (log.session, log.name)
+
+
+class LogStatements(NamedTuple):
+    """SQL on one log; its first parameters name the log."""
+
+    touch: str  # created_at, updated_at
+    forget: str
+    insert: str  # payload, as `stored` makes it
+    last: str
+    read: str  # after, before
+    remove: str  # after, before
+    clear: str
+    stored: Callable[[bytes], str | bytes]
+
+
+def _as_text(payload: bytes) -> str | bytes:
+    # Text, as the SDK writes it. What is no text stays a blob: as broken text it would
+    # keep the SDK from reading anything of the session.
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return payload
+
+
+def _padded(*columns: str) -> str:
+    """The first of `columns` that is set, as text with microseconds."""
+    return f"substr(coalesce({', '.join(columns)}, '') || '.000000', 1, 26)"
+
+
+def is_current(db: sqlite3.Connection, tables: Tables) -> bool:
+    """Whether the schema is up to date. Raises `SchemaError` if it is ahead of us."""
+    return _version(db, tables) == len(tables.sql.migrations)
+
+
+def migrate(db: sqlite3.Connection, tables: Tables) -> None:
+    """Bring the schema up to date, inside the caller's transaction.
+
+    Raises `SchemaError` if it is ahead of us.
+    """
+    migrations = tables.sql.migrations
+    for statement in (s for migration in migrations[_version(db, tables) :] for s in migration):
+        db.execute(statement)
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS turnlog_schema "
+        "(messages_table TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL)"
+    )
+    db.execute(
+        "INSERT OR REPLACE INTO turnlog_schema (messages_table, version) VALUES (?, ?)",
+        (tables.messages, len(migrations)),
+    )
+
+
+def _version(db: sqlite3.Connection, tables: Tables) -> int:
+    """The version of the schema on these tables, 0 if they are not ours yet."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'turnlog_schema'").fetchone():
+        return 0
+    row = db.execute(
+        "SELECT version FROM turnlog_schema WHERE messages_table = ?", (tables.messages,)
+    ).fetchone()
+    version = int(row[0]) if row else 0
+    if version > len(tables.sql.migrations):
+        raise SchemaError(
+            f"the tables of {tables.messages!r} have schema version {version}, and this "
+            f"turnlog knows versions up to {len(tables.sql.migrations)}: upgrade turnlog"
+        )
+    return version

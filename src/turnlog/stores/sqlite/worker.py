@@ -1,0 +1,56 @@
+"""A thread that works on a connection of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """A thread with a connection, which it opens when first needed.
+
+    open: makes the connection.
+    serve: does one piece of work, called until it returns False.
+
+    `gate` is to be held while the connection is used. Whoever else holds it may
+    close the connection; the worker opens another when it next needs one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open: Callable[[], sqlite3.Connection],  # noqa: A002 - it opens
+        serve: Callable[[Worker], bool],
+    ) -> None:
+        self.gate = threading.Lock()
+        self._open = open
+        self._serve = serve
+        self._cursor: sqlite3.Cursor | None = None
+        # A daemon: a session that nobody closes must not keep the process from ending.
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
+
+    def cursor(self) -> sqlite3.Cursor:
+        """The one cursor on the connection, opened if need be."""
+        if self._cursor is None:
+            self._cursor = self._open().cursor()
+        return self._cursor
+
+    def let_go(self) -> None:
+        """Close the connection, if there is one."""
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            # What closing may complain of, such as a full disk at the last checkpoint,
+            # loses nothing: the log that it wanted to fold in stays and is read again.
+            with suppress(sqlite3.Error):
+                cursor.connection.close()
+
+    def _run(self) -> None:
+        while self._serve(self):
+            pass
+        with self.gate:
+            self.let_go()
