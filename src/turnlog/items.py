@@ -29,7 +29,7 @@ __all__ = ["Item", "TResponseInputItem", "decode", "decode_all", "encode", "enco
 Item: TypeAlias = dict[str, Any]
 TResponseInputItem: TypeAlias = Item
 
-JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
 # Without these, orjson would write dates and dataclasses in its own way.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -117,28 +117,31 @@ def _encode_slowly(item: object, path: str) -> bytes:
 def _plain(value: object, path: str) -> JSON:
     """`value` in JSON's own types, or `InvalidItem` naming the place where it has none."""
     match value:
-        case None | bool():
-            return value
-        case Enum():
-            return _plain(value.value, path)
-        case str():
-            return str.__str__(value)
-        case int():
-            return int(value)
-        case float() if math.isfinite(value):
-            return float(value)
-        case float():
-            raise InvalidItem(path, f"JSON has no form for {value}")
         case dict():
             return {_key(k, path): _plain(v, _member(path, k)) for k, v in value.items()}
         case list() | tuple():
             return [_plain(v, f"{path}[{i}]") for i, v in enumerate(value)]
-        case UUID():
-            return str(value)
+        case None | bool() | int() | float() | str() | Enum() | UUID():
+            return _scalar(value, path)
     dump = _dumper(value)
     if dump is None:
         raise InvalidItem(path, f"JSON has no form for {_kind(value)}{_cure(value)}")
     return _plain(dump(), path)
+
+
+def _scalar(value: float | str | Enum | UUID | None, path: str) -> JSON:
+    # Subclasses are taken as what they extend, an enum's member as its value.
+    match value:
+        case Enum():
+            return _plain(value.value, path)
+        case str():
+            return str.__str__(value)
+        case UUID():
+            return str(value)
+        case float() if not math.isfinite(value):
+            raise InvalidItem(path, f"JSON has no form for {value}")
+        case _:
+            return value
 
 
 def _key(key: object, path: str) -> str:
@@ -155,7 +158,7 @@ def _member(path: str, key: object) -> str:
 
 
 def _dump(value: object) -> object:
-    """orjson's hook for what it doesn't know."""
+    """What orjson calls for a value that it doesn't know."""
     dump = _dumper(value)
     if dump is None:
         raise TypeError(type(value).__name__)
@@ -164,13 +167,11 @@ def _dump(value: object) -> object:
 
 def _dumper(value: object) -> Callable[[], object] | None:
     """How `value` turns itself into plain data, None if it can't."""
-    if isinstance(value, type):
-        return None
     model_dump = getattr(value, "model_dump", None)
-    if callable(model_dump):
+    if callable(model_dump) and not isinstance(value, type):
         # exclude_unset: what the API did not send must not come back to it as null.
         return lambda: model_dump(mode="json", exclude_unset=True)
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return lambda: dataclasses.asdict(value)
     if isinstance(value, Mapping):
         return lambda: dict(value)

@@ -104,7 +104,7 @@ class StoredSession(SessionABC):
         #: Positions of records that reads left out because they can't be decoded.
         self.unreadable: set[int] = set()
 
-    @property  # type: ignore[override]
+    @property
     def session_settings(self) -> SessionSettings:
         """What is read when the caller doesn't say; never None."""
         return self._settings

@@ -232,17 +232,24 @@ def check(*texts: str | None, payloads: Sequence[bytes] = (), limit: int | None 
     `ValueError` for a text with lone surrogates and for a negative limit.
     """
     for text in texts:
-        if text is None or (isinstance(text, str) and text.isascii()):
-            continue
-        if not isinstance(text, str):
-            raise TypeError(f"ids, log names and keys are str, not {type(text).__name__}")
-        if _SURROGATE.search(text):
+        if text is not None and _SURROGATE.search(_str(text)):
             raise ValueError("an id, log name or key holds a lone surrogate; UTF-8 has none")
     for payload in payloads:
-        if not isinstance(payload, bytes):
-            raise TypeError(f"payloads are bytes, not {type(payload).__name__}")
+        _bytes(payload)
     if limit is not None and limit < 0:
         raise ValueError(f"limit is {limit}; it must not be negative")
+
+
+def _str(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"ids, log names and keys are str, not {type(value).__name__}")
+
+
+def _bytes(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    raise TypeError(f"payloads and notes are bytes, not {type(value).__name__}")
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -12,7 +12,7 @@ from turnlog.stores.sqlite import SQLiteStore, Tables
 __all__ = ["AsyncSQLiteSession", "SQLiteSession"]
 
 
-class _SQLiteSession(StoredSession):
+class _InSQLite(StoredSession):
     """One conversation in an SQLite file.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -52,16 +52,16 @@ class _SQLiteSession(StoredSession):
         self._store.close()
 
 
-class SQLiteSession(_SQLiteSession):
-    __doc__ = _SQLiteSession.__doc__
+class SQLiteSession(_InSQLite):
+    __doc__ = _InSQLite.__doc__
 
     def close(self) -> None:
         """Let go of the file. Closing twice is fine."""
         self._close()
 
 
-class AsyncSQLiteSession(_SQLiteSession):
-    __doc__ = _SQLiteSession.__doc__
+class AsyncSQLiteSession(_InSQLite):
+    __doc__ = _InSQLite.__doc__
 
     async def close(self) -> None:
         """Let go of the file. Closing twice is fine."""

@@ -83,10 +83,9 @@ class MemoryStore(Store):
             lines = self._find(log)
             lines.check_end(log, expect)
             span = lines.span(after, before)
-            length = max(0, span.stop - span.start)
-            if length:
-                del self._touch(log).records[span]
-            return length
+            if span:
+                del self._touch(log).records[span.start : span.stop]
+            return len(span)
 
     async def annotate(self, log: Log, note: bytes) -> None:
         check(*log, payloads=[note])
@@ -164,12 +163,12 @@ class _Lines:
         if expect is not None and expect != self.last:
             raise Conflict(log, expect, self.last)
 
-    def span(self, after: int, before: int | None) -> slice:
+    def span(self, after: int, before: int | None) -> range:
         """Where the records with after < position < before lie."""
         start = bisect_right(self.records, after, key=_position)
         if before is None:
-            return slice(start, len(self.records))
-        return slice(start, bisect_left(self.records, before, key=_position))
+            return range(start, len(self.records))
+        return range(start, bisect_left(self.records, before, key=_position))
 
     def head(self, log: Log) -> Head:
         return Head(log, self.last, len(self.records), self.created_at, self.updated_at, self.note)

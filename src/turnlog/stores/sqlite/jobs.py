@@ -22,6 +22,7 @@ def append(
     expect: int | None,
     key: str | None,
 ) -> int:
+    """Insert `payloads`; the log's last position then."""
     where, at = sql.place(log)
     if key is not None:
         done = cursor.execute(sql.find_key, (*log, key)).fetchone()
@@ -50,6 +51,7 @@ def remove(
     span: tuple[int, int],
     expect: int | None,
 ) -> int:
+    """Drop what lies inside `span`; how many records that was."""
     where, at = sql.place(log)
     if expect is not None:
         _check_end(cursor, where, at, log, expect)
@@ -61,6 +63,7 @@ def remove(
 
 
 def annotate(cursor: sqlite3.Cursor, sql: Statements, clock: Clock, log: Log, note: bytes) -> None:
+    """Set the note of `log`, making the log if need be."""
     where, at = sql.place(log)
     now = clock.tick()
     cursor.execute(where.touch, (*at, now, now))
@@ -68,8 +71,9 @@ def annotate(cursor: sqlite3.Cursor, sql: Statements, clock: Clock, log: Log, no
 
 
 def delete(
-    cursor: sqlite3.Cursor, sql: Statements, clock: Clock, session: str, name: str | None
+    cursor: sqlite3.Cursor, sql: Statements, _clock: Clock, session: str, name: str | None
 ) -> None:
+    """Forget one log, or all of `session`; keys and notes too."""
     if name is None:
         for statement in sql.delete_session:
             cursor.execute(statement, (session,))

@@ -44,10 +44,9 @@ class SQLiteStore(Store):
         tables: Tables = Tables(),  # noqa: B008 - frozen
         timeout: float = 30.0,
     ) -> None:
-        text = os.fspath(path)
-        if not isinstance(text, str) or text in ("", ":memory:"):
+        if os.fspath(path) in {"", ":memory:"}:
             raise ValueError(f"{path!r} names no file")
-        self.path = Path(os.path.abspath(text))
+        self.path = Path(path).absolute()
         self.tables = tables
         self.timeout = timeout
         self._engine: Engine | None = None

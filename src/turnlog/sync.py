@@ -1,0 +1,265 @@
+"""Sessions for code without an event loop: scripts, notebooks, Flask.
+
+    from turnlog.sync import SQLiteSession
+
+    session = SQLiteSession("conversations.db", session_id="user_123")
+    session.add_items([{"role": "user", "content": "My name is Alice."}])
+    items = session.get_items()
+
+Every call runs on one event loop, which a daemon thread of this process keeps
+going, and waits until it has ended. So it works from any number of threads at
+once, and also where another loop is running, which then stands still meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from functools import partial
+from inspect import isawaitable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import turnlog.session
+from turnlog import sessions
+from turnlog.items import Item
+from turnlog.session import Session
+from turnlog.settings import SessionSettings, SettingsLike
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["BlockingSession", "SQLiteSession", "StoredSession", "blocking", "run"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# At exit, a call that nobody waits for any more must not keep the process from ending.
+_LAST_CALL = 5.0
+
+
+class BlockingSession:
+    """Any session, with methods that wait instead of being awaited.
+
+    session: the session itself. What it can do beyond the methods here is reached
+        with `run`, such as ``run(twin.session.add_items, items, key="order-17")``.
+
+    Errors come out as they are. `KeyboardInterrupt` comes out when the call has ended,
+    as `run` tells.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    def session_id(self) -> str:
+        """Which conversation this is."""
+        return self.session.session_id
+
+    @property
+    def session_settings(self) -> SessionSettings | None:
+        """What is read when the caller doesn't say. Assigning takes effect at once."""
+        return self.session.session_settings
+
+    @session_settings.setter
+    def session_settings(self, value: SessionSettings | None) -> None:
+        self.session.session_settings = value
+
+    def get_items(self, limit: int | None = None) -> list[Item]:
+        """The newest `limit` items, oldest first; None means what the settings say."""
+        if limit is None:
+            return run(self.session.get_items)
+        return run(self.session.get_items, limit)
+
+    def add_items(self, items: list[Item]) -> None:
+        """Put `items` at the end, in order, all of them or none."""
+        run(self.session.add_items, items)
+
+    def pop_item(self) -> Item | None:
+        """Take the newest item away and return it; None if there is none."""
+        return run(self.session.pop_item)
+
+    def clear_session(self) -> None:
+        """Forget all items."""
+        run(self.session.clear_session)
+
+    def close(self) -> None:
+        """Let go of the database, if the session holds one. Closing twice is fine."""
+        run(_close, self.session)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SQLiteSession(BlockingSession):
+    """The blocking twin of `turnlog.SQLiteSession`.
+
+    db_path: the database file; ":memory:" keeps the conversation in this object alone.
+    session_id: any string; every id is a conversation of its own.
+    sessions_table, messages_table: the tables, shared with the OpenAI Agents SDK.
+    session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
+    """
+
+    def __init__(
+        self,
+        db_path: str | os.PathLike[str] = ":memory:",
+        *,
+        session_id: str,
+        sessions_table: str = "agent_sessions",
+        messages_table: str = "agent_messages",
+        session_settings: SettingsLike = None,
+        settings: SettingsLike = None,
+    ) -> None:
+        session = sessions.SQLiteSession(
+            session_id,
+            db_path,
+            sessions_table,
+            messages_table,
+            session_settings,
+            settings=settings,
+        )
+        super().__init__(session)
+
+
+def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
+    """What makes the blocking twin of whatever session `make` makes, from the same arguments."""
+
+    def make_twin(*args: P.args, **kwargs: P.kwargs) -> BlockingSession:
+        return BlockingSession(make(*args, **kwargs))
+
+    return make_twin
+
+
+StoredSession = blocking(turnlog.session.StoredSession)
+
+
+def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `call` gives or raises, once it has run on the background loop.
+
+    A `KeyboardInterrupt` that arrives meanwhile is raised when the call has ended, or
+    at once if it had not begun. So nothing is in doubt: a look at the session shows
+    what became of a write, and if it failed, its error is the interrupt's `__cause__`.
+    A second interrupt doesn't wait for the end.
+
+    Raises `RuntimeError` on the background loop itself, where it would wait for ever.
+    """
+    outcome: Future[T] = Future()
+    try:
+        _loop_thread().begin(partial(call, *args, **kwargs), outcome)
+        outcome.exception()  # waits
+    except BaseException as interrupt:
+        if outcome.cancel():
+            raise  # it had not begun, and now it never will
+        raise interrupt from outcome.exception()
+    return outcome.result()
+
+
+async def _close(session: Session) -> None:
+    close = getattr(session, "close", None)
+    if close is not None:
+        closing = close()
+        if isawaitable(closing):
+            await closing
+
+
+class _LoopThread(threading.Thread):
+    """An event loop on a thread of its own, until it is told to end."""
+
+    def __init__(self) -> None:
+        # A daemon: it is there for as long as others need it.
+        super().__init__(name="turnlog-sync", daemon=True)
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself may forget them
+        self.start()
+
+    def run(self) -> None:
+        with self._runner:
+            self._loop.run_forever()
+
+    def begin(self, work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
+        """Start `work` soon, in the caller's context, so that a caller's span is its parent."""
+        if threading.current_thread() is self:
+            raise RuntimeError(
+                "a blocking session was called on the event loop that it needs itself: "
+                "await the session inside it instead"
+            )
+        self._loop.call_soon_threadsafe(self._begin, work, outcome)
+
+    def _begin(self, work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
+        if outcome.set_running_or_notify_cancel():
+            task = self._loop.create_task(_carry_out(work, outcome))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def end(self) -> None:
+        """Cancel what is under way, which finishes its writes, and close the loop."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.join(_LAST_CALL)
+
+
+async def _carry_out(work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
+    try:
+        result = await work()
+    except BaseException as error:
+        if _is_cancelled():
+            raise  # the process ends; a daemon thread that still waits is not to be woken
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(result)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _loop_thread() -> _LoopThread:
+    """The one that runs, started if need be."""
+    global _running  # noqa: PLW0603 - one for the whole process
+    with _lock:
+        if _running is None:
+            _running = _LoopThread()
+        return _running
+
+
+def _end() -> None:
+    """End the loop at exit, before the stores that it works on close themselves.
+
+    Exit functions run in reverse order, and those stores were imported first. One
+    imported later closes first, and by then it has done all that was asked of it.
+    """
+    global _running
+    with _lock:
+        ending, _running = _running, None
+    if ending is not None:
+        ending.end()
+
+
+def _forget_in_child() -> None:
+    global _running, _lock
+    if _running is not None:
+        # Never closed: that would reach into the selector, which the parent still uses.
+        _of_the_parent.append(_running)
+    _running, _lock = None, threading.Lock()
+
+
+_running: _LoopThread | None = None
+_lock = threading.Lock()
+_of_the_parent: list[_LoopThread] = []
+
+atexit.register(_end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,49 @@
+"""What can be seen of a store from outside."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from turnlog.store import Head, Log, Record, Store
+
+__all__ = ["Sight", "all_sessions", "end_of", "head_of", "payloads_of", "positions_of", "seen"]
+
+#: Everything that a store tells of one session.
+Sight: TypeAlias = list[tuple[Head, list[Record]]]
+
+
+async def payloads_of(store: Store, log: Log) -> list[bytes]:
+    """All payloads of `log`, oldest first."""
+    return [record.payload for record in await store.read(log)]
+
+
+async def positions_of(store: Store, log: Log) -> list[int]:
+    """All positions of `log`, oldest first."""
+    return [record.position for record in await store.read(log)]
+
+
+async def end_of(store: Store, log: Log) -> int:
+    """The position that `log` ends at, 0 when it is empty."""
+    newest = await store.read(log, limit=1)
+    return newest[-1].position if newest else 0
+
+
+async def head_of(store: Store, log: Log) -> Head:
+    """The one head of `log`."""
+    (head,) = [head for head in await store.logs(log.session) if head.log == log]
+    return head
+
+
+async def seen(store: Store, session: str) -> Sight:
+    """Every log of `session`, its head and its records."""
+    return [(head, await store.read(head.log)) for head in await store.logs(session)]
+
+
+async def all_sessions(store: Store, *, prefix: str = "", page: int = 50) -> list[str]:
+    """The ids of all sessions, most recently changed first, read page by page."""
+    found: list[str] = []
+    heads = await store.sessions(prefix=prefix, limit=page)
+    while heads:
+        found += [head.log.session for head in heads]
+        heads = await store.sessions(prefix=prefix, after=heads[-1].cursor, limit=page)
+    return found

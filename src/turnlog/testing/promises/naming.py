@@ -1,0 +1,122 @@
+"""Ids, log names and keys are hostile input: each is itself, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import pytest
+
+from turnlog.store import Log, Store
+from turnlog.testing.hostile import NAMES, PLAIN, UNENCODABLE
+from turnlog.testing.looking import all_sessions, payloads_of
+
+__all__ = ["Naming"]
+
+
+async def _write_each(store: Store, log_of: Callable[[str], Log]) -> list[str]:
+    """Write each name into the log that it names; the names that were not refused."""
+    taken = []
+    for name in NAMES:
+        try:
+            await store.append(log_of(name), [name.encode()])
+        except ValueError:
+            continue
+        taken.append(name)
+    assert set(PLAIN) <= set(taken)
+    return taken
+
+
+def _session(name: str) -> Log:
+    return Log(name)
+
+
+def _branch(name: str) -> Log:
+    return Log("session", name)
+
+
+def _branch_of_its_own(name: str) -> Log:
+    return Log(name, name)
+
+
+class Naming:
+    """No name reaches what another name means, and none changes on its way."""
+
+    @pytest.mark.parametrize("log_of", [_session, _branch, _branch_of_its_own])
+    async def test_every_name_is_a_log_of_its_own(
+        self, store: Store, twin: Store, log_of: Callable[[str], Log]
+    ) -> None:
+        taken = await _write_each(store, log_of)
+        for name in taken:
+            assert await payloads_of(twin, log_of(name)) == [name.encode()]
+
+    async def test_ids_come_back_as_they_are(self, store: Store) -> None:
+        taken = await _write_each(store, _session)
+        assert await all_sessions(store) == taken[::-1]
+        for name in taken:
+            assert [head.log for head in await store.logs(name)] == [Log(name)]
+
+    async def test_log_names_come_back_as_they_are(self, store: Store) -> None:
+        taken = await _write_each(store, _branch)
+        assert [head.log.name for head in await store.logs("session")] == sorted(taken)
+
+    @pytest.mark.parametrize("log_of", [_session, _branch])
+    async def test_deleting_one_deletes_no_other(
+        self, store: Store, log_of: Callable[[str], Log]
+    ) -> None:
+        taken = await _write_each(store, log_of)
+        for name in taken[::2]:
+            await store.delete(*log_of(name))
+        for n, name in enumerate(taken):
+            expected = [name.encode()] if n % 2 else []
+            assert await payloads_of(store, log_of(name)) == expected
+
+    async def test_deleting_a_session_deletes_no_other(self, store: Store) -> None:
+        taken = await _write_each(store, _branch_of_its_own)
+        for name in taken[1::2]:
+            await store.delete(name)
+        for n, name in enumerate(taken):
+            assert len(await store.logs(name)) == (n + 1) % 2
+
+    async def test_every_key_is_a_key_of_its_own(self, store: Store, log: Log) -> None:
+        taken = []
+        for key in NAMES:
+            try:
+                await store.append(log, [key.encode()], key=key)
+            except ValueError:
+                continue
+            taken.append(key.encode())
+        for key in NAMES[::7]:
+            if key.encode() in taken:
+                await store.append(log, [b"again"], key=key)
+        assert await payloads_of(store, log) == taken
+
+    @pytest.mark.parametrize("bad", UNENCODABLE, ids=ascii)
+    async def test_lone_surrogates_are_refused(self, store: Store, log: Log, bad: str) -> None:
+        attempts: list[Callable[[], Awaitable[object]]] = [
+            lambda: store.append(Log(bad), [b"1"]),
+            lambda: store.append(Log("a", bad), [b"1"]),
+            lambda: store.append(log, [b"1"], key=bad),
+            lambda: store.read(Log(bad)),
+            lambda: store.remove(Log("a", bad)),
+            lambda: store.annotate(Log(bad), b"1"),
+            lambda: store.logs(bad),
+            lambda: store.sessions(prefix=bad),
+            lambda: store.delete(bad),
+            lambda: store.delete("a", bad),
+        ]
+        for attempt in attempts:
+            with pytest.raises(ValueError):  # noqa: PT011 - the words are each store's own
+                await attempt()
+        assert await store.sessions() == []
+        assert await store.logs("a") == []
+        assert await store.logs(log.session) == []
+
+    @pytest.mark.parametrize("bad", [None, 7, b"bytes"], ids=repr)
+    async def test_what_is_not_text_is_refused(self, store: Store, bad: object) -> None:
+        if bad is not None:
+            with pytest.raises(TypeError):
+                await store.append(Log("a"), [b"1"], key=cast("str", bad))
+        with pytest.raises((TypeError, ValueError)):
+            await store.append(Log(cast("str", bad)), [b"1"])
+        assert await store.sessions() == []

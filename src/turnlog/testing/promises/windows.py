@@ -1,0 +1,75 @@
+"""`read` shows the newest `limit` records with after < position < before."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from turnlog.store import Log, Record, Store
+
+__all__ = ["BEYOND", "Windows"]
+
+#: Positions past every end, also past what 64 bits hold.
+BEYOND = (2**31, 2**63 - 1, 2**63, 10**30)
+
+
+async def _with_gaps(store: Store, log: Log) -> list[Record]:
+    """Six records, between which others were removed."""
+    await store.append(log, [str(n).encode() for n in range(9)])
+    first, _, third, *_, eighth, _ = await store.read(log)
+    for gone in (first, third, eighth):
+        await store.remove(log, after=gone.position - 1, before=gone.position + 1)
+    return await store.read(log)
+
+
+def _inside(
+    records: list[Record], after: int, before: int | None, limit: int | None
+) -> list[Record]:
+    found = [
+        record
+        for record in records
+        if record.position > after and (before is None or record.position < before)
+    ]
+    return found if limit is None else found[max(0, len(found) - limit) :]
+
+
+class Windows:
+    """`read` takes any window, and a log that doesn't exist is empty."""
+
+    async def test_any_window_is_shown(self, store: Store, log: Log) -> None:
+        records = await _with_gaps(store, log)
+        assert len(records) == 6
+        places = [0, *(record.position + d for record in records for d in (0, 1))]
+        for after, before in product(places, [None, *places]):
+            for limit in (None, 0, 1, 4, 100):
+                shown = await store.read(log, after=after, before=before, limit=limit)
+                assert shown == _inside(records, after, before, limit), (after, before, limit)
+
+    @pytest.mark.parametrize("beyond", BEYOND)
+    async def test_reading_beyond_the_end(self, store: Store, log: Log, beyond: int) -> None:
+        records = await _with_gaps(store, log)
+        assert await store.read(log, after=beyond) == []
+        assert await store.read(log, before=beyond) == records
+        assert await store.read(log, limit=beyond) == records
+        assert await store.read(log, after=-beyond) == records
+        assert await store.read(log, before=-beyond) == []
+
+    async def test_reading_back_page_by_page(self, store: Store, log: Log) -> None:
+        records = await _with_gaps(store, log)
+        pages = await store.read(log, limit=2)
+        while page := await store.read(log, before=pages[0].position, limit=2):
+            pages = page + pages
+        assert pages == records
+
+    async def test_a_negative_limit_is_refused(self, store: Store, log: Log) -> None:
+        await store.append(log, [b"1"])
+        for limit in (-1, -(10**30)):
+            with pytest.raises(ValueError, match="limit"):
+                await store.read(log, limit=limit)
+
+    async def test_a_log_that_does_not_exist_is_empty(self, store: Store, log: Log) -> None:
+        assert await store.read(log) == []
+        assert await store.read(log, after=3, before=9, limit=2) == []
+        assert await store.logs(log.session) == []
+        assert await store.sessions() == []

@@ -1,0 +1,63 @@
+"""The contract of `turnlog.store.Store` as a test class."""
+
+from __future__ import annotations
+
+import pytest
+
+from turnlog.store import Log, Store
+from turnlog.testing import promises
+
+__all__ = ["StoreTests"]
+
+
+class StoreTests(
+    promises.Order,
+    promises.Windows,
+    promises.Expecting,
+    promises.Keys,
+    promises.Removal,
+    promises.Payloads,
+    promises.Naming,
+    promises.Heads,
+    promises.Listing,
+    promises.Deletion,
+    promises.Together,
+    promises.Cancelling,
+    promises.Closing,
+):
+    """Inherit this, say how a fresh store is made, and run pytest.
+
+    class TestMyStore(StoreTests):
+        @pytest.fixture
+        async def store(self):
+            async with MyStore(...) as store:
+                yield store
+
+    A store that passes carries every feature of Turnlog.
+    """
+
+    pytestmark = pytest.mark.anyio
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """Turnlog is written for asyncio."""
+        return "asyncio"
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """A fresh, empty store. Every test class has its own way to make one."""
+        raise NotImplementedError(f"{type(self).__name__} needs a fixture `store`")
+
+    @pytest.fixture
+    def twin(self, store: Store) -> Store:
+        """A second handle on the data of `store`, like another process has.
+
+        Override it wherever there can be one. It stays open when `store` is closed.
+        """
+        return store
+
+    @pytest.fixture(params=["main", ":usage"])
+    def log(self, request: pytest.FixtureRequest) -> Log:
+        """A log to write to: of a conversation, and beside one."""
+        name: str = request.param
+        return Log("session", name)
