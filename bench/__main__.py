@@ -18,13 +18,17 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only workloads whose name holds this text")
     options = parser.parse_args()
     heading = ("turnlog us", "sdk us", "bare us", "vs sdk", "of bare", "spread")
-    print(f"{'one operation, median':<44} {heading[0]:>12} {heading[1]:>12} {heading[2]:>12} "
-          f"{heading[3]:>10} {heading[4]:>8} {heading[5]:>8}   goal")
+    print(
+        f"{'one operation, median':<44} {heading[0]:>12} {heading[1]:>12} {heading[2]:>12} "
+        f"{heading[3]:>10} {heading[4]:>8} {heading[5]:>8}   goal"
+    )
     for workload in workloads():
         if options.only in workload.name:
             measure(workload, options.rounds, options.folder)
             print(report(workload), flush=True)
-    print(f"{'import turnlog, fresh process':<44} {_import_time() * 1e6:>12,.0f}{'':>56}under 100 ms")
+    print(
+        f"{'import turnlog, fresh process':<44} {_import_time() * 1e6:>12,.0f}{'':>56}under 100 ms"
+    )
 
 
 def _import_time() -> float:

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias, cast
 from uuid import UUID
@@ -74,7 +74,7 @@ def decode(payload: bytes) -> Item:
     return item
 
 
-def decode_all(payloads: list[bytes]) -> list[Item | None]:
+def decode_all(payloads: Sequence[bytes]) -> list[Item | None]:
     """The item that each payload holds, or None where it holds none."""
     if not _has_long_digits(b"\n".join(payloads)):
         try:
@@ -95,7 +95,10 @@ def _decode_or_none(payload: bytes) -> Item | None:
 
 
 def _has_long_digits(payload: bytes) -> bool:
-    return _LONG_DIGITS in payload.translate(_DIGITS_TO_ZERO)
+    # A run of 19 digits covers three places in a row of every sixth. Looking there first
+    # takes a fifth of the time, and mostly settles it.
+    sample = payload[::6].translate(_DIGITS_TO_ZERO)
+    return b"000" in sample and _LONG_DIGITS in payload.translate(_DIGITS_TO_ZERO)
 
 
 def _loads(payload: bytes) -> JSON:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.items import Item, decode_all, encode_all
 from turnlog.settings import SessionSettings, SettingsLike
-from turnlog.store import Log, Record, Store
+from turnlog.store import Log, Records, Store
 
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
@@ -136,7 +136,7 @@ class StoredSession(SessionABC):
             items = self._decoded(records) + items
             if len(records) < wanted:
                 break
-            before = records[0].position
+            before = records.positions[0]
         return items[-limit:] if limit else []
 
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
@@ -187,33 +187,29 @@ class StoredSession(SessionABC):
         last, cut, wanted = 0, 0, 1
         while True:
             records = await self.store.read(log, before=cut or None, limit=wanted)
-            last = last or (records[-1].position if records else 0)
-            for record, item in zip(reversed(records), reversed(_items(records)), strict=True):
-                cut = record.position
+            last = last or (records.positions[-1] if records else 0)
+            items = decode_all(records.payloads)
+            for cut, item in zip(reversed(records.positions), reversed(items), strict=True):
                 if item is not None:
                     return last, cut, item
             if len(records) < wanted:
                 return last, cut, None
             wanted *= 2
 
-    def _decoded(self, records: list[Record]) -> list[Item]:
-        items = _items(records)
-        if None in items:
-            self._report(
-                {r.position for r, item in zip(records, items, strict=True) if item is None}
-            )
-        return [item for item in items if item is not None]
+    def _decoded(self, records: Records) -> list[Item]:
+        items = decode_all(records.payloads)
+        readable = [item for item in items if item is not None]
+        if len(readable) < len(items):
+            self._report(records, items)
+        return readable
 
-    def _report(self, positions: set[int]) -> None:
-        for position in sorted(positions - self.unreadable):
+    def _report(self, records: Records, items: list[Item | None]) -> None:
+        lost = {at for at, item in zip(records.positions, items, strict=True) if item is None}
+        for position in sorted(lost - self.unreadable):
             _logger.warning(
                 "session %r, branch %r: record %d can't be decoded and is left out",
                 self.session_id,
                 self.branch,
                 position,
             )
-        self.unreadable |= positions
-
-
-def _items(records: list[Record]) -> list[Item | None]:
-    return decode_all([record.payload for record in records])
+        self.unreadable |= lost

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Cursor", "Head", "Layer", "Log", "Record", "Store", "check"]
+__all__ = ["Cursor", "Head", "Layer", "Log", "Record", "Records", "Store", "check"]
 
 
 class Log(NamedTuple):
@@ -36,6 +36,55 @@ class Record(NamedTuple):
     payload: bytes
     #: Seconds since the epoch, UTC; some stores keep whole seconds only.
     created_at: float
+
+
+class Records(Sequence[Record]):
+    """The records that a read found, oldest first.
+
+    They are kept as columns: to make an object of each of ten thousand rows would cost
+    more than to read them.
+    """
+
+    __slots__ = ("payloads", "positions", "times")
+
+    def __init__(
+        self, positions: Sequence[int], payloads: Sequence[bytes], times: Sequence[float]
+    ) -> None:
+        self.positions = positions
+        self.payloads = payloads
+        self.times = times
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Self:
+        """The same records, for stores that hold them one by one."""
+        return cls(
+            [record.position for record in records],
+            [record.payload for record in records],
+            [record.created_at for record in records],
+        )
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Records: ...
+    def __getitem__(self, index: int | slice) -> Record | Records:
+        if isinstance(index, slice):
+            return Records(self.positions[index], self.payloads[index], self.times[index])
+        return Record(self.positions[index], self.payloads[index], self.times[index])
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(Record, self.positions, self.payloads, self.times)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} records>"
 
 
 class Cursor(NamedTuple):
@@ -107,7 +156,7 @@ class Store(ABC):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
-    ) -> list[Record]:
+    ) -> Records:
         """The newest `limit` records with after < position < before, oldest first.
 
         A log that doesn't exist is empty. A negative `limit` raises `ValueError`.
@@ -194,7 +243,7 @@ class Layer(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
-    ) -> list[Record]:
+    ) -> Records:
         return await self.inner.read(log, after=after, before=before, limit=limit)
 
     async def remove(
@@ -225,14 +274,14 @@ class Layer(Store):
         await self.inner.aclose()
 
 
-def check(*texts: str | None, payloads: Sequence[bytes] = (), limit: int | None = None) -> None:
+def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None) -> None:
     """Refuse arguments that no store can honour. Stores call it before they write.
 
     Raises `TypeError` for a text that is not a str and a payload that is not bytes,
     `ValueError` for a text with lone surrogates and for a negative limit.
     """
     for text in texts:
-        if text is not None and _SURROGATE.search(_str(text)):
+        if not _str(text).isascii() and _SURROGATE.search(text):
             raise ValueError("an id, log name or key holds a lone surrogate; UTF-8 has none")
     for payload in payloads:
         _bytes(payload)

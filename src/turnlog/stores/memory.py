@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from turnlog.errors import Conflict, StoreClosed
-from turnlog.store import Cursor, Head, Log, Record, Store, check
+from turnlog.store import Cursor, Head, Log, Record, Records, Store, check
 
 __all__ = ["MemoryStore"]
 
@@ -40,7 +40,7 @@ class MemoryStore(Store):
         expect: int | None = None,
         key: str | None = None,
     ) -> int:
-        check(*log, key, payloads=payloads)
+        check(*log, *_given(key), payloads=payloads)
         with self._open():
             lines = self._find(log)
             if key is not None and key in lines.keys:
@@ -62,13 +62,13 @@ class MemoryStore(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
-    ) -> list[Record]:
+    ) -> Records:
         check(*log, limit=limit)
         with self._open():
             lines = self._find(log)
             span = lines.span(after, before)
             start = span.start if limit is None else max(span.start, span.stop - limit)
-            return lines.records[start : span.stop]
+            return Records.of(lines.records[start : span.stop])
 
     async def remove(
         self,
@@ -112,7 +112,7 @@ class MemoryStore(Store):
         return [head for head in heads if after is None or head.cursor < after][:limit]
 
     async def delete(self, session: str, name: str | None = None) -> None:
-        check(session, name)
+        check(session, *_given(name))
         with self._open():
             if name is None:
                 self._logs.pop(session, None)
@@ -172,6 +172,10 @@ class _Lines:
 
     def head(self, log: Log) -> Head:
         return Head(log, self.last, len(self.records), self.created_at, self.updated_at, self.note)
+
+
+def _given(text: str | None) -> tuple[str, ...]:
+    return () if text is None else (text,)
 
 
 def _position(record: Record) -> int:

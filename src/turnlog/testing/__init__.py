@@ -11,6 +11,7 @@ Needs `pip install 'turnlog[testing]'`.
 """
 
 try:
+    import anyio.pytest_plugin  # noqa: F401 - pytest loads it unasked, or leaves the tests out
     import pytest
 
     pytest.register_assert_rewrite(

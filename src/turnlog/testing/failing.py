@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from turnlog.store import Cursor, Head, Layer, Log, Record, Store
+from turnlog.store import Cursor, Head, Layer, Log, Records, Store
 
 __all__ = ["Failing", "Failure", "Plan", "first_calls_of", "never"]
 
@@ -65,7 +65,7 @@ class Failing(Layer):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
-    ) -> list[Record]:
+    ) -> Records:
         call = super().read
         return await self._try("read", lambda: call(log, after=after, before=before, limit=limit))
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from turnlog.store import Head, Log, Record, Store
+from turnlog.store import Head, Log, Records, Store
 
 __all__ = ["Sight", "all_sessions", "end_of", "head_of", "payloads_of", "positions_of", "seen"]
 
 #: Everything that a store tells of one session.
-Sight: TypeAlias = list[tuple[Head, list[Record]]]
+Sight: TypeAlias = list[tuple[Head, Records]]
 
 
 async def payloads_of(store: Store, log: Log) -> list[bytes]:
     """All payloads of `log`, oldest first."""
-    return [record.payload for record in await store.read(log)]
+    return list((await store.read(log)).payloads)
 
 
 async def positions_of(store: Store, log: Log) -> list[int]:
     """All positions of `log`, oldest first."""
-    return [record.position for record in await store.read(log)]
+    return list((await store.read(log)).positions)
 
 
 async def end_of(store: Store, log: Log) -> int:
     """The position that `log` ends at, 0 when it is empty."""
     newest = await store.read(log, limit=1)
-    return newest[-1].position if newest else 0
+    return newest.positions[-1] if newest else 0
 
 
 async def head_of(store: Store, log: Log) -> Head:

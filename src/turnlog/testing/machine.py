@@ -56,7 +56,12 @@ def stores_agree(left: MakeStore, right: MakeStore, *, settings: settings = SETT
     Each run of the machine makes both stores anew and closes them. Fails with the
     shortest list of calls that it finds, after which the answers differ.
     """
-    run_state_machine_as_test(lambda: _SideBySide(left, right), settings=settings)
+
+    class Pair(_SideBySide):
+        def __init__(self) -> None:
+            super().__init__(left, right)
+
+    run_state_machine_as_test(Pair, settings=settings)
 
 
 class _Side:
@@ -73,7 +78,9 @@ class _Side:
         return known[place] if place < len(known) else END
 
     def rank(self, log: Log, position: int) -> int:
-        return self.positions[log].index(position)
+        """The how-manieth of the log's positions this is; -1 if it never was one."""
+        known = self.positions[log]
+        return known.index(position) if position in known else -1
 
     async def learn(self, log: Log) -> None:
         """Take note of the positions that are new."""
@@ -107,9 +114,7 @@ class _Side:
         )
         return [(self.rank(log, record.position), record.payload) for record in records]
 
-    async def remove(
-        self, log: Log, after: int, before: int | None, place: int | None
-    ) -> object:
+    async def remove(self, log: Log, after: int, before: int | None, place: int | None) -> object:
         call = self.store.remove(
             log,
             after=self.position(log, after) or 0,

@@ -177,9 +177,7 @@ class SessionTests:
 
     # Many at once, and many ids
 
-    async def test_adding_at_once_keeps_every_batch(
-        self, session: Session, again: Session
-    ) -> None:
+    async def test_adding_at_once_keeps_every_batch(self, session: Session, again: Session) -> None:
         batches = [[said(f"{n}.{m}") for m in range(3)] for n in range(TASKS)]
         handles = [session, again] * (TASKS // 2)
         await asyncio.gather(*(h.add_items(b) for h, b in zip(handles, batches, strict=True)))

@@ -58,6 +58,7 @@ class Engine:
         self._retire = retire
         self._file: tuple[int, int] | None = None
         self._users: set[weakref.ref[object]] = set()
+        self._lingering = False  # whether the writer will look for users by itself
         self._door = threading.Lock()
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._queries: SimpleQueue[Order | None] = SimpleQueue()
@@ -83,7 +84,7 @@ class Engine:
         # The garbage collector may call this at any point of any thread, so it takes
         # no lock: discarding from a set and putting into a SimpleQueue are safe there.
         self._users.discard(user)
-        if not self._users:
+        if not self._users and not self._lingering:
             self._orders.put(None)
 
     # Work
@@ -119,7 +120,7 @@ class Engine:
         connect: Callable[[Path, float], sqlite3.Connection],
         serve: Callable[[Worker], bool],
     ) -> Worker:
-        return Worker(f"turnlog-{role}", partial(connect, self.path, self._timeout), serve)
+        return Worker(f"turnlog-{role} {self.path.name}", partial(connect, self.path, self._timeout), serve)
 
     def lost_its_file(self) -> bool:
         """Whether the file was deleted or replaced since the engine opened it."""
@@ -183,18 +184,23 @@ class Engine:
 
     def _next_orders(self) -> list[Order]:
         """All that is queued, after waiting for the first; nothing once retired."""
-        patience = None
         while True:
             try:
-                order = self._orders.get(timeout=0 if self.retired else patience)
+                order = self._orders.get(timeout=self._patience())
             except Empty:
                 if self.retired:
                     return []
+                self._lingering = False  # first, so that who leaves from now on says so
                 self._retire(self)
                 continue
             if order is not None:
                 return [order, *self._queued()]
-            patience = None if self.in_use else _LINGER
+            self._lingering = True
+
+    def _patience(self) -> float | None:
+        if self.retired:
+            return 0
+        return _LINGER if self._lingering else None
 
     def _queued(self) -> Iterator[Order]:
         for _ in range(_TOGETHER):

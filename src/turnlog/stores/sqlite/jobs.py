@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from turnlog.errors import Conflict
 from turnlog.store import Log
 from turnlog.stores.sqlite.clock import Clock
-from turnlog.stores.sqlite.schema import LogStatements, Statements
+from turnlog.stores.sqlite.schema import ROWS_AT_ONCE, LogStatements, Statements
 
 __all__ = ["annotate", "append", "delete", "remove"]
 
@@ -34,10 +34,7 @@ def append(
             return last
     now = clock.tick()
     cursor.execute(where.touch, (*at, now, now))
-    rows = [(*at, where.stored(payload)) for payload in payloads]
-    cursor.executemany(where.insert, rows[:-1])
-    position = cursor.execute(where.insert, rows[-1]).lastrowid
-    assert position is not None  # noqa: S101 - an insert has one
+    position = _insert(cursor, where, at, [where.stored(payload) for payload in payloads])
     if key is not None:
         cursor.execute(sql.store_key, (*log, key, position))
     return position
@@ -84,6 +81,18 @@ def delete(
     cursor.execute(where.forget, at)
     cursor.execute(sql.delete_head, log)
     cursor.execute(sql.delete_keys, log)
+
+
+def _insert(
+    cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...], values: Sequence[object]
+) -> int:
+    """Insert a row for each value, a few rows a statement; the last row's position."""
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        some = values[start : start + ROWS_AT_ONCE]
+        cursor.execute(where.insert[len(some)], (*at, *some))
+    position = cursor.lastrowid
+    assert position is not None  # noqa: S101 - an insert has one
+    return position
 
 
 def _check_end(

@@ -14,13 +14,19 @@ import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import NamedTuple
 
 from turnlog.errors import SchemaError
 from turnlog.store import Log
 
-__all__ = ["LogStatements", "Statements", "Tables", "is_current", "migrate"]
+__all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "Tables", "is_current", "migrate"]
+
+
+#: How many rows one statement inserts at most; most batches are smaller.
+ROWS_AT_ONCE = 16
+
+_LONGEST_NAME = 500
 
 
 @dataclass(frozen=True)
@@ -36,16 +42,21 @@ class Tables:
         if self.sessions.lower() == self.messages.lower():
             raise ValueError(f"sessions_table and messages_table are both {self.messages!r}")
 
-    @cached_property
+    @property
     def sql(self) -> Statements:
         """The statements that run on these tables."""
-        return Statements(self)
+        return _statements(self)
+
+
+@lru_cache(maxsize=64)  # sessions are made per request, and mostly on the same tables
+def _statements(tables: Tables) -> Statements:
+    return Statements(tables)
 
 
 def _check_name(role: str, name: str) -> None:
     if not isinstance(name, str):
         raise TypeError(f"{role} is a str, not {type(name).__name__}")
-    if not name or len(name) > 500 or re.search("[\x00\ud800-\udfff]", name):
+    if not name or len(name) > _LONGEST_NAME or re.search("[\x00\ud800-\udfff]", name):
         raise ValueError(f"{role} is empty, too long, or holds NUL or a lone surrogate")
     if name.lower().startswith(("sqlite_", "turnlog_")):
         raise ValueError(f"{role} is {name!r}; such names are reserved")
@@ -112,7 +123,7 @@ class Statements:
                 "ON CONFLICT (session_id) DO UPDATE SET updated_at = excluded.updated_at"
             ),
             forget=f"DELETE FROM {sessions} WHERE session_id = ?",
-            insert=f"INSERT INTO {messages} (session_id, message_data) VALUES (?, ?)",
+            insert=_inserts(f"INSERT INTO {messages} (session_id, message_data) VALUES", 1),
             last=f"SELECT max(id) FROM {messages} WHERE session_id = ?",
             read=(
                 f"SELECT id, message_data, created_at FROM {messages} "
@@ -130,7 +141,7 @@ class Statements:
                 "DO UPDATE SET updated_at = excluded.updated_at"
             ),
             forget=f"DELETE FROM {heads} WHERE session_id = ? AND name = ?",
-            insert=f"INSERT INTO {records} (session_id, name, payload) VALUES (?, ?, ?)",
+            insert=_inserts(f"INSERT INTO {records} (session_id, name, payload) VALUES", 2),
             last=f"SELECT max(id) FROM {records} WHERE session_id = ? AND name = ?",
             read=(
                 f"SELECT id, payload, created_at FROM {records} "
@@ -202,12 +213,19 @@ class LogStatements(NamedTuple):
 
     touch: str  # created_at, updated_at
     forget: str
-    insert: str  # payload, as `stored` makes it
+    insert: tuple[str, ...]  # by the number of payloads; each as `stored` makes it
     last: str
     read: str  # after, before
     remove: str  # after, before
     clear: str
     stored: Callable[[bytes], str | bytes]
+
+
+def _inserts(head: str, names: int) -> tuple[str, ...]:
+    """The statement that inserts N rows, at place N; the first parameters name the log."""
+    at = ", ".join(f"?{number + 1}" for number in range(names))
+    rows = [f"({at}, ?{names + row + 1})" for row in range(ROWS_AT_ONCE)]
+    return tuple(f"{head} {', '.join(rows[:count])}" for count in range(ROWS_AT_ONCE + 1))
 
 
 def _as_text(payload: bytes) -> str | bytes:

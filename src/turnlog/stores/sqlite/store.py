@@ -6,12 +6,11 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from turnlog.errors import StoreClosed
-from turnlog.store import Cursor, Head, Log, Record, Store, check
+from turnlog.store import Cursor, Head, Log, Records, Store, check
 from turnlog.stores.sqlite import clock, jobs, registry
 from turnlog.stores.sqlite.clock import Clock
 from turnlog.stores.sqlite.engine import Engine
@@ -60,7 +59,7 @@ class SQLiteStore(Store):
         expect: int | None = None,
         key: str | None = None,
     ) -> int:
-        check(*log, key, payloads=payloads)
+        check(*log, *_given(key), payloads=payloads)
         return await self._write(jobs.append, log, payloads, expect, key)
 
     async def read(
@@ -70,7 +69,7 @@ class SQLiteStore(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
-    ) -> list[Record]:
+    ) -> Records:
         check(*log, limit=limit)
         where, at = self.tables.sql.place(log)
         span = (*at, *_span(after, before))
@@ -112,7 +111,7 @@ class SQLiteStore(Store):
         return list(map(_head, rows))
 
     async def delete(self, session: str, name: str | None = None) -> None:
-        check(session, name)
+        check(session, *_given(name))
         await self._write(jobs.delete, session, name)
 
     async def aclose(self) -> None:
@@ -162,17 +161,19 @@ class SQLiteStore(Store):
 
 
 def _span(after: int, before: int | None) -> tuple[int, int]:
-    return min(after, _END), _END if before is None else min(before, _END)
+    """Both bounds, where SQLite can hold them; positions begin at 1."""
+    return min(max(after, 0), _END), _END if before is None else min(max(before, 0), _END)
 
 
-def _records(rows: list[tuple[int, bytes, bytes]]) -> list[Record]:
-    if not rows:
-        return []
-    positions, payloads, times = zip(*rows, strict=True)
-    moments = {text: clock.seconds(text) for text in set(times)}
-    moved = map(moments.__getitem__, times)
-    # Ten thousand at a time: this is twice as fast as calling Record.
-    return list(map(tuple.__new__, repeat(Record), zip(positions, payloads, moved, strict=True)))
+def _records(rows: list[tuple[int, bytes, bytes]]) -> Records:
+    moments = {text: clock.seconds(text) for text in {row[2] for row in rows}}
+    return Records(
+        [row[0] for row in rows], [row[1] for row in rows], [moments[row[2]] for row in rows]
+    )
+
+
+def _given(text: str | None) -> tuple[str, ...]:
+    return () if text is None else (text,)
 
 
 def _head(row: tuple[bytes, bytes, int, int, bytes, bytes, bytes]) -> Head:

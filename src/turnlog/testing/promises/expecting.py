@@ -92,11 +92,17 @@ class Expecting:
 
 
 async def _count(store: Store, log: Log, steps: int) -> None:
-    while steps:
-        newest = await store.read(log, limit=1)
-        last, count = (newest[0].position, int(newest[0].payload)) if newest else (0, 0)
-        try:
-            await store.append(log, [b"%d" % (count + 1)], expect=last)
-        except Conflict:
-            continue
-        steps -= 1
+    for _ in range(steps):
+        while not await _increment(store, log):
+            await asyncio.sleep(0)
+
+
+async def _increment(store: Store, log: Log) -> bool:
+    newest = await store.read(log, limit=1)
+    last, count = (newest[0].position, int(newest[0].payload)) if newest else (0, 0)
+    try:
+        await store.append(log, [b"%d" % (count + 1)], expect=last)
+    except Conflict as conflict:
+        assert conflict.actual > last, "nobody wrote, and yet there was a conflict"
+        return False
+    return True

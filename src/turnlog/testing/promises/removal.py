@@ -116,7 +116,8 @@ async def _take(store: Store, log: Log) -> bytes:
         position, payload, _ = newest[0]
         try:
             await store.remove(log, after=position - 1, expect=position)
-        except Conflict:
-            continue
-        return payload
+        except Conflict as conflict:
+            assert conflict.actual < position, "nobody took, and yet there was a conflict"
+        else:
+            return payload
     return b""

@@ -15,6 +15,9 @@ WRITERS = 8
 BATCHES = 6
 SIZE = 3
 
+# A store that belongs to one event loop may leave the others waiting for ever.
+PATIENCE = 30.0
+
 
 def _batch(writer: int, number: int) -> list[bytes]:
     return [b"%d.%d.%d" % (writer, number, n) for n in range(SIZE)]
@@ -35,30 +38,34 @@ def _assert_whole_and_in_order(payloads: list[bytes], writers: int) -> None:
     assert len(batches) == writers * BATCHES
 
 
-async def _follow(store: Store, log: Log, enough: int) -> list[Record]:
+async def _follow(store: Store, log: Log, writing: asyncio.Future[Any]) -> list[Record]:
     """What a reader gathers who each time asks only for what is new."""
     gathered: list[Record] = []
-    while len(gathered) < enough:
+    over = False
+    while not over:
+        over = writing.done()
         after = gathered[-1].position if gathered else 0
         gathered += await store.read(log, after=after)
         await asyncio.sleep(0)
     return gathered
 
 
-async def _watch(store: Store, log: Log, enough: int) -> list[Record]:
+async def _watch(store: Store, log: Log, writing: asyncio.Future[Any]) -> list[Record]:
     """The last of many reads, each of which began with all of the one before."""
     shown: list[Record] = []
-    while len(shown) < enough:
+    over = False
+    while not over:
+        over = writing.done()
         latest = await store.read(log)
         assert latest[: len(shown)] == shown
-        shown = latest
+        shown = list(latest)
         await asyncio.sleep(0)
     return shown
 
 
-def _in_a_thread(work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+async def _in_a_thread(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` in an event loop of its own, on a thread of its own."""
-    return asyncio.to_thread(asyncio.run, work)
+    await asyncio.to_thread(asyncio.run, asyncio.wait_for(work, PATIENCE))
 
 
 class Together:
@@ -79,12 +86,10 @@ class Together:
     async def test_a_later_read_extends_an_earlier_one(
         self, store: Store, twin: Store, log: Log
     ) -> None:
-        enough = WRITERS * BATCHES * SIZE
         handles = [store, twin] * (WRITERS // 2)
-        watched, followed, *_ = await asyncio.gather(
-            _watch(twin, log, enough),
-            _follow(twin, log, enough),
-            *(_write(handle, log, n) for n, handle in enumerate(handles)),
+        writing = asyncio.gather(*(_write(handle, log, n) for n, handle in enumerate(handles)))
+        watched, followed, _ = await asyncio.gather(
+            _watch(twin, log, writing), _follow(twin, log, writing), writing
         )
         assert watched == followed == await store.read(log)
 
@@ -112,7 +117,7 @@ class Together:
     async def test_event_loops_in_threads(self, store: Store, twin: Store, log: Log) -> None:
         handles = [store, store, twin, store]
         await asyncio.gather(
-            _write(store, log, 0),
+            asyncio.wait_for(_write(store, log, 0), PATIENCE),
             *(_in_a_thread(_write(handle, log, n)) for n, handle in enumerate(handles, 1)),
         )
         _assert_whole_and_in_order(await payloads_of(store, log), 5)

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from turnlog.store import Log, Record, Store
+from turnlog.store import Log, Record, Records, Store
 
 __all__ = ["BEYOND", "Windows"]
 
@@ -20,7 +20,7 @@ async def _with_gaps(store: Store, log: Log) -> list[Record]:
     first, _, third, *_, eighth, _ = await store.read(log)
     for gone in (first, third, eighth):
         await store.remove(log, after=gone.position - 1, before=gone.position + 1)
-    return await store.read(log)
+    return list(await store.read(log))
 
 
 def _inside(
@@ -57,10 +57,19 @@ class Windows:
 
     async def test_reading_back_page_by_page(self, store: Store, log: Log) -> None:
         records = await _with_gaps(store, log)
-        pages = await store.read(log, limit=2)
+        pages = list(await store.read(log, limit=2))
         while page := await store.read(log, before=pages[0].position, limit=2):
-            pages = page + pages
+            pages = [*page, *pages]
         assert pages == records
+
+    async def test_records_are_columns_too(self, store: Store, log: Log) -> None:
+        assert isinstance(await store.read(log), Records)
+        shown = await _with_gaps(store, log)
+        found = await store.read(log)
+        assert isinstance(found, Records)
+        assert list(found.positions) == [record.position for record in shown]
+        assert list(found.payloads) == [record.payload for record in shown]
+        assert list(found.times) == [record.created_at for record in shown]
 
     async def test_a_negative_limit_is_refused(self, store: Store, log: Log) -> None:
         await store.append(log, [b"1"])

@@ -1,0 +1,166 @@
+"""Sessions of every kind keep the promise of the four verbs."""
+
+import copy
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import agents
+import pytest
+
+from turnlog import AsyncSQLiteSession, Item, SessionSettings, SQLiteSession, StoredSession
+from turnlog.stores.memory import MemoryStore
+from turnlog.testing import (
+    ClosableSessionTests,
+    Failing,
+    Failure,
+    MakeSession,
+    SessionTests,
+    StoredSessionTests,
+    first_calls_of,
+)
+
+
+class TestStoredSession(StoredSessionTests):
+    @pytest.fixture
+    def make_session(self) -> MakeSession:
+        store = MemoryStore()
+        return lambda session_id: StoredSession(session_id, store)
+
+
+class TestBranch(StoredSessionTests):
+    @pytest.fixture
+    def make_session(self) -> MakeSession:
+        store = MemoryStore()
+        return lambda session_id: StoredSession(session_id, store, branch="side")
+
+
+class TestSQLiteSessionInAFile(ClosableSessionTests):
+    @pytest.fixture
+    def make_session(self, tmp_path: Path) -> Iterator[MakeSession]:
+        made: list[SQLiteSession] = []
+
+        def make(session_id: str) -> SQLiteSession:
+            made.append(SQLiteSession(session_id, tmp_path / "conversations.db"))
+            return made[-1]
+
+        yield make
+        for session in made:
+            session.close()
+
+
+class TestSQLiteSessionInMemory(ClosableSessionTests):
+    private = True
+
+    @pytest.fixture
+    def make_session(self) -> MakeSession:
+        return SQLiteSession
+
+
+class TestAsyncSQLiteSession(ClosableSessionTests):
+    @pytest.fixture
+    async def make_session(self, tmp_path: Path) -> AsyncIterator[MakeSession]:
+        made: list[AsyncSQLiteSession] = []
+
+        def make(session_id: str) -> AsyncSQLiteSession:
+            made.append(AsyncSQLiteSession(session_id, tmp_path / "conversations.db"))
+            return made[-1]
+
+        yield make
+        for session in made:
+            await session.close()
+
+
+class Stranger:
+    """Four methods, and never heard of Turnlog."""
+
+    session_settings: SessionSettings | None = None
+
+    def __init__(self, session_id: str, shelf: dict[str, list[Item]]) -> None:
+        self.session_id = session_id
+        self._shelf = shelf
+
+    async def get_items(self, limit: int | None = None) -> list[Item]:
+        items = copy.deepcopy(self._shelf.get(self.session_id, []))
+        return items if limit is None else items[max(0, len(items) - limit) :]
+
+    async def add_items(self, items: list[Item]) -> None:
+        self._shelf.setdefault(self.session_id, []).extend(copy.deepcopy(items))
+
+    async def pop_item(self) -> Item | None:
+        items = self._shelf.get(self.session_id)
+        return items.pop() if items else None
+
+    async def clear_session(self) -> None:
+        self._shelf.pop(self.session_id, None)
+
+
+class TestStranger(SessionTests):
+    @pytest.fixture
+    def make_session(self) -> MakeSession:
+        shelf: dict[str, list[Item]] = {}
+        return lambda session_id: Stranger(session_id, shelf)
+
+
+class TestSessionOfTheAgentsSDK(SessionTests):
+    @pytest.fixture
+    def make_session(self, tmp_path: Path) -> Iterator[Callable[[str], agents.SQLiteSession]]:
+        made: list[agents.SQLiteSession] = []
+
+        def make(session_id: str) -> agents.SQLiteSession:
+            made.append(agents.SQLiteSession(session_id, tmp_path / "conversations.db"))
+            return made[-1]
+
+        yield make
+        for session in made:
+            session.close()
+
+
+@pytest.mark.anyio
+class TestOverAFailingStore:
+    async def test_a_retry_after_a_lost_answer_stores_once(self) -> None:
+        lost = Failure(ConnectionError("lost"), happened=True)
+        refused = Failure(ConnectionError("refused"))
+        store = Failing(MemoryStore(), first_calls_of("append", lost, refused, lost))
+        session = StoredSession("session", store)
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                await session.add_items([{"n": 1}, {"n": 2}], key="turn 1")
+        await session.add_items([{"n": 1}, {"n": 2}], key="turn 1")
+        assert await session.get_items() == [{"n": 1}, {"n": 2}]
+
+    async def test_every_batch_is_stored_once_on_a_bad_line(self) -> None:
+        chance = Random(1)  # noqa: S311 - the same luck in every run
+        error = ConnectionError("bad line")
+
+        def plan(verb: str) -> Failure | None:
+            fails = verb == "append" and chance.random() < 0.6
+            return Failure(error, happened=chance.random() < 0.5) if fails else None
+
+        session = StoredSession("session", Failing(MemoryStore(), plan))
+        for n in range(50):
+            while True:
+                try:
+                    await session.add_items([{"n": n}, {"n": -n}], key=f"turn {n}")
+                except ConnectionError:
+                    continue
+                break
+        expected = [{"n": m} for n in range(50) for m in (n, -n)]
+        assert await session.get_items() == expected
+
+    async def test_an_error_reaches_the_caller_and_the_session_goes_on(self) -> None:
+        store = Failing(MemoryStore())
+        session = StoredSession("session", store)
+        await session.add_items([{"n": 1}, {"n": 2}])
+        store.plan = lambda verb: Failure(OSError(f"{verb} failed"))
+        with pytest.raises(OSError, match="read failed"):
+            await session.get_items()
+        with pytest.raises(OSError, match="append failed"):
+            await session.add_items([{"n": 3}])
+        with pytest.raises(OSError, match="delete failed"):
+            await session.clear_session()
+        store.plan = first_calls_of("remove", Failure(OSError("remove failed")))
+        with pytest.raises(OSError, match="remove failed"):
+            await session.pop_item()
+        assert await session.pop_item() == {"n": 2}
+        assert await session.get_items() == [{"n": 1}]
