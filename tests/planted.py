@@ -169,6 +169,14 @@ class TakesAPrefixForAPattern(MemoryStore):
         return await super().sessions(prefix=prefix, after=after, limit=limit)
 
 
+class ForgetsThePage(MemoryStore):
+    async def sessions(
+        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+    ) -> list[Head]:
+        after = after and after._replace(session="\U0010ffff")
+        return await super().sessions(prefix=prefix, after=after, limit=limit)
+
+
 class ListsByName(MemoryStore):
     async def sessions(
         self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50

@@ -5,69 +5,65 @@
     session = SQLiteSession("user_123", "conversations.db")
     Runner.run_sync(Agent("Assistant"), "My name is Alice.", session=session)
 
-Every name below is imported when it is first used, so that `import turnlog` costs
-little and loads no driver.
+Every name is imported when it is first used, so that `import turnlog` costs little and
+loads no driver.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from turnlog.errors import (
-        Conflict,
-        InvalidItem,
-        SchemaError,
-        StoreClosed,
-        TurnlogError,
-        Unreadable,
-    )
-    from turnlog.items import Item, TResponseInputItem
-    from turnlog.session import Session, SessionABC, StoredSession
-    from turnlog.sessions import AsyncSQLiteSession, SQLiteSession
-    from turnlog.settings import SessionSettings
-    from turnlog.store import Cursor, Head, Layer, Log, Record, Store
+    from turnlog.agents import Agent as Agent
+    from turnlog.agents import MessageOutputItem as MessageOutputItem
+    from turnlog.agents import Model as Model
+    from turnlog.agents import ModelRequest as ModelRequest
+    from turnlog.agents import ModelResponse as ModelResponse
+    from turnlog.agents import OfflineModel as OfflineModel
+    from turnlog.agents import RunConfig as RunConfig
+    from turnlog.agents import RunItem as RunItem
+    from turnlog.agents import Runner as Runner
+    from turnlog.agents import RunResult as RunResult
+    from turnlog.agents import SessionInputCallback as SessionInputCallback
+    from turnlog.agents import Usage as Usage
+    from turnlog.errors import Conflict as Conflict
+    from turnlog.errors import InvalidItem as InvalidItem
+    from turnlog.errors import SchemaError as SchemaError
+    from turnlog.errors import StoreClosed as StoreClosed
+    from turnlog.errors import TurnlogError as TurnlogError
+    from turnlog.errors import Unreadable as Unreadable
+    from turnlog.items import Item as Item
+    from turnlog.items import TResponseInputItem as TResponseInputItem
+    from turnlog.session import Session as Session
+    from turnlog.session import SessionABC as SessionABC
+    from turnlog.session import StoredSession as StoredSession
+    from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
+    from turnlog.sessions import SQLiteSession as SQLiteSession
+    from turnlog.settings import SessionSettings as SessionSettings
+    from turnlog.store import Cursor as Cursor
+    from turnlog.store import Head as Head
+    from turnlog.store import Layer as Layer
+    from turnlog.store import Log as Log
+    from turnlog.store import Record as Record
+    from turnlog.store import Records as Records
+    from turnlog.store import Store as Store
+    from turnlog.urls import open_store as open_store
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "turnlog.errors": (
-        "Conflict",
-        "InvalidItem",
-        "SchemaError",
-        "StoreClosed",
-        "TurnlogError",
-        "Unreadable",
-    ),
-    "turnlog.items": ("Item", "TResponseInputItem"),
-    "turnlog.session": ("Session", "SessionABC", "StoredSession"),
-    "turnlog.sessions": ("AsyncSQLiteSession", "SQLiteSession"),
-    "turnlog.settings": ("SessionSettings",),
-    "turnlog.store": ("Cursor", "Head", "Layer", "Log", "Record", "Store"),
+_NAMES_BY_HOME = {
+    "turnlog.agents": "Agent MessageOutputItem Model ModelRequest ModelResponse OfflineModel "
+    "RunConfig RunItem Runner RunResult SessionInputCallback Usage",
+    "turnlog.errors": "Conflict InvalidItem SchemaError StoreClosed TurnlogError Unreadable",
+    "turnlog.items": "Item TResponseInputItem",
+    "turnlog.session": "Session SessionABC StoredSession",
+    "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
+    "turnlog.settings": "SessionSettings",
+    "turnlog.store": "Cursor Head Layer Log Record Records Store",
+    "turnlog.urls": "open_store",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: home for home, names in _NAMES_BY_HOME.items() for name in names.split()}
 
-__all__ = [  # noqa: F822 - resolved on first use
-    "AsyncSQLiteSession",
-    "Conflict",
-    "Cursor",
-    "Head",
-    "InvalidItem",
-    "Item",
-    "Layer",
-    "Log",
-    "Record",
-    "SQLiteSession",
-    "SchemaError",
-    "Session",
-    "SessionABC",
-    "SessionSettings",
-    "Store",
-    "StoreClosed",
-    "StoredSession",
-    "TResponseInputItem",
-    "TurnlogError",
-    "Unreadable",
-]
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - made from the one list above
 
 
 def __getattr__(name: str) -> object:

@@ -51,9 +51,10 @@ def encode(item: object, path: str = "item") -> bytes:
     try:
         payload = orjson.dumps(item, _dump, _OPTIONS)
     except TypeError:
-        return _encode_slowly(item, path)
-    if b"null" in payload:
-        _plain(item, path)  # orjson writes NaN and the infinities as null
+        payload = _encode_slowly(item, path)
+    else:
+        if b"null" in payload:
+            _plain(item, path)  # orjson writes NaN and the infinities as null
     if not payload.startswith(b"{"):
         raise InvalidItem(path, f"an item is a JSON object, not {_kind(item)}")
     return payload
@@ -112,9 +113,10 @@ def _loads(payload: bytes) -> JSON:
 
 def _encode_slowly(item: object, path: str) -> bytes:
     try:
-        return json.dumps(_plain(item, path), separators=(",", ":")).encode("ascii")
+        text = json.dumps(_plain(item, path), separators=(",", ":"))
     except RecursionError:
         raise InvalidItem(path, "is nested too deeply, or holds itself") from None
+    return text.encode("ascii")
 
 
 def _plain(value: object, path: str) -> JSON:

@@ -157,7 +157,7 @@ def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
     """
     outcome: Future[T] = Future()
     try:
-        _loop_thread().begin(partial(call, *args, **kwargs), outcome)
+        _begin(partial(call, *args, **kwargs), outcome)
         outcome.exception()  # waits
     except BaseException as interrupt:
         if outcome.cancel():
@@ -215,7 +215,7 @@ async def _carry_out(work: Callable[[], Awaitable[T]], outcome: Future[T]) -> No
         result = await work()
     except BaseException as error:
         if _is_cancelled():
-            raise  # the process ends; a daemon thread that still waits is not to be woken
+            raise  # never answered, as in _begin
         outcome.set_exception(error)
     else:
         outcome.set_result(result)
@@ -226,13 +226,14 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _loop_thread() -> _LoopThread:
-    """The one that runs, started if need be."""
+def _begin(work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
     global _running  # noqa: PLW0603 - one for the whole process
     with _lock:
+        if _at_exit and threading.current_thread().daemon:
+            return  # never answered: the process ends, and takes the waiting thread along
         if _running is None:
             _running = _LoopThread()
-        return _running
+        _running.begin(work, outcome)
 
 
 def _end() -> None:
@@ -240,10 +241,11 @@ def _end() -> None:
 
     Exit functions run in reverse order, and those stores were imported first. One
     imported later closes first, and by then it has done all that was asked of it.
+    An exit function that runs after this one gets a loop of its own.
     """
-    global _running
+    global _running, _at_exit
     with _lock:
-        ending, _running = _running, None
+        ending, _running, _at_exit = _running, None, True
     if ending is not None:
         ending.end()
 
@@ -257,6 +259,7 @@ def _forget_in_child() -> None:
 
 
 _running: _LoopThread | None = None
+_at_exit = False
 _lock = threading.Lock()
 _of_the_parent: list[_LoopThread] = []
 

@@ -11,10 +11,11 @@ Needs `pip install 'turnlog[testing]'`.
 """
 
 try:
-    import anyio.pytest_plugin  # noqa: F401 - pytest loads it unasked, or leaves the tests out
+    import anyio  # noqa: F401 - pytest runs async tests through it, or leaves them out
     import pytest
 
     pytest.register_assert_rewrite(
+        "turnlog.testing.looking",
         "turnlog.testing.machine",
         "turnlog.testing.promises",
         "turnlog.testing.sessions",

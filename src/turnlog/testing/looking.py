@@ -44,6 +44,8 @@ async def all_sessions(store: Store, *, prefix: str = "", page: int = 50) -> lis
     found: list[str] = []
     heads = await store.sessions(prefix=prefix, limit=page)
     while heads:
-        found += [head.log.session for head in heads]
+        shown = [head.log.session for head in heads]
+        assert not set(shown) & set(found), "a session is shown on two pages"
+        found += shown
         heads = await store.sessions(prefix=prefix, after=heads[-1].cursor, limit=page)
     return found

@@ -120,7 +120,9 @@ class Engine:
         connect: Callable[[Path, float], sqlite3.Connection],
         serve: Callable[[Worker], bool],
     ) -> Worker:
-        return Worker(f"turnlog-{role} {self.path.name}", partial(connect, self.path, self._timeout), serve)
+        return Worker(
+            f"turnlog-{role} {self.path.name}", partial(connect, self.path, self._timeout), serve
+        )
 
     def lost_its_file(self) -> bool:
         """Whether the file was deleted or replaced since the engine opened it."""

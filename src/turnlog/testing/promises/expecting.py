@@ -92,9 +92,12 @@ class Expecting:
 
 
 async def _count(store: Store, log: Log, steps: int) -> None:
-    for _ in range(steps):
-        while not await _increment(store, log):
-            await asyncio.sleep(0)
+    # Whoever meets a conflict was overtaken by a write, so there are no more of them.
+    for _ in range(TASKS * STEPS):
+        steps -= await _increment(store, log)
+        if not steps:
+            return
+    raise AssertionError("there were more conflicts than writes")
 
 
 async def _increment(store: Store, log: Log) -> bool:
@@ -102,7 +105,6 @@ async def _increment(store: Store, log: Log) -> bool:
     last, count = (newest[0].position, int(newest[0].payload)) if newest else (0, 0)
     try:
         await store.append(log, [b"%d" % (count + 1)], expect=last)
-    except Conflict as conflict:
-        assert conflict.actual > last, "nobody wrote, and yet there was a conflict"
+    except Conflict:
         return False
     return True

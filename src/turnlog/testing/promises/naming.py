@@ -56,6 +56,13 @@ class Naming:
         for name in taken:
             assert [head.log for head in await store.logs(name)] == [Log(name)]
 
+    async def test_every_name_is_a_prefix_of_what_begins_with_it(self, store: Store) -> None:
+        taken = await _write_each(store, _session)
+        for prefix in taken:
+            found = await store.sessions(prefix=prefix, limit=len(NAMES))
+            expected = [name for name in taken[::-1] if name.startswith(prefix)]
+            assert [head.log.session for head in found] == expected
+
     async def test_log_names_come_back_as_they_are(self, store: Store) -> None:
         taken = await _write_each(store, _branch)
         assert [head.log.name for head in await store.logs("session")] == sorted(taken)
@@ -72,11 +79,13 @@ class Naming:
             assert await payloads_of(store, log_of(name)) == expected
 
     async def test_deleting_a_session_deletes_no_other(self, store: Store) -> None:
-        taken = await _write_each(store, _branch_of_its_own)
+        taken = await _write_each(store, _session)
+        await _write_each(store, _branch_of_its_own)
         for name in taken[1::2]:
             await store.delete(name)
         for n, name in enumerate(taken):
-            assert len(await store.logs(name)) == (n + 1) % 2
+            left = set() if n % 2 else {Log(name), Log(name, name)}
+            assert {head.log for head in await store.logs(name)} == left
 
     async def test_every_key_is_a_key_of_its_own(self, store: Store, log: Log) -> None:
         taken = []
@@ -114,9 +123,26 @@ class Naming:
 
     @pytest.mark.parametrize("bad", [None, 7, b"bytes"], ids=repr)
     async def test_what_is_not_text_is_refused(self, store: Store, bad: object) -> None:
-        if bad is not None:
+        wrong = cast("str", bad)
+        attempts: list[Callable[[], Awaitable[object]]] = [
+            lambda: store.append(Log(wrong), [b"1"]),
+            lambda: store.append(Log("a", wrong), [b"1"]),
+            lambda: store.read(Log(wrong)),
+            lambda: store.annotate(Log(wrong), b"1"),
+            lambda: store.logs(wrong),
+            lambda: store.sessions(prefix=wrong),
+            lambda: store.delete(wrong),
+        ]
+        for attempt in attempts:
             with pytest.raises(TypeError):
-                await store.append(Log("a"), [b"1"], key=cast("str", bad))
-        with pytest.raises((TypeError, ValueError)):
-            await store.append(Log(cast("str", bad)), [b"1"])
+                await attempt()
         assert await store.sessions() == []
+        assert await store.logs("a") == []
+
+    @pytest.mark.parametrize("bad", [7, b"bytes"], ids=repr)
+    async def test_a_key_that_is_not_text_is_refused(
+        self, store: Store, log: Log, bad: object
+    ) -> None:
+        with pytest.raises(TypeError):
+            await store.append(log, [b"1"], key=cast("str", bad))
+        assert await store.logs(log.session) == []

@@ -1,0 +1,44 @@
+"""The main job in three processes: one tells, another asks, a third shows what is stored."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOLD = "My name is Alice and I love Python"
+ASKED = "What's my name?"
+
+
+def turnlog(*arguments: str, says: str = "") -> str:
+    """Run a command of turnlog in a process of its own; what it printed."""
+    command = [sys.executable, "-m", "turnlog.cli", *arguments]
+    done = subprocess.run(
+        command, input=says, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout.strip()
+
+
+def main() -> None:
+    """Exit with status 1 if the agent does not remember."""
+    if os.environ.get("OPENAI_API_KEY"):
+        print("OPENAI_API_KEY is set, but this version has only the offline model.")
+    print("The model is the built-in offline one: a few patterns, not an LLM.\n")
+    with tempfile.TemporaryDirectory() as folder:
+        store = ("--store", str(Path(folder) / "demo.db"))
+        chat = ("chat", "--session", "alice", *store)
+        print(f"process 1, you:   {TOLD}")
+        print(f"process 1, agent: {turnlog(*chat, says=TOLD)}\n")
+        print(f"process 2, you:   {ASKED}")
+        answer = turnlog(*chat, says=ASKED)
+        print(f"process 2, agent: {answer}\n")
+        print("process 3, what is stored (turnlog show alice):\n")
+        print(turnlog("show", "alice", *store))
+    if "Alice" not in answer:
+        sys.exit("\nThe agent did not remember.")
+
+
+if __name__ == "__main__":
+    main()

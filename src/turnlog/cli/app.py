@@ -1,0 +1,22 @@
+"""Which commands there are. A new one is a file beside this one and a line below."""
+
+import typer
+
+from turnlog.cli.chat import chat
+from turnlog.cli.ls import ls
+from turnlog.cli.rm import rm
+from turnlog.cli.show import show
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="turnlog",
+    help="Look after the conversations of AI agents.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(chat)
+app.command()(ls)
+app.command()(show)
+app.command()(rm)

@@ -1,0 +1,54 @@
+"""From an error to one clear line and an exit status."""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from turnlog.cli.text import plain
+from turnlog.errors import TurnlogError
+
+__all__ = ["Problem", "told"]
+
+_MEANINGS = {
+    sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has finished",
+    sqlite3.SQLITE_CANTOPEN: "can't be opened: its folder is missing or not yours to use",
+    sqlite3.SQLITE_FULL: "can't grow: the disk is full",
+    sqlite3.SQLITE_NOTADB: "is not a database",
+    sqlite3.SQLITE_PERM: "is not yours to use",
+    sqlite3.SQLITE_READONLY: "can't be written to: it is read-only",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+}
+
+
+class Problem(Exception):
+    """Something to tell the user in one line. The exit status is 1."""
+
+
+@contextmanager
+def told(store: str) -> Iterator[None]:
+    """Tell what goes wrong with `store` in one line on stderr, and end with a status."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except sqlite3.Error as error:
+        _end(f"{store} {_meaning(error)}")
+    except (Problem, TurnlogError, OSError) as error:
+        _end(str(error))
+
+
+def _meaning(error: sqlite3.Error) -> str:
+    return _MEANINGS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, f"fails: {error}")
+
+
+def _end(line: str) -> None:
+    typer.echo(f"turnlog: {plain(line)}", err=True)
+    raise typer.Exit(1)

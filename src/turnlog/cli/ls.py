@@ -1,0 +1,75 @@
+"""`turnlog ls`."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from turnlog.cli.errors import told
+from turnlog.cli.stores import StoreOption, existing
+from turnlog.cli.text import plain
+from turnlog.store import Head, Store
+
+__all__ = ["ls"]
+
+_PAGE = 200
+
+
+def ls(
+    store: StoreOption = "turnlog.db",
+    prefix: Annotated[str, typer.Option(help="Only ids that begin with this.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 means all.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+) -> None:
+    """List the sessions, the one that changed last first."""
+    with told(store):
+        heads = asyncio.run(_heads(store, prefix, limit))
+        if as_json:
+            typer.echo(json.dumps([_as_dict(head) for head in heads], indent=2))
+        else:
+            _print(heads)
+
+
+async def _heads(url: str, prefix: str, limit: int) -> list[Head]:
+    found: list[Head] = []
+    async with existing(url) as store:
+        async for head in _all(store, prefix):
+            if limit and len(found) == limit:
+                break
+            found.append(head)
+    return found
+
+
+async def _all(store: Store, prefix: str) -> AsyncIterator[Head]:
+    """Every session's head, a page at a time."""
+    after = None
+    while page := await store.sessions(prefix=prefix, after=after, limit=_PAGE):
+        for head in page:
+            yield head
+        after = page[-1].cursor
+
+
+def _as_dict(head: Head) -> dict[str, str | int]:
+    changed = datetime.fromtimestamp(head.updated_at, UTC)
+    return {
+        "session": head.log.session,
+        "items": head.length,
+        "updated_at": changed.isoformat(timespec="seconds"),
+    }
+
+
+def _print(heads: list[Head]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("session", overflow="fold")
+    table.add_column("items", justify="right")
+    table.add_column("last change")
+    for head in heads:
+        changed = datetime.fromtimestamp(head.updated_at, UTC).astimezone()
+        table.add_row(Text(plain(head.log.session)), str(head.length), f"{changed:%Y-%m-%d %H:%M}")
+    Console().print(table if heads else "no sessions")

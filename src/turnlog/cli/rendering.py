@@ -1,0 +1,58 @@
+"""Items as people read them."""
+
+import json
+from collections.abc import Iterator
+
+from rich.padding import Padding
+from rich.text import Text
+
+from turnlog.cli.text import plain
+from turnlog.items import Item
+
+__all__ = ["rendered"]
+
+_STYLES = {"user": "bold cyan", "assistant": "bold green", "system": "bold magenta"}
+
+
+def rendered(item: Item) -> Iterator[Text | Padding]:
+    """A heading, and below it what the item says. Contents are never taken for markup."""
+    heading, body = _described(item)
+    yield Text(plain(heading), style=_STYLES.get(heading, "bold yellow"))
+    # A Text of its own, so that nothing in it is read as markup.
+    yield Padding(Text(plain(body)), (0, 0, 1, 2), expand=False)
+
+
+def _described(item: Item) -> tuple[str, str]:
+    kind = item.get("type", "message")
+    if kind == "message" and "role" in item:
+        return str(item["role"]), _said(item.get("content"))
+    if kind == "reasoning":
+        return "reasoning", _said(item.get("summary")) or "(not shown by the provider)"
+    if kind == "function_call":
+        return f"call of {item.get('name')}", str(item.get("arguments", ""))
+    if kind == "function_call_output":
+        return "output", _said(item.get("output"))
+    return str(kind), _rest(item)
+
+
+def _said(content: object) -> str:
+    """The text in any of the forms that content takes."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(_part(part) for part in content)
+    return "" if content is None else json.dumps(content, ensure_ascii=False)
+
+
+def _part(part: object) -> str:
+    if not isinstance(part, dict):
+        return _said(part)
+    for name in ("text", "refusal"):
+        if isinstance(part.get(name), str):
+            return str(part[name])
+    return f"({part.get('type', 'part')})"
+
+
+def _rest(item: Item) -> str:
+    others = {name: value for name, value in item.items() if name not in {"id", "type"}}
+    return json.dumps(others, ensure_ascii=False, indent=2)

@@ -1,0 +1,51 @@
+"""`turnlog show`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+
+from turnlog.cli.errors import told
+from turnlog.cli.rendering import rendered
+from turnlog.cli.stores import StoreOption, existing, head_of
+from turnlog.items import Item, encode
+from turnlog.session import StoredSession
+
+__all__ = ["show"]
+
+
+def show(
+    session: Annotated[str, typer.Argument(help="The session's id.")],
+    store: StoreOption = "turnlog.db",
+    limit: Annotated[int | None, typer.Option(min=0, help="Only the newest so many.")] = None,
+    branch: Annotated[str, typer.Option(help="Which branch of it.")] = "main",
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array, item by line.")] = False,
+) -> None:
+    """Show a conversation."""
+    with told(store):
+        items = asyncio.run(_items(store, session, branch, limit))
+        if as_json:
+            typer.echo(_as_json(items))
+        else:
+            _print(items)
+
+
+async def _items(url: str, session: str, branch: str, limit: int | None) -> list[Item]:
+    async with existing(url) as store:
+        await head_of(store, session, branch)
+        return await StoredSession(session, store, branch=branch).get_items(limit)
+
+
+def _as_json(items: list[Item]) -> str:
+    return "[\n" + ",\n".join(encode(item).decode() for item in items) + "\n]" if items else "[]"
+
+
+def _print(items: list[Item]) -> None:
+    console = Console()
+    conversation = Group(*(part for item in items for part in rendered(item)))
+    if console.is_terminal and len(console.render_lines(conversation)) > console.height:
+        with console.pager():
+            console.print(conversation)
+    else:
+        console.print(conversation if items else "no items")

@@ -1,0 +1,54 @@
+"""The store that a command works on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+
+from turnlog.cli.errors import Problem
+from turnlog.store import Head, Store
+from turnlog.stores.sqlite import SQLiteStore
+from turnlog.urls import open_store
+
+__all__ = ["StoreOption", "existing", "head_of", "named"]
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="TURNLOG_STORE",
+        help="A file, or a URL such as sqlite:///file.db.",
+        metavar="URL",
+    ),
+]
+
+# A person waits; a program would be more patient.
+_PATIENCE = "2"
+
+
+def named(url: str) -> Store:
+    """The store that `url` names. A URL that names none is a mistake in the command."""
+    try:
+        return open_store(url, timeout=_PATIENCE)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--store") from None
+
+
+@asynccontextmanager
+async def existing(url: str) -> AsyncIterator[Store]:
+    """The store that `url` names, which has to be there: to look must not make one."""
+    store = named(url)
+    if isinstance(store, SQLiteStore) and not store.path.exists():
+        raise Problem(f"there is no store at {url}")
+    async with store:
+        yield store
+
+
+async def head_of(store: Store, session: str, branch: str = "main") -> Head:
+    """The head of a conversation that has to be there."""
+    for head in await store.logs(session):
+        if head.log.name == branch:
+            return head
+    part = "" if branch == "main" else f"branch {branch!r} of "
+    raise Problem(f"there is no {part}session {session!r}")

@@ -1,0 +1,1 @@
+"""Here for the names in `turnlog.extensions.memory`."""

@@ -1,0 +1,231 @@
+"""OpenTelemetry in front of a store: what was done, how much of it, how long it took.
+
+Never what was said and never by whom: contents, session ids, log names, keys and
+the texts of errors, which may hold any of these, stay out of spans and metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from turnlog.errors import Conflict
+from turnlog.store import Cursor, Head, Layer, Log, Records, Store
+
+try:
+    from opentelemetry.metrics import MeterProvider, get_meter
+    from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer
+except ImportError as error:
+    raise ImportError("tracing needs OpenTelemetry: pip install 'turnlog[tracing]'") from error
+
+__all__ = ["Traced"]
+
+Attributes = dict[str, str | int | bool]
+
+# Seconds. The boundaries that OpenTelemetry recommends for databases, and two more
+# below them, where an embedded database lives.
+_DURATIONS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
+
+
+class Traced(Layer):
+    """Makes a span and measurements of every verb.
+
+    inner: the store to watch.
+    system: what `db.system.name` says; otherwise the class name of the innermost
+        store without "Store", in lower case: "sqlite", "redis".
+    tracer_provider, meter_provider: OpenTelemetry's global ones unless given.
+
+    Spans have the kind CLIENT, are named like "turnlog append", and carry
+
+        db.system.name, db.operation.name, turnlog.store (the class of the innermost store)
+        turnlog.outcome: "done", "conflict", "cancelled" or "failed"
+        turnlog.items, turnlog.bytes: records that were written, read or removed, and
+            the size of their payloads where it is known; of what was done only
+        db.operation.batch.size: payloads of an append, from two on
+        db.response.returned_rows: of a reading verb
+        error.type: the class of the error, with the status ERROR
+
+    Only "failed" is an error. A conflict is an answer that writers reckon with, and
+    cancelling is the caller's own wish.
+
+    Metrics are the counters `turnlog.items` and `turnlog.bytes`, with the first line
+    above, and the histogram `turnlog.operation.duration` in seconds, also with
+    `turnlog.outcome` and `error.type`. A repeated append with one key counts again.
+    """
+
+    def __init__(
+        self,
+        inner: Store,
+        *,
+        system: str | None = None,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
+        super().__init__(inner)
+        store = type(_innermost(inner)).__name__
+        self._common: Attributes = {
+            "db.system.name": system or store.removesuffix("Store").lower(),
+            "turnlog.store": store,
+        }
+        self._tracer = get_tracer("turnlog", tracer_provider=tracer_provider)
+        meter = get_meter("turnlog", meter_provider=meter_provider)
+        self._duration = meter.create_histogram(
+            "turnlog.operation.duration",
+            unit="s",
+            description="How long operations on the store took.",
+            explicit_bucket_boundaries_advisory=_DURATIONS,
+        )
+        self._items = meter.create_counter(
+            "turnlog.items", unit="{item}", description="Records written, read or removed."
+        )
+        self._bytes = meter.create_counter(
+            "turnlog.bytes", unit="By", description="Payload bytes written or read."
+        )
+
+    async def append(
+        self,
+        log: Log,
+        payloads: Sequence[bytes],
+        *,
+        expect: int | None = None,
+        key: str | None = None,
+    ) -> int:
+        with self._watch("append", batch=len(payloads)) as seen:
+            last = await super().append(log, payloads, expect=expect, key=key)
+            seen.moved(payloads)
+            return last
+
+    async def read(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Records:
+        with self._watch("read") as seen:
+            records = await super().read(log, after=after, before=before, limit=limit)
+            seen.moved(records.payloads)
+            seen.rows = len(records)
+            return records
+
+    async def remove(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        expect: int | None = None,
+    ) -> int:
+        with self._watch("remove") as seen:
+            seen.items = await super().remove(log, after=after, before=before, expect=expect)
+            return seen.items
+
+    async def annotate(self, log: Log, note: bytes) -> None:
+        with self._watch("annotate") as seen:
+            await super().annotate(log, note)
+            seen.size = len(note)
+
+    async def logs(self, session: str) -> list[Head]:
+        with self._watch("logs") as seen:
+            heads = await super().logs(session)
+            seen.rows = len(heads)
+            return heads
+
+    async def sessions(
+        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+    ) -> list[Head]:
+        with self._watch("sessions") as seen:
+            heads = await super().sessions(prefix=prefix, after=after, limit=limit)
+            seen.rows = len(heads)
+            return heads
+
+    async def delete(self, session: str, name: str | None = None) -> None:
+        with self._watch("delete"):
+            await super().delete(session, name)
+
+    async def aclose(self) -> None:
+        with self._watch("aclose"):
+            await super().aclose()
+
+    @contextmanager
+    def _watch(self, operation: str, batch: int = 0) -> Iterator[_Seen]:
+        """A span and measurements around the block, which tells what it saw."""
+        common: Attributes = {**self._common, "db.operation.name": operation}
+        seen = _Seen()
+        start = time.perf_counter()
+        with self._tracer.start_as_current_span(
+            f"turnlog {operation}",
+            kind=SpanKind.CLIENT,
+            attributes=common | _batch(batch),
+            record_exception=False,  # an error's text may hold a session id
+            set_status_on_exception=False,
+        ) as span:
+            ended = _outcome(None)
+            try:
+                yield seen
+            except BaseException as error:
+                ended = _outcome(error)
+                raise
+            finally:
+                span.set_attributes({**ended, **seen.attributes()})
+                if "error.type" in ended:
+                    span.set_status(Status(StatusCode.ERROR))
+                self._duration.record(time.perf_counter() - start, {**common, **ended})
+                self._count(seen, common)
+
+    def _count(self, seen: _Seen, common: Attributes) -> None:
+        if seen.items is not None:
+            self._items.add(seen.items, common)
+        if seen.size is not None:
+            self._bytes.add(seen.size, common)
+
+
+@dataclass
+class _Seen:
+    """How much an operation moved; None is unknown, or of no meaning for it."""
+
+    items: int | None = None
+    size: int | None = None
+    rows: int | None = None
+
+    def moved(self, payloads: Sequence[bytes]) -> None:
+        self.items = len(payloads)
+        self.size = sum(map(len, payloads))
+
+    def attributes(self) -> Attributes:
+        named = {
+            "turnlog.items": self.items,
+            "turnlog.bytes": self.size,
+            "db.response.returned_rows": self.rows,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def _batch(size: int) -> Attributes:
+    return {"db.operation.batch.size": size} if size > 1 else {}
+
+
+def _outcome(error: BaseException | None) -> Attributes:
+    match error:
+        case None:
+            return {"turnlog.outcome": "done"}
+        case Conflict():
+            return {"turnlog.outcome": "conflict"}
+        case asyncio.CancelledError():
+            return {"turnlog.outcome": "cancelled"}
+    return {"turnlog.outcome": "failed", "error.type": _name(type(error))}
+
+
+def _name(kind: type) -> str:
+    home = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return home + kind.__qualname__
+
+
+def _innermost(store: Store) -> Store:
+    while isinstance(store, Layer):
+        store = store.inner
+    return store

@@ -1,0 +1,80 @@
+"""From a URL to the store that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from turnlog.store import Store
+from turnlog.stores.memory import MemoryStore
+from turnlog.stores.sqlite import SQLiteStore
+
+__all__ = ["open_store"]
+
+Options: TypeAlias = dict[str, str]
+Opener: TypeAlias = Callable[[SplitResult, Options], Store]
+
+
+def open_store(url: str, **defaults: str) -> Store:
+    """The store that `url` names; nothing is opened before its first use.
+
+        sqlite:///relative.db    sqlite:////absolute.db    memory://
+        relative.db              ./folder/any.db           /absolute.db
+
+    An SQLite store takes `?timeout=SECONDS`, how long a lock is waited for.
+    defaults: options that the URL may override.
+
+    Raises `ValueError` for a scheme or option that is not known. The error never holds
+    the URL's password.
+    """
+    if "://" not in url:
+        return _sqlite_at(url, defaults)
+    parts = urlsplit(url)
+    opener = _OPENERS.get(parts.scheme)
+    if opener is None:
+        known = ", ".join(f"{scheme}://" for scheme in _OPENERS)
+        raise ValueError(f"no store is known for {parts.scheme}://; there are {known}")
+    return opener(parts, {**defaults, **dict(parse_qsl(parts.query, keep_blank_values=True))})
+
+
+def _sqlite(parts: SplitResult, options: Options) -> Store:
+    if parts.netloc:
+        raise ValueError("an SQLite URL names no host: write sqlite:///file.db, with three slashes")
+    return _sqlite_at(unquote(parts.path[1:]), options)
+
+
+def _sqlite_at(path: str, options: Options) -> Store:
+    _refuse_unknown(options, "timeout")
+    if path == ":memory:":
+        return MemoryStore()
+    return SQLiteStore(path, timeout=_seconds(options.get("timeout", "30")))
+
+
+def _memory(parts: SplitResult, _options: Options) -> Store:
+    if parts.netloc or parts.path or parts.query:
+        raise ValueError("a memory URL has nothing behind memory://")
+    return MemoryStore()
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("timeout is a number of seconds, such as timeout=2.5")
+    return seconds
+
+
+def _refuse_unknown(options: Options, *known: str) -> None:
+    unknown = sorted(options.keys() - set(known))
+    if unknown:
+        raise ValueError(f"unknown option {', '.join(unknown)}; there is {', '.join(known)}")
+
+
+#: A further backend is a further line.
+_OPENERS: dict[str, Opener] = {
+    "sqlite": _sqlite,
+    "memory": _memory,
+}

@@ -1,0 +1,60 @@
+"""From a URL to its store."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from turnlog import open_store
+from turnlog.stores.memory import MemoryStore
+from turnlog.stores.sqlite import SQLiteStore
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///chat.db", "chat.db"),
+        ("sqlite:////var/lib/chat.db", "/var/lib/chat.db"),
+        ("sqlite:///my%20chats/a%3Fb.db?timeout=3", "my chats/a?b.db"),
+        ("chat.db", "chat.db"),
+        ("./folder/chat.db", "folder/chat.db"),
+        ("/var/lib/100%.db", "/var/lib/100%.db"),
+    ],
+)
+def test_sqlite_urls_and_paths(url: str, path: str) -> None:
+    store = open_store(url)
+    assert isinstance(store, SQLiteStore)
+    assert store.path == Path(os.fspath(path)).absolute()
+    assert store.timeout == (3.0 if "timeout" in url else 30.0)
+
+
+def test_defaults_give_way_to_the_url() -> None:
+    for url, timeout in (("a.db", 2.0), ("sqlite:///a.db?timeout=7", 7.0)):
+        store = open_store(url, timeout="2")
+        assert isinstance(store, SQLiteStore)
+        assert store.timeout == timeout
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///:memory:", ":memory:"])
+def test_memory(url: str) -> None:
+    assert isinstance(open_store(url), MemoryStore)
+    assert isinstance(open_store("memory://", timeout="2"), MemoryStore)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("oracle://user:hunter2@host/db", "no store is known for oracle://; there are sqlite://"),
+        ("sqlite://host/file.db", "with three slashes"),
+        ("sqlite:///a.db?pool=3", "unknown option pool; there is timeout"),
+        ("sqlite:///a.db?timeout=soon", "timeout is a number of seconds"),
+        ("sqlite:///a.db?timeout=-1", "timeout is a number of seconds"),
+        ("memory://somewhere", "nothing behind memory://"),
+        ("sqlite://", "names no file"),
+        ("", "names no file"),
+    ],
+)
+def test_what_names_no_store(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        open_store(url)
+    assert "hunter2" not in str(caught.value)
