@@ -66,7 +66,7 @@ def test_works_on_both_sides_of_a_fork(tmp_path: Path) -> None:
 def test_a_fork_while_others_write_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file.db"
     stop = threading.Event()
-    written = []
+    written: list[int] = []
 
     def keep_writing() -> None:
         async def write() -> None:

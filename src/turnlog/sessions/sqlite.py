@@ -53,7 +53,7 @@ class _InSQLite(StoredSession):
 
 
 class SQLiteSession(_InSQLite):
-    __doc__ = _InSQLite.__doc__
+    """One conversation in an SQLite file, or in memory. `close` is an ordinary call."""
 
     def close(self) -> None:
         """Let go of the file. Closing twice is fine."""
@@ -61,7 +61,7 @@ class SQLiteSession(_InSQLite):
 
 
 class AsyncSQLiteSession(_InSQLite):
-    __doc__ = _InSQLite.__doc__
+    """The same as `SQLiteSession`, except that `close` is awaited."""
 
     async def close(self) -> None:
         """Let go of the file. Closing twice is fine."""

@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _END = 2**63 - 1  # the greatest position that SQLite can hold
+_SURROGATES = range(0xD800, 0xE000)  # code points that text can't hold
 
 
 class SQLiteStore(Store):
@@ -188,4 +189,4 @@ def _after_all(prefix: str) -> str | None:
     if not stem:
         return None
     following = ord(stem[-1]) + 1
-    return stem[:-1] + chr(0xE000 if following == 0xD800 else following)
+    return stem[:-1] + chr(following if following != _SURROGATES.start else _SURROGATES.stop)
