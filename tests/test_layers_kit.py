@@ -27,7 +27,7 @@ class TestTwoLayersOverSQLite(StoreTests):
             yield store
 
     @pytest.fixture
-    async def twin(self, store: Store, tmp_path: Path) -> AsyncIterator[Store]:  # noqa: ARG002 - comes first
+    async def twin(self, store: Store, tmp_path: Path) -> AsyncIterator[Store]:
         async with Layer(SQLiteStore(tmp_path / "conversations.db")) as twin:
             yield twin
 

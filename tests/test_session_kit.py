@@ -130,7 +130,7 @@ class TestOverAFailingStore:
         assert await session.get_items() == [{"n": 1}, {"n": 2}]
 
     async def test_every_batch_is_stored_once_on_a_bad_line(self) -> None:
-        chance = Random(1)  # noqa: S311 - the same luck in every run
+        chance = Random(1)
         error = ConnectionError("bad line")
 
         def plan(verb: str) -> Failure | None:

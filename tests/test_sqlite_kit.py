@@ -24,7 +24,7 @@ class TestTwoStoresOnOneFile(StoreTests):
             yield store
 
     @pytest.fixture
-    async def twin(self, store: Store, tmp_path: Path) -> AsyncIterator[Store]:  # noqa: ARG002 - comes first
+    async def twin(self, store: Store, tmp_path: Path) -> AsyncIterator[Store]:
         # Another timeout means another engine, with connections of its own, like
         # another process has.
         async with SQLiteStore(tmp_path / "conversations.db", timeout=29.0) as twin:

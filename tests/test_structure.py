@@ -77,7 +77,7 @@ def _is_module(name: str) -> bool:
 
 
 def _floor(module: str) -> int:
-    return FLOORS[module.split(".")[0]]
+    return FLOORS[module.split(".", maxsplit=1)[0]]
 
 
 @pytest.mark.parametrize(("name", "tree"), list(_modules()))
@@ -96,7 +96,7 @@ def test_stores_and_layers_know_no_sibling(name: str, tree: ast.Module) -> None:
     if room[0] not in {"stores", "layers"} or len(room) == 1:
         return
     for imported in _imports(tree):
-        other = imported.removeprefix("turnlog.").split(".")[:2]
+        other = imported.removeprefix("turnlog.").split(".", 2)[:2]
         assert other[0] not in {"session", "sessions"}
         if other[0] in {"stores", "layers"}:
             assert other in (room, room[:1]), f"{name} imports {imported}"
@@ -105,7 +105,7 @@ def test_stores_and_layers_know_no_sibling(name: str, tree: ast.Module) -> None:
 @pytest.mark.parametrize(("name", "tree"), list(_modules()))
 def test_drivers_stay_in_their_rooms(name: str, tree: ast.Module) -> None:
     for imported in _imports(tree):
-        package = imported.split(".")[0]
+        package = imported.partition(".")[0]
         if package in sys.stdlib_module_names or package == "turnlog":
             continue
         rooms = ROOMS[package]

@@ -226,7 +226,7 @@ class Slow:
 
 def interrupt_soon_after(beginning: threading.Event) -> None:
     beginning.wait()
-    time.sleep(random.uniform(0.005, 0.02))  # noqa: S311 - any moment will do
+    time.sleep(random.uniform(0.005, 0.02))
     interrupt_main()
 
 

@@ -27,7 +27,11 @@ __all__ = ["Item", "TResponseInputItem", "decode", "decode_all", "encode", "enco
 #: The values are whatever JSON holds; naming that type would make every caller
 #: narrow it before use, so it stays Any, as in the SDK's own typed dicts.
 Item: TypeAlias = dict[str, Any]
-TResponseInputItem: TypeAlias = Item
+
+#: The same, where a session hands items out and takes them in. The SDK names a union of
+#: typed dicts there, to which no dict is assignable: Any is the one type with which a
+#: session passes for the SDK's own without importing it.
+TResponseInputItem: TypeAlias = Any
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 

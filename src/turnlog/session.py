@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from turnlog.errors import Conflict, StoreClosed
-from turnlog.items import Item, decode_all, encode_all
+from turnlog.items import Item, TResponseInputItem, decode_all, encode_all
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
 
@@ -24,15 +24,15 @@ class Session(Protocol):
     session_id: str
     session_settings: SessionSettings | None = None
 
-    async def get_items(self, limit: int | None = None) -> list[Item]:
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first; None means all."""
         ...
 
-    async def add_items(self, items: list[Item]) -> None:
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
         """Put `items` at the end, in order, all of them or none."""
         ...
 
-    async def pop_item(self) -> Item | None:
+    async def pop_item(self) -> TResponseInputItem | None:
         """Take the newest item away and return it; None if there is none."""
         ...
 
@@ -53,14 +53,14 @@ class SessionABC(ABC):
     session_settings: SessionSettings | None = None
 
     @abstractmethod
-    async def get_items(self, limit: int | None = None) -> list[Item]:
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first; None means all."""
 
     @abstractmethod
-    async def add_items(self, items: list[Item]) -> None:
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
         """Put `items` at the end, in order, all of them or none."""
 
-    async def pop_item(self) -> Item | None:
+    async def pop_item(self) -> TResponseInputItem | None:
         """Take the newest item away and return it; None if there is none."""
         raise NotImplementedError(f"{type(self).__name__} does not implement pop_item()")
 
@@ -105,15 +105,17 @@ class StoredSession(SessionABC):
         self.unreadable: set[int] = set()
 
     @property
-    def session_settings(self) -> SessionSettings:
-        """What is read when the caller doesn't say; never None."""
+    def session_settings(self) -> Any:
+        """A `SessionSettings`: what is read when the caller doesn't say. Never None."""
+        # Any, because the SDK's protocol names its own class here: a type checker would
+        # otherwise not let this session stand where the SDK's is asked for.
         return self._settings
 
     @session_settings.setter
     def session_settings(self, value: SettingsLike) -> None:
         self._settings = SessionSettings.of(value)
 
-    async def get_items(self, limit: int | None = None) -> list[Item]:
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first.
 
         limit: None means `session_settings.limit`, and all items if that is None too;
@@ -124,7 +126,7 @@ class StoredSession(SessionABC):
         """
         log = self._log()
         if limit is None:
-            limit = self.session_settings.limit
+            limit = self._settings.limit
         if limit is None or limit < 0:
             return self._decoded(await self.store.read(log))
         items: list[Item] = []
@@ -155,7 +157,7 @@ class StoredSession(SessionABC):
         if payloads:
             await self.store.append(log, payloads, key=key)
 
-    async def pop_item(self) -> Item | None:
+    async def pop_item(self) -> TResponseInputItem | None:
         """Take the newest item away and return it; None if there is none.
 
         Two calls never return the same item. Records that can't be decoded are

@@ -167,9 +167,10 @@ def _span(after: int, before: int | None) -> tuple[int, int]:
 
 
 def _records(rows: list[tuple[int, bytes, bytes]]) -> Records:
-    moments = {text: clock.seconds(text) for text in {row[2] for row in rows}}
     return Records(
-        [row[0] for row in rows], [row[1] for row in rows], [moments[row[2]] for row in rows]
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        clock.Moments([row[2] for row in rows]),
     )
 
 
