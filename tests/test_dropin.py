@@ -26,9 +26,7 @@ from stories import STORIES, Talk, Way, reasoning, says
 pytestmark = pytest.mark.anyio
 
 Result: TypeAlias = RunResult | RunResultStreaming
-# Their items are unions of typed dicts and ours plain dicts: one at run time, and two
-# things to a type checker.
-Sessions: TypeAlias = Any
+Sessions: TypeAlias = turnlog.SQLiteSession | turnlog.AsyncSQLiteSession | agents.SQLiteSession
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +123,7 @@ async def test_a_session_object_per_message(tmp_path: Path) -> None:
     """The way a web server uses it, with a new object for every turn."""
     model = ScriptedModel([says(f"answer {n}") for n in range(5)])
     for n in range(5):
-        session: Any = turnlog.SQLiteSession("user_123", tmp_path / "c.db")
+        session = turnlog.SQLiteSession("user_123", tmp_path / "c.db")
         await Runner.run(Agent("A", model=model), f"question {n}", session=session)
     call = model.last_call
     assert call is not None
@@ -160,7 +158,7 @@ def test_ours_are_sessions_to_the_sdk(make_session: Callable[[str], Any]) -> Non
 
 
 def test_theirs_are_sessions_to_us() -> None:
-    session: Any = agents.SQLiteSession("a")
+    session = agents.SQLiteSession("a")
     assert all(isinstance(session, protocol) for protocol in PROTOCOLS)
     session.close()
 
@@ -172,7 +170,7 @@ def test_theirs_are_sessions_to_us() -> None:
 )
 @pytest.mark.parametrize("override", [None, agents.SessionSettings(limit=1), {"limit": 1}])
 async def test_settings_of_either_kind(settings: Any, override: Any) -> None:
-    session: Any = turnlog.SQLiteSession("a", session_settings=settings)
+    session = turnlog.SQLiteSession("a", session_settings=settings)
     await session.add_items([{"role": "user", "content": f"{n}"} for n in range(9)])
     model = ScriptedModel([says("ok")])
     config = RunConfig(session_settings=override)
@@ -213,7 +211,7 @@ class Spying(turnlog.SQLiteSession):
         super().__init__(session_id)
         self.calls: list[tuple[object, ...]] = []
 
-    async def get_items(self, limit: int | None = None) -> list[turnlog.Item]:
+    async def get_items(self, limit: int | None = None) -> list[turnlog.TResponseInputItem]:
         self.calls.append(("get", limit))
         return await super().get_items(limit)
 
@@ -223,7 +221,7 @@ class Spying(turnlog.SQLiteSession):
 
 
 async def test_a_plain_turn_is_get_add_add() -> None:
-    session: Any = Spying("a")
+    session = Spying("a")
     model = ScriptedModel([says("ok"), says("ok")])
     await Runner.run(Agent("A", model=model), "1", session=session)
     config = RunConfig(session_settings={"limit": 1})
@@ -234,7 +232,7 @@ async def test_a_plain_turn_is_get_add_add() -> None:
 
 async def test_settings_of_the_model_do_not_matter() -> None:
     """`store=False` makes the SDK keep encrypted reasoning; it is an item like others."""
-    session: Any = turnlog.SQLiteSession("a")
+    session = turnlog.SQLiteSession("a")
     model = ScriptedModel([[reasoning(1), assistant_message("ok")]])
     agent = Agent("A", model=model, model_settings=ModelSettings(store=False))
     await Runner.run(agent, "1", session=session)

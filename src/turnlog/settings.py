@@ -11,10 +11,13 @@ __all__ = ["SessionSettings", "SettingsLike"]
 
 
 @dataclass(frozen=True)
-class SessionSettings:
+class SessionSettings(dict[str, Any]):
     """What of a session is read when the caller doesn't say.
 
     limit: how many of the newest items; None means all.
+
+    It is a dict of its fields as well, because a dict is all that the OpenAI Agents SDK
+    takes from strangers, in its `RunConfig` and its session wrappers.
     """
 
     limit: int | None = None
@@ -22,6 +25,7 @@ class SessionSettings:
     def __post_init__(self) -> None:
         if self.limit is not None and type(self.limit) is not int:
             raise TypeError(f"limit is an int or None, not {type(self.limit).__name__}")
+        dict.update(self, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     @classmethod
     def of(cls, value: SettingsLike) -> SessionSettings:
@@ -41,7 +45,7 @@ class SessionSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as a plain dict."""
-        return dataclasses.asdict(self)
+        return dict(self)
 
 
 class _HasLimit(Protocol):

@@ -40,7 +40,7 @@ class MemoryStore(Store):
         expect: int | None = None,
         key: str | None = None,
     ) -> int:
-        check(*log, *_given(key), payloads=payloads)
+        check(*log, key or "", payloads=payloads)
         with self._open():
             lines = self._find(log)
             if key is not None and key in lines.keys:
@@ -112,7 +112,7 @@ class MemoryStore(Store):
         return [head for head in heads if after is None or head.cursor < after][:limit]
 
     async def delete(self, session: str, name: str | None = None) -> None:
-        check(session, *_given(name))
+        check(session, name or "")
         with self._open():
             if name is None:
                 self._logs.pop(session, None)
@@ -172,10 +172,6 @@ class _Lines:
 
     def head(self, log: Log) -> Head:
         return Head(log, self.last, len(self.records), self.created_at, self.updated_at, self.note)
-
-
-def _given(text: str | None) -> tuple[str, ...]:
-    return () if text is None else (text,)
 
 
 def _position(record: Record) -> int:

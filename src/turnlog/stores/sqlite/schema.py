@@ -76,6 +76,7 @@ class Statements:
         heads = _quoted(f"turnlog_{tables.messages}_heads")
         keys = _quoted(f"turnlog_{tables.messages}_keys")
         index = _quoted(f"idx_{tables.messages}_session_id")
+        forgotten = _quoted(f"turnlog_{tables.messages}_forgotten")
         records_index = _quoted(f"turnlog_{tables.messages}_records_log")
 
         #: Schema changes, oldest first: after number N, the schema has version N.
@@ -113,6 +114,11 @@ class Statements:
                     key TEXT NOT NULL,
                     position INTEGER NOT NULL,
                     PRIMARY KEY (session_id, name, key)) WITHOUT ROWID""",
+                # Also when it is the SDK that forgets a session.
+                f"""CREATE TRIGGER {forgotten} AFTER DELETE ON {sessions} BEGIN
+                    DELETE FROM {heads} WHERE session_id = old.session_id AND name = 'main';
+                    DELETE FROM {keys} WHERE session_id = old.session_id AND name = 'main';
+                END""",
             ),
         )
 

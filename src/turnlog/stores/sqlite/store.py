@@ -60,7 +60,7 @@ class SQLiteStore(Store):
         expect: int | None = None,
         key: str | None = None,
     ) -> int:
-        check(*log, *_given(key), payloads=payloads)
+        check(*log, key or "", payloads=payloads)
         return await self._write(jobs.append, log, payloads, expect, key)
 
     async def read(
@@ -112,7 +112,7 @@ class SQLiteStore(Store):
         return list(map(_head, rows))
 
     async def delete(self, session: str, name: str | None = None) -> None:
-        check(session, *_given(name))
+        check(session, name or "")
         await self._write(jobs.delete, session, name)
 
     async def aclose(self) -> None:
@@ -172,10 +172,6 @@ def _records(rows: list[tuple[int, bytes, bytes]]) -> Records:
         [row[1] for row in rows],
         clock.Moments([row[2] for row in rows]),
     )
-
-
-def _given(text: str | None) -> tuple[str, ...]:
-    return () if text is None else (text,)
 
 
 def _head(row: tuple[bytes, bytes, int, int, bytes, bytes, bytes]) -> Head:
