@@ -17,6 +17,7 @@ from turnlog import SQLiteSession
 from turnlog.errors import InvalidItem, SchemaError
 from turnlog.items import Item
 from turnlog.store import Log
+from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio
 
@@ -189,6 +190,24 @@ async def test_a_foreign_lock_is_waited_out(tmp_path: Path) -> None:
     asyncio.get_running_loop().call_later(0.2, blocker.close)
     await session.add_items(_batch(1))
     assert len(await session.get_items()) == 10
+
+
+async def test_a_lock_that_stays_is_told_to_each_caller(tmp_path: Path) -> None:
+    path = tmp_path / "file.db"
+    store = SQLiteStore(path, timeout=0.2)
+    await store.append(Log("a"), [b"{}"])
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    writes = (store.append(Log(name), [b"{}"]) for name in "abc")
+    errors = await asyncio.gather(*writes, return_exceptions=True)
+    blocker.close()
+    for error in errors:
+        assert isinstance(error, sqlite3.OperationalError)
+        assert "locked" in str(error)
+        assert error.__notes__ == [f"database file: {path}"]
+    assert len({id(error) for error in errors}) == 3
+    assert len(await store.read(Log("a"))) == 1
+    await store.append(Log("b"), [b"{}"])
 
 
 async def test_a_corrupt_row_hides_nothing_else(

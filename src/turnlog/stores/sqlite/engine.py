@@ -169,7 +169,7 @@ class Engine:
             return Answer(query, result)
         except Exception as error:  # noqa: BLE001 - it goes to who asked
             worker.let_go()
-            return self._failed(query, error)
+            return Answer(query, error=self._placed(error))
 
     # Inside the writer thread
 
@@ -222,7 +222,8 @@ class Engine:
             worker.let_go()
             self.prepared.clear()  # the file may not be the one that it was
             if len(orders) == 1 or is_busy(error):
-                return [self._failed(order, error) for order in orders]
+                self._placed(error)
+                return [Answer(order, error=error) for order in orders]
         return [answer for order in orders for answer in self._commit(worker, [order])]
 
     def _transact(self, cursor: sqlite3.Cursor, orders: list[Order]) -> list[Answer]:
@@ -237,10 +238,11 @@ class Engine:
         self._file = self._file or _identity(self.path)
         return answers
 
-    def _failed(self, order: Order, error: Exception) -> Answer:
+    def _placed(self, error: Exception) -> Exception:
+        """The error, saying which file it is about; SQLite's own text doesn't."""
         if isinstance(error, sqlite3.Error):
             error.add_note(f"database file: {self.path}")
-        return Answer(order, error=error)
+        return error
 
 
 def _carry_out(order: Order, cursor: sqlite3.Cursor) -> Answer:
