@@ -1,6 +1,19 @@
 """What every test here may use."""
 
+import os
+
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast a machine makes up examples says nothing of the code. In CI the examples are the
+# same each time, so that a change is blamed for nothing but its own doing.
+settings.register_profile(
+    "here",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("here")
 
 
 @pytest.fixture
