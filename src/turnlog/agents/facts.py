@@ -6,39 +6,60 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Fact", "asked_about", "facts_in", "is_question", "latest"]
+__all__ = [
+    "Fact",
+    "asks_for_all",
+    "asks_what_was_said",
+    "facts_in",
+    "is_question",
+    "latest",
+    "topics_asked",
+]
 
 
 class Fact(NamedTuple):
-    """Something said, such as `topic` "your name", `verb` "is", `value` "Alice"."""
+    """Something said, such as `topic` "your name", `says` "your name is Alice"."""
 
     topic: str
-    verb: str
-    value: str
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, self))
+    says: str
 
 
+# Of bounded length, so that no text takes longer than its length to search.
+_TOPIC = r"(?P<topic>[\w' -]{1,60}?)"
+_VERB = r"(?P<verb>love|like|enjoy|prefer|hate|live|work|study|speak|use|need|want)"
 # A value ends where the sentence does, or where another statement begins.
-_VALUE = r"(?P<value>.+?)(?=\s*(?:[.,;!?\n]|$|\b(?:and|but)\s+(?:i|my|you|please)\b))"
-_ACTIVITIES = r"(?P<verb>love|like|enjoy|prefer|hate|live|work|study|speak|use|need|want)"
+_VALUE = r"(?P<value>.+?)(?=\s*(?:[,;\n]|[.!?]+(?:\s|$)|$|\b(?:and|but)\s+(?:i|my|you|please)\b))"
 
-_STATEMENTS = (
-    re.compile(rf"\bmy\s+(?P<topic>[\w' -]+?)\s+(?P<verb>is|are)\s+{_VALUE}", re.IGNORECASE),
-    re.compile(
-        rf"\b(?:i\s+am|i'm)\s+called\s+{_VALUE}|\bcall\s+me\s+(?P<other>\w+)", re.IGNORECASE
-    ),
-    re.compile(rf"\bi\s+(?:really\s+|also\s+)?{_ACTIVITIES}\s+{_VALUE}", re.IGNORECASE),
-)
+#: A pattern, the topic of what it finds, and what that says.
+_STATEMENTS = [
+    (rf"\bmy\s+{_TOPIC}\s+(?P<verb>is|are)\s+{_VALUE}", "your {topic}", "your {topic} {verb} {value}"),
+    (rf"\bmy\s+name's\s+{_VALUE}", "your name", "your name is {value}"),
+    (rf"\b(?:i\s+am|i'm)\s+called\s+{_VALUE}", "your name", "your name is {value}"),
+    (r"\bcall\s+me\s+(?P<value>\w+)", "your name", "your name is {value}"),
+    (rf"\b(?:i\s+am|i'm)\s+from\s+{_VALUE}", "you are from", "you are from {value}"),
+    (rf"\b(?:i\s+am|i'm)\s+(?!called\b|from\b){_VALUE}", "you are", "you are {value}"),
+    (rf"\bi\s+(?:really\s+|also\s+)?{_VERB}\s+{_VALUE}", "you {verb}", "you {verb} {value}"),
+]  # fmt: skip
 
-_QUESTIONS = (
-    re.compile(r"\bmy\s+(?P<topic>[\w' -]+?)\s*(?:\?|$|\bagain\b)", re.IGNORECASE),
-    re.compile(rf"\bdo\s+i\s+{_ACTIVITIES}\b", re.IGNORECASE),
-)
+#: A pattern, and the topics that it asks about, the best one first.
+_QUESTIONS = [
+    (r"\b(?:who|what)\s+am\s+i\b", ["your name", "you are"]),
+    (r"\bam\s+i\s+from\b", ["you are from"]),
+    (r"\bdo\s+i\s+(?P<verb>love|like|enjoy)\b", ["you {verb}", "you love", "you like", "you enjoy"]),
+    (r"\bdo\s+i\s+(?:work|do)\b|\bmy\s+(?:job|work)\b", ["you work", "your job", "your work"]),
+    (rf"\bdo\s+i\s+{_VERB}\b", ["you {verb}"]),
+    (rf"\bmy\s+{_TOPIC}(?:\s+(?:is|are))?\s*(?:[?.!,]|$|\bagain\b)", ["your {topic}"]),
+]  # fmt: skip
 
 _ASKING = re.compile(
-    r"\?\s*$|^\s*(?:what|who|where|which|when|how|do\s+you|can\s+you|tell\s+me)\b", re.IGNORECASE
+    r"\?\s*$|^\s*(?:what|who|where|which|when|how|do\s+you|can\s+you|tell\s+me|remind\s+me)\b",
+    re.IGNORECASE,
+)
+_ASKING_FOR_ALL = re.compile(r"\babout\s+me\b|\bremember\b", re.IGNORECASE)
+_ASKING_WHAT_WAS_SAID = re.compile(
+    r"\bdid\s+i\s+(?:(?:first|last|just)\s+)?(?:say|tell|ask)\b"
+    r"|\bi\s+(?:(?:first|last|just)\s+)?(?:said|told|asked)\b",
+    re.IGNORECASE,
 )
 
 
@@ -47,9 +68,19 @@ def is_question(text: str) -> bool:
     return _ASKING.search(text) is not None
 
 
+def asks_for_all(text: str) -> bool:
+    """Whether the question `text` asks for everything that is known."""
+    return _ASKING_FOR_ALL.search(text) is not None
+
+
+def asks_what_was_said(text: str) -> bool:
+    """Whether the question `text` asks for words, not for a fact."""
+    return _ASKING_WHAT_WAS_SAID.search(text) is not None
+
+
 def facts_in(text: str) -> Iterator[Fact]:
-    """What `text` says of its speaker, questions left out."""
-    for sentence in re.split(r"(?<=[.!?\n])\s+", text):
+    """What `text` says of its speaker, in order, questions left out."""
+    for sentence in re.split(r"(?<=[.!?\n])\s+", _typed(text)):
         if not is_question(sentence):
             yield from _facts_in_sentence(sentence)
 
@@ -59,35 +90,32 @@ def latest(texts: Iterable[str]) -> dict[str, Fact]:
     return {fact.topic: fact for text in texts for fact in facts_in(text)}
 
 
-def asked_about(text: str) -> str | None:
-    """The topic that the question `text` asks about, None if that is not understood."""
-    if re.search(r"\bwho\s+am\s+i\b", text, re.IGNORECASE):
-        return "your name"
-    for pattern in _QUESTIONS:
-        found = pattern.search(text)
+def topics_asked(text: str) -> list[str]:
+    """The topics that the question `text` asks about, best first; none if it isn't understood."""
+    for pattern, topics in _QUESTIONS:
+        found = re.search(pattern, _typed(text), re.IGNORECASE)
         if found:
-            return _topic(found)
-    return None
+            return [topic.format_map(_lowered(found)) for topic in topics]
+    return []
 
 
-def _facts_in_sentence(sentence: str) -> Iterator[Fact]:
-    for pattern in _STATEMENTS:
-        for found in pattern.finditer(sentence):
-            parts = found.groupdict()
-            value = (parts["value"] or parts.get("other") or "").strip()
-            yield Fact(_topic(found), _verb(parts), value)
+def _facts_in_sentence(sentence: str) -> list[Fact]:
+    found = [
+        (match.start(), Fact(topic.format_map(_lowered(match)), _says(says, match)))
+        for pattern, topic, says in _STATEMENTS
+        for match in re.finditer(pattern, sentence, re.IGNORECASE)
+    ]
+    return [fact for _, fact in sorted(found)]
 
 
-def _topic(found: re.Match[str]) -> str:
-    parts = found.groupdict()
-    if parts.get("topic"):
-        return f"your {parts['topic'].lower()}"
-    if parts.get("verb"):
-        return f"you {parts['verb'].lower()}"
-    return "your name"
+def _says(says: str, found: re.Match[str]) -> str:
+    return says.format_map({**_lowered(found), "value": found["value"].strip()})
 
 
-def _verb(parts: dict[str, str | None]) -> str:
-    if parts.get("topic"):
-        return (parts["verb"] or "is").lower()
-    return "" if parts.get("verb") else "is"
+def _lowered(found: re.Match[str]) -> dict[str, str]:
+    return {name: value.lower() for name, value in found.groupdict().items() if value}
+
+
+def _typed(text: str) -> str:
+    """`text` with the apostrophes that keyboards have."""
+    return text.replace("\u2019", "'")

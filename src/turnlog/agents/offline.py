@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 
-from turnlog.agents.facts import asked_about, facts_in, is_question, latest
+from turnlog.agents.facts import (
+    Fact,
+    asks_for_all,
+    asks_what_was_said,
+    facts_in,
+    is_question,
+    latest,
+    topics_asked,
+)
 from turnlog.agents.model import ModelRequest, ModelResponse
 from turnlog.items import Item, encode
 
@@ -30,23 +37,41 @@ class OfflineModel:
 def _answer(last: str, earlier: list[str]) -> str:
     if not is_question(last):
         return _acknowledged(last)
+    if asks_what_was_said(last):
+        return _quoted(earlier, first="first" in last.lower())
     known = latest([*earlier, last])
-    topic = asked_about(last)
-    if topic is None:
-        return _all_known(map(str, known.values()))
-    # "What do I do for my work?" is no topic anybody stated: say so rather than guess.
-    fact = known.get(topic)
-    return _sentence(str(fact)) if fact else f"I can't tell {topic}: you haven't said it here."
+    topics = topics_asked(last)
+    if topics:
+        return _about(topics, known)
+    if asks_for_all(last):
+        return _all_known(list(known.values()))
+    return "I can't tell: I am no LLM and know only what you say of yourself here."
 
 
 def _acknowledged(text: str) -> str:
-    facts = [str(fact) for fact in facts_in(text)]
+    facts = [fact.says for fact in facts_in(text)]
     return f"I'll remember: {_listed(facts)}." if facts else "I'll remember that you said so."
 
 
-def _all_known(facts: Iterable[str]) -> str:
-    facts = list(facts)
-    return _sentence(_listed(facts)) if facts else "I know nothing about you yet."
+def _quoted(earlier: list[str], *, first: bool) -> str:
+    if not earlier:
+        return "I can't tell: this is the first that I hear of you."
+    said = " ".join(earlier[0 if first else -1].split())
+    return f"You said: {said}"
+
+
+def _about(topics: list[str], known: dict[str, Fact]) -> str:
+    for topic in topics:
+        if topic in known:
+            return _sentence(known[topic].says)
+    # Topics are parts of a statement; only this kind can be named by itself.
+    named = topics[0] if topics[0].startswith("your ") else "that"
+    return f"I can't tell {named}: you haven't said it here."
+
+
+def _all_known(facts: list[Fact]) -> str:
+    said = [fact.says for fact in facts]
+    return _sentence(_listed(said)) if said else "I know nothing about you yet."
 
 
 def _listed(facts: list[str]) -> str:
@@ -54,7 +79,7 @@ def _listed(facts: list[str]) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{' '.join(text[1:].split())}."
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _text(item: Item) -> str:

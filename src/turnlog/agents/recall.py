@@ -1,53 +1,68 @@
-"""How a run reads a session: what the model is shown, and what is to be stored of the input.
-
-Works over any session, also one whose `get_items` knows no `limit`.
-"""
+"""How a run reads a session, any session, also one whose `get_items` knows no `limit`."""
 
 from __future__ import annotations
 
-import copy
 import inspect
-from collections.abc import Iterable
-from typing import NamedTuple
 
-from turnlog.agents.config import RunConfig, SessionInputCallback
-from turnlog.items import Item, decode, encode_all
+from turnlog.agents.config import RunConfig
+from turnlog.agents.merge import Merged, merge
+from turnlog.items import Item
 from turnlog.session import Session
 from turnlog.settings import SessionSettings
 
-__all__ = ["Recall", "input_items", "recall"]
+__all__ = ["recall"]
 
 
-class Recall(NamedTuple):
-    """The two halves of a run's beginning."""
-
-    #: What the model is shown.
-    shown: list[Item]
-    #: What of it is new to the session, in order.
-    fresh: list[Item]
-
-
-def input_items(given: str | Iterable[object]) -> list[Item]:
-    """The new input as items, checked and apart from what the caller holds."""
-    if isinstance(given, str):
-        return [{"content": given, "role": "user"}]
-    return [decode(payload) for payload in encode_all(given)]
-
-
-async def recall(session: Session | None, new: list[Item], config: RunConfig) -> Recall:
+async def recall(session: Session | None, new: list[Item], config: RunConfig) -> Merged:
     """Read the session and merge it with the new input.
 
     A retry is recognised: input that the session already ends with, unanswered, is shown
     once and not stored again. Once answered, the same words are a new question.
     """
     if session is None:
-        return Recall(new, new)
-    limit = _limit(session, config)
-    history = await _newest(session, limit)
-    if await _awaits_answer(session, limit, history, new):
-        merged = await _merge(history[: -len(new)], new, config.session_input_callback)
-        return Recall(merged.shown, [])
-    return await _merge(history, new, config.session_input_callback)
+        return Merged(new, new)
+    past = _Past(session, _limit(session, config))
+    await past.read()
+    callback = config.session_input_callback
+    unanswered = new
+    if not await past.ends_with(new):
+        merged = await merge(past.items, new, callback)
+        # A callback may have stored the new input in words of its own.
+        if not await past.ends_with(merged.fresh):
+            return merged
+        unanswered = merged.fresh
+    merged = await merge(await past.before(unanswered), new, callback)
+    return Merged(merged.shown, [])
+
+
+class _Past:
+    """The newest `limit` items of a session, all if that is None."""
+
+    def __init__(self, session: Session, limit: int | None) -> None:
+        self._session = session
+        self._limit = limit
+        self.items: list[Item] = []
+
+    async def read(self) -> None:
+        """Find `items`."""
+        self.items = await _newest(self._session, self._limit)
+
+    async def ends_with(self, items: list[Item]) -> bool:
+        """Whether the session does, even if the limit shows less of it."""
+        if not items:
+            return False
+        return (await self._at_least(len(items)))[-len(items) :] == items
+
+    async def before(self, items: list[Item]) -> list[Item]:
+        """The past without `items`, which it ends with; again as many as the limit allows."""
+        count = len(items)
+        return (await self._at_least((self._limit or 0) + count))[:-count]
+
+    async def _at_least(self, count: int) -> list[Item]:
+        """The newest `count` items or more, as far as there are so many."""
+        if self._limit is None or self._limit < 0 or count <= self._limit:
+            return self.items
+        return await _newest(self._session, count)
 
 
 def _limit(session: Session, config: RunConfig) -> int | None:
@@ -61,52 +76,9 @@ async def _newest(session: Session, limit: int | None) -> list[Item]:
     if _takes_limit(session):
         return await session.get_items(limit=limit)
     items = await session.get_items()
-    return items[max(0, len(items) - limit) :]
+    return items if limit < 0 else items[max(0, len(items) - limit) :]
 
 
 def _takes_limit(session: Session) -> bool:
     parameters = inspect.signature(session.get_items).parameters.values()
     return any(p.name == "limit" or p.kind is p.VAR_KEYWORD for p in parameters)
-
-
-async def _awaits_answer(
-    session: Session, limit: int | None, history: list[Item], new: list[Item]
-) -> bool:
-    """Whether the session ends with just this input."""
-    if not new:
-        return False
-    if limit is not None and 0 <= limit < len(new):
-        history = await _newest(session, len(new))  # more than is shown, but enough to tell
-    return history[-len(new) :] == new
-
-
-async def _merge(
-    history: list[Item], new: list[Item], callback: SessionInputCallback | None
-) -> Recall:
-    if callback is None:
-        return Recall([*history, *new], new)
-    old_copies, new_copies = copy.deepcopy(history), copy.deepcopy(new)
-    # The callback may empty the lists that it is given; these keep what was in them.
-    old_objects, new_objects = list(old_copies), list(new_copies)
-    merged: object = callback(old_copies, new_copies)
-    if inspect.isawaitable(merged):
-        merged = await merged
-    if not isinstance(merged, list):
-        raise TypeError(
-            f"session_input_callback returns a list of items, not {type(merged).__name__}"
-        )
-    return Recall(merged, _of_new_turn(merged, old_objects, new_objects))
-
-
-def _of_new_turn(merged: list[Item], old: list[Item], new: list[Item]) -> list[Item]:
-    """What of `merged` belongs to the new turn, told apart by identity.
-
-    Content can't tell: people say "yes" twice. It is asked only where the callback made an
-    item of its own, which then may be a history item built anew.
-    """
-    old_ids, new_ids = set(map(id, old)), set(map(id, new))
-    return [
-        item
-        for item in merged
-        if id(item) in new_ids or (id(item) not in old_ids and item not in old)
-    ]

@@ -63,6 +63,6 @@ class RunResult:
 
 
 def run_item(agent: Agent, raw_item: Item) -> RunItem:
-    """`raw_item` in the class that its type calls for."""
-    kind = MessageOutputItem if raw_item.get("type") == "message" else RunItem
+    """`raw_item` in the class that its type calls for; without a type, it is a message."""
+    kind = MessageOutputItem if raw_item.get("type", "message") == "message" else RunItem
     return kind(agent, raw_item)

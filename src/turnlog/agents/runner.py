@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from turnlog import sync
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
+from turnlog.agents.merge import input_items
 from turnlog.agents.model import Model, ModelRequest
 from turnlog.agents.offline import OfflineModel
-from turnlog.agents.recall import input_items, recall
+from turnlog.agents.recall import recall
 from turnlog.agents.result import RunResult, run_item
 from turnlog.items import Item
 from turnlog.session import Session
@@ -32,19 +34,20 @@ class Runner:
         *,
         session: Session | None = None,
         run_config: RunConfig | None = None,
-        max_turns: int = 10,
+        max_turns: int | None = 10,
         context: object = None,
     ) -> RunResult:
         """Ask `agent` to answer `input`.
 
         input: what the user says, or a list of items.
         session: any object with the four verbs of `Session`; None forgets.
-        max_turns: how often the model may be asked; without tools, once is enough.
+        max_turns: how often the model may be asked, None for no bound; without tools, once
+            is enough.
         context: handed to instructions that are functions.
 
         Errors of the model and of the session reach the caller as they are.
         """
-        if max_turns < 1:
+        if max_turns is not None and max_turns < 1:
             raise ValueError(f"max_turns is {max_turns}; a run asks the model at least once")
         config = run_config or RunConfig()
         new = input_items(input)
@@ -63,10 +66,14 @@ class Runner:
         *,
         session: Session | None = None,
         run_config: RunConfig | None = None,
-        max_turns: int = 10,
+        max_turns: int | None = 10,
         context: object = None,
     ) -> RunResult:
-        """The same as `run`, for code without an event loop; it blocks."""
+        """The same as `run`, for code without an event loop; it blocks.
+
+        Raises `RuntimeError` where an event loop is running, which it would bring to a halt.
+        """
+        _refuse_running_loop()
         return sync.run(
             Runner.run,
             agent,
@@ -76,6 +83,17 @@ class Runner:
             max_turns=max_turns,
             context=context,
         )
+
+
+def _refuse_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "Runner.run_sync blocks, and here an event loop is running: "
+        "write await Runner.run(...) instead"
+    )
 
 
 async def _store(session: Session | None, items: list[Item]) -> None:

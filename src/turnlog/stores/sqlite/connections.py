@@ -61,7 +61,7 @@ def patiently(attempt: Callable[[], T], timeout: float) -> T:
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     # A worker thread opens it; before a fork, the forking thread closes it.
-    return sqlite3.connect(path, timeout, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
