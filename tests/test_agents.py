@@ -80,6 +80,11 @@ def test_run_sync_remembers_from_run_to_run() -> None:
     assert "Alice" not in Runner.run_sync(agent, "What's my name?").final_output
 
 
+async def test_run_sync_refuses_to_halt_a_running_loop() -> None:
+    with pytest.raises(RuntimeError, match=r"await Runner.run\(...\) instead"):
+        Runner.run_sync(Agent("A"), "hello")
+
+
 async def test_the_input_is_stored_before_the_model_is_asked() -> None:
     session = SQLiteSession("user")
 
@@ -305,6 +310,12 @@ async def test_two_agents_share_a_session() -> None:
             "Your favourite colour is blue.",
         ),
         ("My name is Alice", "What do you know about me?", "Your name is Alice."),
+        (
+            "I'm from Peru. It is warm there",
+            "What did I say first?",
+            "You said: I'm from Peru. It is warm there",
+        ),
+        ("I am a nurse", "What am I?", "You are a nurse."),
         ("Nice weather", "What's my name?", "I can't tell your name: you haven't said it here."),
         (
             "Is my name Alice?",

@@ -32,24 +32,31 @@ _VALUE = r"(?P<value>.+?)(?=\s*(?:[,;\n]|[.!?]+(?:\s|$)|$|\b(?:and|but)\s+(?:i|m
 
 #: A pattern, the topic of what it finds, and what that says.
 _STATEMENTS = [
-    (rf"\bmy\s+{_TOPIC}\s+(?P<verb>is|are)\s+{_VALUE}", "your {topic}", "your {topic} {verb} {value}"),
+    (
+        rf"\bmy\s+{_TOPIC}\s+(?P<verb>is|are)\s+{_VALUE}",
+        "your {topic}",
+        "your {topic} {verb} {value}",
+    ),
     (rf"\bmy\s+name's\s+{_VALUE}", "your name", "your name is {value}"),
     (rf"\b(?:i\s+am|i'm)\s+called\s+{_VALUE}", "your name", "your name is {value}"),
     (r"\bcall\s+me\s+(?P<value>\w+)", "your name", "your name is {value}"),
     (rf"\b(?:i\s+am|i'm)\s+from\s+{_VALUE}", "you are from", "you are from {value}"),
     (rf"\b(?:i\s+am|i'm)\s+(?!called\b|from\b){_VALUE}", "you are", "you are {value}"),
     (rf"\bi\s+(?:really\s+|also\s+)?{_VERB}\s+{_VALUE}", "you {verb}", "you {verb} {value}"),
-]  # fmt: skip
+]
 
 #: A pattern, and the topics that it asks about, the best one first.
 _QUESTIONS = [
     (r"\b(?:who|what)\s+am\s+i\b", ["your name", "you are"]),
     (r"\bam\s+i\s+from\b", ["you are from"]),
-    (r"\bdo\s+i\s+(?P<verb>love|like|enjoy)\b", ["you {verb}", "you love", "you like", "you enjoy"]),
+    (
+        r"\bdo\s+i\s+(?P<verb>love|like|enjoy)\b",
+        ["you {verb}", "you love", "you like", "you enjoy"],
+    ),
     (r"\bdo\s+i\s+(?:work|do)\b|\bmy\s+(?:job|work)\b", ["you work", "your job", "your work"]),
     (rf"\bdo\s+i\s+{_VERB}\b", ["you {verb}"]),
     (rf"\bmy\s+{_TOPIC}(?:\s+(?:is|are))?\s*(?:[?.!,]|$|\bagain\b)", ["your {topic}"]),
-]  # fmt: skip
+]
 
 _ASKING = re.compile(
     r"\?\s*$|^\s*(?:what|who|where|which|when|how|do\s+you|can\s+you|tell\s+me|remind\s+me)\b",
