@@ -29,8 +29,8 @@ def open_store(url: str, **defaults: str) -> Store:
     the URL's password.
     """
     if "://" not in url:
-        return _sqlite_at(url, defaults)
-    parts = urlsplit(url)
+        return _sqlite_at(_path(url), defaults)
+    parts = _split(url)
     opener = _OPENERS.get(parts.scheme)
     if opener is None:
         known = ", ".join(f"{scheme}://" for scheme in _OPENERS)
@@ -38,10 +38,29 @@ def open_store(url: str, **defaults: str) -> Store:
     return opener(parts, {**defaults, **dict(parse_qsl(parts.query, keep_blank_values=True))})
 
 
+def _path(text: str) -> str:
+    """`text` as a path, unless it is rather a URL without its slashes."""
+    scheme, colon, _ = text.partition(":")
+    if colon and scheme in _OPENERS:
+        raise ValueError(f"a URL begins with {scheme}://, a path of that name with ./{scheme}:")
+    return text
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Python's own words may hold the password.
+        raise ValueError("the part of the URL that names a host can't be read") from None
+    if parts.fragment:
+        raise ValueError("a URL has no part behind #; write %23 for a # in a name")
+    return parts
+
+
 def _sqlite(parts: SplitResult, options: Options) -> Store:
     if parts.netloc:
         raise ValueError("an SQLite URL names no host: write sqlite:///file.db, with three slashes")
-    return _sqlite_at(unquote(parts.path[1:]), options)
+    return _sqlite_at(unquote(parts.path[1:], errors="surrogateescape"), options)
 
 
 def _sqlite_at(path: str, options: Options) -> Store:

@@ -24,11 +24,11 @@ class Fact(NamedTuple):
     says: str
 
 
-# Of bounded length, so that no text takes longer than its length to search.
+# Of bounded length, so that searching a text takes no longer than the text is long.
 _TOPIC = r"(?P<topic>[\w' -]{1,60}?)"
 _VERB = r"(?P<verb>love|like|enjoy|prefer|hate|live|work|study|speak|use|need|want)"
 # A value ends where the sentence does, or where another statement begins.
-_VALUE = r"(?P<value>.+?)(?=\s*(?:[,;\n]|[.!?]+(?:\s|$)|$|\b(?:and|but)\s+(?:i|my|you|please)\b))"
+_VALUE = r"(?P<value>.+?)(?=\s*(?:[,;]|$|\b(?:and|but)\s+(?:i|my|you|please)\b))"
 
 #: A pattern, the topic of what it finds, and what that says.
 _STATEMENTS = [
@@ -87,9 +87,10 @@ def asks_what_was_said(text: str) -> bool:
 
 def facts_in(text: str) -> Iterator[Fact]:
     """What `text` says of its speaker, in order, questions left out."""
-    for sentence in re.split(r"(?<=[.!?\n])\s+", _typed(text)):
-        if not is_question(sentence):
-            yield from _facts_in_sentence(sentence)
+    for line in text.splitlines():
+        for sentence in re.split(r"(?<=[.!?])\s", _typed(line)):
+            if not is_question(sentence):
+                yield from _facts_in_sentence(sentence.rstrip(".!?"))
 
 
 def latest(texts: Iterable[str]) -> dict[str, Fact]:
@@ -99,8 +100,9 @@ def latest(texts: Iterable[str]) -> dict[str, Fact]:
 
 def topics_asked(text: str) -> list[str]:
     """The topics that the question `text` asks about, best first; none if it isn't understood."""
+    text = _typed(text)
     for pattern, topics in _QUESTIONS:
-        found = re.search(pattern, _typed(text), re.IGNORECASE)
+        found = re.search(pattern, text, re.IGNORECASE)
         if found:
             return [topic.format_map(_lowered(found)) for topic in topics]
     return []
@@ -124,5 +126,5 @@ def _lowered(found: re.Match[str]) -> dict[str, str]:
 
 
 def _typed(text: str) -> str:
-    """`text` with the apostrophes that keyboards have."""
-    return text.replace("\u2019", "'")
+    """`text` with one space between words, and the apostrophes that keyboards have."""
+    return " ".join(text.replace("\u2019", "'").split())

@@ -2,6 +2,8 @@
 
 import sys
 
+from turnlog.cli.streams import steady
+
 __all__ = ["main"]
 
 
@@ -13,4 +15,5 @@ def main() -> None:
         if missing.name not in {"typer", "rich"}:
             raise
         sys.exit("turnlog: the command line needs an extra: pip install 'turnlog[cli]'")
+    steady()
     app()

@@ -44,12 +44,13 @@ def _talk(store: Store, session_id: str) -> None:
 
 def _lines() -> Iterator[str]:
     """What the user says, until the end of input, `exit`, or Ctrl-C at the prompt."""
-    prompt = "you> " if sys.stdin.isatty() else ""
+    prompt = "you> " if sys.stdin.isatty() and sys.stdout.isatty() else ""
     while True:
         try:
             line = input(prompt).strip()
         except (EOFError, KeyboardInterrupt):
-            typer.echo(err=True)
+            if prompt:
+                typer.echo(err=True)  # the shell's own prompt goes on a line of its own
             return
         if line in {"exit", "quit"}:
             return

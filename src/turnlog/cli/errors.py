@@ -15,7 +15,7 @@ __all__ = ["Problem", "told"]
 
 _MEANINGS = {
     sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has finished",
-    sqlite3.SQLITE_CANTOPEN: "can't be opened: its folder is missing or not yours to use",
+    sqlite3.SQLITE_CANTOPEN: "can't be opened: no such folder, no file, or not yours to use",
     sqlite3.SQLITE_FULL: "can't grow: the disk is full",
     sqlite3.SQLITE_NOTADB: "is not a database",
     sqlite3.SQLITE_PERM: "is not yours to use",
@@ -41,7 +41,8 @@ def told(store: str) -> Iterator[None]:
         raise typer.Exit(130) from None
     except sqlite3.Error as error:
         _end(f"{store} {_meaning(error)}")
-    except (Problem, TurnlogError, OSError) as error:
+    except (Problem, TurnlogError, OSError, ValueError) as error:
+        # A ValueError is how stores refuse a name that they can't hold.
         _end(str(error))
 
 

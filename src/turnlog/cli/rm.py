@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from turnlog.cli.errors import Problem, told
-from turnlog.cli.stores import StoreOption, existing, head_of
+from turnlog.cli.stores import StoreOption, existing, heads_of
 from turnlog.cli.text import plain
+from turnlog.store import Head
 
 __all__ = ["rm"]
 
@@ -20,19 +21,26 @@ def rm(
 ) -> None:
     """Delete conversations for good, with all their branches."""
     with told(store):
-        asyncio.run(_remove(store, sessions, yes=yes))
+        found = asyncio.run(_found(store, sessions))
+        # Asked between two runs of the loop: inside one, Ctrl-C would not end the question.
+        doomed = [session for session, heads in found.items() if yes or _agreed(session, heads)]
+        asyncio.run(_delete(store, doomed))
 
 
-async def _remove(url: str, sessions: list[str], *, yes: bool) -> None:
+async def _found(url: str, sessions: list[str]) -> dict[str, list[Head]]:
     async with existing(url) as store:
-        heads = [await head_of(store, session) for session in sessions]
-        for head in heads:
-            if yes or _agreed(head.log.session, head.length):
-                await store.delete(head.log.session)
-                typer.echo(f"deleted {plain(head.log.session)}")
+        return {session: await heads_of(store, session) for session in sessions}
 
 
-def _agreed(session: str, items: int) -> bool:
+def _agreed(session: str, heads: list[Head]) -> bool:
     if not sys.stdin.isatty():
         raise Problem("nobody is there to ask: say --yes")
+    items = sum(head.length for head in heads if not head.log.name.startswith(":"))
     return typer.confirm(f"Delete session {plain(session)} with {items} items?")
+
+
+async def _delete(url: str, sessions: list[str]) -> None:
+    async with existing(url) as store:
+        for session in sessions:
+            await store.delete(session)
+            typer.echo(f"deleted {plain(session)}")

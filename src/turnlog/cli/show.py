@@ -37,8 +37,9 @@ async def _items(url: str, session: str, branch: str, limit: int | None) -> list
         return await StoredSession(session, store, branch=branch).get_items(limit)
 
 
-def _as_json(items: list[Item]) -> str:
-    return "[\n" + ",\n".join(encode(item).decode() for item in items) + "\n]" if items else "[]"
+def _as_json(items: list[Item]) -> bytes:
+    # Bytes, so that it is UTF-8 whatever the terminal's encoding.
+    return b"[\n" + b",\n".join(map(encode, items)) + b"\n]" if items else b"[]"
 
 
 def _print(items: list[Item]) -> None:

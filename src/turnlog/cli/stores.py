@@ -11,7 +11,7 @@ from turnlog.store import Head, Store
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.urls import open_store
 
-__all__ = ["StoreOption", "existing", "head_of", "named"]
+__all__ = ["StoreOption", "existing", "head_of", "heads_of", "named"]
 
 StoreOption = Annotated[
     str,
@@ -45,10 +45,17 @@ async def existing(url: str) -> AsyncIterator[Store]:
         yield store
 
 
-async def head_of(store: Store, session: str, branch: str = "main") -> Head:
-    """The head of a conversation that has to be there."""
-    for head in await store.logs(session):
+async def heads_of(store: Store, session: str) -> list[Head]:
+    """The heads of all logs of a conversation that has to be there."""
+    heads = await store.logs(session)
+    if not heads:
+        raise Problem(f"there is no session {session!r}")
+    return heads
+
+
+async def head_of(store: Store, session: str, branch: str) -> Head:
+    """The head of a branch that has to be there."""
+    for head in await heads_of(store, session):
         if head.log.name == branch:
             return head
-    part = "" if branch == "main" else f"branch {branch!r} of "
-    raise Problem(f"there is no {part}session {session!r}")
+    raise Problem(f"there is no branch {branch!r} of session {session!r}")
