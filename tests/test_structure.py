@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "items": 0,
     "store": 1,
+    "loops": 1,
     "settings": 1,
     "session": 2,
     "stores": 2,

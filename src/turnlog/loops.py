@@ -1,0 +1,186 @@
+"""What a store over a network owes to event loops.
+
+A connection belongs to the event loop that opened it, and a store to no loop at all.
+So a store holds one client for each loop that it is used on. Stores with the same
+address share them, and they are closed with their last user, at the latest when
+their loop ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from contextlib import suppress
+from threading import Lock
+from typing import Any, Generic, TypeAlias, TypeVar
+
+__all__ = ["Held", "Shared", "finished"]
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+_User: TypeAlias = weakref.ref[Any]  # of a Held; references are invariant
+
+
+async def finished(work: Awaitable[T]) -> T:
+    """Wait for `work` to its end; whoever was cancelled meanwhile is cancelled then.
+
+    So the outcome of a write is known before its caller goes on. An error of `work` is
+    the `CancelledError`'s cause.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError from None if task.cancelled() else task.exception()
+    return task.result()
+
+
+class Shared(Generic[K, T]):
+    """Clients that are shared by everyone who asks for the same key on the same loop.
+
+    make: makes the client for a key, on the loop that will use it.
+    close: closes a client, on that loop.
+    linger: seconds that a client stays open after its last user, so that sessions made
+        one after the other share it.
+    """
+
+    def __init__(
+        self, make: Callable[[K], T], close: Callable[[T], Awaitable[None]], *, linger: float = 1.0
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._linger = linger
+        self._shelves: dict[AbstractEventLoop, dict[K, _Kept[T]]] = {}
+        self._lock = Lock()
+
+    def held(self, key: K) -> Held[K, T]:
+        """A new user of the clients for `key`. It makes none before it needs one."""
+        return Held(self, key)
+
+    def take(self, key: K) -> _Kept[T]:
+        """The client for `key` on the running loop, made if need be."""
+        shelf = self._shelf(asyncio.get_running_loop())
+        kept = shelf.get(key)
+        if kept is None or not kept.is_open:
+            kept = shelf[key] = _Kept(self._make(key), self._close, self._linger)
+        return kept
+
+    def _shelf(self, loop: AbstractEventLoop) -> dict[K, _Kept[T]]:
+        with self._lock:
+            shelf = self._shelves.get(loop)
+            if shelf is None:
+                # A fork's child keeps what was its parent's: to close it would be heard there.
+                ended = [other for other in self._shelves if other.is_closed()]
+                for other in ended:
+                    del self._shelves[other]
+                shelf = self._shelves[loop] = {}
+            return shelf
+
+
+class Held(Generic[K, T]):
+    """One user's hold on the clients for one key, a client for each loop.
+
+    It is let go when it is garbage too, so that forgetting to close leaks nothing.
+    """
+
+    def __init__(self, shared: Shared[K, T], key: K) -> None:
+        self._shared = shared
+        self._key = key
+        self._kept: dict[AbstractEventLoop, tuple[_Kept[T], _User]] = {}
+
+    def here(self) -> T:
+        """The client for the running loop, made if need be."""
+        held = self._kept.get(asyncio.get_running_loop())
+        if held is None or not held[0].is_open:
+            held = self._take()
+        return held[0].client
+
+    def let_go(self) -> None:
+        """Stop using the clients, from any thread. They close soon after their last user."""
+        for kept, user in self._drained():
+            kept.leave_soon(user)
+
+    async def aclose(self) -> None:
+        """Stop using the clients. The running loop's is closed before this returns,
+        unless it has other users; those of other loops close soon after.
+        """
+        here = asyncio.get_running_loop()
+        for kept, user in self._drained():
+            if kept.loop is here:
+                await kept.leave(user)
+            else:
+                kept.leave_soon(user)
+
+    def _take(self) -> tuple[_Kept[T], _User]:
+        kept = self._shared.take(self._key)
+        user = weakref.ref(self, kept.leave_soon)
+        kept.users.add(user)
+        for loop in [loop for loop in self._kept if loop.is_closed()]:
+            del self._kept[loop]
+        self._kept[kept.loop] = kept, user
+        return kept, user
+
+    def _drained(self) -> list[tuple[_Kept[T], _User]]:
+        kept, self._kept = self._kept, {}
+        return list(kept.values())
+
+
+class _Kept(Generic[T]):
+    """A client, its loop, and who uses it. All but `leave_soon` runs on that loop."""
+
+    def __init__(self, client: T, close: Callable[[T], Awaitable[None]], linger: float) -> None:
+        self.client = client
+        self.loop = asyncio.get_running_loop()
+        self.is_open = True
+        self.users: set[_User] = set()
+        self._close = close
+        self._linger = linger
+        self._closing: asyncio.Task[None] | None = None
+        self._until_closed = self._keep()
+        with suppress(StopIteration):
+            self._until_closed.__anext__().send(None)
+
+    def leave_soon(self, user: _User) -> None:
+        """What a user does when it goes, from any thread, also as garbage."""
+        # A loop that has ended has closed its clients already.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._left, user)
+
+    async def leave(self, user: _User) -> None:
+        """Drop `user`, and close the client if it was the last."""
+        self.users.discard(user)
+        if not self.users:
+            await self._aclose()
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        """Stands open while the client does.
+
+        A loop that ends closes the asynchronous generators that it started, this one
+        among them: the one way by which a library hears of a loop's end.
+        """
+        try:
+            yield
+        finally:
+            self.is_open = False
+            await self._close(self.client)
+
+    def _left(self, user: _User) -> None:
+        self.users.discard(user)
+        if not self.users:
+            self.loop.call_later(self._linger, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.is_open and not self.users:
+            self._closing = self.loop.create_task(self._aclose())
+
+    async def _aclose(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            await self._until_closed.aclose()

@@ -1,0 +1,195 @@
+"""Clients belong to their loop, are shared on it, and end with it at the latest."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from turnlog.loops import Shared, finished
+
+
+class Client:
+    """Notes what becomes of it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.loop = asyncio.get_running_loop()
+        self.closed_on: asyncio.AbstractEventLoop | None = None
+
+
+@pytest.fixture
+def made() -> list[Client]:
+    return []
+
+
+@pytest.fixture
+def shared(made: list[Client]) -> Shared[str, Client]:
+    def make(key: str) -> Client:
+        made.append(Client(key))
+        return made[-1]
+
+    async def close(client: Client) -> None:
+        assert client.closed_on is None, "closed twice"
+        await asyncio.sleep(0)
+        client.closed_on = asyncio.get_running_loop()
+
+    return Shared(make, close, linger=0.01)
+
+
+def closed(made: list[Client]) -> list[Client]:
+    return [client for client in made if client.closed_on is client.loop]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - what is waited for has no event to set
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.anyio
+async def test_one_client_for_all_users_of_a_key(
+    shared: Shared[str, Client], made: list[Client]
+) -> None:
+    first, second, other = shared.held("a"), shared.held("a"), shared.held("b")
+    assert made == []
+    assert first.here() is second.here() is first.here()
+    assert other.here() is not first.here()
+    await first.aclose()
+    assert not closed(made)
+    await second.aclose()
+    assert closed(made) == made[:1]
+    await other.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_client_lingers_for_the_next_user(
+    shared: Shared[str, Client], made: list[Client]
+) -> None:
+    for _ in range(3):
+        held = shared.held("a")
+        held.here()
+        held.let_go()
+    assert len(made) == 1
+    await until(lambda: made[0].closed_on is not None)
+    assert shared.held("a").here() is not made[0]
+
+
+@pytest.mark.anyio
+async def test_a_user_that_is_garbage_holds_nothing(
+    shared: Shared[str, Client], made: list[Client]
+) -> None:
+    shared.held("a").here()
+    gc.collect()
+    await until(lambda: made[0].closed_on is not None)
+
+
+@pytest.mark.anyio
+async def test_a_closed_hold_can_be_used_again(
+    shared: Shared[str, Client], made: list[Client]
+) -> None:
+    held = shared.held("a")
+    for _ in range(3):
+        held.here()
+        await held.aclose()
+    assert len(made) == 3
+    assert closed(made) == made
+
+
+def test_a_loop_that_ends_closes_its_client(
+    shared: Shared[str, Client], made: list[Client]
+) -> None:
+    held = shared.held("a")
+
+    async def use() -> None:
+        held.here()
+
+    for _ in range(3):
+        asyncio.run(use())
+    assert closed(made) == made
+    assert len(made) == 3
+
+
+def test_letting_go_after_the_loop_has_ended(
+    shared: Shared[str, Client], made: list[Client]
+) -> None:
+    held = shared.held("a")
+
+    async def use() -> None:
+        held.here()
+
+    asyncio.run(use())
+    held.let_go()
+    asyncio.run(held.aclose())
+    assert len(made) == 1
+
+
+def test_each_loop_has_its_own_and_closes_it_itself(
+    shared: Shared[str, Client], made: list[Client]
+) -> None:
+    held = shared.held("a")
+    used, go_on = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        held.here()
+        used.set()
+        await asyncio.to_thread(go_on.wait, 5)
+        await until(lambda: made[0].closed_on is not None)
+
+    async def here() -> None:
+        held.here()
+        await held.aclose()
+        assert made[1].closed_on is made[1].loop
+
+    thread = threading.Thread(target=asyncio.run, args=(elsewhere(),))
+    thread.start()
+    used.wait(5)
+    asyncio.run(here())
+    go_on.set()
+    thread.join(5)
+    assert made[0].closed_on is made[0].loop is not made[1].loop
+
+
+@pytest.mark.anyio
+async def test_cancelled_work_is_finished_first() -> None:
+    done = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+        done.append(1)
+
+    task = asyncio.create_task(finished(work()))
+    for _ in range(3):
+        await asyncio.sleep(0.001)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == [1]
+
+
+@pytest.mark.anyio
+async def test_the_error_of_cancelled_work_is_the_cause() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+        raise OSError("lost")
+
+    task = asyncio.create_task(finished(work()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.anyio
+async def test_work_that_ends_is_handed_on() -> None:
+    async def work() -> int:
+        return 1
+
+    async def fail() -> None:
+        raise OSError("no")
+
+    assert await finished(work()) == 1
+    with pytest.raises(OSError, match="no"):
+        await finished(fail())
