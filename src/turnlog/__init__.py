@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from turnlog.agents import Usage as Usage
     from turnlog.errors import Conflict as Conflict
     from turnlog.errors import InvalidItem as InvalidItem
+    from turnlog.errors import LeaseLost as LeaseLost
     from turnlog.errors import SchemaError as SchemaError
+    from turnlog.errors import SessionBusy as SessionBusy
     from turnlog.errors import StoreClosed as StoreClosed
     from turnlog.errors import TurnlogError as TurnlogError
     from turnlog.errors import Unreadable as Unreadable
@@ -53,7 +55,8 @@ __version__ = "0.1.0"
 _NAMES_BY_HOME = {
     "turnlog.agents": "Agent MessageOutputItem Model ModelRequest ModelResponse OfflineModel "
     "RunConfig RunItem Runner RunResult SessionInputCallback Usage",
-    "turnlog.errors": "Conflict InvalidItem SchemaError StoreClosed TurnlogError Unreadable",
+    "turnlog.errors": "Conflict InvalidItem LeaseLost SchemaError SessionBusy "
+    "StoreClosed TurnlogError Unreadable",
     "turnlog.items": "Item TResponseInputItem",
     "turnlog.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",

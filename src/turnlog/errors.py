@@ -7,7 +7,9 @@ they are wherever we have nothing truer to say.
     TurnlogError
     ├── Conflict        (RuntimeError)  the log did not end where the writer expected
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
+    ├── LeaseLost       (RuntimeError)  the run holds its session no longer; nothing was written
     ├── SchemaError     (RuntimeError)  the database was made by a newer Turnlog
+    ├── SessionBusy     (RuntimeError)  another run is under way on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
     └── Unreadable      (ValueError)    a stored record can't be opened or decoded
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Conflict",
     "InvalidItem",
+    "LeaseLost",
     "SchemaError",
+    "SessionBusy",
     "StoreClosed",
     "TurnlogError",
     "Unreadable",
@@ -67,6 +71,36 @@ class InvalidItem(TurnlogError, TypeError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
+
+
+class LeaseLost(TurnlogError, RuntimeError):
+    """The run held its session no longer when it came to write. Nothing was written.
+
+    It was too long without a sign of life and another run took over, or somebody cleared
+    the session.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self.log = log
+
+    def __str__(self) -> str:
+        return (
+            f"this run holds log {self.log.name!r} of session {self.log.session!r} no longer: "
+            "it was too long without a sign of life and another run took over, or the "
+            "session was cleared"
+        )
+
+
+class SessionBusy(TurnlogError, RuntimeError):
+    """Another run is under way on the session, and the policy is not to wait for it."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self.log = log
+
+    def __str__(self) -> str:
+        return f"another run is under way on log {self.log.name!r} of session {self.log.session!r}"
 
 
 class SchemaError(TurnlogError, RuntimeError):

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.items import Item, TResponseInputItem, decode_all, encode_all
+from turnlog.open_turn import open_turn_on
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
 
@@ -128,13 +129,13 @@ class StoredSession(SessionABC):
         if limit is None:
             limit = self._settings.limit
         if limit is None or limit < 0:
-            return self._decoded(await self.store.read(log))
+            return self._decoded(await self._read(log))
         items: list[Item] = []
         before = None
         while len(items) < limit:
             # Twice what is missing from the second round on: bad records come in runs.
             wanted = limit if before is None else 2 * (limit - len(items))
-            records = await self.store.read(log, before=before, limit=wanted)
+            records = await self._read(log, before=before, limit=wanted)
             items = self._decoded(records) + items
             if len(records) < wanted:
                 break
@@ -154,8 +155,13 @@ class StoredSession(SessionABC):
         """
         log = self._log()
         payloads = encode_all(items)
-        if payloads:
+        if not payloads:
+            return
+        turn = open_turn_on(self.store, log)
+        if turn is None:
             await self.store.append(log, payloads, key=key)
+        else:
+            await turn.append(payloads, key)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Take the newest item away and return it; None if there is none.
@@ -172,17 +178,32 @@ class StoredSession(SessionABC):
                 await self.store.remove(log, after=doomed - 1, expect=last)
             except Conflict:
                 continue  # somebody else wrote first: look again
+            turn = open_turn_on(self.store, log)
+            if turn is not None:
+                turn.popped()
             return item
 
     async def clear_session(self) -> None:
         """Forget this conversation; on the main branch, all its branches and notes too."""
         log = self._log()
         await self.store.delete(log.session, None if log.name == "main" else log.name)
+        turn = open_turn_on(self.store, log)
+        if turn is not None:
+            await turn.cleared()
 
     def _log(self) -> Log:
         if self.closed:
             raise StoreClosed(type(self).__name__)
         return Log(self.session_id, self.branch)
+
+    async def _read(
+        self, log: Log, *, before: int | None = None, limit: int | None = None
+    ) -> Records:
+        records = await self.store.read(log, before=before, limit=limit)
+        turn = open_turn_on(self.store, log)
+        if turn is not None and before is None and limit != 0:
+            turn.saw(records.positions[-1] if records else 0)
+        return records
 
     async def _newest(self, log: Log) -> tuple[int, int, Item | None]:
         """The log's last position; where to cut to take the newest item; that item."""

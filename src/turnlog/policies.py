@@ -1,0 +1,103 @@
+"""What a run does when another one is under way on the same conversation."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar, get_args
+from uuid import uuid4
+
+from turnlog.errors import SessionBusy
+from turnlog.items import Item, decode_all, encode
+from turnlog.lease import LEASE_SECONDS, Lease, Policy
+from turnlog.loops import finished
+from turnlog.open_turn import OpenTurn, is_held_here, opened
+from turnlog.store import Log, Records, Store
+
+__all__ = ["check_policy", "turn_taken"]
+
+
+class _OnALog(Protocol):
+    """A session, as far as it matters here."""
+
+    session_id: str
+    branch: str
+    store: Store
+
+
+S = TypeVar("S", bound=_OnALog)
+
+
+def check_policy(policy: object) -> None:
+    """Raise `ValueError` for what is no policy."""
+    if policy not in get_args(Policy):
+        known = ", ".join(map(repr, get_args(Policy)))
+        raise ValueError(f"session_policy is {policy!r}; there are {known}")
+
+
+@asynccontextmanager
+async def turn_taken(
+    session: S, policy: Policy = "queue", *, seconds: float = LEASE_SECONDS
+) -> AsyncIterator[S]:
+    """Within, no other run writes to the session.
+
+    Yields the session to use: `session` itself, or with the policy "branch" and another
+    run under way, one on a new branch, which holds all turns but the one under way.
+
+    A run inside a run on the same conversation, such as a tool that asks another agent,
+    is part of the outer one.
+
+    Raises `SessionBusy` with the policy "reject", before anything is written.
+    """
+    check_policy(policy)
+    if policy == "off":
+        yield session
+        return
+    log = Log(session.session_id, session.branch)
+    lease = Lease(session.store, log, seconds=seconds)
+    holder = await lease.take()
+    if holder is not None and is_held_here(holder):
+        yield session
+        return
+    if holder is not None and policy == "reject":
+        raise SessionBusy(log)
+    if holder is not None and policy == "branch":
+        session = await _on_a_new_branch(session)
+        log = Log(session.session_id, session.branch)
+        lease = Lease(session.store, log, seconds=seconds)
+    while holder is not None:
+        await lease.pause()
+        holder = await lease.take()
+    try:
+        with opened(OpenTurn(session.store, log, lease)):
+            yield session
+    finally:
+        await finished(lease.give_back())
+
+
+async def _on_a_new_branch(session: S) -> S:
+    """The same kind of session, on a copy of all turns but the one under way."""
+    source = Log(session.session_id, session.branch)
+    target = Log(session.session_id, f"run-{uuid4().hex[:12]}")
+    records = await session.store.read(source)
+    settled = _settled(records)
+    await session.store.append(target, settled.payloads, expect=0)
+    origin = {"branch": source.name, "position": settled.positions[-1] if settled else 0}
+    await session.store.annotate(target, encode({"forked_from": origin}))
+    fork = copy.copy(session)
+    fork.branch = target.name
+    return fork
+
+
+def _settled(records: Records) -> Records:
+    """Without the last turn, unless the model's last word in it has been said."""
+    items = decode_all(records.payloads)
+    if not items or _is_by(items[-1], "assistant"):
+        return records
+    questions = [place for place, item in enumerate(items) if _is_by(item, "user")]
+    return records[: questions[-1]] if questions else records
+
+
+def _is_by(item: Item | None, role: str) -> bool:
+    return item is not None and item.get("role") == role
