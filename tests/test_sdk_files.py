@@ -108,6 +108,39 @@ async def test_a_file_of_ours_opens_and_continues(kind: str, path: Path) -> None
         assert exactly(await session.get_items()) == exactly(ITEMS + MORE + ITEMS)
 
 
+@pytest.mark.parametrize("kind", PLAIN)
+async def test_looking_changes_nothing(kind: str, path: Path) -> None:
+    async with theirs(path, kind) as session:
+        await session.add_items(ITEMS)
+    before = tables_in(path)
+    async with SQLiteStore(path) as store:
+        (head,) = await store.sessions()
+        assert (head.log, head.length, head.note) == (Log("a"), len(ITEMS), b"")
+        assert await store.logs("a") == [head]
+        assert len(await store.read(head.log)) == len(await store.read(head.log, limit=99))
+        assert await store.read(Log("a", ":usage")) == []
+        assert await store.read(head.log, limit=1) == [(await store.read(head.log))[-1]]
+    assert tables_in(path) == before
+    async with ours(path) as session:
+        assert await session.pop_item() == ITEMS[-1]
+    assert tables_in(path) > before
+
+
+async def test_looking_at_somebody_elses_file_adds_no_table(path: Path) -> None:
+    write(path, "CREATE TABLE agent_sessions_of_my_own (id)")
+    before = tables_in(path)
+    async with SQLiteStore(path) as store:
+        assert await store.sessions() == []
+        assert await store.logs("a") == []
+        assert await store.read(Log("a")) == []
+    assert tables_in(path) == before
+
+
+def tables_in(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+
+
 async def test_the_advanced_session_takes_our_file_for_one_of_the_sdks(tmp_path: Path) -> None:
     """It shows what it wrote itself, and nothing of what any plain session wrote."""
     shown = []

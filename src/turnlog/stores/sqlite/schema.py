@@ -14,13 +14,14 @@ import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
 from turnlog.errors import SchemaError
 from turnlog.store import Log
 
-__all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "Tables", "is_current", "migrate"]
+__all__ = ["ROWS_AT_ONCE", "LogStatements", "State", "Statements", "Tables", "migrate", "state_of"]
 
 
 #: How many rows one statement inserts at most; most batches are smaller.
@@ -46,6 +47,15 @@ class Tables:
     def sql(self) -> Statements:
         """The statements that run on these tables."""
         return _statements(self)
+
+
+class State(Enum):
+    """How far a file is ours."""
+
+    EMPTY = "none of the tables"
+    FOREIGN = "the two shared tables, as the SDK makes them"
+    OLD = "an older schema"
+    CURRENT = "the schema of this version"
 
 
 @lru_cache(maxsize=64)  # sessions are made per request, and mostly on the same tables
@@ -183,12 +193,13 @@ class Statements:
             f"coalesce((SELECT max(id) FROM {messages} m WHERE m.session_id = s.session_id), 0), "
             f"(SELECT count(*) FROM {messages} m WHERE m.session_id = s.session_id), "
             f"s.created_at, {changed} AS changed, "
+        )
+        noted = (
             f"coalesce((SELECT h.note FROM {heads} h "
-            f"WHERE h.session_id = s.session_id AND h.name = 'main'), x'') "
-            f"FROM {sessions} s "
+            f"WHERE h.session_id = s.session_id AND h.name = 'main'), x'') FROM {sessions} s "
         )
         self.heads = (
-            f"{main_heads} WHERE s.session_id = ?1 UNION ALL "
+            f"{main_heads} {noted} WHERE s.session_id = ?1 UNION ALL "
             f"SELECT h.session_id, h.name, "
             f"coalesce((SELECT max(id) FROM {records} r "
             f"WHERE r.session_id = h.session_id AND r.name = h.name), 0), "
@@ -198,14 +209,19 @@ class Statements:
             f"FROM {heads} h WHERE h.session_id = ?1 AND h.name <> 'main' ORDER BY 2"
         )
         # The page is found before anything is counted for it.
-        self.sessions = (
-            f"{main_heads} WHERE s.rowid IN ("
+        page = (
+            f"WHERE s.rowid IN ("
             f"SELECT s.rowid FROM {sessions} s "
             f"WHERE s.session_id >= ?1 AND (?2 IS NULL OR s.session_id < ?2) "
             f"AND ({changed}, s.session_id) < (?3, ?4) "
             f"ORDER BY {changed} DESC, s.session_id DESC LIMIT ?5) "
             f"ORDER BY changed DESC, s.session_id DESC"
         )
+        self.sessions = f"{main_heads} {noted} {page}"
+        # The same on a file that was never written by us, and is not changed by looking.
+        bare = f"x'' FROM {sessions} s "
+        self.foreign_heads = f"{main_heads} {bare} WHERE s.session_id = ?1"
+        self.foreign_sessions = f"{main_heads} {bare} {page}"
 
     def place(self, log: Log) -> tuple[LogStatements, tuple[str, ...]]:
         """The statements for `log`, and the parameters that name it in each."""
@@ -248,9 +264,16 @@ def _padded(*columns: str) -> str:
     return f"substr(coalesce({', '.join(columns)}, '') || '.000000', 1, 26)"
 
 
-def is_current(db: sqlite3.Connection, tables: Tables) -> bool:
-    """Whether the schema is up to date. Raises `SchemaError` if it is ahead of us."""
-    return _version(db, tables) == len(tables.sql.migrations)
+def state_of(db: sqlite3.Connection, tables: Tables) -> State:
+    """How far the file is ours. Raises `SchemaError` if it is ahead of us."""
+    version = _version(db, tables)
+    if version:
+        return State.CURRENT if version == len(tables.sql.migrations) else State.OLD
+    names = (tables.sessions.lower(), tables.messages.lower())
+    shared = db.execute(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND lower(name) IN (?, ?)", names
+    ).fetchone()
+    return State.FOREIGN if shared == (2,) else State.EMPTY
 
 
 def migrate(db: sqlite3.Connection, tables: Tables) -> None:

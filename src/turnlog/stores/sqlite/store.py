@@ -14,7 +14,7 @@ from turnlog.store import Cursor, Head, Log, Records, Store, check
 from turnlog.stores.sqlite import clock, jobs, registry
 from turnlog.stores.sqlite.clock import Clock
 from turnlog.stores.sqlite.engine import Engine
-from turnlog.stores.sqlite.schema import Statements, Tables, is_current, migrate
+from turnlog.stores.sqlite.schema import State, Statements, Tables, migrate, state_of
 
 __all__ = ["SQLiteStore"]
 
@@ -73,12 +73,15 @@ class SQLiteStore(Store):
     ) -> Records:
         check(*log, limit=limit)
         where, at = self.tables.sql.place(log)
+        foreign = where.read if log.name == "main" else None
         span = (*at, *_span(after, before))
         if limit is None:
-            rows = await self._read(where.read, *span)
-        else:
-            rows = await self._read(f"{where.read} DESC LIMIT ?", *span, min(limit, _END))
-            rows.reverse()
+            return _records(await self._read(where.read, foreign, *span))
+        newest = " DESC LIMIT ?"
+        rows = await self._read(
+            where.read + newest, foreign and foreign + newest, *span, min(limit, _END)
+        )
+        rows.reverse()
         return _records(rows)
 
     async def remove(
@@ -98,7 +101,8 @@ class SQLiteStore(Store):
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
-        return list(map(_head, await self._read(self.tables.sql.heads, session)))
+        sql = self.tables.sql
+        return list(map(_head, await self._read(sql.heads, sql.foreign_heads, session)))
 
     async def sessions(
         self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
@@ -106,9 +110,9 @@ class SQLiteStore(Store):
         check(prefix, limit=limit)
         # "~" comes after every time.
         place = ("~", "") if after is None else (clock.stamp(after.updated_at), after.session)
-        rows = await self._read(
-            self.tables.sql.sessions, prefix, _after_all(prefix), *place, min(limit, _END)
-        )
+        sql = self.tables.sql
+        page = (prefix, _after_all(prefix), *place, min(limit, _END))
+        rows = await self._read(sql.sessions, sql.foreign_sessions, *page)
         return list(map(_head, rows))
 
     async def delete(self, session: str, name: str | None = None) -> None:
@@ -135,23 +139,38 @@ class SQLiteStore(Store):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        engine = await self._ready()
+        engine = self._attached()
+        if self.tables not in engine.prepared:
+            await self._prepare(engine)
         sql = self.tables.sql
         return await engine.write(lambda cursor: job(cursor, sql, engine.clock, *args, **kwargs))
 
-    async def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        engine = await self._ready()
-        return await engine.read(lambda cursor: cursor.execute(statement, values).fetchall())
+    async def _read(
+        self, statement: str, foreign: str | None, *values: object
+    ) -> list[tuple[Any, ...]]:
+        """The rows that `statement` finds.
 
-    async def _ready(self) -> Engine:
-        """The engine, its schema up to date."""
+        foreign: what finds them on a file that is not ours yet, and which looking at it
+            doesn't change; None if there can be none.
+        """
         engine = self._attached()
-        if self.tables not in engine.prepared:
-            # Looked at first: a file that can't be written can still be read.
-            if not await engine.read(lambda cursor: is_current(cursor.connection, self.tables)):
-                await engine.write(lambda cursor: migrate(cursor.connection, self.tables))
-            engine.prepared.add(self.tables)
-        return engine
+        if self.tables in engine.prepared:
+            return await engine.read(lambda cursor: cursor.execute(statement, values).fetchall())
+        state = await engine.read(lambda cursor: state_of(cursor.connection, self.tables))
+        if state in {State.OLD, State.CURRENT}:
+            await self._prepare(engine, state)
+            return await self._read(statement, foreign, *values)
+        if state is State.EMPTY or foreign is None:
+            return []
+        return await engine.read(lambda cursor: cursor.execute(foreign, values).fetchall())
+
+    async def _prepare(self, engine: Engine, state: State | None = None) -> None:
+        """See to it that the schema is up to date."""
+        # Looked at first: a file that can't be written can still be read.
+        state = state or await engine.read(lambda c: state_of(c.connection, self.tables))
+        if state is not State.CURRENT:
+            await engine.write(lambda c: migrate(c.connection, self.tables))
+        engine.prepared.add(self.tables)
 
     def _attached(self) -> Engine:
         if self._closed:
