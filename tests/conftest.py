@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
+
 # How fast a machine makes up examples says nothing of the code. In CI the examples are the
 # same each time, so that a change is blamed for nothing but its own doing.
 settings.register_profile(

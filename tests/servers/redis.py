@@ -1,0 +1,259 @@
+"""Redis or Valkey: one server, a Cluster, a pair watched by Sentinels."""
+
+import atexit
+import datetime as dt
+import ipaddress
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from servers.finding import program
+from servers.process import HOST, Server, free_port
+
+__all__ = ["RedisCluster", "RedisSentinel", "RedisServer", "certificate"]
+
+_PATIENCE = 60.0  # seconds
+
+
+class RedisServer(Server):
+    """One server that flushes each write to the disk before it answers."""
+
+    def __init__(self, *options: str, name: str = "redis") -> None:
+        super().__init__(name)
+        self.options = options
+
+    def command(self) -> list[str]:
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        place = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.folder)]
+        return [str(program("REDIS")), *place, *durable, *self.options]
+
+    def answers(self) -> bool:
+        try:
+            with socket.create_connection((HOST, self.port), timeout=1) as asking:
+                asking.sendall(b"PING\r\n")
+                return asking.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+        except OSError:
+            return False
+
+    @property
+    def url(self) -> str:
+        """Where a client finds it."""
+        return f"redis://{HOST}:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        """A plain client to look behind the curtain with. The caller closes it."""
+        return redis.Redis(host=HOST, port=self.port)
+
+
+class RedisCluster:
+    """Six nodes: three masters, each with a replica that takes over when it dies."""
+
+    def __init__(self) -> None:
+        options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
+        # A replica that lags takes over all the same: there is no other.
+        options += ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]
+        self.nodes = [
+            # Its own choice would be 10,000 above the port, and may not exist.
+            RedisServer(*options, "--cluster-port", str(free_port()), name=f"redis-{n}")
+            for n in range(6)
+        ]
+        self._running = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """Where a client finds the Cluster."""
+        return f"redis+cluster://{HOST}:{self.nodes[0].port}"
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            for node in self.nodes:
+                starting.enter_context(node)
+            self._join()
+            self.wait_healthy()
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._running.close()
+
+    def masters(self) -> list[RedisServer]:
+        """The nodes that answer for slots now."""
+        return [node for node in self.nodes if self._info(node).get("role") == "master"]
+
+    def master_of(self, key: str) -> RedisServer:
+        """The node that holds `key` now."""
+        with self._client() as client:
+            port = client.get_node_from_key(key).port
+        return next(node for node in self.nodes if node.port == port)
+
+    def wait_healthy(self) -> None:
+        """Wait until every slot has a master that all living nodes know, with a replica."""
+        self._wait(lambda: all(map(self._is_settled, self._living())))
+
+    def _join(self) -> None:
+        first = self.nodes[0]
+        for n, node in enumerate(self.nodes):
+            with node.client() as client:
+                if n < 3:
+                    slots = f"{n * 16384 // 3} {(n + 1) * 16384 // 3 - 1}"
+                    client.execute_command(f"CLUSTER ADDSLOTSRANGE {slots}")
+                client.execute_command(f"CLUSTER SET-CONFIG-EPOCH {n + 1}")
+                bus = first.options[-1]
+                client.execute_command(f"CLUSTER MEET {HOST} {first.port} {bus}")
+        self._wait(lambda: all(self._known(node) == 6 for node in self.nodes))
+        for master, replica in zip(self.nodes[:3], self.nodes[3:], strict=True):
+            with master.client() as client:
+                name = str(client.execute_command("CLUSTER MYID"), "ascii")
+            with replica.client() as client:
+                client.execute_command(f"CLUSTER REPLICATE {name}")
+
+    def _living(self) -> list[RedisServer]:
+        return [node for node in self.nodes if node.process.poll() is None]
+
+    def _is_settled(self, node: RedisServer) -> bool:
+        state = self._cluster_info(node)
+        if state.get("cluster_state") != "ok" or state.get("cluster_slots_ok") != "16384":
+            return False
+        info = self._info(node)
+        if info["role"] == "slave":
+            return info["master_link_status"] == "up"
+        return int(info["connected_slaves"]) > 0 or len(self._living()) < len(self.nodes)
+
+    def _known(self, node: RedisServer) -> int:
+        return int(self._cluster_info(node)["cluster_known_nodes"])
+
+    def _cluster_info(self, node: RedisServer) -> dict[str, str]:
+        with node.client() as client:
+            return dict(client.execute_command("CLUSTER INFO"))
+
+    def _info(self, node: RedisServer) -> dict[str, str]:
+        if node.process.poll() is not None:
+            return {}
+        with node.client() as client:
+            return dict(client.info("replication"))
+
+    def _client(self) -> redis.RedisCluster:
+        return redis.RedisCluster(host=HOST, port=self._living()[0].port)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not done():
+            assert time.monotonic() < end, "the Cluster does not settle"
+            time.sleep(0.05)
+
+
+class RedisSentinel:
+    """A master and its replica, watched by three Sentinels under the name `chats`."""
+
+    service = "chats"
+
+    def __init__(self) -> None:
+        self.master = RedisServer(name="redis-master")
+        at = ["--replicaof", HOST, str(self.master.port), "--repl-diskless-sync-delay", "0"]
+        self.replica = RedisServer(*at, name="redis-replica")
+        self.sentinels = [_Sentinel(self.service, self.master.port) for _ in range(3)]
+        self._running = ExitStack()
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where the Sentinels are."""
+        return [(HOST, sentinel.port) for sentinel in self.sentinels]
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            for server in (self.master, self.replica, *self.sentinels):
+                starting.enter_context(server)
+            self._wait_until_known()
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._running.close()
+
+    def _wait_until_known(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not all(sentinel.knows_all() for sentinel in self.sentinels):
+            assert time.monotonic() < end, "the Sentinels do not find each other"
+            time.sleep(0.1)
+
+
+class _Sentinel(RedisServer):
+    """One of those that watch a master and agree on who follows it."""
+
+    def __init__(self, service: str, master: int) -> None:
+        super().__init__(name="redis-sentinel")
+        self._service = service
+        self._master = master
+
+    def prepare(self) -> None:
+        lines = [
+            f"sentinel monitor {self._service} {HOST} {self._master} 2",
+            f"sentinel down-after-milliseconds {self._service} 1000",
+            f"sentinel failover-timeout {self._service} 3000",
+        ]
+        (self.folder / "sentinel.conf").write_text("\n".join(lines))
+
+    def command(self) -> list[str]:
+        place = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.folder)]
+        return [str(program("REDIS")), str(self.folder / "sentinel.conf"), "--sentinel", *place]
+
+    def knows_all(self) -> bool:
+        with self.client() as client:
+            answer = client.sentinel_master(self._service)
+        return int(answer["num-other-sentinels"]) == 2 and int(answer["num-slaves"]) == 1
+
+
+@cache
+def certificate() -> Path:
+    """A folder with `cert.pem` and `key.pem` for the loopback address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = dt.datetime.now(dt.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    folder = Path(tempfile.mkdtemp(prefix="turnlog-tls-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "cert.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return folder
