@@ -75,6 +75,27 @@ async def test_retries_store_the_question_once_and_once_answered_it_is_new() -> 
     assert await session.get_items() == [user("hello"), answer("at last")] * 2
 
 
+@pytest.mark.parametrize("limit", [0, 1, 5, None])
+async def test_a_retry_goes_on_where_the_turn_broke_off(limit: int | None) -> None:
+    session, echo = SQLiteSession("user", settings=SessionSettings(limit=limit)), Echo()
+    past = [user("before"), answer("then")]
+    call: Item = {"type": "function_call", "call_id": "1", "name": "look", "arguments": "{}"}
+    output: Item = {"type": "function_call_output", "call_id": "1", "output": "rain"}
+    since = [call, output] * 30
+    await session.add_items([*past, user("look"), *since])
+    await Runner.run(Agent("A", model=echo), "look", session=session)
+    shown = past if limit is None else past[len(past) - min(limit, 2) :]
+    assert echo.requests[0].items == [*shown, user("look"), *since]
+    assert (await session.get_items(-1))[:-1] == [*past, user("look"), *since]
+
+
+async def test_other_words_are_a_new_question() -> None:
+    session = SQLiteSession("user")
+    await session.add_items([user("one"), user("two")])
+    await Runner.run(Agent("A", model=Echo()), "one", session=session)
+    assert await session.get_items() == [user("one"), user("two"), user("one"), answer("saw 3")]
+
+
 @pytest.mark.parametrize("limit", [0, 1, 2, None])
 async def test_a_retry_is_known_under_any_limit(limit: int | None) -> None:
     session = SQLiteSession("user", settings=SessionSettings(limit=limit))

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from turnlog.agents import RunItem as RunItem
     from turnlog.agents import Runner as Runner
     from turnlog.agents import RunResult as RunResult
-    from turnlog.agents import SessionInputCallback as SessionInputCallback
     from turnlog.agents import Usage as Usage
     from turnlog.errors import Conflict as Conflict
     from turnlog.errors import InvalidItem as InvalidItem
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from turnlog.errors import Unreadable as Unreadable
     from turnlog.items import Item as Item
     from turnlog.items import TResponseInputItem as TResponseInputItem
+    from turnlog.merge import SessionInputCallback as SessionInputCallback
     from turnlog.session import Session as Session
     from turnlog.session import SessionABC as SessionABC
     from turnlog.session import StoredSession as StoredSession
@@ -54,10 +54,11 @@ __version__ = "0.1.0"
 
 _NAMES_BY_HOME = {
     "turnlog.agents": "Agent MessageOutputItem Model ModelRequest ModelResponse OfflineModel "
-    "RunConfig RunItem Runner RunResult SessionInputCallback Usage",
+    "RunConfig RunItem Runner RunResult Usage",
     "turnlog.errors": "Conflict InvalidItem LeaseLost SchemaError SessionBusy "
     "StoreClosed TurnlogError Unreadable",
     "turnlog.items": "Item TResponseInputItem",
+    "turnlog.merge": "SessionInputCallback",
     "turnlog.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
     "turnlog.settings": "SessionSettings",

@@ -1,6 +1,6 @@
 """The session names where users of the OpenAI Agents SDK look for them."""
 
-from turnlog.agents.config import SessionInputCallback
+from turnlog.merge import SessionInputCallback
 from turnlog.session import Session, SessionABC
 from turnlog.sessions import SQLiteSession
 from turnlog.settings import SessionSettings

@@ -5,7 +5,7 @@ Runner ──▶ Recall    what the model is shown, what of the new input is sto
 """
 
 from turnlog.agents.agent import Agent
-from turnlog.agents.config import RunConfig, SessionInputCallback
+from turnlog.agents.config import RunConfig
 from turnlog.agents.model import Model, ModelRequest, ModelResponse, Usage
 from turnlog.agents.offline import OfflineModel
 from turnlog.agents.result import MessageOutputItem, RunItem, RunResult
@@ -22,6 +22,5 @@ __all__ = [
     "RunItem",
     "RunResult",
     "Runner",
-    "SessionInputCallback",
     "Usage",
 ]

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from turnlog.agents.model import Model
-from turnlog.items import Item
+from turnlog.merge import SessionInputCallback
 from turnlog.settings import SettingsLike
 
-__all__ = ["RunConfig", "SessionInputCallback"]
-
-#: Takes copies of the history and of the new input; returns what the model is shown.
-SessionInputCallback: TypeAlias = Callable[
-    [list[Item], list[Item]], list[Item] | Awaitable[list[Item]]
-]
+__all__ = ["RunConfig"]
 
 
 @dataclass(frozen=True)

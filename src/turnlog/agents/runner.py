@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from turnlog import sync
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
-from turnlog.agents.merge import input_items
 from turnlog.agents.model import Model, ModelRequest
 from turnlog.agents.offline import OfflineModel
-from turnlog.agents.recall import recall
 from turnlog.agents.result import RunResult, run_item
 from turnlog.items import Item
+from turnlog.merge import Merged, input_items
+from turnlog.recall import recall
 from turnlog.session import Session
 
 __all__ = ["Runner"]
@@ -51,7 +51,7 @@ class Runner:
             raise ValueError(f"max_turns is {max_turns}; a run asks the model at least once")
         config = run_config or RunConfig()
         new = input_items(input)
-        shown, fresh = await recall(session, new, config)
+        shown, fresh = await _recalled(session, new, config)
         await _store(session, fresh)
         request = ModelRequest(shown, await agent.instructions_for(context))
         response = await _model(agent, config).respond(request)
@@ -93,6 +93,17 @@ def _refuse_running_loop() -> None:
     raise RuntimeError(
         "Runner.run_sync blocks, and here an event loop is running: "
         "write await Runner.run(...) instead"
+    )
+
+
+async def _recalled(session: Session | None, new: list[Item], config: RunConfig) -> Merged:
+    if session is None:
+        return Merged(new, new)
+    return await recall(
+        session,
+        new,
+        settings=config.session_settings,
+        callback=config.session_input_callback,
     )
 
 

@@ -6,13 +6,17 @@ import copy
 import inspect
 import json
 from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
-from turnlog.agents.config import SessionInputCallback
 from turnlog.items import Item, decode, encode, encode_all
 
-__all__ = ["Merged", "input_items", "merge"]
+__all__ = ["Merged", "SessionInputCallback", "input_items", "merge"]
+
+#: Takes copies of the history and of the new input; returns what the model is shown.
+SessionInputCallback: TypeAlias = Callable[
+    [list[Item], list[Item]], list[Item] | Awaitable[list[Item]]
+]
 
 
 class Merged(NamedTuple):
