@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from turnlog.session import StoredSession as StoredSession
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
+    from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.settings import SessionSettings as SessionSettings
     from turnlog.store import Cursor as Cursor
     from turnlog.store import Head as Head
@@ -61,6 +62,7 @@ _NAMES_BY_HOME = {
     "turnlog.merge": "SessionInputCallback",
     "turnlog.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
+    "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.settings": "SessionSettings",
     "turnlog.store": "Cursor Head Layer Log Record Records Store",
     "turnlog.urls": "open_store",

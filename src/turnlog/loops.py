@@ -16,7 +16,9 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, Generic, TypeAlias, TypeVar
 
-__all__ = ["Held", "Shared", "finished"]
+from turnlog.errors import StoreClosed
+
+__all__ = ["Door", "Held", "Shared", "finished"]
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -40,6 +42,36 @@ async def finished(work: Awaitable[T]) -> T:
     if cancelled:
         raise asyncio.CancelledError from None if task.cancelled() else task.exception()
     return task.result()
+
+
+class Door:
+    """Counts the calls inside a store, so that closing it can wait for them.
+
+    name: of the class that says it is closed.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._inside = 0
+        self._lock = Lock()
+        self.is_closed = False
+
+    def __enter__(self) -> None:
+        if self.is_closed:
+            raise StoreClosed(self._name)
+        with self._lock:
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+
+    async def close(self) -> None:
+        """Let nobody in any more, and wait until all are out."""
+        self.is_closed = True
+        # They may be on other loops and threads, where no event could be waited for.
+        while self._inside:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 class Shared(Generic[K, T]):

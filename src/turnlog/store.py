@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Cursor", "Head", "Layer", "Log", "Record", "Records", "Store", "check"]
+__all__ = ["Cursor", "Head", "Layer", "Log", "Record", "Records", "Store", "check", "prefix_end"]
 
 
 class Log(NamedTuple):
@@ -289,6 +289,18 @@ def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None)
         raise ValueError(f"limit is {limit}; it must not be negative")
 
 
+def prefix_end(prefix: str) -> str | None:
+    """The least text behind all that begin with `prefix`, in the order of code points.
+
+    None if there is none.
+    """
+    stem = prefix.rstrip("\U0010ffff")
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(following if following != _SURROGATES.start else _SURROGATES.stop)
+
+
 def _str(value: object) -> str:
     if isinstance(value, str):
         return value
@@ -302,3 +314,4 @@ def _bytes(value: object) -> bytes:
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATES = range(0xD800, 0xE000)

@@ -105,6 +105,7 @@ class MariaDBServer(Server):
 
     def __init__(self) -> None:
         super().__init__("mariadb")
+        self._names = count(1)
 
     def prepare(self) -> None:
         shutil.copytree(_mariadb_template(), self.folder / "data", symlinks=True)
@@ -140,6 +141,15 @@ class MariaDBServer(Server):
                 return len(greeting.recv(5)) == 5
         except OSError:
             return False
+
+    def fresh_database(self) -> str:
+        """The name of a new, empty database."""
+        name = f"fresh_{next(self._names)}"
+        script = f"CREATE DATABASE {name} CHARACTER SET utf8mb4"
+        client = shutil.which("mariadb") or shutil.which("mysql") or "mariadb"
+        at = ["-h", HOST, "-P", str(self.port), "-u", "turnlog", "-psecret", "-e", script]
+        subprocess.run([client, *at], check=True, capture_output=True)
+        return name
 
     def url(self, database: str = "turnlog") -> str:
         """Where SQLAlchemy finds the database."""

@@ -1,5 +1,21 @@
-"""More session names where users of the OpenAI Agents SDK look for them."""
+"""The names that users of the OpenAI Agents SDK import from `agents.extensions.memory`."""
 
-from turnlog.sessions import AsyncSQLiteSession
+from __future__ import annotations
 
-__all__ = ["AsyncSQLiteSession"]
+from typing import TYPE_CHECKING
+
+import turnlog
+
+if TYPE_CHECKING:
+    from turnlog import AsyncSQLiteSession as AsyncSQLiteSession
+    from turnlog import SQLAlchemySession as SQLAlchemySession
+
+_NAMES = ("AsyncSQLiteSession", "SQLAlchemySession")
+
+__all__ = list(_NAMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(turnlog, name)

@@ -5,7 +5,7 @@ store ── jobs ──▶ engine (one per file and process, found in the regis
                     └── reader threads ─ connections
 """
 
-from turnlog.stores.sqlite.schema import Tables
 from turnlog.stores.sqlite.store import SQLiteStore
+from turnlog.tables import Tables
 
 __all__ = ["SQLiteStore", "Tables"]

@@ -1,8 +1,4 @@
-"""The tables, and every statement that runs on them.
-
-Two of the tables are those that users of the OpenAI Agents SDK already have, so
-that a database made there opens here and the other way round. What we add stands
-in tables of our own, where an SDK session of the same id can't see it.
+"""Every statement that runs on the tables, and how far a file has them.
 
 Times are text in UTC. `created_at` has whole seconds, as the SDK writes them;
 `updated_at` has microseconds, which the SDK neither reads nor minds.
@@ -10,43 +6,29 @@ Times are text in UTC. `created_at` has whole seconds, as the SDK writes them;
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
 from turnlog.errors import SchemaError
 from turnlog.store import Log
+from turnlog.tables import Tables, quoted, sqlite_migrations
 
-__all__ = ["ROWS_AT_ONCE", "LogStatements", "State", "Statements", "Tables", "migrate", "state_of"]
+__all__ = [
+    "ROWS_AT_ONCE",
+    "LogStatements",
+    "State",
+    "Statements",
+    "migrate",
+    "state_of",
+    "statements_for",
+]
 
 
 #: How many rows one statement inserts at most; most batches are smaller.
 ROWS_AT_ONCE = 16
-
-_LONGEST_NAME = 500
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The names of one pair of tables. Raises `ValueError` for what can't be one."""
-
-    sessions: str = "agent_sessions"
-    messages: str = "agent_messages"
-
-    def __post_init__(self) -> None:
-        for role, name in (("sessions_table", self.sessions), ("messages_table", self.messages)):
-            _check_name(role, name)
-        if self.sessions.lower() == self.messages.lower():
-            raise ValueError(f"sessions_table and messages_table are both {self.messages!r}")
-
-    @property
-    def sql(self) -> Statements:
-        """The statements that run on these tables."""
-        return _statements(self)
 
 
 class State(Enum):
@@ -59,78 +41,17 @@ class State(Enum):
 
 
 @lru_cache(maxsize=64)  # sessions are made per request, and mostly on the same tables
-def _statements(tables: Tables) -> Statements:
+def statements_for(tables: Tables) -> Statements:
+    """The statements that run on `tables`."""
     return Statements(tables)
-
-
-def _check_name(role: str, name: str) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"{role} is a str, not {type(name).__name__}")
-    if not name or len(name) > _LONGEST_NAME or re.search("[\x00\ud800-\udfff]", name):
-        raise ValueError(f"{role} is empty, too long, or holds NUL or a lone surrogate")
-    if name.lower().startswith(("sqlite_", "turnlog_")):
-        raise ValueError(f"{role} is {name!r}; such names are reserved")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Statements:
     """SQL for one pair of tables, written out once."""
 
     def __init__(self, tables: Tables) -> None:
-        sessions = _quoted(tables.sessions)
-        messages = _quoted(tables.messages)
-        records = _quoted(f"turnlog_{tables.messages}_records")
-        heads = _quoted(f"turnlog_{tables.messages}_heads")
-        keys = _quoted(f"turnlog_{tables.messages}_keys")
-        index = _quoted(f"idx_{tables.messages}_session_id")
-        forgotten = _quoted(f"turnlog_{tables.messages}_forgotten")
-        records_index = _quoted(f"turnlog_{tables.messages}_records_log")
-
-        #: Schema changes, oldest first: after number N, the schema has version N.
-        self.migrations = (
-            (
-                f"""CREATE TABLE IF NOT EXISTS {sessions} (
-                    session_id TEXT PRIMARY KEY,
-                    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-                    updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)""",
-                f"""CREATE TABLE IF NOT EXISTS {messages} (
-                    id INTEGER PRIMARY KEY AUTOINCREMENT,
-                    session_id TEXT NOT NULL,
-                    message_data TEXT NOT NULL,
-                    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-                    FOREIGN KEY (session_id) REFERENCES {sessions} (session_id)
-                        ON DELETE CASCADE)""",
-                f"CREATE INDEX IF NOT EXISTS {index} ON {messages} (session_id, id)",
-                f"""CREATE TABLE {records} (
-                    id INTEGER PRIMARY KEY AUTOINCREMENT,
-                    session_id TEXT NOT NULL,
-                    name TEXT NOT NULL,
-                    payload BLOB NOT NULL,
-                    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)""",
-                f"CREATE INDEX {records_index} ON {records} (session_id, name, id)",
-                f"""CREATE TABLE {heads} (
-                    session_id TEXT NOT NULL,
-                    name TEXT NOT NULL,
-                    created_at TEXT NOT NULL,
-                    updated_at TEXT NOT NULL,
-                    note BLOB NOT NULL DEFAULT x'',
-                    PRIMARY KEY (session_id, name)) WITHOUT ROWID""",
-                f"""CREATE TABLE {keys} (
-                    session_id TEXT NOT NULL,
-                    name TEXT NOT NULL,
-                    key TEXT NOT NULL,
-                    position INTEGER NOT NULL,
-                    PRIMARY KEY (session_id, name, key)) WITHOUT ROWID""",
-                # Also when it is the SDK that forgets a session.
-                f"""CREATE TRIGGER {forgotten} AFTER DELETE ON {sessions} BEGIN
-                    DELETE FROM {heads} WHERE session_id = old.session_id AND name = 'main';
-                    DELETE FROM {keys} WHERE session_id = old.session_id AND name = 'main';
-                END""",
-            ),
-        )
+        sessions, messages = quoted(tables.sessions), quoted(tables.messages)
+        records, heads, keys = map(quoted, (tables.records, tables.heads, tables.keys))
 
         #: The log "main" lies in the SDK's tables, where the session id alone names it.
         self.main = LogStatements(
@@ -268,7 +189,7 @@ def state_of(db: sqlite3.Connection, tables: Tables) -> State:
     """How far the file is ours. Raises `SchemaError` if it is ahead of us."""
     version = _version(db, tables)
     if version:
-        return State.CURRENT if version == len(tables.sql.migrations) else State.OLD
+        return State.CURRENT if version == len(sqlite_migrations(tables)) else State.OLD
     names = (tables.sessions.lower(), tables.messages.lower())
     shared = db.execute(
         "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND lower(name) IN (?, ?)", names
@@ -281,7 +202,7 @@ def migrate(db: sqlite3.Connection, tables: Tables) -> None:
 
     Raises `SchemaError` if it is ahead of us.
     """
-    migrations = tables.sql.migrations
+    migrations = sqlite_migrations(tables)
     for statement in (s for migration in migrations[_version(db, tables) :] for s in migration):
         db.execute(statement)
     db.execute(
@@ -302,9 +223,9 @@ def _version(db: sqlite3.Connection, tables: Tables) -> int:
         "SELECT version FROM turnlog_schema WHERE messages_table = ?", (tables.messages,)
     ).fetchone()
     version = int(row[0]) if row else 0
-    if version > len(tables.sql.migrations):
+    if version > len(sqlite_migrations(tables)):
         raise SchemaError(
             f"the tables of {tables.messages!r} have schema version {version}, and this "
-            f"turnlog knows versions up to {len(tables.sql.migrations)}: upgrade turnlog"
+            f"turnlog knows versions up to {len(sqlite_migrations(tables))}: upgrade turnlog"
         )
     return version

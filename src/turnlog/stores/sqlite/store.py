@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from turnlog.errors import StoreClosed
-from turnlog.store import Cursor, Head, Log, Records, Store, check
+from turnlog.store import Cursor, Head, Log, Records, Store, check, prefix_end
 from turnlog.stores.sqlite import clock, jobs, registry
 from turnlog.stores.sqlite.clock import Clock
 from turnlog.stores.sqlite.engine import Engine
-from turnlog.stores.sqlite.schema import State, Statements, Tables, migrate, state_of
+from turnlog.stores.sqlite.schema import State, Statements, migrate, state_of, statements_for
+from turnlog.tables import Tables
 
 __all__ = ["SQLiteStore"]
 
@@ -22,7 +23,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _END = 2**63 - 1  # the greatest position that SQLite can hold
-_SURROGATES = range(0xD800, 0xE000)  # code points that text can't hold
 
 
 class SQLiteStore(Store):
@@ -72,7 +72,7 @@ class SQLiteStore(Store):
         limit: int | None = None,
     ) -> Records:
         check(*log, limit=limit)
-        where, at = self.tables.sql.place(log)
+        where, at = statements_for(self.tables).place(log)
         foreign = where.read if log.name == "main" else None
         span = (*at, *_span(after, before))
         if limit is None:
@@ -101,7 +101,7 @@ class SQLiteStore(Store):
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
-        sql = self.tables.sql
+        sql = statements_for(self.tables)
         return list(map(_head, await self._read(sql.heads, sql.foreign_heads, session)))
 
     async def sessions(
@@ -110,8 +110,8 @@ class SQLiteStore(Store):
         check(prefix, limit=limit)
         # "~" comes after every time.
         place = ("~", "") if after is None else (clock.stamp(after.updated_at), after.session)
-        sql = self.tables.sql
-        page = (prefix, _after_all(prefix), *place, min(limit, _END))
+        sql = statements_for(self.tables)
+        page = (prefix, prefix_end(prefix), *place, min(limit, _END))
         rows = await self._read(sql.sessions, sql.foreign_sessions, *page)
         return list(map(_head, rows))
 
@@ -142,7 +142,7 @@ class SQLiteStore(Store):
         engine = self._attached()
         if self.tables not in engine.prepared:
             await self._prepare(engine)
-        sql = self.tables.sql
+        sql = statements_for(self.tables)
         return await engine.write(lambda cursor: job(cursor, sql, engine.clock, *args, **kwargs))
 
     async def _read(
@@ -197,12 +197,3 @@ def _head(row: tuple[bytes, bytes, int, int, bytes, bytes, bytes]) -> Head:
     session, name, last, length, created, updated, note = row
     log = Log(session.decode(errors="replace"), name.decode(errors="replace"))
     return Head(log, last, length, clock.seconds(created), clock.seconds(updated), note)
-
-
-def _after_all(prefix: str) -> str | None:
-    """The least text that comes after all that begin with `prefix`; None if there is none."""
-    stem = prefix.rstrip("\U0010ffff")
-    if not stem:
-        return None
-    following = ord(stem[-1]) + 1
-    return stem[:-1] + chr(following if following != _SURROGATES.start else _SURROGATES.stop)

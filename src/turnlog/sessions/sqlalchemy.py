@@ -1,0 +1,96 @@
+"""Conversations in PostgreSQL, MySQL, MariaDB or SQLite, through SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from turnlog.session import StoredSession
+from turnlog.settings import SettingsLike
+from turnlog.stores.sqlalchemy import Engines, SQLAlchemyStore, Tables, engines_at
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from sqlalchemy import Engine
+    from sqlalchemy.engine import URL
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = ["SQLAlchemySession"]
+
+
+class SQLAlchemySession(StoredSession):
+    """One conversation in a database that SQLAlchemy reaches.
+
+    Making one costs microseconds and opens nothing; make one per request if you like.
+
+    session_id: any string that the database can hold; every id is a conversation of its own.
+    engine: an `AsyncEngine`, or an ordinary `Engine`, whose work is done on threads. It
+        stays yours: closing the session leaves it open.
+    create_tables: makes the two tables shared with the OpenAI Agents SDK, if they aren't
+        there. Ours beside them are made in any case.
+    sessions_table, messages_table: their names.
+    session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
+    ensure_ascii: taken because the SDK takes it; items are stored as UTF-8, which every
+        reader of JSON reads.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        engine: AsyncEngine | Engine | Engines,
+        *,
+        create_tables: bool = True,
+        sessions_table: str = "agent_sessions",
+        messages_table: str = "agent_messages",
+        session_settings: SettingsLike = None,
+        settings: SettingsLike = None,
+        ensure_ascii: bool = True,  # noqa: ARG002 - see the docstring
+    ) -> None:
+        tables = Tables(sessions_table, messages_table)
+        self._store = SQLAlchemyStore(engine, tables=tables, create_tables=create_tables)
+        if session_settings is not None and settings is not None:
+            raise TypeError("session_settings and settings are one thing: give either")
+        super().__init__(session_id, self._store, session_settings=session_settings or settings)
+
+    @classmethod
+    def from_url(
+        cls,
+        session_id: str,
+        *,
+        url: str | URL,
+        engine_kwargs: Mapping[str, Any] | None = None,
+        create_tables: bool = True,
+        sessions_table: str = "agent_sessions",
+        messages_table: str = "agent_messages",
+        session_settings: SettingsLike = None,
+        settings: SettingsLike = None,
+        ensure_ascii: bool = True,
+    ) -> Self:
+        """A session on an engine of its own.
+
+        Sessions with the same URL and `engine_kwargs` share it, within an event loop.
+
+        url: such as "postgresql+asyncpg://user:password@host/database".
+        engine_kwargs: go to `sqlalchemy.ext.asyncio.create_async_engine`.
+        """
+        return cls(
+            session_id,
+            engines_at(url, engine_kwargs or {}),
+            create_tables=create_tables,
+            sessions_table=sessions_table,
+            messages_table=messages_table,
+            session_settings=session_settings,
+            settings=settings,
+            ensure_ascii=ensure_ascii,
+        )
+
+    @property
+    def engine(self) -> AsyncEngine | Engine:
+        """The very engine that was handed in, or the one made for the running event loop."""
+        return self._store.engine
+
+    async def close(self) -> None:
+        """Let go of the database. Closing twice is fine."""
+        self.closed = True
+        self._store.close()

@@ -1,0 +1,20 @@
+"""PostgreSQL, MySQL, MariaDB and SQLite through SQLAlchemy.
+
+store ── work ──▶ engine (the caller's, or shared by address and loop)
+  └── dialect: the schema and the statements of one kind of database
+"""
+
+try:
+    from turnlog.stores.sqlalchemy.engines import Engines, engines_at
+    from turnlog.stores.sqlalchemy.store import SQLAlchemyStore
+    from turnlog.tables import Tables
+except ModuleNotFoundError as error:
+    if error.name != "sqlalchemy":
+        raise
+    raise ImportError(
+        "this store needs SQLAlchemy: pip install 'turnlog[postgresql]', or [mysql], "
+        "or [sqlalchemy] with a driver of your own",
+        name=error.name,
+    ) from error
+
+__all__ = ["Engines", "SQLAlchemyStore", "Tables", "engines_at"]

@@ -1,0 +1,192 @@
+"""Where the work is done: on an engine that was handed in, or one made from a URL."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, event, exc, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import SingletonThreadPool
+from sqlalchemy.util import greenlet_spawn
+
+from turnlog.loops import Held, Shared
+
+__all__ = ["Engines", "Job", "engines_at", "engines_of"]
+
+T = TypeVar("T")
+Job = Callable[[Engine], T]
+
+
+class Engines(ABC):
+    """Runs jobs, off the event loop.
+
+    ready: the names of tables whose schema is known to be up to date.
+    backend: the kind of database, such as "postgresql".
+    """
+
+    ready: set[object]
+    backend: str
+
+    @abstractmethod
+    async def run(self, job: Job[T]) -> T:
+        """The outcome of `job`, which gets a plain `Engine`."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Let go of what was made here; what was handed in stays open."""
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """The same, without waiting."""
+
+    @property
+    @abstractmethod
+    def engine(self) -> AsyncEngine | Engine:
+        """The engine that was handed in, or the running loop's."""
+
+
+def engines_of(engine: AsyncEngine | Engine) -> Engines:
+    """Runs on the caller's own engine."""
+    return _Async(engine) if isinstance(engine, AsyncEngine) else _Threaded(engine)
+
+
+def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
+    """Runs on an engine for `url`, shared by all who give the same URL and options.
+
+    options: go to `create_async_engine`.
+    """
+    address = _Address(make_url(url), {**options})
+    if address.is_memory:
+        # Nobody else may share it, and it must outlive the event loop.
+        return _Async(_made(address), owned=True)
+    return _PerLoop(address)
+
+
+class _Async(Engines):
+    def __init__(self, engine: AsyncEngine, *, owned: bool = False) -> None:
+        self.ready = _ready_on.setdefault(engine.sync_engine, set())
+        self.backend = engine.dialect.name
+        self._engine = engine
+        self._owned = owned
+
+    async def run(self, job: Job[T]) -> T:
+        return await greenlet_spawn(job, self._engine.sync_engine)
+
+    async def aclose(self) -> None:
+        if self._owned:
+            await self._engine.dispose()
+
+    def let_go(self) -> None:
+        if self._owned:
+            self._engine.sync_engine.dispose(close=False)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._engine
+
+
+class _Threaded(Engines):
+    """For engines that block: each job runs on a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.ready = _ready_on.setdefault(engine, set())
+        self.backend = engine.dialect.name
+        self._engine = engine
+        self._executor: Executor | None = None
+        if isinstance(engine.pool, SingletonThreadPool):
+            # One connection for each thread, as for SQLite in memory: so one thread only.
+            self._executor = ThreadPoolExecutor(1, "turnlog-sqlalchemy")
+
+    async def run(self, job: Job[T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, job, self._engine)
+
+    async def aclose(self) -> None:
+        self.let_go()
+
+    def let_go(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+
+@dataclass(frozen=True)
+class _Address:
+    """What makes two engines the same."""
+
+    url: URL
+    options: Mapping[str, Any] = field(hash=False)
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether the database is in SQLite's memory, and so gone with its connection."""
+        database = self.url.database or ""
+        memory = {"", ":memory:"}
+        return self.url.get_backend_name() == "sqlite" and (
+            database in memory or "mode=memory" in database
+        )
+
+
+class _PerLoop(Engines):
+    def __init__(self, address: _Address) -> None:
+        self.ready = _ready_at.setdefault(address, set())
+        self.backend = address.url.get_backend_name()
+        self._held: Held[_Address, AsyncEngine] = _shared.held(address)
+
+    async def run(self, job: Job[T]) -> T:
+        return await greenlet_spawn(job, self._held.here().sync_engine)
+
+    async def aclose(self) -> None:
+        await self._held.aclose()
+
+    def let_go(self) -> None:
+        self._held.let_go()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._held.here()
+
+
+def _made(address: _Address) -> AsyncEngine:
+    options = dict(address.options)
+    if address.url.get_backend_name() in {"mysql", "mariadb"}:
+        options.setdefault("pool_pre_ping", True)
+    if address.url.get_backend_name() == "sqlite":
+        options["connect_args"] = {"timeout": 30.0, **options.get("connect_args", {})}
+    try:
+        engine = create_async_engine(address.url, **options)
+    except ModuleNotFoundError as error:
+        extra = {"asyncpg": "postgresql", "asyncmy": "mysql"}.get(error.name or "")
+        if extra is None:
+            raise
+        raise ImportError(
+            f"this database needs {error.name}: pip install 'turnlog[{extra}]'", name=error.name
+        ) from error
+    if engine.dialect.driver == "asyncpg":
+        event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
+    return engine
+
+
+def _refuse_the_dead(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that the server has closed, without asking it."""
+    if connection.driver_connection.is_closed():
+        raise exc.DisconnectionError
+
+
+async def _dispose(engine: AsyncEngine) -> None:
+    await engine.dispose()
+
+
+_ready_on: WeakKeyDictionary[Engine, set[object]] = WeakKeyDictionary()
+_ready_at: dict[_Address, set[object]] = {}
+_shared: Shared[_Address, AsyncEngine] = Shared(_made, _dispose)

@@ -1,0 +1,251 @@
+"""PostgreSQL: every write to one log is one statement, and so one round trip.
+
+A statement sees the database as it was when it began, also if it then waits for a lock.
+So where a write depends on what is stored, it notes when the log was changed last, and
+takes the log's row only if that is still so once it has the lock. If not, it is tried
+again. Each write moves that time forward, so the check is exact; and records take it as
+their own, so that whoever sorts by time reads the order of commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+
+from sqlalchemy import Connection, TextClause, inspect, text
+
+from turnlog.errors import Conflict
+from turnlog.store import Log
+from turnlog.stores.sqlalchemy import moments
+from turnlog.stores.sqlalchemy.dialect import END, Dialect, Place
+from turnlog.tables import Tables, quoted
+
+__all__ = ["PostgreSQL"]
+
+_NOW = "timezone('utc', clock_timestamp())"
+_LATER = f"greatest({_NOW}, r.updated_at + interval '1 microsecond')"
+
+
+class PostgreSQL(Dialect):
+    """PostgreSQL 12 and later."""
+
+    single = True
+    takes_nul = False
+    # An entry of an index has 2,704 bytes at most, and a character up to four.
+    longest = (255, 128, 255)
+    binary = ' COLLATE "C"'
+    # The SDK's column is narrower than the bounds may be.
+    inside = "id > CAST(:after AS BIGINT) AND id < CAST(:before AS BIGINT)"
+
+    def quoted(self, name: str) -> str:
+        return quoted(name).replace(":", "\\:")
+
+    def time_of(self, moment: float) -> datetime:
+        return moments.instant(moment)
+
+    def append(
+        self,
+        db: Connection,
+        log: Log,
+        payloads: Sequence[bytes],
+        expect: int | None,
+        key: str | None,
+    ) -> int:
+        place = self.place(log)
+        values = {**self.at(log), "payloads": [place.stored(payload) for payload in payloads]}
+        if expect is None and key is None:
+            return int(db.execute(self._appends[place], values).scalar_one())
+        values |= {"expect": _position(expect), "key": key}
+        while True:
+            last, done, position = db.execute(self._guarded_appends[place], values).one()
+            if done is not None or position is not None:
+                return int(position if done is None else done)
+            if expect is not None and last != expect:
+                raise Conflict(log, expect, last)
+            # Somebody wrote between this statement's view and its lock: look anew.
+
+    def remove(self, db: Connection, log: Log, bounds: dict[str, int], expect: int | None) -> int:
+        values = {**self.at(log), **bounds, "expect": _position(expect)}
+        while True:
+            last, found, taken, removed = db.execute(self._removals[self.place(log)], values).one()
+            if expect is not None and last != expect:
+                raise Conflict(log, expect, last)
+            if taken or not found:
+                return int(removed)
+
+    def annotate(self, db: Connection, log: Log, note: bytes) -> None:
+        db.execute(self._annotations[self.place(log)], {**self.at(log), "note": note})
+
+    def migrate(self, db: Connection, *, shared: bool) -> None:
+        # Held until the transaction ends: who comes second finds the work done.
+        db.execute(text("SELECT pg_advisory_xact_lock(hashtext('turnlog_schema'))"))
+        if not inspect(db).has_table("turnlog_schema"):
+            db.execute(
+                text(
+                    "CREATE TABLE turnlog_schema "
+                    "(messages_table TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+                )
+            )
+        if self.version(db) == self.newest:
+            return
+        if not shared:
+            self.check_shared(db)
+        for statement in _schema(self.tables):
+            db.execute(text(statement.replace(":", "\\:")))
+        db.execute(
+            text(
+                "INSERT INTO turnlog_schema (messages_table, version) VALUES (:messages, :version)"
+            ),
+            {"messages": self.tables.messages, "version": self.newest},
+        )
+
+    @cached_property
+    def _appends(self) -> dict[Place, TextClause]:
+        return {place: text(self._append(place)) for place in (self.main, self.other)}
+
+    @cached_property
+    def _guarded_appends(self) -> dict[Place, TextClause]:
+        return {place: text(self._guarded_append(place)) for place in (self.main, self.other)}
+
+    @cached_property
+    def _removals(self) -> dict[Place, TextClause]:
+        return {place: text(self._removal(place)) for place in (self.main, self.other)}
+
+    @cached_property
+    def _annotations(self) -> dict[Place, TextClause]:
+        return {place: text(self._annotation(place)) for place in (self.main, self.other)}
+
+    def _append(self, place: Place) -> str:
+        return (
+            f"WITH taken AS ({self._take(place)}), stored AS ({_insert(place)}) "
+            "SELECT max(id) FROM stored"
+        )
+
+    def _guarded_append(self, place: Place) -> str:
+        keys = self.quoted(self.tables.keys)
+        name = "CAST('main' AS VARCHAR)" if place.is_main else _NAME
+        main = _SESSION if place.is_main else "CAST(NULL AS VARCHAR)"
+        done = f"SELECT position FROM {keys} WHERE session_id = {_SESSION} AND name = {name}"
+        given = (
+            " FROM seen WHERE done IS NULL AND (CAST(:expect AS BIGINT) IS NULL OR last = :expect)"
+        )
+        unchanged = " WHERE r.updated_at IS NOT DISTINCT FROM (SELECT changed FROM seen)"
+        return (
+            f"WITH seen AS MATERIALIZED (SELECT {self._seen(place)}, "
+            f"({done} AND key = CAST(:key AS VARCHAR)) AS done), "
+            f"taken AS ({self._take(place, given, unchanged)}), stored AS ({_insert(place)}), "
+            f"keyed AS (INSERT INTO {keys} (session_id, name, main_of, key, position) "
+            f"SELECT {_SESSION}, {name}, {main}, CAST(:key AS VARCHAR), max(id) FROM stored "
+            f"WHERE CAST(:key AS VARCHAR) IS NOT NULL HAVING count(*) > 0) "
+            f"SELECT last, done, (SELECT max(id) FROM stored) FROM seen"
+        )
+
+    def _removal(self, place: Place) -> str:
+        here = self._here(place)
+        inside = f"{here} AND {self.inside}"
+        return (
+            f"WITH seen AS MATERIALIZED (SELECT {self._seen(place)}, "
+            f"EXISTS (SELECT 1 FROM {place.records} WHERE {inside}) AS found), "
+            f"taken AS (UPDATE {place.row} r SET updated_at = {_LATER} FROM seen "
+            f"WHERE {self._here(place, 'r.')} AND found "
+            f"AND (CAST(:expect AS BIGINT) IS NULL OR last = :expect) "
+            f"AND r.updated_at IS NOT DISTINCT FROM seen.changed RETURNING 1), "
+            f"removed AS (DELETE FROM {place.records} "
+            f"WHERE {inside} AND EXISTS (SELECT 1 FROM taken) RETURNING 1) "
+            f"SELECT last, found, (SELECT count(*) FROM taken), (SELECT count(*) FROM removed) "
+            f"FROM seen"
+        )
+
+    def _annotation(self, place: Place) -> str:
+        heads = self.other.row
+        columns = "session_id, name, main_of, created_at, updated_at, note"
+        noted = (
+            "ON CONFLICT (session_id, name) DO UPDATE "
+            f"SET updated_at = {_LATER}, note = excluded.note"
+        )
+        note = "CAST(:note AS BYTEA)"
+        if place.is_main:
+            return (
+                f"WITH taken AS ({self._take(place)}) INSERT INTO {heads} AS r ({columns}) "
+                f"SELECT {_SESSION}, 'main', {_SESSION}, updated_at, updated_at, {note} "
+                f"FROM taken {noted}"
+            )
+        return (
+            f"INSERT INTO {heads} AS r ({columns}) "
+            f"VALUES ({_SESSION}, {_NAME}, NULL, {_NOW}, {_NOW}, {note}) {noted}"
+        )
+
+    def _take(self, place: Place, given: str = "", unchanged: str = "") -> str:
+        """Makes the log's row or takes the lock on it, and moves its time forward."""
+        return (
+            f"INSERT INTO {place.row} AS r ({place.columns}, created_at, updated_at) "
+            f"SELECT {_names(place)}, {_NOW}, {_NOW}{given} "
+            f"ON CONFLICT ({place.columns}) DO UPDATE SET updated_at = {_LATER}{unchanged} "
+            "RETURNING updated_at"
+        )
+
+    def _seen(self, place: Place) -> str:
+        here = self._here(place)
+        return (
+            f"(SELECT updated_at FROM {place.row} WHERE {here}) AS changed, "
+            f"coalesce((SELECT max(id) FROM {place.records} WHERE {here}), 0) AS last"
+        )
+
+    def _here(self, place: Place, alias: str = "") -> str:
+        first = f"{alias}session_id = {_SESSION}"
+        return first if place.is_main else f"{first} AND {alias}name = {_NAME}"
+
+
+# The types are said because one statement uses a parameter in several places.
+_SESSION = "CAST(:session AS VARCHAR)"
+_NAME = "CAST(:name AS VARCHAR)"
+
+
+def _position(expect: int | None) -> int | None:
+    """`expect` as a column can hold it; -1 stands for any position that can't be."""
+    return expect if expect is None or 0 <= expect <= END else -1
+
+
+def _names(place: Place) -> str:
+    return _SESSION if place.is_main else f"{_SESSION}, {_NAME}"
+
+
+def _insert(place: Place) -> str:
+    """Inserts the payloads in order. Their positions are drawn under the row's lock."""
+    kind = "TEXT" if place.is_main else "BYTEA"
+    return (
+        f"INSERT INTO {place.records} ({place.columns}, {place.payload}, created_at) "
+        f"SELECT {_names(place)}, given.payload, taken.updated_at FROM taken, "
+        f"unnest(CAST(:payloads AS {kind}[])) WITH ORDINALITY AS given (payload, place) "
+        "ORDER BY given.place RETURNING id"
+    )
+
+
+def _schema(tables: Tables) -> list[str]:
+    """The shared tables, if they aren't there yet, and ours."""
+    sessions, messages = quoted(tables.sessions), quoted(tables.messages)
+    records, heads, keys = map(quoted, (tables.records, tables.heads, tables.keys))
+    index = quoted(f"idx_{tables.messages}_session_id")
+    records_index = quoted(f"turnlog_{tables.messages}_records_log")
+    now = "TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP"
+    # Set for the log "main" alone: so it is forgotten whole, also when the SDK clears it.
+    main_of = f"main_of VARCHAR REFERENCES {sessions} (session_id) ON DELETE CASCADE"
+    return [
+        f"CREATE TABLE IF NOT EXISTS {sessions} "
+        f"(session_id VARCHAR PRIMARY KEY, created_at {now}, updated_at {now})",
+        f"CREATE TABLE IF NOT EXISTS {messages} (id BIGSERIAL PRIMARY KEY, "
+        f"session_id VARCHAR NOT NULL REFERENCES {sessions} (session_id) ON DELETE CASCADE, "
+        f"message_data TEXT NOT NULL, created_at {now})",
+        f"CREATE INDEX IF NOT EXISTS {index} ON {messages} (session_id, id)",
+        f"CREATE TABLE {records} (id BIGSERIAL PRIMARY KEY, session_id VARCHAR NOT NULL, "
+        f"name VARCHAR NOT NULL, payload BYTEA NOT NULL, created_at {now})",
+        f"CREATE INDEX {records_index} ON {records} (session_id, name, id)",
+        f"CREATE TABLE {heads} (session_id VARCHAR NOT NULL, name VARCHAR NOT NULL, {main_of}, "
+        f"created_at {now}, updated_at {now}, note BYTEA NOT NULL DEFAULT '', "
+        "PRIMARY KEY (session_id, name))",
+        f"CREATE INDEX ON {heads} (main_of)",
+        f"CREATE TABLE {keys} (session_id VARCHAR NOT NULL, name VARCHAR NOT NULL, {main_of}, "
+        "key VARCHAR NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (session_id, name, key))",
+        f"CREATE INDEX ON {keys} (main_of)",
+    ]
