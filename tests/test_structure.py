@@ -42,6 +42,7 @@ FLOORS = {
 ROOMS = {
     "orjson": {"items"},
     "sqlalchemy": {"stores.sqlalchemy", "sessions.sqlalchemy"},
+    "redis": {"stores.redis"},
     "opentelemetry": {"layers.traced"},
     "typer": {"cli"},
     "rich": {"cli"},

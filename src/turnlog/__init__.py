@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from turnlog.session import StoredSession as StoredSession
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
+    from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.settings import SessionSettings as SessionSettings
     from turnlog.store import Cursor as Cursor
@@ -62,6 +63,7 @@ _NAMES_BY_HOME = {
     "turnlog.merge": "SessionInputCallback",
     "turnlog.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
+    "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.settings": "SessionSettings",
     "turnlog.store": "Cursor Head Layer Log Record Records Store",

@@ -195,9 +195,14 @@ class RedisSentinel:
 
     def _wait_until_known(self) -> None:
         end = time.monotonic() + _PATIENCE
-        while not all(sentinel.knows_all() for sentinel in self.sentinels):
+        while not (self._is_replicated() and all(s.knows_all() for s in self.sentinels)):
             assert time.monotonic() < end, "the Sentinels do not find each other"
             time.sleep(0.1)
+
+    def _is_replicated(self) -> bool:
+        with self.master.client() as client:
+            info = client.info("replication")
+        return info["connected_slaves"] == 1 and info["slave0"]["state"] == "online"
 
 
 class _Sentinel(RedisServer):

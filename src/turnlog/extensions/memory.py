@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import turnlog
 
 if TYPE_CHECKING:
-    from turnlog import AsyncSQLiteSession as AsyncSQLiteSession
-    from turnlog import SQLAlchemySession as SQLAlchemySession
+    pass
 
-_NAMES = ("AsyncSQLiteSession", "SQLAlchemySession")
+_NAMES = ("AsyncSQLiteSession", "RedisSession", "SQLAlchemySession")
 
 __all__ = list(_NAMES)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _NAMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(turnlog, name)

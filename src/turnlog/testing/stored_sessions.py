@@ -200,9 +200,14 @@ class StoredSessionTests(SessionTests):
             stored.session_settings = {"lmit": 2}
         assert stored.session_settings == SessionSettings()
 
-    async def test_a_negative_limit_means_all(self, stored: StoredSession) -> None:
-        await stored.add_items([said("1"), said("2")])
-        assert await stored.get_items(limit=-1) == [said("1"), said("2")]
+    #: What a negative limit shows; on Redis, where the SDK has it so, it is nothing.
+    negative_limit_shows_all = True
+
+    async def test_a_negative_limit(self, stored: StoredSession) -> None:
+        items = [said("1"), said("2")]
+        await stored.add_items(items)
+        shown = await stored.get_items(limit=-1)
+        assert shown == (items if self.negative_limit_shows_all else [])
 
     # Names
 

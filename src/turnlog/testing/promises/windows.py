@@ -11,7 +11,7 @@ from turnlog.store import Log, Record, Records, Store
 __all__ = ["BEYOND", "Windows"]
 
 #: Positions past every end, also past what 64 bits hold.
-BEYOND = (2**31, 2**63 - 1, 2**63, 10**30)
+BEYOND = (2**62, 2**63 - 1, 2**63, 10**30)
 
 
 async def _with_gaps(store: Store, log: Log) -> list[Record]:

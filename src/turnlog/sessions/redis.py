@@ -1,0 +1,87 @@
+"""Conversations in Redis or Valkey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from turnlog.errors import StoreClosed
+from turnlog.items import TResponseInputItem
+from turnlog.session import StoredSession
+from turnlog.settings import SettingsLike
+from turnlog.stores.redis import RedisStore, at_url
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from turnlog.stores.redis.clients import Client, Clients
+
+__all__ = ["RedisSession"]
+
+
+class RedisSession(StoredSession):
+    """One conversation in Redis or Valkey.
+
+    Making one costs microseconds and opens nothing; make one per request if you like.
+
+    session_id: any string; every id is a conversation of its own.
+    redis_client: a `redis.asyncio.Redis` or `RedisCluster`. It stays yours: closing the
+        session leaves it open.
+    key_prefix: what every key begins with. Sessions that the OpenAI Agents SDK stored
+        below the same prefix are taken over on first touch.
+    ttl: seconds after its last write that the session is forgotten; None keeps it.
+    session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        redis_client: Client | Clients,
+        *,
+        key_prefix: str = "agents:session",
+        ttl: int | None = None,
+        session_settings: SettingsLike = None,
+        settings: SettingsLike = None,
+    ) -> None:
+        if session_settings is not None and settings is not None:
+            raise TypeError("session_settings and settings are one thing: give either")
+        self._store = RedisStore(redis_client, key_prefix=key_prefix, ttl=ttl)
+        super().__init__(session_id, self._store, session_settings=session_settings or settings)
+
+    @classmethod
+    def from_url(
+        cls,
+        session_id: str,
+        url: str,
+        *,
+        redis_kwargs: dict[str, Any] | None = None,
+        session_settings: SettingsLike = None,
+        **kwargs: Any,
+    ) -> Self:
+        """A session on a client of its own. Sessions with the same URL share it.
+
+        url: such as "redis://localhost:6379/0", "rediss://…" or "redis+cluster://…".
+        redis_kwargs: go to `redis.asyncio.Redis.from_url`, or `RedisCluster.from_url`.
+        kwargs: as for `RedisSession`.
+        """
+        clients = at_url(url, redis_kwargs or {})
+        return cls(session_id, clients, session_settings=session_settings, **kwargs)
+
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """As every session, but a negative limit means none, as the SDK has it on Redis."""
+        return await super().get_items(limit if limit is None else max(limit, 0))
+
+    async def ping(self) -> bool:
+        """Whether the server answers."""
+        if self.closed:
+            raise StoreClosed(type(self).__name__)
+        try:
+            return await self._store.ping()
+        except StoreClosed:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the answer is no
+            return False
+
+    async def close(self) -> None:
+        """Let go of the server. Closing twice is fine."""
+        self.closed = True
+        self._store.close()

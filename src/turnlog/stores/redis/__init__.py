@@ -1,0 +1,17 @@
+"""Redis and Valkey: one server, behind Sentinels, or a Cluster.
+
+store ── scripts ──▶ client (the caller's, or shared by address and loop)
+  └── keys: what a session's data is called; directory: which sessions there are
+"""
+
+try:
+    from turnlog.stores.redis.clients import at_url
+    from turnlog.stores.redis.store import RedisStore
+except ModuleNotFoundError as error:
+    if error.name != "redis":
+        raise
+    raise ImportError(
+        "this store needs redis: pip install 'turnlog[redis]'", name="redis"
+    ) from error
+
+__all__ = ["RedisStore", "at_url"]

@@ -1,0 +1,291 @@
+"""The contract on Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+from uuid import uuid4
+
+from redis.asyncio import RedisCluster
+from redis.client import NEVER_DECODE
+from redis.exceptions import NoScriptError
+
+from turnlog.errors import Conflict
+from turnlog.loops import Door, finished
+from turnlog.store import Cursor, Head, Log, Records, Store, check
+from turnlog.stores.redis import scripts
+from turnlog.stores.redis.clients import Client, Clients, at_url
+from turnlog.stores.redis.directory import Directory
+from turnlog.stores.redis.elements import WIDTH, Moments, Positions
+from turnlog.stores.redis.keys import Keys
+from turnlog.stores.redis.retrying import patiently
+from turnlog.stores.redis.scripts import Script
+
+__all__ = ["RedisStore"]
+
+_BEYOND = 2**53 - 1  # the greatest number that a script counts to
+#: The longest time to live that Redis takes, in seconds.
+_LONGEST = (2**63 - 1) // 1000 - 10**11
+
+
+class RedisStore(Store):
+    """Logs in Redis or Valkey, also in a Cluster.
+
+    client: a `redis.asyncio.Redis`, one that a Sentinel made, or a `RedisCluster`. It stays
+        yours and is never closed here. It belongs to the event loop that first used it.
+    key_prefix: what every key begins with; stores with other prefixes never meet.
+    ttl: seconds after its last write that a session is forgotten; None keeps it.
+    patience: how many seconds a server that can't be reached is waited for.
+
+    A write happens once, however often the client sends it: each carries a token that the
+    server remembers for two minutes. What has been acknowledged is as durable as the
+    server's settings make it.
+
+    Raises `ValueError` for a `ttl` that Redis doesn't take.
+    """
+
+    def __init__(
+        self,
+        client: Client | Clients,
+        *,
+        key_prefix: str = "agents:session",
+        ttl: int | None = None,
+        patience: float = 10.0,
+    ) -> None:
+        self._clients = client if isinstance(client, Clients) else Clients(client)
+        self._keys = Keys(key_prefix)
+        self._ttl = _checked(ttl)
+        self._patience = patience
+        self._door = Door(type(self).__name__)
+        self._tokens = _tokens()
+        self._directory = Directory(self._keys, self._clients, self._command)
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        key_prefix: str = "agents:session",
+        ttl: int | None = None,
+        patience: float = 10.0,
+        **options: Any,
+    ) -> Self:
+        """A store on a client of its own, one for each event loop.
+
+        Stores with the same URL and options share it; it is closed with the last of them.
+
+        url: redis://, rediss:// (TLS), unix://, redis+cluster:// or rediss+cluster://.
+        options: go to `redis.asyncio.Redis.from_url`, or `RedisCluster.from_url`.
+        """
+        clients = at_url(url, options)
+        return cls(clients, key_prefix=key_prefix, ttl=ttl, patience=patience)
+
+    async def append(
+        self,
+        log: Log,
+        payloads: Sequence[bytes],
+        *,
+        expect: int | None = None,
+        key: str | None = None,
+    ) -> int:
+        check(*log, key or "", payloads=payloads)
+        given = ("0", "") if key is None else ("1", key)
+        return await self._write(scripts.APPEND, log, expect, *given, *payloads)
+
+    async def read(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Records:
+        check(*log, limit=limit)
+        with self._door:
+            if limit == 0:
+                return Records([], [], [])
+            found = await self._elements(log, after, before, limit)
+            if not found and await self._adopts(log):
+                found = await self._elements(log, after, before, limit)
+        return _records(found)
+
+    async def remove(
+        self,
+        log: Log,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        expect: int | None = None,
+    ) -> int:
+        check(*log)
+        bounds = _bounds(after, before)
+        return await self._write(scripts.REMOVE, log, expect, *bounds)
+
+    async def annotate(self, log: Log, note: bytes) -> None:
+        check(*log, payloads=[note])
+        with self._door:
+            await finished(self._annotate(log, note))
+
+    async def logs(self, session: str) -> list[Head]:
+        check(session)
+        with self._door:
+            await self._adopts(Log(session))
+            fields = await self._command("HGETALL", self._keys.heads(session))
+            return _heads(session, _pairs(fields))
+
+    async def sessions(
+        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+    ) -> list[Head]:
+        check(prefix, limit=limit)
+        with self._door:
+            return await self._directory.page(prefix, after, limit, self._main_head)
+
+    async def delete(self, session: str, name: str | None = None) -> None:
+        check(session, name or "")
+        script = scripts.DELETE_ALL if name is None else scripts.DELETE
+        with self._door:
+            await finished(self._delete(script, Log(session, "main" if name is None else name)))
+
+    async def ping(self) -> bool:
+        """Whether the server answers."""
+        with self._door:
+            return bool(await self._clients.here().ping())
+
+    async def aclose(self) -> None:
+        await self._door.close()
+        await self._clients.aclose()
+
+    def close(self) -> None:
+        """Let go of the client without waiting."""
+        self._door.is_closed = True
+        self._clients.let_go()
+
+    async def _write(
+        self, script: Script, log: Log, expect: int | None, *arguments: str | bytes
+    ) -> int:
+        with self._door:
+            return await finished(self._change(script, log, expect, *arguments))
+
+    async def _change(
+        self, script: Script, log: Log, expect: int | None, *arguments: str | bytes
+    ) -> int:
+        """Run a script that answers with a number, or with the log's end in a conflict."""
+        await self._directory.announce(log)
+        expected = "" if expect is None else str(expect)
+        outcome, number, updated = await self._run(script, log, expected, *arguments)
+        if expect is not None and outcome == b"conflict":
+            raise Conflict(log, expect, int(number))
+        await self._directory.update(log, int(updated))
+        return int(number)
+
+    async def _annotate(self, log: Log, note: bytes) -> None:
+        await self._directory.announce(log)
+        updated = await self._run(scripts.ANNOTATE, log, note)
+        await self._directory.update(log, int(updated))
+
+    async def _delete(self, script: Script, log: Log) -> None:
+        await self._run(script, log)
+        if log.name == "main":
+            await self._directory.forget(log.session)
+
+    async def _adopts(self, log: Log) -> bool:
+        """Take over what the SDK has stored under this id; whether there was anything."""
+        if self._clients.is_cluster or log.name != "main":
+            return False
+        theirs = self._keys.adopted(log.session).messages
+        if not await self._command("EXISTS", theirs):
+            return False
+        return bool(await finished(self._run(scripts.ADOPT, log)))
+
+    async def _elements(
+        self, log: Log, after: int, before: int | None, limit: int | None
+    ) -> list[bytes]:
+        limit = limit if limit is None else min(limit, _BEYOND)
+        if after <= 0 and before is None:
+            first = 0 if limit is None else -limit
+            found = await self._command("LRANGE", self._keys.records(log), first, -1)
+        else:
+            bounds = (*_bounds(after, before), "-1" if limit is None else str(limit))
+            found = await self._run(scripts.RANGE, log, *bounds)
+        elements: list[bytes] = found
+        return elements
+
+    async def _main_head(self, session: str) -> Head | None:
+        """The head of the main log; None if it has vanished."""
+        fields = ("hmain", "nmain")
+        packed, note = await self._command("HMGET", self._keys.heads(session), *fields)
+        return None if packed is None else _head(Log(session), packed, note)
+
+    async def _run(self, script: Script, log: Log, *arguments: str | bytes) -> Any:
+        keys = self._keys.of(log, next(self._tokens))
+        if not self._clients.is_cluster:
+            keys += [self._keys.directory(log.session), *self._keys.adopted(log.session)]
+        ttl = str(self._ttl or 0)
+        stem = self._keys.stem(log.session)
+        given = (len(keys), *keys, log.name, log.session, ttl, stem, *arguments)
+        try:
+            return await self._command("EVALSHA", script.digest, *given)
+        except NoScriptError:
+            return await self._command("EVAL", script.text, *given)
+
+    async def _command(self, *words: str | bytes | float) -> Any:
+        """The answer as it came, in bytes, also from a client that decodes what it gets."""
+        client = self._clients.here()
+
+        async def call() -> Any:
+            if isinstance(client, RedisCluster):
+                # Once, and before commands that run at the same time would each begin it.
+                await client.initialize()
+            return await client.execute_command(*words, **{NEVER_DECODE: True})
+
+        return await patiently(call, self._patience)
+
+
+def _tokens() -> Iterator[str]:
+    """Names for writes, each used once."""
+    maker, number = uuid4().hex[:16], 0
+    while True:
+        number += 1
+        yield f"{maker}-{number}"
+
+
+def _checked(ttl: int | None) -> int | None:
+    if ttl is None:
+        return None
+    if type(ttl) is not int:
+        raise TypeError(f"ttl is a whole number of seconds, not {type(ttl).__name__}")
+    if not 0 < ttl <= _LONGEST:
+        raise ValueError(f"ttl is {ttl}; it lasts from one second to {_LONGEST}")
+    return ttl
+
+
+def _bounds(after: int, before: int | None) -> tuple[str, str]:
+    """The first position inside and the first behind, in digits that compare as text."""
+    first = min(max(after, 0), _BEYOND - 1) + 1
+    stop = _BEYOND if before is None else min(max(before, 0), _BEYOND)
+    return str(first).zfill(WIDTH), str(stop).zfill(WIDTH)
+
+
+def _records(elements: list[bytes]) -> Records:
+    positions = Positions(elements)
+    return Records(positions, [element[WIDTH:] for element in elements], Moments(positions))
+
+
+def _pairs(fields: Any) -> dict[bytes, bytes]:
+    """A hash, as either version of the protocol answers it."""
+    if isinstance(fields, dict):
+        return fields
+    return dict(zip(fields[::2], fields[1::2], strict=True))
+
+
+def _heads(session: str, fields: dict[bytes, bytes]) -> list[Head]:
+    names = sorted(field[1:].decode() for field in fields if field.startswith(b"h"))
+    return [
+        _head(Log(session, name), fields[b"h" + name.encode()], fields.get(b"n" + name.encode()))
+        for name in names
+    ]
+
+
+def _head(log: Log, packed: bytes, note: bytes | None) -> Head:
+    created, updated, last, length, _greatest = map(int, packed.split())
+    return Head(log, last, length, created / 1e6, updated / 1e6, note or b"")
