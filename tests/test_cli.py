@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from models import answer, user
 from shell import filled, one_of_each, turnlog
 from turnlog import Log
@@ -157,3 +159,17 @@ def test_the_demo_remembers() -> None:
     assert done.returncode == 0, done.stderr
     assert "Your name is Alice." in done.stdout
     assert "not an LLM" in done.stdout
+
+
+@pytest.mark.parametrize("server", ["postgres", "mariadb", "redis", "redis_cluster"])
+def test_every_command_works_on_every_database(server: str, request: pytest.FixtureRequest) -> None:
+    running = request.getfixturevalue(server)
+    if server in {"postgres", "mariadb"}:
+        url = running.url(running.fresh_database())
+    else:
+        url = f"{running.url}?prefix=cli-{server}"
+    assert turnlog("chat", "--session", "a", "--store", url, says="I am Alice.\n")[0] == 0
+    assert turnlog("ls", "--store", url)[1].splitlines()[1].split()[:2] == ["a", "2"]
+    assert "Alice" in turnlog("show", "a", "--store", url)[1]
+    assert turnlog("rm", "a", "--yes", "--store", url)[0] == 0
+    assert "a" not in turnlog("ls", "--store", url)[1].split()

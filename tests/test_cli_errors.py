@@ -133,3 +133,18 @@ def test_closed_streams_are_no_fault(tmp_path: Path, closed: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:hunter2@127.0.0.1:9/db",
+        "mysql://user:hunter2@127.0.0.1:9/db",
+        "redis://user:hunter2@127.0.0.1:9/0",
+    ],
+)
+def test_a_server_that_is_away_is_told_in_a_line_without_the_password(url: str) -> None:
+    status, out, err = turnlog("ls", "--store", url)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "127.0.0.1" in err
+    assert "hunter2" not in err

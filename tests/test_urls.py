@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from turnlog import open_store
+from turnlog import Log, Store, open_store
 from turnlog.stores.memory import MemoryStore
+from turnlog.stores.redis import RedisStore
+from turnlog.stores.sqlalchemy import SQLAlchemyStore
 from turnlog.stores.sqlite import SQLiteStore
 
 
@@ -48,6 +50,53 @@ def test_memory(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("postgresql://user:p%40ss@host:5432/db?ssl=require", SQLAlchemyStore),
+        ("postgres://host/db", SQLAlchemyStore),
+        ("postgresql+asyncpg://host/db?sessions_table=chats", SQLAlchemyStore),
+        ("mysql://user:secret@host/db?charset=utf8mb4", SQLAlchemyStore),
+        ("mysql+asyncmy://host/db", SQLAlchemyStore),
+        ("mariadb://host/db", SQLAlchemyStore),
+        ("sqlite+aiosqlite:///chat.db", SQLAlchemyStore),
+        ("redis://host:6379/0", RedisStore),
+        ("rediss://:secret@host:6380/0?ttl=60&prefix=chats&ssl_cert_reqs=none", RedisStore),
+        ("redis+cluster://host:6379?timeout=3", RedisStore),
+        ("rediss+cluster://host:6379", RedisStore),
+    ],
+)
+def test_servers(url: str, kind: type[Store]) -> None:
+    assert type(open_store(url, timeout="2")) is kind
+
+
+async def _remembers(url: str) -> None:
+    async with open_store(url, timeout="2") as store, open_store(url) as again:
+        await store.append(Log("url"), [b"{}"])
+        assert [head.log for head in await again.sessions()] == [Log("url")]
+        await again.delete("url")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("server", ["postgres", "mariadb"])
+async def test_sql_servers_are_reached(server: str, request: pytest.FixtureRequest) -> None:
+    running = request.getfixturevalue(server)
+    await _remembers(running.url(running.fresh_database()))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("server", ["redis", "redis_cluster"])
+async def test_redis_is_reached(server: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue(server).url
+    await _remembers(f"{url}?prefix=url-{server}&ttl=60")
+    await _remembers(f"{url}?socket_timeout=5&prefix=url-{server}")
+
+
+@pytest.mark.anyio
+async def test_an_async_sqlite_file(tmp_path: Path) -> None:
+    await _remembers(f"sqlite+aiosqlite:///{tmp_path}/chat.db")
+
+
+@pytest.mark.parametrize(
     ("url", "message"),
     [
         ("oracle://user:hunter2@host/db", "no store is known for oracle://; there are sqlite://"),
@@ -62,6 +111,9 @@ def test_memory(url: str) -> None:
         ("redis://[user:hunter2@host/db", "names a host can't be read"),
         ("memory://somewhere", "nothing behind memory://"),
         ("sqlite://", "names no file"),
+        ("redis://:hunter2@host/0?ttl=soon", "ttl is a whole number"),
+        ("redis://:hunter2@host/0?ttl=0", "ttl is 0"),
+        ("postgresql://u:hunter2@host/db?messages_table=turnlog_x", "such names are reserved"),
         ("", "names no file"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeAlias
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
@@ -21,19 +21,27 @@ def open_store(url: str, **defaults: str) -> Store:
 
         sqlite:///relative.db    sqlite:////absolute.db    memory://
         relative.db              ./folder/any.db           /absolute.db
+        postgresql://user:password@host/database           (through asyncpg)
+        mysql://user:password@host/database                (through asyncmy; mariadb:// too)
+        sqlite+aiosqlite:///file.db, and whatever else SQLAlchemy has an async driver for
+        redis://host:6379/0      rediss://host:6380/0      redis+cluster://host:6379
 
-    An SQLite store takes `?timeout=SECONDS`, how long a lock is waited for.
+    Each takes `?timeout=SECONDS`, how long a lock, or a server that can't be reached, is
+    waited for; SQL databases have their driver's own. Redis takes `?prefix=TEXT` and
+    `?ttl=SECONDS`, SQL databases `?sessions_table=NAME` and `?messages_table=NAME`. All
+    other options of a server's URL are its driver's.
+
     defaults: options that the URL may override.
 
-    Raises `ValueError` for a scheme or option that is not known. The error never holds
-    the URL's password.
+    Raises `ValueError` for a scheme or option that is not known, `ImportError` for a
+    driver that is not installed. The error never holds the URL's password.
     """
     if "://" not in url:
         return _sqlite_at(_path(url), defaults)
     parts = _split(url)
     opener = _OPENERS.get(parts.scheme)
     if opener is None:
-        known = ", ".join(f"{scheme}://" for scheme in _OPENERS)
+        known = ", ".join(f"{scheme}://" for scheme in _OPENERS if "+" not in scheme)
         raise ValueError(f"no store is known for {parts.scheme}://; there are {known}")
     return opener(parts, {**defaults, **dict(parse_qsl(parts.query, keep_blank_values=True))})
 
@@ -76,6 +84,48 @@ def _memory(parts: SplitResult, _options: Options) -> Store:
     return MemoryStore()
 
 
+def _redis(parts: SplitResult, options: Options) -> Store:
+    from turnlog.stores.redis import RedisStore  # noqa: PLC0415 - a driver, loaded when asked for
+
+    timeout, ttl = options.pop("timeout", "10"), options.pop("ttl", None)
+    prefix = options.pop("prefix", "agents:session")
+    return RedisStore.from_url(
+        _without(parts, "timeout", "ttl", "prefix"),
+        key_prefix=prefix,
+        ttl=None if ttl is None else _whole(ttl),
+        patience=_seconds(timeout),
+    )
+
+
+def _sql(parts: SplitResult, options: Options) -> Store:
+    from turnlog.stores.sqlalchemy import (  # noqa: PLC0415 - see _redis
+        SQLAlchemyStore,
+        Tables,
+    )
+
+    named = Tables()
+    tables = Tables(
+        options.get("sessions_table", named.sessions), options.get("messages_table", named.messages)
+    )
+    scheme = _ASYNC_DRIVERS.get(parts.scheme, parts.scheme)
+    url = _without(parts, "timeout", "sessions_table", "messages_table")
+    return SQLAlchemyStore.from_url(url.replace(parts.scheme, scheme, 1), tables=tables)
+
+
+def _without(parts: SplitResult, *ours: str) -> str:
+    """The URL without the options that are not the driver's."""
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in ours]
+    # By hand: the standard library drops the slashes of a URL without a host.
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?' if query else ''}{urlencode(query)}"
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("ttl is a whole number of seconds, such as ttl=86400") from None
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -96,4 +146,24 @@ def _refuse_unknown(options: Options, *known: str) -> None:
 _OPENERS: dict[str, Opener] = {
     "sqlite": _sqlite,
     "memory": _memory,
+    "postgresql": _sql,
+    "postgres": _sql,
+    "postgresql+asyncpg": _sql,
+    "mysql": _sql,
+    "mysql+asyncmy": _sql,
+    "mariadb": _sql,
+    "mariadb+asyncmy": _sql,
+    "sqlite+aiosqlite": _sql,
+    "redis": _redis,
+    "rediss": _redis,
+    "redis+cluster": _redis,
+    "rediss+cluster": _redis,
+}
+
+#: What people write, and the driver that it means.
+_ASYNC_DRIVERS = {
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "mysql": "mysql+asyncmy",
+    "mariadb": "mariadb+asyncmy",
 }

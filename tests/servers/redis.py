@@ -202,7 +202,7 @@ class RedisSentinel:
     def _is_replicated(self) -> bool:
         with self.master.client() as client:
             info = client.info("replication")
-        return info["connected_slaves"] == 1 and info["slave0"]["state"] == "online"
+        return bool(info["connected_slaves"] == 1 and info["slave0"]["state"] == "online")
 
 
 class _Sentinel(RedisServer):

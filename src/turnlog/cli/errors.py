@@ -1,6 +1,7 @@
 """From an error to one clear line and an exit status."""
 
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -41,13 +42,31 @@ def told(store: str) -> Iterator[None]:
         raise typer.Exit(130) from None
     except sqlite3.Error as error:
         _end(f"{store} {_meaning(error)}")
-    except (Problem, TurnlogError, OSError, ValueError) as error:
+    except (Problem, TurnlogError, ImportError, OSError, ValueError) as error:
         # A ValueError is how stores refuse a name that they can't hold.
         _end(str(error))
+    except Exception as error:
+        if not _is_of_a_driver(error):
+            raise
+        _end(f"{shown(store)} fails: {_first_line(error)}")
 
 
 def _meaning(error: sqlite3.Error) -> str:
     return _MEANINGS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, f"fails: {error}")
+
+
+def shown(store: str) -> str:
+    """The name of a store as it may be shown: without its password."""
+    return re.sub(r"(?<=://)([^/?#@]*):[^/?#]*@", r"\1:***@", store)
+
+
+def _is_of_a_driver(error: Exception) -> bool:
+    """Whether a database's driver raised it; a mistake of ours keeps its traceback."""
+    return type(error).__module__.partition(".")[0] in {"sqlalchemy", "redis", "asyncpg", "asyncmy"}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _end(line: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from turnlog.cli.errors import Problem
+from turnlog.cli.errors import Problem, shown
 from turnlog.store import Head, Store
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.urls import open_store
@@ -18,7 +18,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         envvar="TURNLOG_STORE",
-        help="A file, or a URL such as sqlite:///file.db.",
+        help="A file, or a URL such as postgresql://… or redis://….",
         metavar="URL",
     ),
 ]
@@ -40,7 +40,7 @@ async def existing(url: str) -> AsyncIterator[Store]:
     """The store that `url` names, which has to be there: to look must not make one."""
     store = named(url)
     if isinstance(store, SQLiteStore) and not store.path.exists():
-        raise Problem(f"there is no store at {url}")
+        raise Problem(f"there is no store at {shown(url)}")
     async with store:
         yield store
 
