@@ -1,14 +1,26 @@
-"""`make bench`: Turnlog beside the OpenAI Agents SDK and bare `sqlite3`, in one run."""
+"""`make bench`: Turnlog beside the OpenAI Agents SDK and bare drivers, in one run.
+
+PostgreSQL and Redis are started on loopback ports, as the tests do. Redis keeps its
+default there, a flush each second, as managed servers do.
+"""
 
 import argparse
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from bench.harness import measure, report
-from bench.sqlite_workloads import workloads
+from bench import redis_workloads, sql_workloads, sqlite_workloads
+from bench.harness import Workload, measure, report
+
+# The servers are the tests' own.
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+
+from servers.databases import PostgresServer
+from servers.redis import RedisServer
 
 
 def main() -> None:
@@ -22,13 +34,29 @@ def main() -> None:
         f"{'one operation, median':<44} {heading[0]:>12} {heading[1]:>12} {heading[2]:>12} "
         f"{heading[3]:>10} {heading[4]:>8} {heading[5]:>8}   goal"
     )
-    for workload in workloads():
-        if options.only in workload.name:
+    with ExitStack() as servers:
+        for workload in _workloads(options.only, servers):
             measure(workload, options.rounds, options.folder)
             print(report(workload), flush=True)
     print(
         f"{'import turnlog, fresh process':<44} {_import_time() * 1e6:>12,.0f}{'':>56}under 100 ms"
     )
+
+
+def _workloads(only: str, servers: ExitStack) -> Iterator[Workload]:
+    """Those whose name holds `only`; a server is started when the first needs it."""
+    if not only.startswith(("postgresql", "redis")):
+        yield from _named(only, sqlite_workloads.workloads())
+    if "postgresql".startswith(only[:10]):
+        url = servers.enter_context(PostgresServer()).url()
+        yield from _named(only, sql_workloads.workloads(url))
+    if "redis".startswith(only[:5]):
+        url = servers.enter_context(RedisServer("--appendfsync", "everysec")).url
+        yield from _named(only, redis_workloads.workloads(url))
+
+
+def _named(only: str, workloads: list[Workload]) -> Iterator[Workload]:
+    return (workload for workload in workloads if only in workload.name)
 
 
 def _import_time() -> float:
