@@ -7,6 +7,7 @@ they are wherever we have nothing truer to say.
     TurnlogError
     ├── Conflict        (RuntimeError)  the log did not end where the writer expected
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
+    ├── ModelBehaviorError (ValueError) a model answered what can't be used
     ├── SchemaError     (RuntimeError)  the database was made by a newer Turnlog
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
     └── Unreadable      (ValueError)    a stored record can't be opened or decoded
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Conflict",
     "InvalidItem",
+    "ModelBehaviorError",
     "SchemaError",
     "StoreClosed",
     "TurnlogError",
@@ -67,6 +69,10 @@ class InvalidItem(TurnlogError, TypeError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
+
+
+class ModelBehaviorError(TurnlogError, ValueError):
+    """A model answered what can't be used: it broke off, failed, or missed the asked-for form."""
 
 
 class SchemaError(TurnlogError, RuntimeError):
