@@ -34,6 +34,9 @@ FLOORS = {
 #: Third-party packages, and the only rooms that may import them.
 ROOMS = {
     "orjson": {"items"},
+    "openai": {"agents.openai_client"},
+    "pydantic": {"agents.validation"},
+    "pydantic_core": {"agents.validation"},
     "opentelemetry": {"layers.traced"},
     "typer": {"cli"},
     "rich": {"cli"},
@@ -119,7 +122,17 @@ def test_every_floor_has_its_rooms() -> None:
 def test_importing_turnlog_loads_no_driver() -> None:
     code = "import sys, turnlog; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"sqlite3", "orjson", "asyncio", "opentelemetry", "typer", "rich", "openai", "agents"}
+    heavy = {
+        "sqlite3",
+        "orjson",
+        "asyncio",
+        "opentelemetry",
+        "typer",
+        "rich",
+        "openai",
+        "agents",
+        "pydantic",
+    }
     assert not heavy & set(out.stdout.split())
 
 

@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
-
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.model import JSONSchema, ToolDefinition
 from turnlog.agents.strict_schema import strict_schema
+from turnlog.agents.validation import TypeAdapter, ValidationError
 from turnlog.errors import ModelBehaviorError
 from turnlog.items import Item
 

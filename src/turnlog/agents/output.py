@@ -6,18 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError, create_model
-
 from turnlog.agents.model import JSONSchema, OutputSchema
 from turnlog.agents.strict_schema import strict_schema
+from turnlog.agents.validation import TypeAdapter, ValidationError, create_model
 from turnlog.errors import ModelBehaviorError
 
 __all__ = ["OutputType"]
 
 T = TypeVar("T")
-
-# The key of a value that is no object: the APIs let an answer be nothing else.
-_WRAPPED = "response"
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,8 @@ class OutputType(Generic[T]):
         schema = adapter.json_schema()
         wrapped = not _is_object(schema)
         if wrapped:
-            adapter = TypeAdapter(create_model("final_output", **{_WRAPPED: (output_type, ...)}))
+            # The APIs let an answer be nothing but an object.
+            adapter = TypeAdapter(create_model("final_output", response=(output_type, ...)))
             schema = adapter.json_schema()
         name = _name(output_type)
         try:
@@ -70,7 +67,7 @@ class OutputType(Generic[T]):
         except ValidationError as error:
             problems = _problems(error, set(_keys(self.schema)))
             raise ModelBehaviorError(f"the answer is no {self.name}: {problems}") from None
-        result: T = getattr(value, _WRAPPED) if self.wrapped else value
+        result: T = value.response if self.wrapped else value
         return result
 
 

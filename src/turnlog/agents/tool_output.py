@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Literal, TypeAlias
 
-from pydantic_core import to_json
-
+from turnlog.agents.validation import to_json
 from turnlog.items import Item
 
 __all__ = ["ToolOutput", "ToolOutputFileContent", "ToolOutputImage", "ToolOutputText", "to_output"]

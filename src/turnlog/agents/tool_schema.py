@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
-
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.docstrings import documented
 from turnlog.agents.model import JSONSchema
 from turnlog.agents.strict_schema import strict_schema
+from turnlog.agents.validation import BaseModel, ConfigDict, Field, create_model
 
 __all__ = ["Signature", "name_of"]
 

@@ -9,17 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, overload
 
-try:
-    from pydantic import ValidationError
-except ImportError as error:
-    raise ImportError(
-        "tools need pydantic: pip install 'turnlog[openai]'", name="pydantic"
-    ) from error
-
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.model import JSONSchema, ToolDefinition
 from turnlog.agents.tool_output import ToolOutput, to_output
 from turnlog.agents.tool_schema import Signature, name_of
+from turnlog.agents.validation import ValidationError
 
 __all__ = ["FunctionTool", "ToolErrorFunction", "default_tool_error_function", "function_tool"]
 
