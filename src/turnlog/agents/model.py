@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -152,7 +152,7 @@ class StreamingModel(Model, Protocol):
         ...
 
 
-async def stream(model: Model, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+async def stream(model: Model, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
     """What `model` answers, as events; all at once if the model can't be watched.
 
     Close it (`contextlib.aclosing`) if you leave it early: that hangs up on the provider.

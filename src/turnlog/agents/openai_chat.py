@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
 from turnlog.agents.chat_assembly import Assembly
@@ -61,7 +61,7 @@ class OpenAIChatCompletionsModel:
         message = completion.choices[0].message.to_dict(mode="json", warnings=False)
         return self._response(message, completion.usage, completion.id)
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         client = self._client or await default_client()
         params = {**_streamed(request), **self._params(client, request)}
         # With `stream` among parameters that are Any, the client's types miss which answer it is.

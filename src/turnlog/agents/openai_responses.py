@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
 from turnlog.agents.convert import responses_input
@@ -59,7 +59,7 @@ class OpenAIResponsesModel:
         _refuse_failed(response)
         return _response(response, [_item(item) for item in response.output])
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         params = {**self._params(request), "stream": True}
         events = cast("AsyncStream[ResponseStreamEvent]", await self._create(params))
         done: list[Item] = []
