@@ -14,7 +14,7 @@ from openai.types.responses import response_input_item_param as item_params
 
 from turnlog.items import Item
 
-__all__ = ["Refused", "Rules", "check_chat", "check_items"]
+__all__ = ["Refused", "Rules", "check_chat", "check_items", "check_strict"]
 
 _ROLES = {"user", "system", "developer", "assistant"}
 _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
@@ -252,15 +252,15 @@ def _check_tools(body: dict[str, Any]) -> None:
     for tool in body.get("tools", ()):
         function = tool.get("function", tool)
         if function.get("strict"):
-            _check_strict(function["parameters"], function["name"])
+            check_strict(function["parameters"], function["name"])
     output = body.get("text", {}).get("format") or body.get("response_format", {}).get(
         "json_schema"
     )
     if output and output.get("strict"):
-        _check_strict(output["schema"], output["name"])
+        check_strict(output["schema"], output["name"])
 
 
-def _check_strict(schema: object, name: str) -> None:
+def check_strict(schema: object, name: str) -> None:
     """The strict kind of schema: closed objects, all of it required, nothing beside a $ref."""
     for part in _schemas(schema):
         if part.get("type") == "object" and (

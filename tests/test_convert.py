@@ -208,6 +208,26 @@ def test_what_a_completion_says_beside_its_text_is_kept() -> None:
     assert item["content"][0]["text"] == "Hello."
 
 
+def test_reasoning_goes_back_only_in_front_of_its_own_calls() -> None:
+    data = {"model": "deepseek", "reasoning_field": "reasoning_content"}
+    summary = [{"type": "summary_text", "text": "Hm."}]
+    thought = {"type": "reasoning", "summary": summary, "provider_data": data}
+
+    def thoughts(*items: Item) -> list[object]:
+        messages = chat_messages(items, model="deepseek")
+        return [message.get("reasoning_content") for message in messages]
+
+    assert thoughts(user("a"), thought, CALL, output("x")) == [None, "Hm.", None]
+    assert thoughts(user("a"), thought, said("b")) == [None, None]
+    system = {"role": "system", "content": "c"}
+    assert thoughts(user("a"), thought, system, CALL, output("x")) == [None] * 4
+    own = {"type": "reasoning", "summary": summary}
+    assert thoughts(user("a"), own, CALL, output("x")) == [None] * 3
+    shown = [{"type": "reasoning_text", "text": "All of it."}]
+    longer = {**thought, "summary": [], "content": shown}
+    assert thoughts(user("a"), longer, CALL, output("x")) == [None, "All of it.", None]
+
+
 def test_an_answer_without_words_is_an_answer() -> None:
     [item] = items_from_chat([{"role": "assistant", "content": ""}])
     assert item["content"][0]["text"] == ""

@@ -12,8 +12,10 @@ import pytest
 from openai import AsyncOpenAI
 
 from models import Echo, answer, user
+from openai_events import response_events
 from openai_server import Failing, Reply, Server, serving
 from turnlog import Agent, ModelRequest, ModelResponse, OfflineModel, Runner, SQLiteSession, Usage
+from turnlog.agents import openai_client
 from turnlog.agents.model import (
     ItemDone,
     Model,
@@ -515,13 +517,19 @@ def test_a_name_is_a_model_with_a_client_per_loop(
     assert model is resolve_model("gpt-5")
     assert isinstance(model, OpenAIResponsesModel)
 
-    async def twice() -> list[ModelResponse]:
-        return [await model.respond(ModelRequest([user("hi")])) for _ in range(2)]
+    async def twice() -> AsyncOpenAI:
+        for _ in range(2):
+            await model.respond(ModelRequest([user("hi")]))
+        return await openai_client.default_client()
 
+    clients = set()
     for _ in range(3):
         server.says(*[Reply([message("x")])] * 2)
-        assert len(asyncio.run(twice())) == 2
+        clients.add(asyncio.run(twice()))
         gc.collect()
+    assert len(clients) == 3
+    assert all(client.is_closed() for client in clients)
+    assert not openai_client._kept
     echo = Echo()
     assert resolve_model(echo) is echo
     assert isinstance(resolve_model(None), OfflineModel)
@@ -532,6 +540,38 @@ async def test_a_model_that_can_only_respond_is_streamed_all_the_same() -> None:
     assert events[0] == TextDelta("saw 1")
     assert [type(event) for event in events] == [TextDelta, ItemDone, ResponseDone]
     assert not isinstance(Echo(), StreamingModel)
+
+
+async def test_leaving_closes_what_the_model_holds() -> None:
+    closed = []
+
+    class Watchable(Echo):
+        async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+            try:
+                yield TextDelta("a")
+                yield TextDelta("b")
+            finally:
+                closed.append(True)
+
+    model = Watchable()
+    assert isinstance(model, StreamingModel)
+    async with aclosing(stream(model, ModelRequest([]))) as events:
+        assert await anext(events) == TextDelta("a")
+    assert closed
+
+
+async def test_items_that_are_told_of_only_at_the_end_are_told_of(
+    server: Server, responses: OpenAIResponsesModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every server that speaks the API sends all of its events."""
+
+    def sparse(*args: Any) -> Iterator[str]:
+        return (event for event in response_events(*args) if "output_item.done" not in event)
+
+    monkeypatch.setattr("openai_server.response_events", sparse)
+    server.says(Reply([message("a"), call(1)]))
+    got = await asked(responses, ModelRequest([user("hi")]), streamed=True)
+    assert got.output == [message("a"), call(1)]
 
 
 async def test_errors_of_such_a_model_come_out_when_streamed() -> None:
