@@ -204,7 +204,6 @@ def test_a_hint_that_cannot_be_found_says_which() -> None:
 
 
 def test_a_strict_schema_has_no_defaults_and_no_oneof_and_bare_references() -> None:
-    itself = {"$ref": "#/$defs/A", "title": "t"}
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {
