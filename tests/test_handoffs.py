@@ -55,7 +55,7 @@ async def test_what_the_model_gives_along_is_checked_and_told(asynchronous: bool
     check_strict(made.definition.parameters, made.tool_name)
     assert await made.on_invoke_handoff(CONTEXT, '{"why": "late"}') is BILLING
     assert told == ["the context", Reason("late")]
-    with pytest.raises(ModelBehaviorError, match="doesn't fit its type: 1 problem") as caught:
+    with pytest.raises(ModelBehaviorError, match=r"doesn't fit its type \(problems: 1\)") as caught:
         await made.on_invoke_handoff(CONTEXT, '{"why": ["a secret"]}')
     assert "secret" not in str(caught.value)
     assert len(told) == 2

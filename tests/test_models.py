@@ -535,6 +535,14 @@ def test_a_name_is_a_model_with_a_client_per_loop(
     assert isinstance(resolve_model(None), OfflineModel)
 
 
+async def test_without_a_key_the_client_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for model in (OpenAIResponsesModel("gpt-5"), OpenAIChatCompletionsModel("gpt-5")):
+        with pytest.raises(openai.OpenAIError, match="OPENAI_API_KEY"):
+            await model.respond(ModelRequest([user("hi")]))
+    assert not openai_client._kept
+
+
 async def test_a_model_that_can_only_respond_is_streamed_all_the_same() -> None:
     events = await events_of(Echo(), ModelRequest([user("hi")]))
     assert events[0] == TextDelta("saw 1")

@@ -319,6 +319,16 @@ async def test_a_failing_tool_is_told_of_as_configured() -> None:
         await called(function_tool(failure_error_function=None)(f))
 
 
+async def test_an_output_that_holds_itself_is_a_failure() -> None:
+    @function_tool
+    def f() -> list[object]:
+        itself: list[object] = []
+        itself.append(itself)
+        return itself
+
+    assert "ValueError" in await called(f)
+
+
 async def test_a_cancelled_tool_is_no_failure() -> None:
     @function_tool
     async def f() -> None:
@@ -372,6 +382,8 @@ class Point:
         ([Point(1)], '[{"x":1}]'),
         (Dog(barks=True), '{"kind":"dog","barks":true}'),
         ([], "[]"),
+        (b"\xff", '"_w=="'),
+        ([float("nan")], "[NaN]"),
         ({"type": "text", "words": 3}, '{"type":"text","words":3}'),
         (["a", ToolOutputText("b")], '["a",{"text":"b","type":"text"}]'),
     ],

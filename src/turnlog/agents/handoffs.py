@@ -161,8 +161,8 @@ class _Invocation:
         except ValidationError as error:
             # Without pydantic's text, which quotes what the model said.
             raise ModelBehaviorError(
-                f"the input of the handoff to {self.agent.name!r} doesn't fit its type: "
-                f"{error.error_count()} problems"
+                f"the input of the handoff to {self.agent.name!r} doesn't fit its type "
+                f"(problems: {error.error_count()})"
             ) from None
 
 

@@ -56,6 +56,7 @@ def to_output(value: object) -> ToolOutput:
     """`value` as the model is shown it.
 
     Text stays as it is, parts and lists of parts stay parts, and all else becomes JSON.
+    Raises `ValueError` for what holds itself.
     """
     if isinstance(value, str):
         return value
@@ -64,7 +65,9 @@ def to_output(value: object) -> ToolOutput:
     found = [part for part in parts if part is not None]
     if found and len(found) == len(parts):
         return found
-    return to_json(value, fallback=str, inf_nan_mode="constants").decode()
+    # JSON proper has no NaN and no bytes; models read both well enough.
+    made = to_json(value, fallback=str, inf_nan_mode="constants", bytes_mode="base64")
+    return made.decode()
 
 
 def _part(value: object) -> Item | None:

@@ -135,7 +135,7 @@ class _Invocation:
         except ValidationError as error:
             return _misfit(error)
         try:
-            return await self._call(ctx, bound)
+            return to_output(await self._call(ctx, bound))
         except Exception as error:
             if self.on_failure is None:
                 raise
