@@ -8,6 +8,7 @@ they are wherever we have nothing truer to say.
     ├── Conflict        (RuntimeError)  the log did not end where the writer expected
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
     ├── LeaseLost       (RuntimeError)  the run holds its session no longer; nothing was written
+    ├── ModelBehaviorError (ValueError) a model answered what can't be used
     ├── SchemaError     (RuntimeError)  the database was made by a newer Turnlog
     ├── SessionBusy     (RuntimeError)  another run is under way on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
@@ -27,6 +28,7 @@ __all__ = [
     "Conflict",
     "InvalidItem",
     "LeaseLost",
+    "ModelBehaviorError",
     "SchemaError",
     "SessionBusy",
     "StoreClosed",
@@ -101,6 +103,10 @@ class SessionBusy(TurnlogError, RuntimeError):
 
     def __str__(self) -> str:
         return f"another run is under way on log {self.log.name!r} of session {self.log.session!r}"
+
+
+class ModelBehaviorError(TurnlogError, ValueError):
+    """A model answered what can't be used: it broke off, failed, or missed the asked-for form."""
 
 
 class SchemaError(TurnlogError, RuntimeError):

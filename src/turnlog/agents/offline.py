@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import AsyncGenerator
 
 from turnlog.agents.facts import (
     Fact,
@@ -13,7 +15,15 @@ from turnlog.agents.facts import (
     latest,
     topics_asked,
 )
-from turnlog.agents.model import ModelRequest, ModelResponse
+from turnlog.agents.model import (
+    ItemDone,
+    ModelEvent,
+    ModelRequest,
+    ModelResponse,
+    ResponseDone,
+    TextDelta,
+)
+from turnlog.agents.offline_tools import call_asked_for, told_by_tools
 from turnlog.items import Item, encode
 
 __all__ = ["OfflineModel"]
@@ -25,13 +35,36 @@ class OfflineModel:
     It needs no network and always answers the same conversation with the same words. Told
     "My name is Alice and I love Python", and asked "What's my name?", it finds the answer
     in the history; without the history it can't, which is what makes it a test of memory.
+
+    Told "use get_weather for Oslo", with a tool of that name, it calls the tool and passes on
+    what that says. It hands over only if the name of the handoff is said in the same way.
     """
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
         """Answer the last thing that the user said."""
-        said = [_text(item) for item in request.items if item.get("role") == "user"]
-        text = _answer(said[-1], said[:-1]) if said else "Nobody has said anything yet."
-        return ModelResponse([_message(text, request.items)])
+        return ModelResponse([_next(request)])
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """The same answer, word by word."""
+        item = _next(request)
+        for part in item.get("content", ()):
+            for word in re.findall(r"\s*\S+\s*$|\s*\S+", part["text"]):
+                yield TextDelta(word)
+        yield ItemDone(item)
+        yield ResponseDone(ModelResponse([item]))
+
+
+def _next(request: ModelRequest) -> Item:
+    """What follows on what the model is shown: a call, what tools said, or an answer."""
+    shown = request.items
+    said = [_text(item) for item in shown if item.get("role") == "user"]
+    if not said:
+        return _message("Nobody has said anything yet.", shown)
+    if shown[-1].get("role") == "user":
+        call = call_asked_for(said[-1], (*request.tools, *request.handoffs), shown)
+        if call is not None:
+            return call
+    return _message(told_by_tools(shown) or _answer(said[-1], said[:-1]), shown)
 
 
 def _answer(last: str, earlier: list[str]) -> str:

@@ -1,0 +1,33 @@
+"""What tools, handoffs and instructions are told of the run that they are part of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from turnlog.agents.model import Usage
+
+__all__ = ["RunContextWrapper", "ToolContext"]
+
+TContext = TypeVar("TContext")
+
+
+@dataclass
+class RunContextWrapper(Generic[TContext]):
+    """The context of a run.
+
+    context: the object that was given to the run; no model ever sees it.
+    usage: what the run has spent so far.
+    """
+
+    context: TContext
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass
+class ToolContext(RunContextWrapper[TContext]):
+    """The context of a run, and which call of the model this is."""
+
+    tool_name: str = ""
+    tool_call_id: str = ""
+    tool_arguments: str = ""

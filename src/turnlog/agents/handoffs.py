@@ -1,0 +1,190 @@
+"""Handing a conversation over to another agent."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from turnlog.agents.context import RunContextWrapper
+from turnlog.agents.model import JSONSchema, ToolDefinition
+from turnlog.agents.strict_schema import strict_schema
+from turnlog.agents.validation import TypeAdapter, ValidationError
+from turnlog.errors import ModelBehaviorError
+from turnlog.items import Item
+
+if TYPE_CHECKING:
+    from turnlog.agents.agent import Agent
+    from turnlog.agents.result import RunItem
+
+__all__ = ["Handoff", "HandoffInputData", "handoff", "handoff_name", "transfer_message"]
+
+#: Called with the context, and with the input if there is an input type.
+OnHandoff: TypeAlias = Callable[..., object]
+
+_NO_INPUT: JSONSchema = {
+    "type": "object",
+    "properties": {},
+    "required": [],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True)
+class HandoffInputData:
+    """What the next agent would be shown, for a filter to change.
+
+    input_history: what the run began with: history and input.
+    pre_handoff_items: what the run brought about before this turn of the model.
+    new_items: what this turn brought about, the handoff and its output included.
+    run_context: the context of the run.
+    input_items: what the next agent is shown of the new items, if that differs from them.
+
+    Filters change what is shown; what is stored stays.
+    """
+
+    input_history: tuple[Item, ...]
+    pre_handoff_items: tuple[RunItem, ...]
+    new_items: tuple[RunItem, ...]
+    run_context: RunContextWrapper[Any] | None = None
+    input_items: tuple[RunItem, ...] | None = None
+
+    def clone(self, **changes: Any) -> HandoffInputData:
+        """The same with `changes`."""
+        return replace(self, **changes)
+
+
+HandoffInputFilter: TypeAlias = Callable[
+    [HandoffInputData], HandoffInputData | Awaitable[HandoffInputData]
+]
+
+
+@dataclass
+class Handoff:
+    """An agent that a conversation may be handed to, as a tool of the one that hands over.
+
+    agent: who takes over.
+    input_json_schema: of what the model gives along.
+    on_invoke_handoff: called with the context and the arguments, a JSON text, when the model
+        hands over; gives the agent.
+    input_filter: changes what the next agent is shown.
+    is_enabled: whether it is offered; a function is asked with the context and the agent.
+    """
+
+    tool_name: str
+    tool_description: str
+    input_json_schema: JSONSchema
+    on_invoke_handoff: Callable[[RunContextWrapper[Any], str], Awaitable[Agent]]
+    agent: Agent
+    input_filter: HandoffInputFilter | None = None
+    strict_json_schema: bool = True
+    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]] = True
+
+    @property
+    def agent_name(self) -> str:
+        """The name of who takes over."""
+        return self.agent.name
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """What a model is told of it."""
+        return ToolDefinition(
+            self.tool_name,
+            self.tool_description,
+            self.input_json_schema,
+            self.strict_json_schema,
+        )
+
+
+def handoff(
+    agent: Agent,
+    tool_name_override: str | None = None,
+    tool_description_override: str | None = None,
+    on_handoff: OnHandoff | None = None,
+    input_type: Any = None,
+    input_filter: HandoffInputFilter | None = None,
+    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]] = True,
+) -> Handoff:
+    """Let a model hand the conversation over to `agent`.
+
+    on_handoff: called when it does, with the context; sync or async.
+    input_type: what the model gives along, which `on_handoff` then gets as well.
+
+    Raises `TypeError` if `on_handoff` and `input_type` don't go together.
+    """
+    adapter = _adapter(input_type, on_handoff)
+    schema = strict_schema(adapter.json_schema()) if adapter else _NO_INPUT
+    if schema.get("type") != "object":
+        raise TypeError("the input_type of a handoff is an object: a pydantic model, a dataclass")
+    return Handoff(
+        tool_name=tool_name_override or handoff_name(agent.name),
+        tool_description=tool_description_override or _description(agent),
+        input_json_schema=schema,
+        on_invoke_handoff=_Invocation(agent, on_handoff, adapter),
+        agent=agent,
+        input_filter=input_filter,
+        is_enabled=is_enabled,
+    )
+
+
+def handoff_name(agent_name: str) -> str:
+    """The name of the tool that hands over to the agent of that name."""
+    return re.sub(r"[^a-zA-Z0-9]", "_", f"transfer_to_{agent_name}").lower()
+
+
+def transfer_message(agent_name: str) -> str:
+    """The output of a call that handed over: who has the conversation now."""
+    return json.dumps({"assistant": agent_name})
+
+
+@dataclass(frozen=True)
+class _Invocation:
+    """Hands over: tells `on_handoff`, and gives the agent."""
+
+    agent: Agent
+    on_handoff: OnHandoff | None
+    adapter: TypeAdapter[Any] | None
+
+    async def __call__(self, ctx: RunContextWrapper[Any], arguments: str) -> Agent:
+        given = (ctx,) if self.adapter is None else (ctx, self._input(self.adapter, arguments))
+        result = self.on_handoff(*given) if self.on_handoff else None
+        if inspect.isawaitable(result):
+            await result
+        return self.agent
+
+    def _input(self, adapter: TypeAdapter[Any], arguments: str) -> Any:
+        try:
+            return adapter.validate_json(arguments or "{}")
+        except ValidationError as error:
+            # Without pydantic's text, which quotes what the model said.
+            raise ModelBehaviorError(
+                f"the input of the handoff to {self.agent.name!r} doesn't fit its type "
+                f"(problems: {error.error_count()})"
+            ) from None
+
+
+def _adapter(input_type: Any, on_handoff: OnHandoff | None) -> TypeAdapter[Any] | None:
+    if on_handoff is not None:
+        wanted = 1 if input_type is None else 2
+        if not _takes(on_handoff, wanted):
+            raise TypeError(f"on_handoff is called with {wanted} arguments: context, input if any")
+    elif input_type is not None:
+        raise TypeError("the input of a handoff goes to on_handoff, which is missing")
+    return None if input_type is None else TypeAdapter(input_type)
+
+
+def _takes(function: OnHandoff, count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _description(agent: Agent) -> str:
+    # Agents may say what they are for; not every kind of agent has the field.
+    about = getattr(agent, "handoff_description", None) or ""
+    return f"Hand the conversation over to the agent {agent.name}. {about}".strip()

@@ -1,0 +1,166 @@
+"""Models behind Chat Completions: OpenAI's, and those of all who speak the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, cast
+
+from turnlog.agents.chat_assembly import Assembly
+from turnlog.agents.convert import chat_messages, items_from_chat
+from turnlog.agents.convert.shapes import Message
+from turnlog.agents.model import (
+    ItemDone,
+    ModelEvent,
+    ModelRequest,
+    ModelResponse,
+    ResponseDone,
+    TextDelta,
+    ToolDefinition,
+    Usage,
+)
+from turnlog.agents.openai_client import AsyncOpenAI, default_client
+from turnlog.agents.openai_params import Params, complete, reasoning_of, shared, tool_params
+from turnlog.errors import ModelBehaviorError
+
+if TYPE_CHECKING:
+    from openai import AsyncStream
+    from openai.types import CompletionUsage
+    from openai.types.chat import ChatCompletionChunk
+
+__all__ = ["OpenAIChatCompletionsModel"]
+
+# OpenAI's newer models take the bound only under its new name, others only under the old.
+_OPENAI = "api.openai.com"
+
+
+class OpenAIChatCompletionsModel:
+    """A model behind Chat Completions, which most providers speak.
+
+    model: its name, such as "gemini-2.5-flash".
+    openai_client: whom to ask, an `AsyncOpenAI` with any base URL; its timeouts and retries
+        hold, and closing it is up to its owner. Without one, a client is made from
+        OPENAI_API_KEY.
+
+    Errors of the client come out as they are; an answer that breaks off is a
+    `ModelBehaviorError`.
+    """
+
+    def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
+        self.model = model
+        self._client = openai_client
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        client = self._client or await default_client()
+        completion = await client.chat.completions.create(**self._params(client, request))
+        # Servers that fail after they said 200 leave it out, whatever the type says.
+        if not completion.choices:
+            raise ModelBehaviorError("the completion holds no choice")
+        message = completion.choices[0].message.to_dict(mode="json", warnings=False)
+        return self._response(message, completion.usage, completion.id)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        client = self._client or await default_client()
+        params = {**_streamed(request), **self._params(client, request)}
+        # With `stream` among parameters that are Any, the client's types miss which answer it is.
+        chunks = cast(
+            "AsyncStream[ChatCompletionChunk]", await client.chat.completions.create(**params)
+        )
+        watched = _Watched()
+        async with chunks:
+            async for chunk in chunks:
+                text = watched.take(chunk)
+                if text:
+                    yield TextDelta(text)
+        if not watched.finished:
+            raise ModelBehaviorError("the completion broke off before it was complete")
+        response = self._response(watched.assembly.message, watched.usage, watched.id)
+        for item in response.output:
+            yield ItemDone(item)
+        yield ResponseDone(response)
+
+    def _response(
+        self, message: Message, usage: CompletionUsage | None, response_id: str | None
+    ) -> ModelResponse:
+        output = items_from_chat([{**message, "role": "assistant"}], model=self.model)
+        return ModelResponse(output, _usage(usage), response_id or None)
+
+    def _params(self, client: AsyncOpenAI, request: ModelRequest) -> Params:
+        settings = request.settings
+        bound = "max_completion_tokens" if client.base_url.host == _OPENAI else "max_tokens"
+        params = {
+            **shared(settings),
+            **tool_params(request, _tool, _choice),
+            "model": self.model,
+            "messages": chat_messages(
+                request.items, instructions=request.instructions, model=self.model
+            ),
+            "frequency_penalty": settings.frequency_penalty,
+            "presence_penalty": settings.presence_penalty,
+            bound: settings.max_tokens,
+            "reasoning_effort": (reasoning_of(settings) or {}).get("effort"),
+            "response_format": _response_format(request),
+            "store": settings.store,
+            "verbosity": settings.verbosity,
+        }
+        return complete(params, settings)
+
+
+class _Watched:
+    """What is known of a completion while it is streamed."""
+
+    def __init__(self) -> None:
+        self.assembly = Assembly()
+        self.finished = False
+        self.usage: CompletionUsage | None = None
+        self.id: str | None = None
+
+    def take(self, chunk: ChatCompletionChunk) -> str:
+        """Take in `chunk`; the text that it adds."""
+        self.usage = chunk.usage or self.usage
+        self.id = self.id or chunk.id
+        text = ""
+        for choice in chunk.choices or ():
+            if choice.delta is not None:
+                text += self.assembly.add(choice.delta.to_dict(mode="json", warnings=False))
+            self.finished = self.finished or choice.finish_reason is not None
+        return text
+
+
+def _streamed(request: ModelRequest) -> Params:
+    options = {"include_usage": True}
+    wanted = request.settings.include_usage is not False
+    return {"stream": True, **({"stream_options": options} if wanted else {})}
+
+
+def _tool(tool: ToolDefinition) -> Params:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        # Said only where it holds: not every server knows the word.
+        **({"strict": True} if tool.strict else {}),
+    }
+    return {"type": "function", "function": function}
+
+
+def _choice(name: str) -> Params:
+    return {"type": "function", "function": {"name": name}}
+
+
+def _response_format(request: ModelRequest) -> Params | None:
+    output = request.output
+    if output is None:
+        return None
+    schema = {"name": output.name, "schema": output.schema, "strict": output.strict}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _usage(usage: CompletionUsage | None) -> Usage:
+    if usage is None:
+        return Usage()
+    cached = getattr(usage.prompt_tokens_details, "cached_tokens", None)
+    reasoned = getattr(usage.completion_tokens_details, "reasoning_tokens", None)
+    return Usage(usage.prompt_tokens, usage.completion_tokens, cached or 0, reasoned or 0)

@@ -1,0 +1,185 @@
+"""Models behind OpenAI's Responses API, or anything that speaks it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, cast
+
+from turnlog.agents.convert import responses_input
+from turnlog.agents.model import (
+    ItemDone,
+    ModelEvent,
+    ModelRequest,
+    ModelResponse,
+    ResponseDone,
+    TextDelta,
+    ToolDefinition,
+    Usage,
+)
+from turnlog.agents.openai_client import AsyncOpenAI, BadRequestError, default_client
+from turnlog.agents.openai_params import Params, complete, reasoning_of, shared, tool_params
+from turnlog.errors import ModelBehaviorError
+from turnlog.items import Item
+
+if TYPE_CHECKING:
+    from openai import AsyncStream
+    from openai.types.responses import Response, ResponseStreamEvent, ResponseUsage
+
+__all__ = ["OpenAIResponsesModel"]
+
+_logger = logging.getLogger(__name__)
+
+_ENCRYPTED = "reasoning.encrypted_content"
+
+
+class OpenAIResponsesModel:
+    """A model behind the Responses API.
+
+    model: its name, such as "gpt-4.1".
+    openai_client: whom to ask, an `AsyncOpenAI`; its timeouts and retries hold, and closing
+        it is up to its owner. Without one, a client is made from OPENAI_API_KEY.
+
+    Nothing is kept by the provider unless the settings say `store=True`: the whole view
+    goes along each time, so that history from anywhere will do. Errors of the client come
+    out as they are; a response that fails or breaks off is a `ModelBehaviorError`.
+    """
+
+    def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
+        self.model = model
+        self._client = openai_client
+        #: Whether the model takes the question for encrypted reasoning; not all do.
+        self._encrypts = True
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        response = cast("Response", await self._create(self._params(request)))
+        _refuse_failed(response)
+        return _response(response, [_item(item) for item in response.output])
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        params = {**self._params(request), "stream": True}
+        events = cast("AsyncStream[ResponseStreamEvent]", await self._create(params))
+        done: list[Item] = []
+        async with events:
+            async for event in events:
+                if event.type == "response.output_text.delta":
+                    yield TextDelta(event.delta)
+                elif event.type == "response.output_item.done":
+                    done.append(_item(event.item))
+                    yield ItemDone(done[-1])
+                elif event.type in {"response.completed", "response.incomplete"}:
+                    # Some servers tell of items only here.
+                    for item in event.response.output[len(done) :]:
+                        done.append(_item(item))
+                        yield ItemDone(done[-1])
+                    yield ResponseDone(_response(event.response, done))
+                    return
+                elif event.type == "response.failed":
+                    _refuse_failed(event.response)
+                elif event.type == "error":
+                    raise ModelBehaviorError(f"the response failed: {event.code}")
+        raise ModelBehaviorError("the response broke off before it was complete")
+
+    async def _create(self, params: Params) -> object:
+        client = self._client or await default_client()
+        while True:
+            try:
+                # The cast is at the caller's, who knows whether it is a stream.
+                return await client.responses.create(**params)
+            except BadRequestError as error:
+                if not self._concede(error, params):
+                    raise
+
+    def _concede(self, error: BadRequestError, params: Params) -> bool:
+        """Take out of `params` what this model refuses although it asks nothing else.
+
+        Nothing tells beforehand which models encrypt their reasoning, and by whose key
+        reasoning was encrypted. So the refusal is what tells.
+        """
+        if _ENCRYPTED in params.get("include", ()) and _refuses_encryption(error):
+            self._encrypts = False
+            params["include"] = [name for name in params["include"] if name != _ENCRYPTED]
+            return True
+        shown: list[Item] = params["input"]
+        kept = [item for item in shown if item.get("type") != "reasoning"]
+        if error.code != "invalid_encrypted_content" or len(kept) == len(shown):
+            return False
+        _logger.warning("%s can't open the reasoning of another model: asked without", self.model)
+        params["input"] = kept
+        return True
+
+    def _params(self, request: ModelRequest) -> Params:
+        settings = request.settings
+        include = [_ENCRYPTED] if self._encrypts and not settings.store else []
+        params = {
+            **shared(settings),
+            **tool_params(request, _tool, lambda name: {"type": "function", "name": name}),
+            "model": self.model,
+            "input": responses_input(request.items),
+            "instructions": request.instructions,
+            "include": [*include, *(settings.response_include or ())],
+            "store": bool(settings.store),
+            "text": _text_params(request) or None,
+            "max_output_tokens": settings.max_tokens,
+            "reasoning": reasoning_of(settings),
+            "truncation": settings.truncation,
+        }
+        return complete(params, settings)
+
+
+def _refuses_encryption(error: BadRequestError) -> bool:
+    return error.param == "include" or "encrypted content is not supported" in str(error).lower()
+
+
+def _tool(tool: ToolDefinition) -> Params:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "strict": tool.strict,
+    }
+
+
+def _text_params(request: ModelRequest) -> Params:
+    params: Params = {}
+    if request.output is not None:
+        output = request.output
+        params["format"] = {
+            "type": "json_schema",
+            "name": output.name,
+            "schema": output.schema,
+            "strict": output.strict,
+        }
+    if request.settings.verbosity is not None:
+        params["verbosity"] = request.settings.verbosity
+    return params
+
+
+def _item(item: object) -> Item:
+    """An output item as it came over the wire."""
+    # All output types are models of the client's; the union of them is 30 names long.
+    return cast("Response", item).to_dict(mode="json", warnings=False)
+
+
+def _response(response: Response, output: list[Item]) -> ModelResponse:
+    return ModelResponse(output, _usage(response.usage), response.id)
+
+
+def _usage(usage: ResponseUsage | None) -> Usage:
+    if usage is None:
+        return Usage()
+    # Servers that speak the API leave out the details, whatever the type says.
+    cached = getattr(usage.input_tokens_details, "cached_tokens", None)
+    reasoned = getattr(usage.output_tokens_details, "reasoning_tokens", None)
+    return Usage(usage.input_tokens, usage.output_tokens, cached or 0, reasoned or 0)
+
+
+def _refuse_failed(response: Response) -> None:
+    if response.status in {"failed", "cancelled"}:
+        # The code, not the message, which may quote the conversation.
+        code = response.error.code if response.error else response.status
+        raise ModelBehaviorError(f"response {response.id} failed: {code}")

@@ -1,0 +1,110 @@
+"""`output_type`: what the final answer of an agent is, beyond text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from turnlog.agents.model import JSONSchema, OutputSchema
+from turnlog.agents.strict_schema import strict_schema
+from turnlog.agents.validation import TypeAdapter, ValidationError, create_model
+from turnlog.errors import ModelBehaviorError
+
+__all__ = ["OutputType"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OutputType(Generic[T]):
+    """A type that a model is to answer with: made with `OutputType.of`."""
+
+    name: str
+    schema: JSONSchema
+    strict: bool
+    adapter: TypeAdapter[Any]
+    wrapped: bool
+
+    @classmethod
+    def of(cls, output_type: type[T] | Any, *, strict: bool = True) -> OutputType[T] | None:
+        """How a model is asked for `output_type`; None for text, which needs no asking.
+
+        output_type: a pydantic model, a dataclass, a TypedDict, or any other type that
+            pydantic knows.
+
+        Raises `TypeError` if the type has no strict schema; `strict=False` is for those.
+        """
+        if output_type is None or output_type is str:
+            return None
+        adapter: TypeAdapter[Any] = TypeAdapter(output_type)
+        schema = adapter.json_schema()
+        wrapped = not _is_object(schema)
+        if wrapped:
+            # The APIs let an answer be nothing but an object.
+            adapter = TypeAdapter(create_model("final_output", response=(output_type, ...)))
+            schema = adapter.json_schema()
+        name = _name(output_type)
+        try:
+            made = strict_schema(schema) if strict else schema
+        except TypeError as error:
+            raise TypeError(f"output_type {name}: {error}") from None
+        return cls(name, made, strict, adapter, wrapped)
+
+    @property
+    def definition(self) -> OutputSchema:
+        """What a model is told of it."""
+        return OutputSchema("final_output", self.schema, self.strict)
+
+    def parse(self, text: str) -> T:
+        """The value that the answer `text` holds.
+
+        Raises `ModelBehaviorError` if it holds none; that names the type and the places
+        that don't fit, never what the model said.
+        """
+        try:
+            value = self.adapter.validate_json(text)
+        except ValidationError as error:
+            problems = _problems(error, set(_keys(self.schema)))
+            raise ModelBehaviorError(f"the answer is no {self.name}: {problems}") from None
+        result: T = value.response if self.wrapped else value
+        return result
+
+
+def _is_object(schema: JSONSchema) -> bool:
+    """Whether the schema is of an object whose keys are known."""
+    if "$ref" in schema:
+        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    return schema.get("type") == "object" and "properties" in schema
+
+
+def _name(output_type: Any) -> str:
+    # list[int] has the name "list" as well, which says too little.
+    if isinstance(output_type, type) and not getattr(output_type, "__args__", ()):
+        return output_type.__name__
+    return str(output_type)
+
+
+def _problems(error: ValidationError, known: set[str]) -> str:
+    """Where and how the answer doesn't fit, in pydantic's names for it."""
+    return "; ".join(
+        f"{'.'.join(_step(step, known) for step in problem['loc']) or 'the whole'} "
+        f"({problem['type']})"
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+
+
+def _step(step: int | str, known: set[str]) -> str:
+    # A key that the schema doesn't name is the model's, so it is content.
+    return str(step) if isinstance(step, int) or step in known else "…"
+
+
+def _keys(schema: object) -> Iterator[str]:
+    """The names of all properties in a schema."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _keys(part)
+    elif isinstance(schema, dict):
+        properties = schema.get("properties")
+        yield from properties if isinstance(properties, dict) else ()
+        yield from _keys(list(schema.values()))

@@ -1,0 +1,334 @@
+"""What OpenAI's APIs refuse, from their documentation and from what they are known to say.
+
+Which fields there are, and which must be there, is read from the types that the `openai`
+package publishes.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Required, get_args, get_origin, get_type_hints
+
+from openai.types.chat import completion_create_params as chat_params
+from openai.types.chat.chat_completion_message_param import ChatCompletionMessageParam
+from openai.types.responses import response_create_params as responses_params
+from openai.types.responses import response_input_item_param as item_params
+
+from turnlog.items import Item
+
+__all__ = ["Refused", "Rules", "check_chat", "check_items", "check_strict"]
+
+_ROLES = {"user", "system", "developer", "assistant"}
+_PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
+_PARTS = {
+    "user": {"input_text", "input_image", "input_file", "input_audio"},
+    "assistant": {"output_text", "refusal"},
+    "system": {"input_text"},
+    "developer": {"input_text"},
+}
+_CHAT_PARTS = {
+    "user": {"text", "image_url", "input_audio", "file"},
+    "assistant": {"text", "refusal"},
+    "system": {"text"},
+    "developer": {"text"},
+    "tool": {"text"},
+}
+_CALLS = {"function_call": "function", "custom_tool_call": "custom tool"}
+
+
+class Refused(Exception):
+    """The request is refused, with a body of the published shape."""
+
+    def __init__(
+        self,
+        message: str,
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+        **headers: str,
+    ) -> None:
+        super().__init__(message)
+        kind = "invalid_request_error" if status < 429 else "server_error"
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+        self.status = status
+        self.headers = headers
+
+
+class Rules:
+    """The rules, and what the provider has stored and encrypted so far.
+
+    encrypts: the models reason and encrypt it; others refuse to be asked for that.
+    extras: fields of chat messages and calls that this provider knows beyond the published.
+    """
+
+    def __init__(self, *, encrypts: bool = True, extras: tuple[str, ...] = ()) -> None:
+        self.encrypts = encrypts
+        self.extras = set(extras)
+        self.stored: set[str] = set()
+        self.encrypted: set[str] = set()
+
+    def store(self, output: list[Item], *, stored: bool) -> None:
+        """Take note of an answer."""
+        self.encrypted |= {
+            item["encrypted_content"] for item in output if "encrypted_content" in item
+        }
+        if stored:
+            self.stored |= {item["id"] for item in output if "id" in item}
+
+    def check(self, path: str, body: dict[str, Any]) -> None:
+        """Raise `Refused` unless the request is one that the API accepts."""
+        if path.endswith("/responses"):
+            self._check_responses(body)
+        elif path.endswith("/chat/completions"):
+            known = _fields(chat_params.CompletionCreateParamsBase)
+            _only(body, known | {"stream"}, "")
+            _check_tools(body)
+            check_chat(body["messages"], self.extras)
+        else:
+            raise Refused(f"Invalid URL (POST {path})", status=404)
+
+    def _check_responses(self, body: dict[str, Any]) -> None:
+        _only(body, _fields(responses_params.ResponseCreateParamsBase) | {"stream"}, "")
+        _check_tools(body)
+        if "reasoning.encrypted_content" in body.get("include", ()) and not self.encrypts:
+            raise Refused("Encrypted content is not supported with this model.", "include")
+        check_items(body["input"])
+        for place, item in enumerate(body["input"]):
+            self._check_reference(item, f"input[{place}]")
+
+    def _check_reference(self, item: Item, param: str) -> None:
+        """Whatever is only named must be stored; what is encrypted must be ours."""
+        if item.get("type") == "item_reference":
+            self._find(item)
+        if item.get("type") != "reasoning":
+            return
+        secret = item.get("encrypted_content")
+        if secret is None:
+            self._find(item)
+        elif secret not in self.encrypted:
+            message = "The encrypted content could not be verified."
+            raise Refused(message, f"{param}.encrypted_content", "invalid_encrypted_content")
+
+    def _find(self, item: Item) -> None:
+        if item.get("id") not in self.stored:
+            raise Refused(
+                f"Item with id '{item.get('id')}' not found. Items are not persisted when "
+                f"`store` is set to false.",
+                "input",
+                status=404,
+            )
+
+
+def check_items(items: list[Item]) -> None:
+    """Raise `Refused` unless `items` are valid input of the Responses API."""
+    for place, item in enumerate(items):
+        _check_item(item, f"input[{place}]")
+    for place, item in enumerate(items):
+        if item.get("type") == "reasoning":
+            _check_following(item, items[place + 1 :])
+    for kind, name in _CALLS.items():
+        _check_pairs(items, kind, name)
+
+
+def _check_item(item: Item, param: str) -> None:
+    kind = item.get("type") or ("message" if "role" in item else "item_reference")
+    if kind not in _KINDS:
+        raise Refused(f"Invalid value: '{kind}'.", f"{param}.type", "invalid_value")
+    known, required = _KINDS[kind]
+    _only(item, known, param)
+    for name in sorted(required - item.keys()):
+        message = f"Missing required parameter: '{param}.{name}'."
+        raise Refused(message, f"{param}.{name}", "missing_required_parameter")
+    prefix = _PREFIXES.get(kind, "")
+    if not str(item.get("id") or prefix).startswith(prefix):
+        message = (
+            f"Invalid '{param}.id': '{item['id']}'. Expected an ID that begins with '{prefix}'."
+        )
+        raise Refused(message, f"{param}.id", "invalid_value")
+    if len(item.get("call_id") or "") > 64:
+        message = f"Invalid '{param}.call_id': string too long."
+        raise Refused(message, f"{param}.call_id", "string_above_max_length")
+    if kind == "message":
+        _check_message(item, param)
+
+
+def _check_message(item: Item, param: str) -> None:
+    if item["role"] not in _ROLES:
+        raise Refused(f"Invalid value: '{item['role']}'.", f"{param}.role", "invalid_value")
+    _check_parts(item["content"], _PARTS[item["role"]], param)
+
+
+def _check_following(reasoning: Item, rest: list[Item]) -> None:
+    made = {"reasoning", "message", *_CALLS}
+    following = rest[0] if rest else {"type": "nothing"}
+    kind = following.get("type", "message")
+    if (kind not in made and not kind.endswith("_call")) or following.get(
+        "role", "assistant"
+    ) != "assistant":
+        raise Refused(
+            f"Item '{reasoning.get('id')}' of type 'reasoning' was provided without its "
+            f"required following item.",
+            "input",
+        )
+
+
+def _check_pairs(items: list[Item], kind: str, name: str) -> None:
+    called: list[str] = []
+    for item in items:
+        if item.get("type") == kind:
+            called.append(item["call_id"])
+        elif item.get("type") == f"{kind}_output":
+            if item["call_id"] not in called:
+                message = (
+                    f"No tool call found for {name} call output with call_id {item['call_id']}."
+                )
+                raise Refused(message, "input")
+            called.remove(item["call_id"])
+    if called:
+        raise Refused(f"No tool output found for {name} call {called[0]}.", "input")
+
+
+def check_chat(messages: list[Item], extras: set[str] | None = None) -> None:
+    """Raise `Refused` unless `messages` are valid input of Chat Completions."""
+    waiting: list[str] = []
+    for place, message in enumerate(messages):
+        _check_chat_message(message, f"messages[{place}]", extras or set())
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in waiting:
+                raise Refused(
+                    "Invalid parameter: messages with role 'tool' must be a response to a "
+                    "preceding message with 'tool_calls'.",
+                    f"messages[{place}].role",
+                )
+            waiting.remove(message["tool_call_id"])
+        else:
+            _check_answered(waiting)
+            waiting = [call["id"] for call in message.get("tool_calls", ())]
+    _check_answered(waiting)
+
+
+def _check_answered(waiting: list[str]) -> None:
+    if waiting:
+        raise Refused(
+            "An assistant message with 'tool_calls' must be followed by tool messages "
+            f"responding to each 'tool_call_id'. Missing: {', '.join(waiting)}",
+            "messages",
+        )
+
+
+def _check_chat_message(message: Item, param: str, extras: set[str]) -> None:
+    role = message.get("role")
+    if role not in _CHAT_ROLES:
+        raise Refused(f"Invalid value: '{role}'.", f"{param}.role", "invalid_value")
+    known, required = _CHAT_ROLES[role]
+    _only(message, known | extras, param)
+    for name in sorted(required - message.keys()):
+        raise Refused(f"Missing required parameter: '{param}.{name}'.", f"{param}.{name}")
+    for call in message.get("tool_calls", ()):
+        _only(call, {"id", "type", "function", "custom"} | extras, f"{param}.tool_calls")
+    if message.get("content") is None and not message.get("tool_calls"):
+        if message.get("refusal") is None:
+            raise Refused("Invalid value for 'content': expected a string, got null.", param)
+        return
+    _check_parts(message.get("content"), _CHAT_PARTS[role], param)
+
+
+def _check_parts(content: object, allowed: set[str], param: str) -> None:
+    if not isinstance(content, list):
+        return
+    if not content:
+        raise Refused(f"Invalid '{param}.content': empty array.", f"{param}.content")
+    for place, part in enumerate(content):
+        if part.get("type") not in allowed:
+            message = (
+                f"Invalid value: '{part.get('type')}'. Supported values are: {sorted(allowed)}."
+            )
+            raise Refused(message, f"{param}.content[{place}]", "invalid_value")
+
+
+def _check_tools(body: dict[str, Any]) -> None:
+    if "tools" not in body:
+        for name in ("tool_choice", "parallel_tool_calls"):
+            if name in body:
+                raise Refused(f"'{name}' is only allowed when 'tools' are specified.", name)
+    for tool in body.get("tools", ()):
+        function = tool.get("function", tool)
+        if function.get("strict"):
+            check_strict(function["parameters"], function["name"])
+    output = body.get("text", {}).get("format") or body.get("response_format", {}).get(
+        "json_schema"
+    )
+    if output and output.get("strict"):
+        check_strict(output["schema"], output["name"])
+
+
+def check_strict(schema: object, name: str) -> None:
+    """The strict kind of schema: closed objects, all of it required, nothing beside a $ref."""
+    for part in _schemas(schema):
+        if part.get("type") == "object" and (
+            part.get("additionalProperties") is not False
+            or sorted(part.get("required", [])) != sorted(part.get("properties", {}))
+        ):
+            raise Refused(f"Invalid schema for '{name}': objects must be closed.", "tools")
+        if "$ref" in part and len(part) > 1:
+            raise Refused(f"Invalid schema for '{name}': $ref cannot have siblings.", "tools")
+        if not {"default", "oneOf"}.isdisjoint(part):
+            raise Refused(f"Invalid schema for '{name}': a keyword is not permitted.", "tools")
+
+
+def _schemas(value: object) -> Iterator[Item]:
+    if isinstance(value, list):
+        for part in value:
+            yield from _schemas(part)
+    elif isinstance(value, dict):
+        yield value
+        for key, part in value.items():
+            named = key in {"properties", "$defs"}
+            yield from _schemas(list(part.values()) if named else part)
+
+
+def _only(given: Item, known: set[str], param: str) -> None:
+    for name in given:
+        if name not in known:
+            path = f"{param}.{name}" if param else name
+            raise Refused(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
+
+
+def _fields(typed: Any) -> set[str]:
+    return set(get_type_hints(typed))
+
+
+def _required(typed: Any) -> set[str]:
+    # The types' own __required_keys__ is empty: their annotations are not evaluated.
+    hints = get_type_hints(typed, include_extras=True)
+    return {name for name, hint in hints.items() if get_origin(hint) is Required}
+
+
+def _kinds() -> dict[str, tuple[set[str], set[str]]]:
+    """The known and the required fields of every type of item."""
+    kinds: dict[str, tuple[set[str], set[str]]] = {}
+    for typed in get_args(item_params.ResponseInputItemParam):
+        for kind in _literals(get_type_hints(typed)["type"]):
+            # An item's name is what the API may look it up by; the item itself does without.
+            free = {"id"} if kind in _PREFIXES else set()
+            known, required = kinds.get(kind, (set(), _required(typed)))
+            kinds[kind] = known | _fields(typed), (required & _required(typed)) - free
+    return kinds
+
+
+def _literals(hint: Any) -> Iterator[str]:
+    for arg in get_args(hint):
+        if get_args(arg):
+            yield from _literals(arg)
+        elif isinstance(arg, str):
+            yield arg
+
+
+def _chat_roles() -> dict[str, tuple[set[str], set[str]]]:
+    roles = {}
+    for typed in get_args(ChatCompletionMessageParam):
+        [role] = _literals(get_type_hints(typed)["role"])
+        roles[role] = (_fields(typed), _required(typed))
+    return roles
+
+
+_KINDS = _kinds()
+_CHAT_ROLES = _chat_roles()

@@ -1,0 +1,32 @@
+"""What happens where an extra is not installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+OPENAI = ["agents.openai_responses", "agents.openai_chat", "agents.openai_client"]
+PYDANTIC = ["agents.tools", "agents.handoffs", "agents.output", "agents.tool_output"]
+
+
+def _imported(module: str, *, without: str) -> str:
+    # An entry of None is how Python notes that a module is not to be had.
+    code = f"import sys; sys.modules[{without!r}] = None; import turnlog.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [(name, "openai") for name in OPENAI] + [(name, "pydantic") for name in PYDANTIC],
+)
+def test_what_is_missing_is_named(module: str, without: str) -> None:
+    last = _imported(module, without=without).strip().splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert last.endswith("pip install 'turnlog[openai]'")
+
+
+@pytest.mark.parametrize("without", ["openai", "pydantic"])
+def test_agents_and_conversions_need_neither(without: str) -> None:
+    for module in ("agents", "agents.models", "agents.convert", "agents.context"):
+        assert _imported(module, without=without) == ""
