@@ -21,6 +21,7 @@ FLOORS = {
     "settings": 1,
     "tables": 1,
     "merge": 1,
+    "repair": 1,
     "session": 2,
     "lease": 2,
     "recall": 2,

@@ -14,19 +14,41 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from turnlog.agents import Agent as Agent
+    from turnlog.agents import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
+    from turnlog.agents import FunctionTool as FunctionTool
+    from turnlog.agents import Handoff as Handoff
+    from turnlog.agents import HandoffCallItem as HandoffCallItem
+    from turnlog.agents import HandoffOutputItem as HandoffOutputItem
     from turnlog.agents import MessageOutputItem as MessageOutputItem
     from turnlog.agents import Model as Model
     from turnlog.agents import ModelRequest as ModelRequest
     from turnlog.agents import ModelResponse as ModelResponse
+    from turnlog.agents import ModelSettings as ModelSettings
     from turnlog.agents import OfflineModel as OfflineModel
+    from turnlog.agents import RawResponsesStreamEvent as RawResponsesStreamEvent
+    from turnlog.agents import ReasoningItem as ReasoningItem
     from turnlog.agents import RunConfig as RunConfig
+    from turnlog.agents import RunContextWrapper as RunContextWrapper
     from turnlog.agents import RunItem as RunItem
+    from turnlog.agents import RunItemStreamEvent as RunItemStreamEvent
     from turnlog.agents import Runner as Runner
     from turnlog.agents import RunResult as RunResult
+    from turnlog.agents import RunResultStreaming as RunResultStreaming
+    from turnlog.agents import StreamEvent as StreamEvent
+    from turnlog.agents import TextDelta as TextDelta
+    from turnlog.agents import ToolCallItem as ToolCallItem
+    from turnlog.agents import ToolCallOutputItem as ToolCallOutputItem
     from turnlog.agents import Usage as Usage
+    from turnlog.agents import function_tool as function_tool
+    from turnlog.agents import handoff as handoff
+    from turnlog.agents.openai_chat import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
+    from turnlog.agents.openai_client import AsyncOpenAI as AsyncOpenAI
+    from turnlog.agents.openai_responses import OpenAIResponsesModel as OpenAIResponsesModel
     from turnlog.errors import Conflict as Conflict
     from turnlog.errors import InvalidItem as InvalidItem
     from turnlog.errors import LeaseLost as LeaseLost
+    from turnlog.errors import MaxTurnsExceeded as MaxTurnsExceeded
+    from turnlog.errors import ModelBehaviorError as ModelBehaviorError
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
     from turnlog.errors import StoreClosed as StoreClosed
@@ -55,9 +77,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES_BY_HOME = {
-    "turnlog.agents": "Agent MessageOutputItem Model ModelRequest ModelResponse OfflineModel "
-    "RunConfig RunItem Runner RunResult Usage",
-    "turnlog.errors": "Conflict InvalidItem LeaseLost SchemaError SessionBusy "
+    "turnlog.agents": "Agent AgentUpdatedStreamEvent FunctionTool Handoff HandoffCallItem "
+    "HandoffOutputItem MessageOutputItem Model ModelRequest ModelResponse "
+    "ModelSettings OfflineModel RawResponsesStreamEvent ReasoningItem RunConfig "
+    "RunContextWrapper RunItem RunItemStreamEvent RunResult RunResultStreaming "
+    "Runner StreamEvent TextDelta ToolCallItem ToolCallOutputItem Usage "
+    "function_tool handoff ",
+    "turnlog.agents.openai_chat": "OpenAIChatCompletionsModel",
+    "turnlog.agents.openai_client": "AsyncOpenAI",
+    "turnlog.agents.openai_responses": "OpenAIResponsesModel",
+    "turnlog.errors": "Conflict InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError "
+    "SchemaError SessionBusy "
     "StoreClosed TurnlogError Unreadable",
     "turnlog.items": "Item TResponseInputItem",
     "turnlog.merge": "SessionInputCallback",

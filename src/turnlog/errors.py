@@ -8,6 +8,7 @@ they are wherever we have nothing truer to say.
     ├── Conflict        (RuntimeError)  the log did not end where the writer expected
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
     ├── LeaseLost       (RuntimeError)  the run holds its session no longer; nothing was written
+    ├── MaxTurnsExceeded (RuntimeError) the model was asked as often as allowed, and did not answer
     ├── ModelBehaviorError (ValueError) a model answered what can't be used
     ├── SchemaError     (RuntimeError)  the database was made by a newer Turnlog
     ├── SessionBusy     (RuntimeError)  another run is under way on the session
@@ -28,6 +29,7 @@ __all__ = [
     "Conflict",
     "InvalidItem",
     "LeaseLost",
+    "MaxTurnsExceeded",
     "ModelBehaviorError",
     "SchemaError",
     "SessionBusy",
@@ -103,6 +105,17 @@ class SessionBusy(TurnlogError, RuntimeError):
 
     def __str__(self) -> str:
         return f"another run is under way on log {self.log.name!r} of session {self.log.session!r}"
+
+
+class MaxTurnsExceeded(TurnlogError, RuntimeError):
+    """The model was asked as often as allowed, and did not answer. What it did is stored."""
+
+    def __init__(self, max_turns: int) -> None:
+        super().__init__(max_turns)
+        self.max_turns = max_turns
+
+    def __str__(self) -> str:
+        return f"the model was asked {self.max_turns} times and has not answered: raise max_turns"
 
 
 class ModelBehaviorError(TurnlogError, ValueError):

@@ -85,8 +85,10 @@ class Lease:
         except Conflict:
             return await self._holder()  # somebody was quicker
         except BaseException:
-            # It may have been taken, and nobody is left to hold it.
-            await finished(self._withdraw())
+            # It may have been taken, and nobody is left to hold it. If this fails as well,
+            # the lease ends by itself, and the first error is the one to tell.
+            with suppress(Exception):
+                await finished(self._withdraw())
             raise
         self._is_open = True
         self._wind()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar, get_args
 from uuid import uuid4
 
-from turnlog.errors import SessionBusy
+from turnlog.errors import SessionBusy, StoreClosed
 from turnlog.items import Item, decode_all, encode
 from turnlog.lease import LEASE_SECONDS, Lease, Policy
 from turnlog.loops import finished
@@ -17,6 +18,8 @@ from turnlog.store import Log, Records, Store
 
 __all__ = ["check_policy", "turn_taken"]
 
+_logger = logging.getLogger(__name__)
+
 
 class _OnALog(Protocol):
     """A session, as far as it matters here."""
@@ -24,6 +27,7 @@ class _OnALog(Protocol):
     session_id: str
     branch: str
     store: Store
+    closed: bool
 
 
 S = TypeVar("S", bound=_OnALog)
@@ -51,6 +55,8 @@ async def turn_taken(
     Raises `SessionBusy` with the policy "reject", before anything is written.
     """
     check_policy(policy)
+    if session.closed:
+        raise StoreClosed(type(session).__name__)
     if policy == "off":
         yield session
         return
@@ -73,7 +79,14 @@ async def turn_taken(
         with opened(OpenTurn(session.store, log, lease)):
             yield session
     finally:
-        await finished(lease.give_back())
+        await finished(_given_back(lease))
+
+
+async def _given_back(lease: Lease) -> None:
+    try:
+        await lease.give_back()
+    except Exception as error:  # noqa: BLE001 - what the run came to is what its caller is told
+        _logger.warning("a lease was not given back, and ends by itself: %s", type(error).__name__)
 
 
 async def _on_a_new_branch(session: S) -> S:

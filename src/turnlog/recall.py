@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from turnlog.items import Item
 from turnlog.merge import Merged, SessionInputCallback, merge
+from turnlog.repair import from_a_user_message, repair
 from turnlog.session import Session
 from turnlog.settings import SessionSettings, SettingsLike
 
@@ -25,6 +26,8 @@ async def recall(
 ) -> Merged:
     """Read the session and merge it with the new input.
 
+    The past is shown as `repair` mends it; what is stored stays as it is.
+
     A retry is recognised: input that the session's last turn begins with, and that has no
     answer yet, is not stored again, and what came of it so far is shown behind it. Once
     answered, the same words are a new question.
@@ -36,13 +39,13 @@ async def recall(
     await past.read()
     turn = await past.unanswered(new)
     if turn is None:
-        merged = await merge(past.items, new, callback)
+        merged = await merge(past.shown(past.items), new, callback)
         # A callback may have stored the new input in words of its own.
         turn = await past.unanswered(merged.fresh)
         if turn is None:
             return merged
-    merged = await merge(turn.before, new, callback)
-    return Merged([*merged.shown, *turn.since], [])
+    merged = await merge(past.shown(turn.before), new, callback)
+    return Merged(repair([*merged.shown, *turn.since]), [])
 
 
 class _Unanswered(NamedTuple):
@@ -66,6 +69,11 @@ class _Past:
     async def read(self) -> None:
         """Find `items`."""
         self.items = await _newest(self._session, self._limit)
+
+    def shown(self, items: list[Item]) -> list[Item]:
+        """`items` as a model accepts them; a window begins at a user's message."""
+        whole = self._limit is None or self._limit < 0
+        return repair(items if whole else from_a_user_message(items))
 
     async def unanswered(self, items: list[Item]) -> _Unanswered | None:
         """The session's last turn, if it begins with `items` and has no answer."""

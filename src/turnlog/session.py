@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.items import Item, TResponseInputItem, decode_all, encode_all
 from turnlog.open_turn import open_turn_on
+from turnlog.repair import from_a_user_message, repair
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
 
@@ -141,6 +142,17 @@ class StoredSession(SessionABC):
                 break
             before = records.positions[0]
         return items[-limit:] if limit else []
+
+    async def view(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """What a model may be shown: `get_items`, mended by `turnlog.repair`.
+
+        With a limit, here or in the settings, it begins at a user's message. The records
+        stay as they are.
+        """
+        items = await self.get_items(limit)
+        bounded = self._settings.limit if limit is None else limit
+        whole = bounded is None or bounded < 0
+        return repair(items if whole else from_a_user_message(items))
 
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Put `items` at the end, in order, all of them or none.

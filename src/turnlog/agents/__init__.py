@@ -1,26 +1,64 @@
 """Agents that remember: a small runner over any session.
 
-Runner ──▶ Recall    what the model is shown, what of the new input is stored
-       ──▶ Model     OfflineModel here; a model of your own is one method
+Runner ──▶ Run ──▶ recall       what the model is shown, what of the new input is stored
+                ──▶ Model       OpenAI's APIs, the offline one, or your own: one method
+                ──▶ calls       tools and handoffs
 """
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
-from turnlog.agents.model import Model, ModelRequest, ModelResponse, Usage
+from turnlog.agents.context import RunContextWrapper
+from turnlog.agents.events import (
+    AgentUpdatedStreamEvent,
+    RawResponsesStreamEvent,
+    RunItemStreamEvent,
+    StreamEvent,
+)
+from turnlog.agents.handoffs import Handoff, handoff
+from turnlog.agents.model import Model, ModelRequest, ModelResponse, TextDelta, Usage
+from turnlog.agents.model_settings import ModelSettings
 from turnlog.agents.offline import OfflineModel
-from turnlog.agents.result import MessageOutputItem, RunItem, RunResult
+from turnlog.agents.result import (
+    HandoffCallItem,
+    HandoffOutputItem,
+    MessageOutputItem,
+    ReasoningItem,
+    RunItem,
+    RunResult,
+    ToolCallItem,
+    ToolCallOutputItem,
+)
 from turnlog.agents.runner import Runner
+from turnlog.agents.streaming import RunResultStreaming
+from turnlog.agents.tools import FunctionTool, function_tool
 
 __all__ = [
     "Agent",
+    "AgentUpdatedStreamEvent",
+    "FunctionTool",
+    "Handoff",
+    "HandoffCallItem",
+    "HandoffOutputItem",
     "MessageOutputItem",
     "Model",
     "ModelRequest",
     "ModelResponse",
+    "ModelSettings",
     "OfflineModel",
+    "RawResponsesStreamEvent",
+    "ReasoningItem",
     "RunConfig",
+    "RunContextWrapper",
     "RunItem",
+    "RunItemStreamEvent",
     "RunResult",
+    "RunResultStreaming",
     "Runner",
+    "StreamEvent",
+    "TextDelta",
+    "ToolCallItem",
+    "ToolCallOutputItem",
     "Usage",
+    "function_tool",
+    "handoff",
 ]

@@ -3,33 +3,70 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
+from turnlog.agents.context import RunContextWrapper
+from turnlog.agents.handoffs import Handoff, handoff
 from turnlog.agents.model import Model
+from turnlog.agents.model_settings import ModelSettings
+from turnlog.agents.tools import FunctionTool
 
 __all__ = ["Agent"]
 
 #: Called with the run's context and the agent, each time a model is asked.
-Instructions: TypeAlias = Callable[[object, "Agent"], str | Awaitable[str]]
+Instructions: TypeAlias = Callable[
+    [RunContextWrapper[Any], "Agent"], str | Awaitable[str | None] | None
+]
 
 
 @dataclass
 class Agent:
-    """A model with a name and instructions.
+    """A model with a name, instructions and tools.
 
-    instructions: what the model is told before the conversation; never stored.
-    model: who answers; `OfflineModel` unless told.
+    instructions: what the model is told before the conversation; never stored. A function
+        is called with the run's context and the agent.
+    model: who answers: a model, or the name of one of OpenAI's; `OfflineModel` unless told.
+    tools: functions that the model may call; see `function_tool`.
+    handoffs: agents that may take the conversation over; see `handoff`.
+    output_type: what the final answer is, if not text: a pydantic model, a dataclass, …
+    handoff_description: tells other agents when to hand over to this one.
     """
 
     name: str
     instructions: str | Instructions | None = None
-    model: Model | None = None
+    model: Model | str | None = None
+    tools: Sequence[FunctionTool] = ()
+    handoffs: Sequence[Agent | Handoff] = ()
+    output_type: Any = None
+    model_settings: ModelSettings = field(default_factory=ModelSettings)
+    handoff_description: str | None = None
 
-    async def instructions_for(self, context: object) -> str | None:
+    def clone(self, **changes: Any) -> Agent:
+        """The same agent with `changes`."""
+        return replace(self, **changes)
+
+    async def instructions_for(self, context: RunContextWrapper[Any]) -> str | None:
         """The instructions of this agent in a run with `context`."""
         if not callable(self.instructions):
             return self.instructions
         text = self.instructions(context, self)
         return await text if inspect.isawaitable(text) else text
+
+    async def tools_for(self, context: RunContextWrapper[Any]) -> dict[str, FunctionTool]:
+        """The tools that are offered in a run with `context`, by name."""
+        return {tool.name: tool for tool in self.tools if await self._is_offered(tool, context)}
+
+    async def handoffs_for(self, context: RunContextWrapper[Any]) -> dict[str, Handoff]:
+        """The handoffs that are offered in a run with `context`, by the name of their tool."""
+        made = [each if isinstance(each, Handoff) else handoff(each) for each in self.handoffs]
+        return {each.tool_name: each for each in made if await self._is_offered(each, context)}
+
+    async def _is_offered(
+        self, tool: FunctionTool | Handoff, context: RunContextWrapper[Any]
+    ) -> bool:
+        if not callable(tool.is_enabled):
+            return tool.is_enabled
+        offered = tool.is_enabled(context, self)
+        return bool(await offered if inspect.isawaitable(offered) else offered)

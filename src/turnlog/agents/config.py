@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from turnlog.agents.model import Model
+from turnlog.agents.model_settings import ModelSettings
+from turnlog.lease import LEASE_SECONDS, Policy
 from turnlog.merge import SessionInputCallback
+from turnlog.policies import check_policy
 from turnlog.settings import SettingsLike
 
 __all__ = ["RunConfig"]
@@ -18,14 +21,24 @@ class RunConfig:
     session_input_callback: merges the history with the new input, sync or async; without
         one, the new input follows the history.
     session_settings: overrides the session's own.
-    model: overrides the agent's.
+    session_policy: what to do when another run is under way on the session: "queue" waits
+        for its end, "reject" raises `SessionBusy`, "branch" goes on with a copy of the
+        conversation, "off" takes no notice. Sessions that aren't stored by Turnlog take no
+        notice either.
+    lease_seconds: how long a run that died keeps others waiting, at most.
+    model: overrides that of every agent.
+    model_settings: laid over those of every agent.
     """
 
     session_input_callback: SessionInputCallback | None = None
     session_settings: SettingsLike = None
-    model: Model | None = None
+    session_policy: Policy = "queue"
+    lease_seconds: float = LEASE_SECONDS
+    model: Model | str | None = None
+    model_settings: ModelSettings | None = None
 
     def __post_init__(self) -> None:
+        check_policy(self.session_policy)
         merge: object = self.session_input_callback
         if merge is not None and not callable(merge):
             raise TypeError(

@@ -9,16 +9,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from turnlog.agents import validation
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.model import JSONSchema, ToolDefinition
 from turnlog.agents.strict_schema import strict_schema
-from turnlog.agents.validation import TypeAdapter, ValidationError
 from turnlog.errors import ModelBehaviorError
 from turnlog.items import Item
 
 if TYPE_CHECKING:
     from turnlog.agents.agent import Agent
     from turnlog.agents.result import RunItem
+    from turnlog.agents.validation import TypeAdapter
 
 __all__ = ["Handoff", "HandoffInputData", "handoff", "handoff_name", "transfer_message"]
 
@@ -158,7 +159,7 @@ class _Invocation:
     def _input(self, adapter: TypeAdapter[Any], arguments: str) -> Any:
         try:
             return adapter.validate_json(arguments or "{}")
-        except ValidationError as error:
+        except validation.ValidationError as error:
             # Without pydantic's text, which quotes what the model said.
             raise ModelBehaviorError(
                 f"the input of the handoff to {self.agent.name!r} doesn't fit its type "
@@ -173,7 +174,7 @@ def _adapter(input_type: Any, on_handoff: OnHandoff | None) -> TypeAdapter[Any] 
             raise TypeError(f"on_handoff is called with {wanted} arguments: context, input if any")
     elif input_type is not None:
         raise TypeError("the input of a handoff goes to on_handoff, which is missing")
-    return None if input_type is None else TypeAdapter(input_type)
+    return None if input_type is None else validation.TypeAdapter(input_type)
 
 
 def _takes(function: OnHandoff, count: int) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from turnlog.agents import validation
 from turnlog.agents.model import JSONSchema, OutputSchema
 from turnlog.agents.strict_schema import strict_schema
-from turnlog.agents.validation import TypeAdapter, ValidationError, create_model
 from turnlog.errors import ModelBehaviorError
+
+if TYPE_CHECKING:
+    from turnlog.agents.validation import TypeAdapter, ValidationError
 
 __all__ = ["OutputType"]
 
@@ -37,12 +40,14 @@ class OutputType(Generic[T]):
         """
         if output_type is None or output_type is str:
             return None
-        adapter: TypeAdapter[Any] = TypeAdapter(output_type)
+        adapter: TypeAdapter[Any] = validation.TypeAdapter(output_type)
         schema = adapter.json_schema()
         wrapped = not _is_object(schema)
         if wrapped:
             # The APIs let an answer be nothing but an object.
-            adapter = TypeAdapter(create_model("final_output", response=(output_type, ...)))
+            adapter = validation.TypeAdapter(
+                validation.create_model("final_output", response=(output_type, ...))
+            )
             schema = adapter.json_schema()
         name = _name(output_type)
         try:
@@ -64,7 +69,7 @@ class OutputType(Generic[T]):
         """
         try:
             value = self.adapter.validate_json(text)
-        except ValidationError as error:
+        except validation.ValidationError as error:
             problems = _problems(error, set(_keys(self.schema)))
             raise ModelBehaviorError(f"the answer is no {self.name}: {problems}") from None
         result: T = value.response if self.wrapped else value

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.model import Usage
 from turnlog.items import Item
 
-__all__ = ["MessageOutputItem", "RunItem", "RunResult", "run_item"]
+__all__ = [
+    "HandoffCallItem",
+    "HandoffOutputItem",
+    "MessageOutputItem",
+    "ReasoningItem",
+    "RunItem",
+    "RunResult",
+    "ToolCallItem",
+    "ToolCallOutputItem",
+    "run_item",
+]
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,8 @@ class RunItem:
     agent: Agent
     raw_item: Item
 
+    type: ClassVar[str] = "item"
+
     def to_input_item(self) -> Item:
         """A copy, fit to be shown to a model."""
         return copy.deepcopy(self.raw_item)
@@ -27,6 +40,8 @@ class RunItem:
 @dataclass(frozen=True)
 class MessageOutputItem(RunItem):
     """A message of the model."""
+
+    type: ClassVar[str] = "message_output_item"
 
     @property
     def text(self) -> str:
@@ -39,30 +54,84 @@ class MessageOutputItem(RunItem):
 
 
 @dataclass(frozen=True)
+class ReasoningItem(RunItem):
+    """What the model thought, as far as the provider tells."""
+
+    type: ClassVar[str] = "reasoning_item"
+
+
+@dataclass(frozen=True)
+class ToolCallItem(RunItem):
+    """A call of a tool, ours or one that the provider runs itself."""
+
+    type: ClassVar[str] = "tool_call_item"
+
+
+@dataclass(frozen=True)
+class ToolCallOutputItem(RunItem):
+    """What a tool gave."""
+
+    type: ClassVar[str] = "tool_call_output_item"
+
+    @property
+    def output(self) -> Any:
+        """What the model is shown of it."""
+        return self.raw_item.get("output")
+
+
+@dataclass(frozen=True)
+class HandoffCallItem(RunItem):
+    """The model's wish to hand the conversation over."""
+
+    type: ClassVar[str] = "handoff_call_item"
+
+
+@dataclass(frozen=True)
+class HandoffOutputItem(RunItem):
+    """The handing over. `agent` is who handed over."""
+
+    target_agent: Agent | None = None
+
+    type: ClassVar[str] = "handoff_output_item"
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What came of a run.
 
     input: the new input of the run, as items.
     new_items: what the run brought about, in order.
+    final_output: the text of the last message, "" if there was none; or a value of the
+        last agent's `output_type`.
+    last_agent: who answered.
+    branch: where the run was stored, if its policy put it on a branch of its own.
     """
 
     input: list[Item]
     new_items: list[RunItem]
+    final_output: Any
     last_agent: Agent
     usage: Usage
-
-    @property
-    def final_output(self) -> str:
-        """The text of the last message; "" if there was none."""
-        messages = [item for item in self.new_items if isinstance(item, MessageOutputItem)]
-        return messages[-1].text if messages else ""
+    branch: str | None = None
 
     def to_input_list(self) -> list[Item]:
         """The new input and what came of it, as input for a further run without a session."""
         return [*copy.deepcopy(self.input), *(item.to_input_item() for item in self.new_items)]
 
 
-def run_item(agent: Agent, raw_item: Item) -> RunItem:
+def run_item(agent: Agent, raw_item: Item, *, is_handoff: bool = False) -> RunItem:
     """`raw_item` in the class that its type calls for; without a type, it is a message."""
-    kind = MessageOutputItem if raw_item.get("type", "message") == "message" else RunItem
-    return kind(agent, raw_item)
+    if is_handoff:
+        return HandoffCallItem(agent, raw_item)
+    kind = raw_item.get("type", "message")
+    if kind in _KINDS:
+        return _KINDS[kind](agent, raw_item)
+    return ToolCallItem(agent, raw_item) if kind.endswith("_call") else RunItem(agent, raw_item)
+
+
+_KINDS: dict[str, type[RunItem]] = {
+    "message": MessageOutputItem,
+    "reasoning": ReasoningItem,
+    "function_call": ToolCallItem,
+    "function_call_output": ToolCallOutputItem,
+}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
+from turnlog.agents import validation
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.docstrings import documented
 from turnlog.agents.model import JSONSchema
 from turnlog.agents.strict_schema import strict_schema
-from turnlog.agents.validation import BaseModel, ConfigDict, Field, create_model
+
+if TYPE_CHECKING:
+    from turnlog.agents.validation import BaseModel
 
 __all__ = ["Signature", "name_of"]
 
@@ -71,9 +74,11 @@ _VAR_POSITIONAL = inspect.Parameter.VAR_POSITIONAL
 
 
 def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[BaseModel]:
-    config = ConfigDict(extra="forbid", serialize_by_alias=True)
+    config = validation.ConfigDict(extra="forbid", serialize_by_alias=True)
     # The call fits an overload of pydantic's only if each field were a keyword written out.
-    made: type[BaseModel] = create_model(f"{name_of(function)}_args", __config__=config, **fields)
+    made: type[BaseModel] = validation.create_model(
+        f"{name_of(function)}_args", __config__=config, **fields
+    )
     return made
 
 
@@ -105,9 +110,9 @@ def _field(parameter: inspect.Parameter, hint: Any, said: str | None) -> tuple[A
         described["description"] = said
     match parameter.kind:
         case inspect.Parameter.VAR_POSITIONAL:
-            return list[hint], Field(default_factory=list, **described)  # type: ignore[call-overload] # keywords made here
+            return list[hint], validation.Field(default_factory=list, **described)  # type: ignore[call-overload] # keywords made here
         case inspect.Parameter.VAR_KEYWORD:
-            return dict[str, hint], Field(default_factory=dict, **described)  # type: ignore[call-overload] # keywords made here
+            return dict[str, hint], validation.Field(default_factory=dict, **described)  # type: ignore[call-overload] # keywords made here
     default = ... if parameter.default is parameter.empty else parameter.default
     # What the hint itself says (Annotated) holds, too; the docstring's words win.
-    return Annotated[hint, Field(**described)], default  # type: ignore[call-overload] # keywords made here
+    return Annotated[hint, validation.Field(**described)], default  # type: ignore[call-overload] # keywords made here

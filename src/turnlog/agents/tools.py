@@ -7,13 +7,16 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
+from turnlog.agents import validation
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.model import JSONSchema, ToolDefinition
 from turnlog.agents.tool_output import ToolOutput, to_output
 from turnlog.agents.tool_schema import Signature, name_of
-from turnlog.agents.validation import ValidationError
+
+if TYPE_CHECKING:
+    from turnlog.agents.validation import ValidationError
 
 __all__ = ["FunctionTool", "ToolErrorFunction", "default_tool_error_function", "function_tool"]
 
@@ -132,7 +135,7 @@ class _Invocation:
     async def __call__(self, ctx: RunContextWrapper[Any], arguments: str) -> object:
         try:
             bound = self.signature.bind(arguments)
-        except ValidationError as error:
+        except validation.ValidationError as error:
             return _misfit(error)
         try:
             return to_output(await self._call(ctx, bound))

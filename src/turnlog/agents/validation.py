@@ -1,13 +1,16 @@
-"""pydantic, which checks what models say against the types of Python."""
+"""pydantic, which checks what models say against the types of Python.
 
-try:
+It is loaded when it is first needed: an agent without tools and types does without.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
     from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
     from pydantic_core import to_json
-except ImportError as error:
-    raise ImportError(
-        "tools, handoffs and output types need pydantic: pip install 'turnlog[openai]'",
-        name=error.name,
-    ) from error
 
 __all__ = [
     "BaseModel",
@@ -18,3 +21,17 @@ __all__ = [
     "create_model",
     "to_json",
 ]
+
+_HOME_OF = {"to_json": "pydantic_core"}
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    try:
+        return getattr(import_module(_HOME_OF.get(name, "pydantic")), name)
+    except ImportError as error:
+        raise ImportError(
+            "tools, handoffs and output types need pydantic: pip install 'turnlog[openai]'",
+            name=error.name,
+        ) from error

@@ -1,0 +1,98 @@
+"""The calls of one response: tools at once, each output stored as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from turnlog.agents.agent import Agent
+from turnlog.agents.context import RunContextWrapper, ToolContext
+from turnlog.agents.handoffs import Handoff, transfer_message
+from turnlog.agents.result import HandoffOutputItem, RunItem, ToolCallOutputItem
+from turnlog.agents.tool_output import ToolOutput
+from turnlog.agents.tools import FunctionTool
+from turnlog.items import Item
+
+__all__ = ["call_tools", "hand_over"]
+
+#: Stores an item and tells whoever watches.
+Keep: TypeAlias = Callable[[RunItem], Awaitable[None]]
+
+
+async def call_tools(
+    agent: Agent,
+    calls: list[Item],
+    tools: dict[str, FunctionTool],
+    context: RunContextWrapper[Any],
+    keep: Keep,
+) -> None:
+    """Call all tools at once and keep each output as soon as it is there.
+
+    If one raises, or the run is cancelled, the others are cancelled; what had come to an
+    end by then is kept all the same.
+    """
+    tasks = [asyncio.create_task(_call(call, tools, context)) for call in calls]
+    waiting = dict(zip(tasks, calls, strict=True))
+    try:
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in tasks if task in done]:
+                output = task.result()
+                await keep(_answered(agent, waiting.pop(task), output))
+    finally:
+        if waiting:
+            await _give_up(agent, waiting, keep)
+
+
+async def _give_up(
+    agent: Agent,
+    waiting: dict[asyncio.Task[ToolOutput], Item],
+    keep: Keep,
+) -> None:
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    for task, call in waiting.items():
+        # An error that comes second: the first one is already on its way to the caller.
+        if not task.cancelled() and task.exception() is None:
+            await keep(_answered(agent, call, task.result()))
+
+
+async def _call(
+    call: Item, tools: dict[str, FunctionTool], context: RunContextWrapper[Any]
+) -> ToolOutput:
+    name, arguments = call["name"], call.get("arguments") or "{}"
+    tool = tools.get(name)
+    if tool is None:
+        # Told to the model, which made the name up, or had it from an earlier agent.
+        return f"There is no tool {name!r}; there are: {', '.join(tools) or 'none'}."
+    about = ToolContext(
+        context.context, context.usage, name, str(call.get("call_id", "")), arguments
+    )
+    return await tool.invoke(about, arguments)
+
+
+def _answered(agent: Agent, call: Item, output: ToolOutput) -> ToolCallOutputItem:
+    raw_item = {"call_id": call["call_id"], "output": output, "type": "function_call_output"}
+    return ToolCallOutputItem(agent, raw_item)
+
+
+async def hand_over(
+    agent: Agent,
+    calls: list[Item],
+    handoffs: dict[str, Handoff],
+    context: RunContextWrapper[Any],
+    keep: Keep,
+) -> tuple[Agent, Handoff]:
+    """Hand the conversation to the first agent that the model named; who that is."""
+    first, *others = calls
+    for call in others:
+        ignored = "Ignored: the conversation was handed to another agent."
+        await keep(_answered(agent, call, ignored))
+    chosen = handoffs[first["name"]]
+    target = await chosen.on_invoke_handoff(context, first.get("arguments") or "{}")
+    output = transfer_message(target.name)
+    raw_item = {"call_id": first["call_id"], "output": output, "type": "function_call_output"}
+    await keep(HandoffOutputItem(agent, raw_item, target))
+    return target, chosen

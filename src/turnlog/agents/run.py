@@ -1,0 +1,208 @@
+"""One run: ask the model, store what it says, call what it calls, until it has answered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import Any
+
+from turnlog.agents.agent import Agent
+from turnlog.agents.calls import call_tools, hand_over
+from turnlog.agents.config import RunConfig
+from turnlog.agents.context import RunContextWrapper
+from turnlog.agents.events import (
+    AgentUpdatedStreamEvent,
+    RawResponsesStreamEvent,
+    RunItemStreamEvent,
+    StreamEvent,
+)
+from turnlog.agents.handoffs import Handoff, HandoffInputData
+from turnlog.agents.model import (
+    ModelRequest,
+    ModelResponse,
+    ResponseDone,
+    TextDelta,
+    Usage,
+    stream,
+)
+from turnlog.agents.models import resolve_model
+from turnlog.agents.output import OutputType
+from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
+from turnlog.errors import MaxTurnsExceeded
+from turnlog.items import Item
+from turnlog.merge import Merged
+from turnlog.policies import turn_taken
+from turnlog.recall import recall
+from turnlog.session import Session, StoredSession
+
+__all__ = ["Run"]
+
+
+class Run:
+    """One run of an agent on new input, with a session as its memory.
+
+    new: the new input, as items.
+    watch: is told what happens, as it happens; None asks the model for whole responses.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        new: list[Item],
+        session: Session | None,
+        config: RunConfig,
+        max_turns: int | None,
+        context: object,
+        watch: Callable[[StreamEvent], None] | None = None,
+    ) -> None:
+        self.agent = agent
+        self.new = new
+        self.items: list[RunItem] = []
+        self.usage = Usage()
+        self._session = session
+        self._config = config
+        self._max_turns = max_turns
+        self._context = RunContextWrapper[Any](context)
+        self._watch = watch
+        self._shown: list[Item] = []
+        self._filtered: list[Item] | None = None  # what a handoff's filter shows instead
+        self._before = 0  # how many items there were when the model was asked last
+
+    async def finish(self) -> RunResult:
+        """Go through with it. What happened is stored even if this raises."""
+        async with _turn(self._session, self._config) as session:
+            self._session = session
+            self._shown, fresh = await self._recalled()
+            await self._store(fresh)
+            output = await self._until_answered()
+        branch = getattr(session, "branch", None) if session is not None else None
+        return RunResult(self.new, self.items, output, self.agent, self.usage, branch)
+
+    async def _recalled(self) -> Merged:
+        if self._session is None:
+            return Merged(self.new, self.new)
+        return await recall(
+            self._session,
+            self.new,
+            settings=self._config.session_settings,
+            callback=self._config.session_input_callback,
+        )
+
+    async def _until_answered(self) -> Any:
+        turns = 0
+        while True:
+            turns += 1
+            if self._max_turns is not None and turns > self._max_turns:
+                raise MaxTurnsExceeded(self._max_turns)
+            self._before = len(self.items)
+            if await self._turn():
+                return self._final_output()
+
+    async def _turn(self) -> bool:
+        """Ask the model once and do what it asks for; whether it has answered."""
+        agent = self.agent
+        tools = await agent.tools_for(self._context)
+        handoffs = await agent.handoffs_for(self._context)
+        response = await self._asked(await self._request(tools, handoffs))
+        self.usage = self._context.usage = self.usage + response.usage
+        wishes = [item for item in response.output if _is_call_of(item, handoffs)]
+        await self._keep_response(response, wishes)
+        calls = [item for item in response.output if _is_call(item) and item not in wishes]
+        if calls:
+            await call_tools(agent, calls, tools, self._context, self._keep)
+        if wishes:
+            target, chosen = await hand_over(agent, wishes, handoffs, self._context, self._keep)
+            await self._go_on_with(target, chosen)
+        return not calls and not wishes
+
+    async def _request(self, tools: dict[str, Any], handoffs: dict[str, Handoff]) -> ModelRequest:
+        agent = self.agent
+        output = OutputType.of(agent.output_type)
+        return ModelRequest(
+            self._all_shown(),
+            await agent.instructions_for(self._context),
+            tools=tuple(tool.definition for tool in tools.values()),
+            handoffs=tuple(each.definition for each in handoffs.values()),
+            output=output.definition if output else None,
+            settings=agent.model_settings.resolve(self._config.model_settings),
+        )
+
+    def _all_shown(self) -> list[Item]:
+        if self._filtered is not None:
+            return [*self._filtered]
+        return [*self._shown, *(item.raw_item for item in self.items)]
+
+    async def _asked(self, request: ModelRequest) -> ModelResponse:
+        model = resolve_model(self._config.model or self.agent.model)
+        if self._watch is None:
+            return await model.respond(request)
+        async with aclosing(stream(model, request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    self._watch(RawResponsesStreamEvent(event))
+                elif isinstance(event, ResponseDone):
+                    return event.response
+        raise RuntimeError(f"{type(model).__name__}.stream ended without ResponseDone")
+
+    async def _keep_response(self, response: ModelResponse, wishes: list[Item]) -> None:
+        """Store a whole response: half of one would be neither an answer nor a call."""
+        await self._store(response.output)
+        for item in response.output:
+            self._note(run_item(self.agent, item, is_handoff=item in wishes))
+
+    async def _keep(self, item: RunItem) -> None:
+        await self._store([item.raw_item])
+        self._note(item)
+
+    def _note(self, item: RunItem) -> None:
+        self.items.append(item)
+        if self._filtered is not None:
+            self._filtered.append(item.raw_item)
+        if self._watch is not None:
+            self._watch(RunItemStreamEvent(item))
+
+    async def _store(self, items: list[Item]) -> None:
+        if self._session is not None and items:
+            await self._session.add_items(items)
+
+    async def _go_on_with(self, agent: Agent, chosen: Handoff) -> None:
+        self.agent = agent
+        if self._watch is not None:
+            self._watch(AgentUpdatedStreamEvent(agent))
+        if chosen.input_filter is None:
+            return
+        data = HandoffInputData(
+            tuple(self._shown),
+            tuple(self.items[: self._before]),
+            tuple(self.items[self._before :]),
+            self._context,
+        )
+        filtered = chosen.input_filter(data)
+        data = await filtered if inspect.isawaitable(filtered) else filtered
+        new = data.new_items if data.input_items is None else data.input_items
+        later = [item.raw_item for item in (*data.pre_handoff_items, *new)]
+        self._filtered = [*data.input_history, *later]
+
+    def _final_output(self) -> Any:
+        messages = [item for item in self.items if isinstance(item, MessageOutputItem)]
+        text = messages[-1].text if messages else ""
+        output = OutputType.of(self.agent.output_type)
+        return text if output is None else output.parse(text)
+
+
+def _turn(
+    session: Session | None, config: RunConfig
+) -> AbstractAsyncContextManager[Session | None]:
+    """Within, no other run writes to the session, where it is one that leases work on."""
+    if isinstance(session, StoredSession):
+        return turn_taken(session, config.session_policy, seconds=config.lease_seconds)
+    return nullcontext(session)
+
+
+def _is_call(item: Item) -> bool:
+    return item.get("type") == "function_call"
+
+
+def _is_call_of(item: Item, handoffs: dict[str, Handoff]) -> bool:
+    return _is_call(item) and item.get("name") in handoffs

@@ -1,0 +1,91 @@
+"""A run that can be watched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+from turnlog.agents.agent import Agent
+from turnlog.agents.events import StreamEvent
+from turnlog.agents.model import Usage
+from turnlog.agents.result import RunItem, RunResult
+from turnlog.agents.run import Run
+from turnlog.items import Item
+
+__all__ = ["RunResultStreaming"]
+
+
+class RunResultStreaming:
+    """A run under way: iterate over it, or over `stream_events()`, for what happens.
+
+    It goes on by itself, also if nobody watches. Leaving `stream_events` early cancels it;
+    what happened until then is stored.
+    """
+
+    def __init__(self, make: Callable[[Callable[[StreamEvent], None]], Run]) -> None:
+        self._events: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
+        self._run = make(self._events.put_nowait)
+        self._result: RunResult | None = None
+        self._task = asyncio.get_running_loop().create_task(self._finish())
+
+    async def _finish(self) -> RunResult:
+        try:
+            self._result = await self._run.finish()
+            return self._result
+        finally:
+            self._events.put_nowait(None)
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self.stream_events()
+
+    async def stream_events(self) -> AsyncGenerator[StreamEvent, None]:
+        """What happens, until the run has ended. Raises what the run raises."""
+        try:
+            while (event := await self._events.get()) is not None:
+                yield event
+            self._events.put_nowait(None)  # whoever looks again is told the end again
+            await asyncio.shield(self._task)
+        finally:
+            if not self._task.done():
+                self.cancel()
+                await asyncio.wait([self._task])
+
+    def cancel(self) -> None:
+        """End the run. What happened is stored; `stream_events` then ends with `CancelledError`."""
+        self._task.cancel()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has ended."""
+        return self._task.done()
+
+    @property
+    def final_output(self) -> Any:
+        """The answer; None until it is there."""
+        return None if self._result is None else self._result.final_output
+
+    @property
+    def input(self) -> list[Item]:
+        """The new input of the run, as items."""
+        return self._run.new
+
+    @property
+    def new_items(self) -> list[RunItem]:
+        """What the run has brought about so far."""
+        return self._run.items
+
+    @property
+    def last_agent(self) -> Agent:
+        """Who has the conversation."""
+        return self._run.agent
+
+    @property
+    def usage(self) -> Usage:
+        """What was spent so far."""
+        return self._run.usage
+
+    def to_input_list(self) -> list[Item]:
+        """The new input and what came of it so far."""
+        result = RunResult(self.input, self.new_items, None, self.last_agent, self.usage)
+        return result.to_input_list()

@@ -1,0 +1,194 @@
+"""What is shown to a model is what providers accept, whatever is stored."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import openai.types.responses.response_input_item_param as published
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from turnlog.items import Item
+from turnlog.repair import INTERRUPTED, from_a_user_message, repair
+
+USER: Item = {"role": "user", "content": "hi"}
+SAID: Item = {"type": "message", "role": "assistant", "content": "hello"}
+THOUGHT: Item = {"type": "reasoning", "id": "rs_1", "summary": []}
+SEARCH: Item = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+
+PAIRS = [
+    ("function_call", "function_call_output"),
+    ("custom_tool_call", "custom_tool_call_output"),
+    ("computer_call", "computer_call_output"),
+    ("local_shell_call", "local_shell_call_output"),
+    ("shell_call", "shell_call_output"),
+    ("apply_patch_call", "apply_patch_call_output"),
+]
+
+
+def call(name: object, kind: str = "function_call") -> Item:
+    return {"type": kind, "call_id": str(name), "name": "look", "arguments": "{}"}
+
+
+def output(name: object, kind: str = "function_call_output") -> Item:
+    return {"type": kind, "call_id": str(name), "output": f"found {name}"}
+
+
+def lost(name: object) -> Item:
+    return {"type": "function_call_output", "call_id": str(name), "output": INTERRUPTED}
+
+
+CASES: dict[str, tuple[list[Item], list[Item]]] = {
+    "nothing": ([], []),
+    "a call whose output never came": ([USER, call(1)], [USER, call(1), lost(1)]),
+    "and the user went on": (
+        [USER, call(1), USER, SAID],
+        [USER, call(1), lost(1), USER, SAID],
+    ),
+    "parallel calls, one interrupted": (
+        [USER, call(1), call(2), output(2)],
+        [USER, call(1), call(2), output(2), lost(1)],
+    ),
+    "outputs in the order in which they came": (
+        [USER, call(1), call(2), output(2), output(1)],
+        [USER, call(1), call(2), output(2), output(1)],
+    ),
+    "calls one after the other": (
+        [USER, call(1), output(1), call(2), output(2), SAID],
+        [USER, call(1), output(1), call(2), output(2), SAID],
+    ),
+    "words between calls": (
+        [USER, call(1), SAID, call(2), output(1), output(2)],
+        [USER, call(1), SAID, call(2), output(1), output(2)],
+    ),
+    "an output without its call": ([output(1), USER, SAID], [USER, SAID]),
+    "an output before its call": ([USER, output(1), call(1)], [USER, call(1), lost(1)]),
+    "an output that came twice": (
+        [USER, call(1), output(1), output(1), SAID],
+        [USER, call(1), output(1), SAID],
+    ),
+    "a name that is used again in the next turn": (
+        [USER, call(1), output(1), USER, call(1), output(1)],
+        [USER, call(1), output(1), USER, call(1), output(1)],
+    ),
+    "a call that was made again": ([USER, call(1), call(1), output(1)], [USER, call(1), output(1)]),
+    "somebody wrote between call and output": (
+        [USER, call(1), USER, output(1), SAID],
+        [USER, call(1), output(1), USER, SAID],
+    ),
+    "reasoning that led nowhere": ([USER, THOUGHT], [USER]),
+    "reasoning before the user's next words": ([USER, THOUGHT, USER, SAID], [USER, USER, SAID]),
+    "reasoning that led to a call": (
+        [USER, THOUGHT, call(1), output(1)],
+        [USER, THOUGHT, call(1), output(1)],
+    ),
+    "reasoning that led to a search": (
+        [USER, THOUGHT, SEARCH, SAID],
+        [USER, THOUGHT, SEARCH, SAID],
+    ),
+    "reasoning before an output": ([USER, call(1), THOUGHT, output(1)], [USER, call(1), output(1)]),
+    "a search that the provider runs": ([USER, SEARCH, SAID], [USER, SEARCH, SAID]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_shown(case: str) -> None:
+    stored, shown = CASES[case]
+    before = copy.deepcopy(stored)
+    assert repair(stored) == shown
+    assert stored == before
+
+
+@pytest.mark.parametrize(("kind", "answer"), PAIRS)
+def test_every_kind_of_call(kind: str, answer: str) -> None:
+    whole = [USER, call(1, kind), output(1, answer), SAID]
+    assert repair(whole) == whole
+    assert repair([USER, output(1, answer), SAID]) == [USER, SAID]
+    shown = repair([USER, THOUGHT, call(1, kind), USER, SAID])
+    if kind in {"function_call", "custom_tool_call"}:
+        made = {"type": answer, "call_id": "1", "output": INTERRUPTED}
+        assert shown == [USER, THOUGHT, call(1, kind), made, USER, SAID]
+    else:  # no output can be made up for it: the call is left out, and what led to it
+        assert shown == [USER, USER, SAID]
+
+
+def test_calls_may_be_left_out_instead() -> None:
+    stored = [USER, THOUGHT, call(1), call(2), output(2), SAID]
+    assert repair(stored, interrupted="leave out") == [USER, THOUGHT, call(2), output(2), SAID]
+    assert repair([USER, THOUGHT, call(1)], interrupted="leave out") == [USER]
+
+
+def test_approvals() -> None:
+    request: Item = {"type": "mcp_approval_request", "id": "ap_1", "name": "delete"}
+    response: Item = {
+        "type": "mcp_approval_response",
+        "approval_request_id": "ap_1",
+        "approve": True,
+    }
+    assert repair([USER, request]) == [USER, request]
+    assert repair([USER, request, response, SAID]) == [USER, request, response, SAID]
+    assert repair([USER, request, USER, SAID]) == [USER, USER, SAID]
+    assert repair([USER, response, SAID]) == [USER, SAID]
+
+
+def test_every_pair_that_the_client_knows_is_known() -> None:
+    source = Path(published.__file__).read_text(encoding="utf-8")
+    kinds = set(re.findall(r'type: Required\[Literal\["(\w+)"\]\]', source))
+    outputs = {kind for kind in kinds if kind.endswith("_call_output")}
+    assert outputs <= {answer for _, answer in PAIRS}
+
+
+names = st.integers(1, 4)
+stored_items: st.SearchStrategy[Any] = st.one_of(
+    st.just(USER),
+    st.just(SAID),
+    st.just(SEARCH),
+    st.just(THOUGHT),
+    st.builds(lambda name, pair: call(name, pair[0]), names, st.sampled_from(PAIRS)),
+    st.builds(lambda name, pair: output(name, pair[1]), names, st.sampled_from(PAIRS)),
+)
+
+
+def accepted(items: list[Item]) -> None:
+    """The providers' rules, written out once more in another way."""
+    open_calls: list[tuple[str, str]] = []
+    answers = {answer: kind for kind, answer in PAIRS}
+    for place, item in enumerate(items):
+        kind = item.get("type", "message")
+        following = items[place + 1] if place + 1 < len(items) else USER
+        if item.get("role") == "user":
+            assert not open_calls, "a call is open when the user speaks"
+        if kind == "reasoning":
+            assert following is not USER, "reasoning leads nowhere"
+            assert following.get("type") not in answers, "reasoning before an output"
+        if kind in dict(PAIRS):
+            name = (kind, item["call_id"])
+            assert name not in open_calls, "a call is made twice"
+            open_calls.append(name)
+        if kind in answers:
+            open_calls.remove((answers[kind], item["call_id"]))
+    assert not open_calls, "a call is open at the end"
+
+
+@given(st.lists(stored_items, max_size=14))
+def test_any_history_is_accepted_once_repaired(history: list[Item]) -> None:
+    before = copy.deepcopy(history)
+    shown = repair(history)
+    accepted(shown)
+    assert repair(shown) == shown
+    assert history == before
+    accepted(repair(history, interrupted="leave out"))
+    for size in range(len(history)):
+        window = from_a_user_message(history[size:])
+        accepted(repair(window))
+        assert not window or repair(window)[0] == USER
+
+
+@given(st.lists(stored_items, max_size=14))
+def test_nothing_is_made_up_but_the_marks(history: list[Item]) -> None:
+    for item in repair(history):
+        assert item.get("output") == INTERRUPTED or any(item is stored for stored in history)
+    said = [item for item in history if item is USER or item is SAID]
+    assert [item for item in repair(history) if item is USER or item is SAID] == said
