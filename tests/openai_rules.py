@@ -245,7 +245,7 @@ def _check_parts(content: object, allowed: set[str], param: str) -> None:
 
 
 def _check_tools(body: dict[str, Any]) -> None:
-    if "tools" not in body:
+    if not body.get("tools"):
         for name in ("tool_choice", "parallel_tool_calls"):
             if name in body:
                 raise Refused(f"'{name}' is only allowed when 'tools' are specified.", name)

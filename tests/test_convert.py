@@ -208,6 +208,12 @@ def test_what_a_completion_says_beside_its_text_is_kept() -> None:
     assert item["content"][0]["text"] == "Hello."
 
 
+def test_silence_is_a_message_and_an_empty_list_of_parts_is_none() -> None:
+    assert chat_messages([user(""), {"role": "user", "content": []}]) == [
+        {"role": "user", "content": ""}
+    ]
+
+
 def test_reasoning_goes_back_only_in_front_of_its_own_calls() -> None:
     data = {"model": "deepseek", "reasoning_field": "reasoning_content"}
     summary = [{"type": "summary_text", "text": "Hm."}]

@@ -326,7 +326,7 @@ async def test_an_output_that_holds_itself_is_a_failure() -> None:
         itself.append(itself)
         return itself
 
-    assert "ValueError" in await called(f)
+    assert "SerializationError" in await called(f)
 
 
 async def test_a_cancelled_tool_is_no_failure() -> None:

@@ -100,7 +100,7 @@ class _Writer:
         self.close()
         self._thought = {}
         converted = chat_content(content if role == "user" else joined_text(content, "\n"))
-        if converted or content in ("", []):
+        if converted or content == "":
             self.messages.append({"role": role, "content": converted})
 
     def _said(self, content: object) -> None:
