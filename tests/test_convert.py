@@ -309,6 +309,13 @@ def test_what_anthropic_answers_becomes_items_and_goes_back() -> None:
     check_chat(chat_messages(history))
 
 
+def test_text_that_says_nothing_is_no_block() -> None:
+    items = [user("a"), said(" \n"), said("b"), user("")]
+    messages = anthropic_messages(items).messages
+    check_anthropic(messages)
+    assert [len(message["content"]) for message in messages] == [1, 1]
+
+
 def test_results_come_before_what_was_said_meanwhile() -> None:
     messages = anthropic_messages([user("a"), CALL, user("hurry"), output("x")]).messages
     assert [block["type"] for block in messages[2]["content"]] == ["tool_result", "text"]
