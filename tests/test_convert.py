@@ -1,13 +1,15 @@
 """Items as other formats have them, and back."""
 
 import copy
+import json
 import logging
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from anthropic_rules import check_anthropic
-from histories import PDF, PNG, histories, plain_histories, plain_messages
+from histories import PDF, PNG, broken_items, histories, plain_histories, plain_messages
 from models import user
 from openai_rules import check_chat, check_items
 from turnlog.agents.convert import (
@@ -105,6 +107,17 @@ def test_every_history_is_one_that_anthropic_takes(items: list[Item]) -> None:
             assert all(word in heard for word in _words(item))
     uses = [b["id"] for m in messages for b in m["content"] if b["type"] == "tool_use"]
     assert uses == [portable_id(item["call_id"]) for item in items if "name" in item]
+
+
+@given(st.lists(broken_items, max_size=5))
+def test_no_item_makes_a_conversion_fail(items: list[Item]) -> None:
+    """A log may hold anything that is JSON; what is wrong with it is the provider's to say."""
+    for made in (
+        chat_messages(items, model="gemini"),
+        responses_input(items),
+        anthropic_messages(items).messages,
+    ):
+        json.dumps(made)
 
 
 # Chat
