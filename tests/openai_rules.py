@@ -149,6 +149,10 @@ def _check_item(item: Item, param: str) -> None:
 def _check_message(item: Item, param: str) -> None:
     if item["role"] not in _ROLES:
         raise Refused(f"Invalid value: '{item['role']}'.", f"{param}.role", "invalid_value")
+    if item["role"] == "assistant" and "id" not in item and "status" in item:
+        # Only the type of stored messages has it, and that one has an id.
+        path = f"{param}.status"
+        raise Refused(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
     _check_parts(item["content"], _PARTS[item["role"]], param)
 
 

@@ -363,6 +363,12 @@ def test_an_assistants_parts_are_of_the_kind_that_it_says() -> None:
     check_items([sent])
 
 
+def test_a_reference_stays_one_in_either_form() -> None:
+    references: list[Item] = [{"id": "msg_1"}, {"type": "item_reference", "id": "msg_2"}]
+    assert responses_input(references) == references
+    assert chat_messages(references) == []
+
+
 def test_names_of_calls_are_ones_that_all_take() -> None:
     assert portable_id("call_1") == "call_1"
     assert portable_id("x" * 65) == portable_id("x" * 65) != portable_id("x" * 66)

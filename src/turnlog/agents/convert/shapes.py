@@ -38,8 +38,8 @@ _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def kind_of(item: Item) -> str:
-    """The type of `item`; one that says none is a message."""
-    return str(item.get("type") or "message")
+    """The type of `item`; one that says none is a message, and an id alone is a reference."""
+    return str(item.get("type") or ("item_reference" if item.keys() == {"id"} else "message"))
 
 
 def parts_of(content: object) -> list[Item]:
