@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from turnlog.items import Item
 
-__all__ = ["histories", "plain_histories", "plain_messages"]
+__all__ = ["broken_items", "histories", "plain_histories", "plain_messages"]
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 PDF = "data:application/pdf;base64,JVBERi0xLjQ="
@@ -188,3 +188,54 @@ def _plain_chat_calls(draw: st.DrawFn, turn: int) -> list[Item]:
     said = {"role": "assistant", "content": content, "tool_calls": made}
     outputs = [{"role": "tool", "tool_call_id": call_id, "content": draw(words)} for call_id in ids]
     return [said, *outputs]
+
+
+# What nobody should have stored, and somebody did.
+_scraps = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(0, 3), words, st.sampled_from(["input_text"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["type", "text", "image_url", "file_data", "url", "detail", "refusal"]),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=6,
+)
+_kinds = st.sampled_from([
+    "message",
+    "reasoning",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "compaction",
+])  # fmt: skip
+broken_items = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.one_of(_kinds, _scraps),
+        "role": st.one_of(st.sampled_from(["user", "assistant", "system"]), _scraps),
+        "id": _scraps,
+        "call_id": _scraps,
+        "name": _scraps,
+        "arguments": _scraps,
+        "input": _scraps,
+        "output": _scraps,
+        "content": _scraps,
+        "summary": _scraps,
+        "encrypted_content": _scraps,
+        "provider_data": st.one_of(
+            _scraps,
+            st.fixed_dictionaries(
+                {"model": st.just("gemini")},
+                optional={
+                    "thinking_blocks": _scraps,
+                    "reasoning_field": _scraps,
+                    "thought_signature": _scraps,
+                },
+            ),
+        ),
+    },
+)

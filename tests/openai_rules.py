@@ -1,17 +1,12 @@
 """What OpenAI's APIs refuse, from their documentation and from what they are known to say.
 
-Which fields there are, and which must be there, is read from the types that the `openai`
-package publishes.
+Which fields there are, and which must be there, is known from `openai_published`.
 """
 
 from collections.abc import Iterator
-from typing import Any, Required, get_args, get_origin, get_type_hints
+from typing import Any
 
-from openai.types.chat import completion_create_params as chat_params
-from openai.types.chat.chat_completion_message_param import ChatCompletionMessageParam
-from openai.types.responses import response_create_params as responses_params
-from openai.types.responses import response_input_item_param as item_params
-
+from openai_published import CHAT_REQUEST, ITEMS, RESPONSE_REQUEST, ROLES
 from turnlog.items import Item
 
 __all__ = ["Refused", "Rules", "check_chat", "check_items", "check_strict"]
@@ -78,15 +73,14 @@ class Rules:
         if path.endswith("/responses"):
             self._check_responses(body)
         elif path.endswith("/chat/completions"):
-            known = _fields(chat_params.CompletionCreateParamsBase)
-            _only(body, known | {"stream"}, "")
+            _only(body, CHAT_REQUEST, "")
             _check_tools(body)
             check_chat(body["messages"], self.extras)
         else:
             raise Refused(f"Invalid URL (POST {path})", status=404)
 
     def _check_responses(self, body: dict[str, Any]) -> None:
-        _only(body, _fields(responses_params.ResponseCreateParamsBase) | {"stream"}, "")
+        _only(body, RESPONSE_REQUEST, "")
         _check_tools(body)
         if "reasoning.encrypted_content" in body.get("include", ()) and not self.encrypts:
             raise Refused("Encrypted content is not supported with this model.", "include")
@@ -130,11 +124,13 @@ def check_items(items: list[Item]) -> None:
 
 def _check_item(item: Item, param: str) -> None:
     kind = item.get("type") or ("message" if "role" in item else "item_reference")
-    if kind not in _KINDS:
+    if kind not in ITEMS:
         raise Refused(f"Invalid value: '{kind}'.", f"{param}.type", "invalid_value")
-    known, required = _KINDS[kind]
+    known, required = ITEMS[kind]
     _only(item, known, param)
-    for name in sorted(required - item.keys()):
+    # An item's name is what the API may look it up by; the item itself does without.
+    free = {"id"} if kind in _PREFIXES else set()
+    for name in sorted(required - item.keys() - free):
         message = f"Missing required parameter: '{param}.{name}'."
         raise Refused(message, f"{param}.{name}", "missing_required_parameter")
     prefix = _PREFIXES.get(kind, "")
@@ -153,6 +149,10 @@ def _check_item(item: Item, param: str) -> None:
 def _check_message(item: Item, param: str) -> None:
     if item["role"] not in _ROLES:
         raise Refused(f"Invalid value: '{item['role']}'.", f"{param}.role", "invalid_value")
+    if item["role"] == "assistant" and "id" not in item and "status" in item:
+        # Only the type of stored messages has it, and that one has an id.
+        path = f"{param}.status"
+        raise Refused(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
     _check_parts(item["content"], _PARTS[item["role"]], param)
 
 
@@ -216,9 +216,9 @@ def _check_answered(waiting: list[str]) -> None:
 
 def _check_chat_message(message: Item, param: str, extras: set[str]) -> None:
     role = message.get("role")
-    if role not in _CHAT_ROLES:
+    if role not in ROLES:
         raise Refused(f"Invalid value: '{role}'.", f"{param}.role", "invalid_value")
-    known, required = _CHAT_ROLES[role]
+    known, required = ROLES[role]
     _only(message, known | extras, param)
     for name in sorted(required - message.keys()):
         raise Refused(f"Missing required parameter: '{param}.{name}'.", f"{param}.{name}")
@@ -245,7 +245,7 @@ def _check_parts(content: object, allowed: set[str], param: str) -> None:
 
 
 def _check_tools(body: dict[str, Any]) -> None:
-    if "tools" not in body:
+    if not body.get("tools"):
         for name in ("tool_choice", "parallel_tool_calls"):
             if name in body:
                 raise Refused(f"'{name}' is only allowed when 'tools' are specified.", name)
@@ -290,45 +290,3 @@ def _only(given: Item, known: set[str], param: str) -> None:
         if name not in known:
             path = f"{param}.{name}" if param else name
             raise Refused(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
-
-
-def _fields(typed: Any) -> set[str]:
-    return set(get_type_hints(typed))
-
-
-def _required(typed: Any) -> set[str]:
-    # The types' own __required_keys__ is empty: their annotations are not evaluated.
-    hints = get_type_hints(typed, include_extras=True)
-    return {name for name, hint in hints.items() if get_origin(hint) is Required}
-
-
-def _kinds() -> dict[str, tuple[set[str], set[str]]]:
-    """The known and the required fields of every type of item."""
-    kinds: dict[str, tuple[set[str], set[str]]] = {}
-    for typed in get_args(item_params.ResponseInputItemParam):
-        for kind in _literals(get_type_hints(typed)["type"]):
-            # An item's name is what the API may look it up by; the item itself does without.
-            free = {"id"} if kind in _PREFIXES else set()
-            known, required = kinds.get(kind, (set(), _required(typed)))
-            kinds[kind] = known | _fields(typed), (required & _required(typed)) - free
-    return kinds
-
-
-def _literals(hint: Any) -> Iterator[str]:
-    for arg in get_args(hint):
-        if get_args(arg):
-            yield from _literals(arg)
-        elif isinstance(arg, str):
-            yield arg
-
-
-def _chat_roles() -> dict[str, tuple[set[str], set[str]]]:
-    roles = {}
-    for typed in get_args(ChatCompletionMessageParam):
-        [role] = _literals(get_type_hints(typed)["role"])
-        roles[role] = (_fields(typed), _required(typed))
-    return roles
-
-
-_KINDS = _kinds()
-_CHAT_ROLES = _chat_roles()

@@ -1,13 +1,15 @@
 """Items as other formats have them, and back."""
 
 import copy
+import json
 import logging
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from anthropic_rules import check_anthropic
-from histories import PDF, PNG, histories, plain_histories, plain_messages
+from histories import PDF, PNG, broken_items, histories, plain_histories, plain_messages
 from models import user
 from openai_rules import check_chat, check_items
 from turnlog.agents.convert import (
@@ -105,6 +107,17 @@ def test_every_history_is_one_that_anthropic_takes(items: list[Item]) -> None:
             assert all(word in heard for word in _words(item))
     uses = [b["id"] for m in messages for b in m["content"] if b["type"] == "tool_use"]
     assert uses == [portable_id(item["call_id"]) for item in items if "name" in item]
+
+
+@given(st.lists(broken_items, max_size=5))
+def test_no_item_makes_a_conversion_fail(items: list[Item]) -> None:
+    """A log may hold anything that is JSON; what is wrong with it is the provider's to say."""
+    for made in (
+        chat_messages(items, model="gemini"),
+        responses_input(items),
+        anthropic_messages(items).messages,
+    ):
+        json.dumps(made)
 
 
 # Chat
@@ -208,6 +221,12 @@ def test_what_a_completion_says_beside_its_text_is_kept() -> None:
     assert item["content"][0]["text"] == "Hello."
 
 
+def test_silence_is_a_message_and_an_empty_list_of_parts_is_none() -> None:
+    assert chat_messages([user(""), {"role": "user", "content": []}]) == [
+        {"role": "user", "content": ""}
+    ]
+
+
 def test_reasoning_goes_back_only_in_front_of_its_own_calls() -> None:
     data = {"model": "deepseek", "reasoning_field": "reasoning_content"}
     summary = [{"type": "summary_text", "text": "Hm."}]
@@ -303,6 +322,13 @@ def test_what_anthropic_answers_becomes_items_and_goes_back() -> None:
     check_chat(chat_messages(history))
 
 
+def test_text_that_says_nothing_is_no_block() -> None:
+    items = [user("a"), said(" \n"), said("b"), user("")]
+    messages = anthropic_messages(items).messages
+    check_anthropic(messages)
+    assert [len(message["content"]) for message in messages] == [1, 1]
+
+
 def test_results_come_before_what_was_said_meanwhile() -> None:
     messages = anthropic_messages([user("a"), CALL, user("hurry"), output("x")]).messages
     assert [block["type"] for block in messages[2]["content"]] == ["tool_result", "text"]
@@ -335,6 +361,12 @@ def test_an_assistants_parts_are_of_the_kind_that_it_says() -> None:
     [sent] = responses_input([message])
     assert sent["content"] == [{"annotations": [], "type": "output_text", "text": "a"}]
     check_items([sent])
+
+
+def test_a_reference_stays_one_in_either_form() -> None:
+    references: list[Item] = [{"id": "msg_1"}, {"type": "item_reference", "id": "msg_2"}]
+    assert responses_input(references) == references
+    assert chat_messages(references) == []
 
 
 def test_names_of_calls_are_ones_that_all_take() -> None:

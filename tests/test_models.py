@@ -27,8 +27,8 @@ from turnlog.agents.model import (
     ToolDefinition,
     stream,
 )
+from turnlog.agents.model_names import resolve_model
 from turnlog.agents.model_settings import ModelSettings
-from turnlog.agents.models import resolve_model
 from turnlog.agents.openai_chat import OpenAIChatCompletionsModel
 from turnlog.agents.openai_responses import OpenAIResponsesModel
 from turnlog.errors import ModelBehaviorError

@@ -7,7 +7,7 @@ Runner ──▶ Run ──▶ recall       what the model is shown, what of the
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
-from turnlog.agents.context import RunContextWrapper
+from turnlog.agents.context import RunContextWrapper, ToolContext
 from turnlog.agents.events import (
     AgentUpdatedStreamEvent,
     RawResponsesStreamEvent,
@@ -15,7 +15,20 @@ from turnlog.agents.events import (
     StreamEvent,
 )
 from turnlog.agents.handoffs import Handoff, handoff
-from turnlog.agents.model import Model, ModelRequest, ModelResponse, TextDelta, Usage
+from turnlog.agents.model import (
+    ItemDone,
+    Model,
+    ModelEvent,
+    ModelRequest,
+    ModelResponse,
+    OutputSchema,
+    ResponseDone,
+    StreamingModel,
+    TextDelta,
+    ToolDefinition,
+    Usage,
+)
+from turnlog.agents.model_names import resolve_model
 from turnlog.agents.model_settings import ModelSettings
 from turnlog.agents.offline import OfflineModel
 from turnlog.agents.result import (
@@ -39,14 +52,18 @@ __all__ = [
     "Handoff",
     "HandoffCallItem",
     "HandoffOutputItem",
+    "ItemDone",
     "MessageOutputItem",
     "Model",
+    "ModelEvent",
     "ModelRequest",
     "ModelResponse",
     "ModelSettings",
     "OfflineModel",
+    "OutputSchema",
     "RawResponsesStreamEvent",
     "ReasoningItem",
+    "ResponseDone",
     "RunConfig",
     "RunContextWrapper",
     "RunItem",
@@ -55,10 +72,14 @@ __all__ = [
     "RunResultStreaming",
     "Runner",
     "StreamEvent",
+    "StreamingModel",
     "TextDelta",
     "ToolCallItem",
     "ToolCallOutputItem",
+    "ToolContext",
+    "ToolDefinition",
     "Usage",
     "function_tool",
     "handoff",
+    "resolve_model",
 ]

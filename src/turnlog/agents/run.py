@@ -26,7 +26,7 @@ from turnlog.agents.model import (
     Usage,
     stream,
 )
-from turnlog.agents.models import resolve_model
+from turnlog.agents.model_names import resolve_model
 from turnlog.agents.output import OutputType
 from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
 from turnlog.errors import MaxTurnsExceeded

@@ -59,9 +59,8 @@ class Signature:
         """The JSON `arguments` as the function takes them; raises pydantic's error if it can't."""
         checked = self.arguments.model_validate_json(arguments or "{}")
         bound = inspect.Signature(list(self.parameters.values())).bind_partial()
-        for name, parameter in self.parameters.items():
-            value = getattr(checked, f"arg_{name}")
-            bound.arguments[name] = tuple(value) if parameter.kind is _VAR_POSITIONAL else value
+        for name in self.parameters:
+            bound.arguments[name] = getattr(checked, f"arg_{name}")
         return bound
 
 
@@ -70,11 +69,8 @@ def name_of(function: Callable[..., object]) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-_VAR_POSITIONAL = inspect.Parameter.VAR_POSITIONAL
-
-
 def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[BaseModel]:
-    config = validation.ConfigDict(extra="forbid", serialize_by_alias=True)
+    config = validation.ConfigDict(extra="forbid")
     # The call fits an overload of pydantic's only if each field were a keyword written out.
     made: type[BaseModel] = validation.create_model(
         f"{name_of(function)}_args", __config__=config, **fields

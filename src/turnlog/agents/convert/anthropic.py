@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from turnlog.agents.convert.anthropic_parts import ANTHROPIC, block
@@ -14,6 +15,7 @@ from turnlog.agents.convert.shapes import (
     kind_of,
     left_out,
     parts_of,
+    provider_data_of,
 )
 from turnlog.items import Item
 
@@ -88,9 +90,7 @@ class _Writer:
         self._put("user", [{**result, "content": output if output == "" else _blocks(output)}])
 
     def _reasoning(self, item: Item) -> None:
-        data = item.get("provider_data")
-        blocks = data.get("thinking_blocks") if isinstance(data, dict) else None
-        self._put("assistant", list(blocks or []))
+        self._put("assistant", parts_of(provider_data_of(item).get("thinking_blocks")))
 
     def _put(self, role: str, blocks: list[Message]) -> None:
         if not blocks:
@@ -98,9 +98,9 @@ class _Writer:
         if not self.messages or self.messages[-1]["role"] != role:
             self.messages.append({"role": role, "content": []})
         content = self.messages[-1]["content"]
-        if blocks[0]["type"] == "tool_result":
+        if blocks[0].get("type") == "tool_result":
             # Results come first in their message, whatever was said meanwhile.
-            at = sum(block["type"] == "tool_result" for block in content)
+            at = sum(block.get("type") == "tool_result" for block in content)
             content[at:at] = blocks
         else:
             content += blocks
@@ -115,9 +115,8 @@ def _arguments(call: Item) -> Message:
     """The input of a call, which is an object here; what is none is named by its field."""
     if kind_of(call) == "custom_tool_call":
         return {"input": call.get("input", "")}
-    text = call.get("arguments") or "{}"
-    try:
-        arguments = json.loads(text)
-    except ValueError:
-        return {"arguments": text}
+    arguments = call.get("arguments") or "{}"
+    if isinstance(arguments, str):
+        with suppress(ValueError):  # what is no JSON stays the words that it is
+            arguments = json.loads(arguments)
     return arguments if isinstance(arguments, dict) else {"arguments": arguments}

@@ -12,6 +12,8 @@ from turnlog.agents.convert.shapes import (
     kind_of,
     left_out,
     parts_of,
+    provider_data_of,
+    refusal_in,
     summary_of,
     text_of,
 )
@@ -100,12 +102,12 @@ class _Writer:
         self.close()
         self._thought = {}
         converted = chat_content(content if role == "user" else joined_text(content, "\n"))
-        if converted or content in ("", []):
+        if converted or content == "":
             self.messages.append({"role": role, "content": converted})
 
     def _said(self, content: object) -> None:
         text = joined_text(content)
-        refusals = [part["refusal"] for part in parts_of(content) if part.get("refusal")]
+        refusal = refusal_in(content)
         opened = self._open
         if opened is None or "tool_calls" not in opened:
             self.close()
@@ -113,8 +115,8 @@ class _Writer:
         # Behind calls only their outputs may follow, so what was said then joins them.
         said = [opened["content"], text] if opened["content"] and text else [text]
         opened["content"] = "\n\n".join(said) or opened["content"]
-        if refusals:
-            opened["refusal"] = "".join(refusals)
+        if refusal:
+            opened["refusal"] = refusal
         elif opened["content"] is None:
             opened["content"] = ""
 
@@ -131,11 +133,10 @@ class _Writer:
         self._assistant().setdefault("tool_calls", []).append(call)
 
     def _signature(self, item: Item) -> Message:
-        data = item.get("provider_data")
-        if not isinstance(data, dict) or "gemini" not in self._model:
+        signature = provider_data_of(item).get("thought_signature")
+        if not signature or "gemini" not in self._model:
             return {}
-        signature = data.get("thought_signature")
-        return {"extra_content": {"google": {"thought_signature": signature}}} if signature else {}
+        return {"extra_content": {"google": {"thought_signature": signature}}}
 
     def _output(self, item: Item) -> None:
         shown, self._shown = self._shown, []
@@ -151,12 +152,11 @@ class _Writer:
         self._shown = shown
 
     def _reasoning(self, place: int, item: Item) -> None:
-        data = item.get("provider_data")
-        its_own = isinstance(data, dict) and data.get("model") == self._model != ""
-        text = summary_of(item)
+        data, text = provider_data_of(item), summary_of(item)
+        its_own = data.get("model") == self._model != ""
         if its_own and text and place > self._turn:
-            field = data.get("reasoning_field", "reasoning_content")  # type: ignore[union-attr] # a dict if its own
-            self._thought = {field: text}
+            field = data.get("reasoning_field")
+            self._thought = {"reasoning" if field == "reasoning" else "reasoning_content": text}
 
     def _assistant(self) -> Message:
         if self._open is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from turnlog.agents.convert.chat_parts import CHAT, item_content
-from turnlog.agents.convert.shapes import Message, joined_text, left_out, new_call_id, parts_of
+from turnlog.agents.convert.shapes import Message, joined_text, left_out, new_call_id, refusal_in
 from turnlog.items import Item
 
 __all__ = ["items_from_chat"]
@@ -99,8 +99,7 @@ class _Reader:
 def _said(message: Message) -> Iterator[Item]:
     content = message.get("content")
     text = joined_text(content) or _transcript(message)
-    refusals = [part["refusal"] for part in parts_of(content) if part.get("refusal")]
-    refusal = message.get("refusal") or "".join(refusals)
+    refusal = message.get("refusal") or refusal_in(content)
     # An answer of no words is one, unless it is a refusal or a call.
     if text or (content == "" and not refusal and not message.get("tool_calls")):
         yield {"type": "output_text", "text": text, "annotations": _annotations(message)}

@@ -29,6 +29,16 @@ _NEEDS_ID = frozenset({
     "web_search_call",
 })  # fmt: skip
 
+# How far these had come is the provider's to note, and goes with the id.
+_WITHOUT_STATUS = frozenset({
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "function_call",
+    "function_call_output",
+    "message",
+    "reasoning",
+})  # fmt: skip
+
 # What is in an output or in a stored item and is refused in an input.
 _NOT_FOR_INPUT = frozenset({"created_by", "parsed_arguments", "provider_data"})
 
@@ -55,6 +65,8 @@ def _portable(item: Item) -> Item:
     if kind not in _NEEDS_ID:
         kept.pop("id", None)
         kept = {key: value for key, value in kept.items() if value is not None}
+    if kind in _WITHOUT_STATUS:
+        kept.pop("status", None)
     if isinstance(kept.get("call_id"), str):
         kept["call_id"] = portable_id(kept["call_id"])
     match kind:

@@ -21,6 +21,8 @@ __all__ = [
     "new_call_id",
     "parts_of",
     "portable_id",
+    "provider_data_of",
+    "refusal_in",
     "summary_of",
     "text_of",
 ]
@@ -36,8 +38,8 @@ _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def kind_of(item: Item) -> str:
-    """The type of `item`; one that says none is a message."""
-    return str(item.get("type") or "message")
+    """The type of `item`; one that says none is a message, and an id alone is a reference."""
+    return str(item.get("type") or ("item_reference" if item.keys() == {"id"} else "message"))
 
 
 def parts_of(content: object) -> list[Item]:
@@ -51,12 +53,24 @@ def parts_of(content: object) -> list[Item]:
 
 def text_of(part: Item) -> str | None:
     """What a part says; None if it is no text."""
-    return str(part.get("text", "")) if part.get("type") in _TEXT_PARTS else None
+    return str(part.get("text", "")) if str(part.get("type")) in _TEXT_PARTS else None
 
 
 def joined_text(content: object, between: str = "") -> str:
     """All that content in either form says."""
     return between.join(text for part in parts_of(content) if (text := text_of(part)) is not None)
+
+
+def provider_data_of(item: Item) -> Item:
+    """What `item` holds that only the provider it came from wants back."""
+    data = item.get("provider_data")
+    return data if isinstance(data, dict) else {}
+
+
+def refusal_in(content: object) -> str:
+    """The refusals among parts, "" if there are none."""
+    refusals = [part.get("refusal") for part in parts_of(content)]
+    return "".join(refusal for refusal in refusals if isinstance(refusal, str))
 
 
 def summary_of(reasoning: Item) -> str:
