@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import NamedTuple
 
+from turnlog.conversation import Session
 from turnlog.items import Item
 from turnlog.merge import Merged, SessionInputCallback, merge
 from turnlog.repair import from_a_user_message, repair
-from turnlog.session import Session
 from turnlog.settings import SessionSettings, SettingsLike
 
 __all__ = ["recall"]

@@ -3,78 +3,26 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
 
+from turnlog.conversation import Session, SessionABC
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.items import Item, TResponseInputItem, decode_all, encode_all
+from turnlog.lease import LEASE_SECONDS, Policy
+from turnlog.merge import SessionInputCallback, input_items
 from turnlog.open_turn import open_turn_on
+from turnlog.policies import turn_taken
+from turnlog.recall import recall
 from turnlog.repair import from_a_user_message, repair
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
+from turnlog.turn import Turn
 
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 _logger = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class Session(Protocol):
-    """What a runner needs of a conversation; any class with these members will do."""
-
-    session_id: str
-    session_settings: SessionSettings | None = None
-
-    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
-        """The newest `limit` items, oldest first; None means all."""
-        ...
-
-    async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Put `items` at the end, in order, all of them or none."""
-        ...
-
-    async def pop_item(self) -> TResponseInputItem | None:
-        """Take the newest item away and return it; None if there is none."""
-        ...
-
-    async def clear_session(self) -> None:
-        """Forget all items."""
-        ...
-
-
-class SessionABC(ABC):
-    """A base for session classes of your own.
-
-    `get_items` and `add_items` are needed; a class that can neither pop nor clear
-    says so when it is asked to. `clear` and `clear_session` are one thing: define
-    either.
-    """
-
-    session_id: str
-    session_settings: SessionSettings | None = None
-
-    @abstractmethod
-    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
-        """The newest `limit` items, oldest first; None means all."""
-
-    @abstractmethod
-    async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Put `items` at the end, in order, all of them or none."""
-
-    async def pop_item(self) -> TResponseInputItem | None:
-        """Take the newest item away and return it; None if there is none."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement pop_item()")
-
-    async def clear_session(self) -> None:
-        """Forget all items."""
-        if type(self).clear is SessionABC.clear:
-            raise NotImplementedError(f"{type(self).__name__} does not implement clear_session()")
-        await self.clear()
-
-    async def clear(self) -> None:
-        """The same as `clear_session`."""
-        await self.clear_session()
 
 
 class StoredSession(SessionABC):
@@ -153,6 +101,37 @@ class StoredSession(SessionABC):
         bounded = self._settings.limit if limit is None else limit
         whole = bounded is None or bounded < 0
         return repair(items if whole else from_a_user_message(items))
+
+    @asynccontextmanager
+    async def turn(
+        self,
+        new: str | Iterable[object],
+        *,
+        policy: Policy = "queue",
+        settings: SettingsLike = None,
+        callback: SessionInputCallback | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> AsyncIterator[Turn]:
+        """Hold the session for one turn of a loop of your own.
+
+            async with session.turn("What's my name?") as turn:
+                response = await client.responses.create(model=..., input=turn.input)
+                await turn.add(response.output)
+
+        The new input is stored before the block begins; a retry of a turn that has no
+        answer yet stores nothing twice. Within the block no other run writes here.
+
+        new: what the user says, or a list of items.
+        policy: what to do when another run is under way; see `RunConfig.session_policy`.
+        settings, callback: as in `RunConfig`.
+        lease_seconds: how long a turn that died keeps others waiting, at most.
+        """
+        given = input_items(new)
+        async with turn_taken(self, policy, seconds=lease_seconds) as session:
+            merged = await recall(session, given, settings=settings, callback=callback)
+            if merged.fresh:
+                await session.add_items(merged.fresh)
+            yield Turn(session, merged.shown)
 
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Put `items` at the end, in order, all of them or none.
