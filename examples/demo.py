@@ -24,8 +24,9 @@ def turnlog(*arguments: str, says: str = "") -> str:
 def main() -> None:
     """Exit with status 1 if the agent does not remember."""
     if os.environ.get("OPENAI_API_KEY"):
-        print("OPENAI_API_KEY is set, but this version has only the offline model.")
-    print("The model is the built-in offline one: a few patterns, not an LLM.\n")
+        print(f"The model is {os.environ.get('TURNLOG_MODEL') or 'the default one'}.\n")
+    else:
+        print("The model is the built-in offline one: a few patterns, not an LLM.\n")
     with tempfile.TemporaryDirectory() as folder:
         store = ("--store", str(Path(folder) / "demo.db"))
         chat = ("chat", "--session", "alice", *store)

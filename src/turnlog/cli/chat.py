@@ -1,14 +1,23 @@
 """`turnlog chat`."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
 
-from turnlog import sync
-from turnlog.agents import Agent, OfflineModel, Runner
+from turnlog.agents import (
+    Agent,
+    RawResponsesStreamEvent,
+    RunItemStreamEvent,
+    Runner,
+    StreamEvent,
+    ToolCallItem,
+)
 from turnlog.cli.errors import told
+from turnlog.cli.models import assistant, label
 from turnlog.cli.stores import StoreOption, named
 from turnlog.cli.text import plain
 from turnlog.session import StoredSession
@@ -16,30 +25,49 @@ from turnlog.store import Store
 
 __all__ = ["chat"]
 
-_LABEL = "The model is turnlog's offline one: a few patterns, not an LLM."
-
 
 def chat(
     session: Annotated[str, typer.Option(help="Which conversation to go on with.")] = "default",
     store: StoreOption = "turnlog.db",
 ) -> None:
-    """Talk with an agent that remembers. `exit` or Ctrl-D ends; the conversation stays."""
-    with told(store):
+    """Talk with an agent that remembers. `exit` or Ctrl-D ends; the conversation stays.
+
+    Ctrl-C in the middle of an answer breaks it off, and the conversation goes on.
+    """
+    with told(store), asyncio.Runner() as loop:
         opened = named(store)
         try:
-            _talk(opened, session)
+            _talk(loop, opened, session)
         finally:
-            sync.run(opened.aclose)
+            loop.run(opened.aclose())
 
 
-def _talk(store: Store, session_id: str) -> None:
-    agent = Agent("Assistant", instructions="Answer briefly.", model=OfflineModel())
+def _talk(loop: asyncio.Runner, store: Store, session_id: str) -> None:
     session = StoredSession(session_id, store)
-    remembered = len(sync.run(session.get_items))
-    typer.echo(f"{_LABEL}\nSession {plain(session_id)}: {remembered} items remembered.", err=True)
+    remembered = len(loop.run(session.get_items()))
+    typer.echo(f"{label()}\nSession {plain(session_id)}: {remembered} items remembered.", err=True)
+    agent = assistant()
     for line in _lines():
-        result = Runner.run_sync(agent, line, session=session)
-        typer.echo(plain(result.final_output))
+        try:
+            loop.run(_answer(agent, line, session))
+        except KeyboardInterrupt:
+            typer.echo("\n(broken off)", err=True)
+
+
+async def _answer(agent: Agent, line: str, session: StoredSession) -> None:
+    """Print the answer as it comes."""
+    result = Runner.run_streamed(agent, line, session=session)
+    async with aclosing(result.stream_events()) as events:
+        async for event in events:
+            _show(event)
+    typer.echo()
+
+
+def _show(event: StreamEvent) -> None:
+    if isinstance(event, RawResponsesStreamEvent):
+        typer.echo(plain(event.data.delta), nl=False)
+    elif isinstance(event, RunItemStreamEvent) and isinstance(event.item, ToolCallItem):
+        typer.echo(f"({plain(str(event.item.raw_item.get('name', 'a tool')))} …)", err=True)
 
 
 def _lines() -> Iterator[str]:
