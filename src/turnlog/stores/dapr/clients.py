@@ -1,0 +1,107 @@
+"""The clients that a store talks through, and on which loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from turnlog.loops import Held, Shared
+
+try:
+    from dapr.aio.clients import DaprClient as AsyncDaprClient
+    from dapr.clients import DaprClient
+    from dapr.clients.health import DaprHealth
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] not in {"dapr", "grpc", "google"}:
+        raise
+    raise ImportError("Dapr needs its client: pip install 'turnlog[dapr]'", name="dapr") from error
+
+__all__ = ["AnyClient", "Calls", "Connected", "Given"]
+
+#: Either of the clients that the `dapr` package has.
+AnyClient: TypeAlias = DaprClient | AsyncDaprClient
+
+T = TypeVar("T")
+
+
+class Calls(Protocol):
+    """A way to a sidecar."""
+
+    async def call(self, verb: str, **arguments: Any) -> Any:
+        """What the client's method of this name answers."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the client."""
+        ...
+
+    def let_go(self) -> None:
+        """The same, without waiting."""
+        ...
+
+
+class Given:
+    """A client that belongs to the caller, who closes it.
+
+    A client with an event loop of its own is called there, from whatever loop.
+    """
+
+    def __init__(self, client: AnyClient) -> None:
+        self._client = client
+        self._home: AbstractEventLoop | None = None
+
+    async def call(self, verb: str, **arguments: Any) -> Any:
+        method = getattr(self._client, verb)
+        if not inspect.iscoroutinefunction(method):
+            return await asyncio.to_thread(method, **arguments)
+        here = asyncio.get_running_loop()
+        if self._home is None or self._home.is_closed():
+            self._home = here
+        if self._home is here:
+            return await method(**arguments)
+        there = asyncio.run_coroutine_threadsafe(method(**arguments), self._home)
+        return await asyncio.wrap_future(there)
+
+    async def aclose(self) -> None:
+        """Nothing: the client is the caller's."""
+
+    def let_go(self) -> None:
+        """Nothing: the client is the caller's."""
+
+
+class Connected:
+    """Clients for one address, one for each event loop, shared with all who use it."""
+
+    def __init__(self, address: str) -> None:
+        self._held: Held[str, AsyncDaprClient] = _clients.held(address)
+        self._met: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
+
+    async def call(self, verb: str, **arguments: Any) -> Any:
+        here = asyncio.get_running_loop()
+        if here not in self._met:
+            # The client waits for its sidecar while it is made, which would halt the loop.
+            await asyncio.to_thread(DaprHealth.wait_for_sidecar)
+            self._met.add(here)
+        method: Callable[..., Awaitable[Any]] = getattr(self._held.here(), verb)
+        return await method(**arguments)
+
+    async def aclose(self) -> None:
+        await self._held.aclose()
+
+    def let_go(self) -> None:
+        self._held.let_go()
+
+
+def _made(address: str) -> AsyncDaprClient:
+    return AsyncDaprClient(address=address)
+
+
+async def _closed(client: AsyncDaprClient) -> None:
+    await client.close()
+
+
+_clients: Shared[str, AsyncDaprClient] = Shared(_made, _closed)
