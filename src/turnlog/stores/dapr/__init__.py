@@ -1,5 +1,6 @@
 """Logs in a state store component of Dapr."""
 
+from turnlog.stores.dapr.clients import at_address
 from turnlog.stores.dapr.sidecar import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,
@@ -12,4 +13,5 @@ __all__ = [
     "DAPR_CONSISTENCY_STRONG",
     "ConsistencyLevel",
     "DaprStore",
+    "at_address",
 ]

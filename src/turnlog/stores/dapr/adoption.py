@@ -13,7 +13,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from grpc import RpcError
+from dapr.clients.exceptions import DaprGrpcError
 
 from turnlog.store import Log
 from turnlog.stores.dapr import changes
@@ -81,7 +81,7 @@ class Adoption:
     async def _empty(self, array: Document) -> None:
         try:
             await self._sidecar.swap(self._key, b"[]", array.etag)
-        except RpcError:
+        except DaprGrpcError:
             # Unless it is as it was, it was emptied after all, or there is more in it now.
             if (await self._sidecar.find(self._key)).get(self._key) == array:
                 raise
@@ -102,9 +102,8 @@ async def _copied(
     stored = found.stored
     if stored is not None and stored.copied is None:
         return None, None  # somebody else has finished
-    if stored is not None:
-        draft.dropped += stored.refs
-    return None, replace(changes.extended(changes.fresh(found), payloads, draft), copied=etag)
+    head = changes.extended(changes.fresh(found, draft), payloads, draft)
+    return None, replace(head, copied=etag)
 
 
 def _texts(data: bytes) -> list[bytes] | None:

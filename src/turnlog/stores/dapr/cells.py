@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from grpc import RpcError, StatusCode
+from dapr.clients.exceptions import DaprGrpcError
 
 from turnlog.stores.dapr.documents import packed, unpacked
 from turnlog.stores.dapr.sidecar import Document, Sidecar, is_passing, status
@@ -16,7 +16,7 @@ from turnlog.stores.dapr.sidecar import Document, Sidecar, is_passing, status
 __all__ = ["Cell", "Try"]
 
 #: How many of its last writers a document names.
-_WRITERS = 16
+_WRITERS = 32
 #: How often a write is tried while others are always first; each miss is another's success.
 _TRIES = 200
 #: How often while the sidecar is away.
@@ -58,9 +58,9 @@ class Try:
 
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
-        self._writer = secrets.token_hex(6)
+        self._writer = secrets.token_hex(4)
         self._pending: int | None = None
-        self._error: RpcError | None = None
+        self._error: DaprGrpcError | None = None
         self._losses = 0
         self._tries = 0
 
@@ -99,16 +99,14 @@ class Try:
             await self._sidecar.swap(
                 cell.key, cell.moved(body, self._writer), cell.etag, lives=lives
             )
-        except RpcError as error:
+        except DaprGrpcError as error:
             self._error = error
             self._pending = cell.moves + 1
             return False
         return True
 
-    def _check_hope(self, error: RpcError) -> None:
+    def _check_hope(self, error: DaprGrpcError) -> None:
         """The document is as it was: only a false alarm or a lost message is worth another try."""
         self._losses += is_passing(error)
-        if self._losses > _PATIENCE or not (
-            is_passing(error) or status(error) is StatusCode.ABORTED
-        ):
+        if self._losses > _PATIENCE or not (is_passing(error) or status(error) == "ABORTED"):
             raise error

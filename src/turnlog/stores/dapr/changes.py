@@ -23,7 +23,7 @@ from turnlog.stores.dapr.keys import digest
 from turnlog.stores.dapr.logfile import Found
 from turnlog.stores.dapr.tree import Draft
 
-__all__ = ["annotate", "append", "bury", "extended", "fresh", "remove"]
+__all__ = ["annotate", "append", "bury", "clear", "extended", "fresh", "remove"]
 
 
 async def append(
@@ -43,7 +43,7 @@ async def append(
     _check_end(log, head, expect)
     if not payloads:
         return (0 if head is None else head.last), None
-    head = extended(head or fresh(found), payloads, draft)
+    head = extended(head or fresh(found, draft), payloads, draft)
     if key is not None:
         head = _remembering(head, key, draft)
     return head.last, head
@@ -68,9 +68,9 @@ async def remove(
     return gone, left if gone else None
 
 
-async def annotate(note: bytes, found: Found, draft: Draft) -> tuple[None, HeadDocument]:  # noqa: ARG001 - as every change
+async def annotate(note: bytes, found: Found, draft: Draft) -> tuple[None, HeadDocument]:
     """Set the note."""
-    head = found.head or fresh(found)
+    head = found.head or fresh(found, draft)
     return None, replace(head, note=note, updated=_later(head))
 
 
@@ -79,12 +79,17 @@ async def bury(found: Found, draft: Draft) -> tuple[None, HeadDocument | None]:
     head = found.stored
     if head is None or not head.live:
         return None, None
-    draft.dropped += [*head.refs, *head.key_refs]
+    _drop(head, draft)
     epoch = head.epoch if found.session is None else found.session.epoch
     return None, HeadDocument(False, epoch, "", head.top, 0, 0)  # noqa: FBT003 - not live
 
 
-def fresh(found: Found) -> HeadDocument:
+async def clear(found: Found, draft: Draft) -> tuple[None, HeadDocument | None]:
+    """The same, unless there is a log by now: of one whose session was deleted."""
+    return (None, None) if found.head is not None else await bury(found, draft)
+
+
+def fresh(found: Found, draft: Draft) -> HeadDocument:
     """The head of a new log.
 
     Its positions go on where those of the last log of this name ended. Where nothing is
@@ -92,6 +97,8 @@ def fresh(found: Found) -> HeadDocument:
     """
     moment = now()
     stored = found.stored
+    if stored is not None:
+        _drop(stored, draft)
     return HeadDocument(
         live=True,
         epoch=0 if found.session is None else found.session.epoch,
@@ -134,6 +141,12 @@ def _remembering(head: HeadDocument, key: str, draft: Draft) -> HeadDocument:
         draft.documents[draft.tree.place.written(known)] = packed([head.life, position])
     refs = draft.folded([*head.key_refs, draft.listed([known for known, _ in head.keys])])
     return replace(head, keys=keys[-1:], key_refs=tuple(refs))
+
+
+def _drop(head: HeadDocument, draft: Draft) -> None:
+    draft.dropped += head.refs
+    draft.lists += head.key_refs
+    draft.life = head.life
 
 
 def _check_end(log: Log, head: HeadDocument | None, expect: int | None) -> None:

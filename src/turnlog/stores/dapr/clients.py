@@ -16,11 +16,11 @@ try:
     from dapr.clients import DaprClient
     from dapr.clients.health import DaprHealth
 except ModuleNotFoundError as error:
-    if error.name is None or error.name.partition(".")[0] not in {"dapr", "grpc", "google"}:
+    if error.name is None or error.name.partition(".")[0] not in {"dapr", "grpc"}:
         raise
     raise ImportError("Dapr needs its client: pip install 'turnlog[dapr]'", name="dapr") from error
 
-__all__ = ["AnyClient", "Calls", "Connected", "Given"]
+__all__ = ["AnyClient", "Calls", "at_address", "calls_by"]
 
 #: Either of the clients that the `dapr` package has.
 AnyClient: TypeAlias = DaprClient | AsyncDaprClient
@@ -44,7 +44,7 @@ class Calls(Protocol):
         ...
 
 
-class Given:
+class _Given:
     """A client that belongs to the caller, who closes it.
 
     A client with an event loop of its own is called there, from whatever loop.
@@ -73,7 +73,7 @@ class Given:
         """Nothing: the client is the caller's."""
 
 
-class Connected:
+class _Connected:
     """Clients for one address, one for each event loop, shared with all who use it."""
 
     def __init__(self, address: str) -> None:
@@ -96,12 +96,22 @@ class Connected:
         self._held.let_go()
 
 
+def at_address(address: str) -> Calls:
+    """Clients for the sidecar at this address, shared by all who give the same."""
+    return _Connected(address)
+
+
+def calls_by(client: AnyClient | Calls) -> Calls:
+    """Calls by way of `client`, which stays the caller's."""
+    return client if isinstance(client, _Connected | _Given) else _Given(client)
+
+
 def _made(address: str) -> AsyncDaprClient:
     return AsyncDaprClient(address=address)
 
 
 async def _closed(client: AsyncDaprClient) -> None:
-    await client.close()
+    await client.close()  # type: ignore[no-untyped-call]  # the client has it so
 
 
 _clients: Shared[str, AsyncDaprClient] = Shared(_made, _closed)

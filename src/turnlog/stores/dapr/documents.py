@@ -195,9 +195,14 @@ class HeadDocument:
     @classmethod
     def of_json(cls, value: list[Any]) -> HeadDocument:
         """The inverse of `to_json`."""
-        *plain, note, refs, tail, keys, key_refs, copied = value
+        live, epoch, life, top, created, updated, note, refs, tail, keys, key_refs, copied = value
         return cls(
-            *plain,
+            live=live,
+            epoch=epoch,
+            life=life,
+            top=top,
+            created=created,
+            updated=updated,
             note=_bytes(note),
             refs=tuple(Ref(*ref) for ref in refs),
             tail=Rows.of_json(tail),

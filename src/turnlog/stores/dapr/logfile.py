@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeAlias, TypeVar
 
+from dapr.clients.exceptions import DaprGrpcError
+
 from turnlog.errors import Unreadable
 from turnlog.store import Log
 from turnlog.stores.dapr.cells import Cell, Try
-from turnlog.stores.dapr.documents import HeadDocument, Rows, SessionDocument, Window
+from turnlog.stores.dapr.documents import HeadDocument, Ref, Rows, SessionDocument, Window, unpacked
 from turnlog.stores.dapr.keys import Place
-from turnlog.stores.dapr.sidecar import Document, Sidecar
+from turnlog.stores.dapr.sidecar import Document, Sidecar, status
 from turnlog.stores.dapr.tree import Draft, Gone, Tree
 
 __all__ = ["Change", "Found", "Ground", "LogFile"]
+
+_logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -78,7 +83,10 @@ class LogFile:
     async def find(self, *keys: str) -> Found:
         """What there is of the log, and the documents `keys` as well."""
         session_keys = [] if self._session_key is None else [self._session_key]
-        found = await self._sidecar.find(self.place.head, *session_keys, *keys)
+        return self.seen(await self._sidecar.find(self.place.head, *session_keys, *keys))
+
+    def seen(self, found: dict[str, Document]) -> Found:
+        """What there is of the log, by documents that were found."""
         session = Cell.of("", found.get(self._session_key or "")).body
         return Found(
             cell=Cell.of(self.place.head, found.get(self.place.head)),
@@ -102,6 +110,7 @@ class LogFile:
         """
         tried = Try(self._sidecar)
         answer: list[T] = []
+        overtaken: list[Ref] = []
         while True:
             found = await self.find(*keys)
             if tried.made(found.cell):
@@ -121,14 +130,31 @@ class LogFile:
             answer.append(made)
             await self._sidecar.save(draft.documents)
             if await tried.move(found.cell, head.to_json()):
-                await self.tidy(draft)
+                await self._tidy(draft, overtaken)
                 return made
+            overtaken += draft.sealed
             await tried.pause()
 
-    async def tidy(self, draft: Draft) -> None:
-        """Delete what the head needs no more."""
+    async def _tidy(self, draft: Draft, overtaken: list[Ref]) -> None:
+        """Delete what the head needs no more. What fails here is waste, and nothing else."""
+        try:
+            waste = [self.place.document(ref.name) for ref in overtaken]
+            await self._sidecar.drop([*waste, *await self._waste(draft)])
+        except DaprGrpcError as error:
+            _logger.warning("documents that are in use no more were left: %s", status(error))
+
+    async def _waste(self, draft: Draft) -> list[str]:
         doomed = [*draft.replaced, *await self.tree.beneath(draft.dropped)]
-        await self._sidecar.drop([self.place.document(ref.name) for ref in doomed])
+        lists = await self.tree.beneath(draft.lists)
+        for digest in await self.tree.names(lists):
+            await self._forget(self.place.written(digest), draft.life)
+        return [self.place.document(ref.name) for ref in [*doomed, *lists]]
+
+    async def _forget(self, key: str, life: str) -> None:
+        """Delete what is known of a write in this life of the log; a later one has its own."""
+        document = (await self._sidecar.find(key)).get(key)
+        if document is not None and unpacked(document.data)[0] == life:
+            await self._sidecar.delete(key, document.etag)
 
     async def _read(self, head: HeadDocument | None, window: Window, limit: int | None) -> Rows:
         if head is None:

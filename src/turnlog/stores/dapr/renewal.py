@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from grpc import RpcError
+from dapr.clients.exceptions import DaprGrpcError
 
 from turnlog.store import Log
 from turnlog.stores.dapr.cells import Cell
@@ -62,7 +62,7 @@ class Renewal:
             await self._sidecar.save({key: found[key].data for key in found})
         try:
             await self._sidecar.swap(place.head, document.data, document.etag)
-        except RpcError:
+        except DaprGrpcError:
             # Whoever was first has written it anew.
             if (await self._sidecar.find(place.head)).get(place.head) == document:
                 raise

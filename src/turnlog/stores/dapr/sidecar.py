@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
-from dapr.clients.exceptions import DaprInternalError
-from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
-from grpc import RpcError, StatusCode
+from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
+from dapr.clients.grpc._state import StateItem
+from dapr.proto import common_v1
 
 from turnlog.stores.dapr.clients import Calls
 
@@ -38,6 +38,14 @@ _ABREAST = 8
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
+_MEGABYTE = 1 << 20
+_FIRST_WRITE = common_v1.StateOptions.CONCURRENCY_FIRST_WRITE
+_LEVELS = {
+    DAPR_CONSISTENCY_EVENTUAL: common_v1.StateOptions.CONSISTENCY_EVENTUAL,
+    DAPR_CONSISTENCY_STRONG: common_v1.StateOptions.CONSISTENCY_STRONG,
+}
+
+
 class Document(NamedTuple):
     """A document as stored."""
 
@@ -61,9 +69,9 @@ class Sidecar:
         self.store_name = store_name
         self.consistency = consistency
         self.ttl = ttl
-        level = Consistency.strong if consistency == "strong" else Consistency.eventual
-        self._options = StateOptions(consistency=level)
-        self._first = StateOptions(consistency=level, concurrency=Concurrency.first_write)
+        level = _LEVELS[consistency]
+        self._options = common_v1.StateOptions(consistency=level)
+        self._first = common_v1.StateOptions(consistency=level, concurrency=_FIRST_WRITE)
 
     async def find(self, *keys: str) -> dict[str, Document]:
         """Those of the documents that exist. Tried again while the sidecar is away."""
@@ -81,9 +89,7 @@ class Sidecar:
 
     async def save(self, documents: Mapping[str, bytes]) -> None:
         """Write documents that nobody else writes; they outlive what points at them."""
-        metadata = self._kept(2)
-        proto = self._options.get_proto()
-        items = [StateItem(k, v, options=proto, metadata=metadata) for k, v in documents.items()]
+        items = [self._item(key, data, self._options, 2) for key, data in documents.items()]
         for part in _parts(items):
             await _patiently(partial(self._call, "save_bulk_state", states=part))
 
@@ -93,8 +99,7 @@ class Sidecar:
         lives: how often the ttl it is kept.
         Raises the client's error, from which it is not always clear whether it is written.
         """
-        proto = self._first.get_proto()
-        item = StateItem(key, data, etag=etag, options=proto, metadata=self._kept(lives))
+        item = self._item(key, data, self._first, lives, etag)
         await self._call("save_bulk_state", states=[item])
 
     async def drop(self, keys: Sequence[str]) -> None:
@@ -115,8 +120,8 @@ class Sidecar:
                 parallelism=_ABREAST,
                 states_metadata={"consistency": self.consistency},
             )
-        except RpcError as error:
-            if status(error) is not StatusCode.RESOURCE_EXHAUSTED or len(keys) == 1:
+        except DaprGrpcError as error:
+            if status(error) != "RESOURCE_EXHAUSTED" or len(keys) == 1:
                 raise
             # More than fits into one message of gRPC: half of it may.
             half = len(keys) // 2
@@ -129,8 +134,17 @@ class Sidecar:
     async def _call(self, verb: str, **arguments: Any) -> Any:
         return await self.calls.call(verb, store_name=self.store_name, **arguments)
 
-    def _kept(self, lives: int) -> dict[str, str]:
-        return {} if self.ttl is None else {"ttlInSeconds": str(lives * self.ttl)}
+    def _item(
+        self,
+        key: str,
+        data: bytes,
+        options: common_v1.StateOptions,
+        lives: int,
+        etag: str | None = None,
+    ) -> StateItem:
+        kept = {} if self.ttl is None else {"ttlInSeconds": str(lives * self.ttl)}
+        # The client says StateOptions and sends on what it is given, which gRPC must know.
+        return StateItem(key, data, etag, options, kept)  # type: ignore[arg-type]
 
 
 async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
@@ -138,22 +152,22 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     for pause in _PAUSES:
         try:
             return await call()
-        except RpcError as error:
+        except DaprGrpcError as error:
             if not is_passing(error):
                 raise
         await asyncio.sleep(pause)
     return await call()
 
 
-def status(error: RpcError) -> StatusCode | None:
-    """What the sidecar, or gRPC in its place, answered."""
-    code = getattr(error, "code", None)
-    return code() if callable(code) else None
+def status(error: DaprGrpcError) -> str:
+    """What the sidecar, or gRPC in its place, answered: the name of a status code of gRPC."""
+    name: str = error.code().name  # type: ignore[no-untyped-call]  # the client has it so
+    return name
 
 
-def is_passing(error: RpcError) -> bool:
+def is_passing(error: DaprGrpcError) -> bool:
     """Whether the sidecar may be there again soon."""
-    return status(error) in {StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}
+    return status(error) in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
 def _parts(items: list[StateItem]) -> list[list[StateItem]]:
@@ -167,6 +181,3 @@ def _parts(items: list[StateItem]) -> list[list[StateItem]]:
         parts[-1].append(item)
         size += len(item.value)
     return parts
-
-
-_MEGABYTE = 1 << 20

@@ -10,8 +10,8 @@ from turnlog.loops import Door, finished
 from turnlog.store import Cursor, Head, Log, Records, Store, check
 from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.adoption import Adoption
-from turnlog.stores.dapr.clients import AnyClient, Calls, Connected, Given
-from turnlog.stores.dapr.documents import HeadDocument, Rows, Window
+from turnlog.stores.dapr.clients import AnyClient, Calls, calls_by
+from turnlog.stores.dapr.documents import HeadDocument, Window
 from turnlog.stores.dapr.ground import LogGround
 from turnlog.stores.dapr.keys import digest, place_of, session_key
 from turnlog.stores.dapr.logfile import Change, Found, LogFile
@@ -40,10 +40,9 @@ class DaprStore(Store):
     neither transactions nor queries. `sessions` reads the head of every session.
 
     state_store_name: the name of the component.
-    client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`, which stays the caller's;
-        one of the latter is called on the event loop that uses it first.
-    address: where the sidecar listens for gRPC, instead of a client. Clients for it are
-        shared by all stores of one event loop, and closed with the last.
+    dapr_client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`, which stays the
+        caller's; one of the latter is called on the event loop that uses it first. Or
+        `at_address("localhost:50001")`, for clients that all stores of one event loop share.
     ttl: seconds that a session is kept after it was last written; None: for ever.
     consistency: "eventual" or "strong", which the component is asked for.
     """
@@ -51,15 +50,13 @@ class DaprStore(Store):
     def __init__(
         self,
         state_store_name: str,
+        dapr_client: AnyClient | Calls,
         *,
-        client: AnyClient | None = None,
-        address: str = "localhost:50001",
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,
     ) -> None:
         _check_options(ttl, consistency)
-        calls: Calls = Connected(address) if client is None else Given(client)
-        self._sidecar = Sidecar(calls, state_store_name, consistency, ttl)
+        self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl)
         self._roster = Roster(self._sidecar)
         self._renewal = Renewal(self._sidecar, self._roster)
         self._turns = Turns()
@@ -168,7 +165,7 @@ class DaprStore(Store):
         await self._adoption(main, self._file(main)).discard()
         known = await self._roster.forget(session)
         for name in () if known is None else known.logs:
-            await self._file(Log(session, name)).write(changes.bury)
+            await self._file(Log(session, name)).write(changes.clear)
 
     async def _delete_log(self, log: Log) -> None:
         file = self._file(log)

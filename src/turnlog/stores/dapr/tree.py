@@ -76,6 +76,12 @@ class Tree:
             level = [ref for ref in level if ref.depth]
         return found
 
+    async def names(self, lists: Sequence[Ref]) -> list[str]:
+        """What stands in leaves that hold names, as far as they are there."""
+        keys = [self.place.document(ref.name) for ref in lists if not ref.depth]
+        found = await self.sidecar.find(*keys)
+        return [name for document in found.values() for name in unpacked(document.data)]
+
     async def _opened(self, refs: Sequence[Ref]) -> list[Ref]:
         deep = [ref for ref in refs if ref.depth]
         inside = dict(zip(deep, await self.children(deep), strict=True))
@@ -88,10 +94,15 @@ class Draft:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.documents: dict[str, bytes] = {}
+        #: The same, as references.
+        self.sealed: list[Ref] = []
         #: Documents whose content went elsewhere.
         self.replaced: list[Ref] = []
         #: Documents that go with all that is beneath them.
         self.dropped: list[Ref] = []
+        #: The same, of lists of keys that are to be forgotten too, and of which life of the log.
+        self.lists: list[Ref] = []
+        self.life = ""
         # Names of its own for every try, so that a try that was lost harms nobody.
         self._word = secrets.token_hex(6)
         self._numbers = count()
@@ -162,6 +173,7 @@ class Draft:
     def _sealed(self, content: list[Any], depth: int, length: int, first: int, last: int) -> Ref:
         ref = Ref(f"{self._word}.{next(self._numbers)}", depth, length, first, last)
         self.documents[self.tree.place.document(ref.name)] = packed(content)
+        self.sealed.append(ref)
         return ref
 
 
