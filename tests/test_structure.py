@@ -43,6 +43,7 @@ ROOMS = {
     "orjson": {"items"},
     "sqlalchemy": {"stores.sqlalchemy", "sessions.sqlalchemy"},
     "redis": {"stores.redis"},
+    "dapr": {"stores.dapr"},
     "opentelemetry": {"layers.traced"},
     "typer": {"cli"},
     "rich": {"cli"},

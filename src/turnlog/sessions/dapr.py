@@ -32,8 +32,7 @@ class DaprSession(StoredSession):
     session_id: any string; every id is a conversation of its own. What the OpenAI Agents
         SDK stored under it is adopted on first touch.
     state_store_name: the name of the component.
-    dapr_client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`. It stays yours:
-        closing the session leaves it open.
+    dapr_client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`. It stays yours.
     ttl: seconds after its last write that the session is forgotten; None keeps it.
     consistency: "eventual" or "strong", which the component is asked for.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
@@ -97,9 +96,14 @@ class DaprSession(StoredSession):
         return True
 
     async def close(self) -> None:
-        """Let go of the sidecar. Closing twice is fine."""
-        self.closed = True
-        self._store.close()
+        """Let go of the sidecar. Closing twice is fine.
+
+        With a client that was handed in there is nothing to let go of, and the session goes
+        on working, as the SDK's does.
+        """
+        if not self._store.is_given:
+            self.closed = True
+            self._store.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -31,6 +31,9 @@ T = TypeVar("T")
 class Calls(Protocol):
     """A way to a sidecar."""
 
+    #: Whether the client belongs to the caller, who closes it.
+    is_given: bool
+
     async def call(self, verb: str, **arguments: Any) -> Any:
         """What the client's method of this name answers."""
         ...
@@ -49,6 +52,8 @@ class _Given:
 
     A client with an event loop of its own is called there, from whatever loop.
     """
+
+    is_given = True
 
     def __init__(self, client: AnyClient) -> None:
         self._client = client
@@ -75,6 +80,8 @@ class _Given:
 
 class _Connected:
     """Clients for one address, one for each event loop, shared with all who use it."""
+
+    is_given = False
 
     def __init__(self, address: str) -> None:
         self._held: Held[str, AsyncDaprClient] = _clients.held(address)
@@ -103,7 +110,7 @@ def at_address(address: str) -> Calls:
 
 def calls_by(client: AnyClient | Calls) -> Calls:
     """Calls by way of `client`, which stays the caller's."""
-    return client if isinstance(client, _Connected | _Given) else _Given(client)
+    return _Given(client) if isinstance(client, DaprClient | AsyncDaprClient) else client
 
 
 def _made(address: str) -> AsyncDaprClient:

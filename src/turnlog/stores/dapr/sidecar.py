@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
-from dapr.clients.grpc._state import StateItem
-from dapr.proto import common_v1
+from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
 
 from turnlog.stores.dapr.clients import Calls
 
@@ -39,11 +38,6 @@ _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 _MEGABYTE = 1 << 20
-_FIRST_WRITE = common_v1.StateOptions.CONCURRENCY_FIRST_WRITE
-_LEVELS = {
-    DAPR_CONSISTENCY_EVENTUAL: common_v1.StateOptions.CONSISTENCY_EVENTUAL,
-    DAPR_CONSISTENCY_STRONG: common_v1.StateOptions.CONSISTENCY_STRONG,
-}
 
 
 class Document(NamedTuple):
@@ -69,9 +63,9 @@ class Sidecar:
         self.store_name = store_name
         self.consistency = consistency
         self.ttl = ttl
-        level = _LEVELS[consistency]
-        self._options = common_v1.StateOptions(consistency=level)
-        self._first = common_v1.StateOptions(consistency=level, concurrency=_FIRST_WRITE)
+        level = Consistency[consistency]
+        self._any = StateOptions(level)
+        self._first = StateOptions(level, Concurrency.first_write)
 
     async def find(self, *keys: str) -> dict[str, Document]:
         """Those of the documents that exist. Tried again while the sidecar is away."""
@@ -89,7 +83,7 @@ class Sidecar:
 
     async def save(self, documents: Mapping[str, bytes]) -> None:
         """Write documents that nobody else writes; they outlive what points at them."""
-        items = [self._item(key, data, self._options, 2) for key, data in documents.items()]
+        items = [self._item(key, data, self._any, 2) for key, data in documents.items()]
         for part in _parts(items):
             await _patiently(partial(self._call, "save_bulk_state", states=part))
 
@@ -109,7 +103,7 @@ class Sidecar:
 
     async def delete(self, key: str, etag: str | None = None) -> None:
         """Delete one document; with an etag, if it still has it."""
-        options = self._options if etag is None else self._first
+        options = self._any if etag is None else self._first
         await self._call("delete_state", key=key, etag=etag, options=options)
 
     async def _found(self, keys: Sequence[str]) -> dict[str, Document]:
@@ -138,13 +132,14 @@ class Sidecar:
         self,
         key: str,
         data: bytes,
-        options: common_v1.StateOptions,
+        options: StateOptions,
         lives: int,
         etag: str | None = None,
     ) -> StateItem:
         kept = {} if self.ttl is None else {"ttlInSeconds": str(lives * self.ttl)}
-        # The client says StateOptions and sends on what it is given, which gRPC must know.
-        return StateItem(key, data, etag, options, kept)  # type: ignore[arg-type]
+        # The client hands these on to gRPC as they are.
+        proto = options.get_proto()  # type: ignore[no-untyped-call]  # the client has it so
+        return StateItem(key, data, etag, proto, kept)
 
 
 async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
@@ -161,7 +156,7 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 def status(error: DaprGrpcError) -> str:
     """What the sidecar, or gRPC in its place, answered: the name of a status code of gRPC."""
-    name: str = error.code().name  # type: ignore[no-untyped-call]  # the client has it so
+    name: str = error.code().name
     return name
 
 

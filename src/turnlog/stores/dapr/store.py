@@ -141,6 +141,11 @@ class DaprStore(Store):
         await self._door.close()
         await self._sidecar.calls.aclose()
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the client belongs to the caller."""
+        return self._sidecar.calls.is_given
+
     def close(self) -> None:
         """Let go of the sidecar without waiting."""
         self._door.is_closed = True
