@@ -23,13 +23,19 @@ from turnlog.testing import (
 from turnlog.testing.machine import SETTINGS
 
 
-@pytest.fixture
-def sidecar(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sidecar]:
-    """A stand-in for the real one; its component has no transactions."""
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Sidecar]:
     sidecar = Sidecar()
-    monkeypatch.setattr(dapr_settings, "DAPR_HTTP_PORT", sidecar.http_port)
     yield sidecar
     sidecar.close()
+
+
+@pytest.fixture
+def sidecar(standing: Sidecar, monkeypatch: pytest.MonkeyPatch) -> Sidecar:
+    """A stand-in for the real one; its component has no transactions, and is empty."""
+    standing.component.documents.clear()
+    monkeypatch.setattr(dapr_settings, "DAPR_HTTP_PORT", standing.http_port)
+    return standing
 
 
 @pytest.fixture
@@ -105,4 +111,4 @@ def test_dapr_agrees_with_memory(sidecar: Sidecar) -> None:
         sidecar.component.documents.clear()
         return DaprStore(STORE, at_address(sidecar.address))
 
-    stores_agree(left, right, settings=settings(SETTINGS, max_examples=25))
+    stores_agree(left, right, settings=settings(SETTINGS, max_examples=12))

@@ -50,14 +50,15 @@ class Calls(Protocol):
 class _Given:
     """A client that belongs to the caller, who closes it.
 
-    A client with an event loop of its own is called there, from whatever loop.
+    One for asyncio belongs to an event loop: the one that runs as it is handed in, else the
+    first that uses it. From other loops it is called there.
     """
 
     is_given = True
 
     def __init__(self, client: AnyClient) -> None:
         self._client = client
-        self._home: AbstractEventLoop | None = None
+        self._home = _running_loop()
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         method = getattr(self._client, verb)
@@ -115,6 +116,13 @@ def calls_by(client: AnyClient | Calls) -> Calls:
 
 def _made(address: str) -> AsyncDaprClient:
     return AsyncDaprClient(address=address)
+
+
+def _running_loop() -> AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 async def _closed(client: AsyncDaprClient) -> None:

@@ -41,7 +41,7 @@ class DaprStore(Store):
 
     state_store_name: the name of the component.
     dapr_client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`, which stays the
-        caller's; one of the latter is called on the event loop that uses it first. Or
+        caller's; one of the latter has to be made on the event loop where it is handed in. Or
         `at_address("localhost:50001")`, for clients that all stores of one event loop share.
     ttl: seconds that a session is kept after it was last written; None: for ever.
     consistency: "eventual" or "strong", which the component is asked for.
