@@ -194,8 +194,12 @@ def _abort(context: Any, status: str, text: str) -> None:
     context.abort(getattr(grpc.StatusCode, status), text)
 
 
+class HealthServer(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
 class Health(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the server's name
+    def do_GET(self) -> None:
         self.send_response(204 if self.path == "/v1.0/healthz/outbound" else 404)
         self.end_headers()
 
@@ -212,7 +216,7 @@ class Sidecar:
         self.plan: Plan = well
         self.port = 0
         self._server: Any = None
-        self._health = ThreadingHTTPServer(("127.0.0.1", 0), Health)
+        self._health = HealthServer(("127.0.0.1", 0), Health)
         self._thread = threading.Thread(target=self._health.serve_forever, args=(0.01,))
         self._thread.start()
         self.http_port = self._health.server_address[1]

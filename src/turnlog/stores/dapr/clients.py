@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from turnlog.loops import Held, Shared
+from turnlog.stores.dapr.turns import Turns
 
 try:
     from dapr.aio.clients import DaprClient as AsyncDaprClient
@@ -87,15 +88,20 @@ class _Connected:
     def __init__(self, address: str) -> None:
         self._held: Held[str, AsyncDaprClient] = _clients.held(address)
         self._met: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
+        self._turns = Turns()
 
     async def call(self, verb: str, **arguments: Any) -> Any:
-        here = asyncio.get_running_loop()
-        if here not in self._met:
-            # The client waits for its sidecar while it is made, which would halt the loop.
-            await asyncio.to_thread(DaprHealth.wait_for_sidecar)
-            self._met.add(here)
+        if asyncio.get_running_loop() not in self._met:
+            await self._meet()
         method: Callable[..., Awaitable[Any]] = getattr(self._held.here(), verb)
         return await method(**arguments)
+
+    async def _meet(self) -> None:
+        """Wait for the sidecar. The client does so while it is made, which halts the loop."""
+        async with self._turns.of("meeting"):
+            if asyncio.get_running_loop() not in self._met:
+                await asyncio.to_thread(DaprHealth.wait_for_sidecar)
+                self._met.add(asyncio.get_running_loop())
 
     async def aclose(self) -> None:
         await self._held.aclose()

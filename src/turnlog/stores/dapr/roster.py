@@ -10,7 +10,7 @@ from turnlog.store import Log
 from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.cells import Cell, Try
 from turnlog.stores.dapr.clock import now
-from turnlog.stores.dapr.documents import Rows, SessionDocument, Window
+from turnlog.stores.dapr.documents import SessionDocument, Window
 from turnlog.stores.dapr.keys import Place, session_key, shard_of, shards
 from turnlog.stores.dapr.logfile import LogFile
 from turnlog.stores.dapr.sidecar import Sidecar
@@ -84,12 +84,10 @@ class Roster:
 
     async def listed(self) -> list[str]:
         """The ids of all sessions, and perhaps some that are no more."""
-        rows = await asyncio.gather(*map(self._rows, shards()))
+        found = await self._sidecar.find(*(place.head for place in shards()))
+        parts = map(self._shard, shards())
+        rows = await asyncio.gather(*(part.read(part.seen(found), _ALL, None) for part in parts))
         return list({payload.decode(): None for part in rows for payload in part.payloads})
-
-    async def _rows(self, place: Place) -> Rows:
-        shard = self._shard(place)
-        return await shard.read(await shard.find(), _ALL, None)
 
     async def _list(self, session: str) -> int:
         shard = self._shard(shard_of(session))
