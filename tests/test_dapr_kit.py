@@ -11,7 +11,7 @@ from hypothesis import settings
 from dapr_sidecar import STORE, Sidecar
 from turnlog.sessions.dapr import DaprSession
 from turnlog.store import Store
-from turnlog.stores.dapr import DaprStore, at_address
+from turnlog.stores.dapr import DaprStore, at_address, changes, documents, tree
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
     ClosableSessionTests,
@@ -50,6 +50,14 @@ async def async_client(sidecar: Sidecar) -> AsyncIterator[AsyncDaprClient]:
         yield client
 
 
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents so small that a few records make a tree of them."""
+    monkeypatch.setattr(documents, "RECORDS", 2)
+    monkeypatch.setattr(changes, "RECORDS", 2)
+    monkeypatch.setattr(tree, "_FAN", 2)
+
+
 class TestByAddress(StoreTests):
     @pytest.fixture
     async def store(self, sidecar: Sidecar) -> AsyncIterator[Store]:
@@ -64,6 +72,7 @@ class TestByAddress(StoreTests):
             yield twin
 
 
+@pytest.mark.usefixtures("tiny")
 class TestOnBothClients(StoreTests):
     """One handle has the caller's client for asyncio, the other the one that blocks."""
 
@@ -103,6 +112,7 @@ class TestDaprSessionOnAClient(StoredSessionTests):
         return lambda session_id: DaprSession(session_id, STORE, async_client)
 
 
+@pytest.mark.usefixtures("tiny")
 def test_dapr_agrees_with_memory(sidecar: Sidecar) -> None:
     async def left() -> Store:
         return MemoryStore()
@@ -111,4 +121,4 @@ def test_dapr_agrees_with_memory(sidecar: Sidecar) -> None:
         sidecar.component.documents.clear()
         return DaprStore(STORE, at_address(sidecar.address))
 
-    stores_agree(left, right, settings=settings(SETTINGS, max_examples=12))
+    stores_agree(left, right, settings=settings(SETTINGS, max_examples=30))

@@ -162,6 +162,8 @@ class Draft:
 
     def take_back(self, ref: Ref) -> Rows | None:
         """The records of a leaf that this draft made, which then is not written."""
+        if ref.depth:
+            return None
         data = self.documents.pop(self.tree.place.document(ref.name), None)
         return None if data is None else Rows.of_json(unpacked(data))
 
