@@ -21,7 +21,7 @@ import grpc  # type: ignore[import-untyped, unused-ignore]  # its stubs are a pa
 from dapr.proto import api_service_v1, api_v1, common_v1
 from google.protobuf.empty_pb2 import Empty
 
-__all__ = ["Fault", "Sidecar"]
+__all__ = ["STORE", "Fault", "Sidecar", "well"]
 
 STORE = "statestore"
 _FIRST_WRITE = common_v1.StateOptions.CONCURRENCY_FIRST_WRITE
@@ -69,6 +69,13 @@ class Component:
     versions: int = 0
     bytes_written: int = 0
     verbs: Counter[str] = field(default_factory=Counter)
+
+    def clear(self) -> None:
+        with self.lock:
+            self.documents.clear()
+            self.verbs.clear()
+            self.bytes_written = 0
+            self.later = 0.0
 
     def find(self, key: str) -> Kept | None:
         kept = self.documents.get(key)

@@ -1,17 +1,16 @@
 """The store behind a Dapr sidecar keeps the contract, and so do its sessions."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from dapr.aio.clients import DaprClient as AsyncDaprClient
 from dapr.clients import DaprClient
-from dapr.conf import settings as dapr_settings
 from hypothesis import settings
 
 from dapr_sidecar import STORE, Sidecar
 from turnlog.sessions.dapr import DaprSession
 from turnlog.store import Store
-from turnlog.stores.dapr import DaprStore, at_address, changes, documents, tree
+from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
     ClosableSessionTests,
@@ -23,39 +22,7 @@ from turnlog.testing import (
 from turnlog.testing.machine import SETTINGS
 
 
-@pytest.fixture(scope="module")
-def standing() -> Iterator[Sidecar]:
-    sidecar = Sidecar()
-    yield sidecar
-    sidecar.close()
-
-
-@pytest.fixture
-def sidecar(standing: Sidecar, monkeypatch: pytest.MonkeyPatch) -> Sidecar:
-    """A stand-in for the real one; its component has no transactions, and is empty."""
-    standing.component.documents.clear()
-    monkeypatch.setattr(dapr_settings, "DAPR_HTTP_PORT", standing.http_port)
-    return standing
-
-
-@pytest.fixture
-def client(sidecar: Sidecar) -> Iterator[DaprClient]:
-    with DaprClient(sidecar.address) as client:
-        yield client
-
-
-@pytest.fixture
-async def async_client(sidecar: Sidecar) -> AsyncIterator[AsyncDaprClient]:
-    async with AsyncDaprClient(sidecar.address) as client:
-        yield client
-
-
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents so small that a few records make a tree of them."""
-    monkeypatch.setattr(documents, "RECORDS", 2)
-    monkeypatch.setattr(changes, "RECORDS", 2)
-    monkeypatch.setattr(tree, "_FAN", 2)
+pytest_plugins = ("dapr_fixtures",)
 
 
 class TestByAddress(StoreTests):
@@ -77,8 +44,8 @@ class TestOnBothClients(StoreTests):
     """One handle has the caller's client for asyncio, the other the one that blocks."""
 
     @pytest.fixture
-    async def store(self, client: DaprClient) -> AsyncIterator[Store]:
-        async with DaprStore(STORE, client) as store:
+    async def store(self, blocking_client: DaprClient) -> AsyncIterator[Store]:
+        async with DaprStore(STORE, blocking_client) as store:
             yield store
 
     @pytest.fixture
