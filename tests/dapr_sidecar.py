@@ -19,7 +19,9 @@ from typing import Any, TypeAlias
 
 import grpc  # type: ignore[import-untyped, unused-ignore]  # its stubs are a package of their own
 from dapr.proto import api_service_v1, api_v1, common_v1
-from google.protobuf.empty_pb2 import Empty
+from google.protobuf.empty_pb2 import (  # type: ignore[import-untyped, unused-ignore]  # as gRPC
+    Empty,
+)
 
 __all__ = ["STORE", "Fault", "Sidecar", "well"]
 
@@ -238,7 +240,8 @@ class Sidecar:
         self._pool = ThreadPoolExecutor(8)
         self._server = grpc.server(self._pool, options=[("grpc.so_reuseport", 0)])
         servicer = Servicer(self.component, self)
-        api_service_v1.add_DaprServicer_to_server(servicer, self._server)
+        add = api_service_v1.add_DaprServicer_to_server
+        add(servicer, self._server)  # type: ignore[no-untyped-call]  # made by a generator
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         self._server.start()
 

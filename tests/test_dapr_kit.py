@@ -21,7 +21,6 @@ from turnlog.testing import (
 )
 from turnlog.testing.machine import SETTINGS
 
-
 pytest_plugins = ("dapr_fixtures",)
 
 
