@@ -49,6 +49,7 @@ ROOMS = {
     "openai": {"agents.openai_client"},
     "pydantic": {"agents.validation"},
     "pydantic_core": {"agents.validation"},
+    "dapr": {"stores.dapr"},
     "opentelemetry": {"layers.traced"},
     "typer": {"cli"},
     "rich": {"cli"},

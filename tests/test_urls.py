@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from turnlog import Log, Store, open_store
+from turnlog.stores.dapr import DaprStore
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.redis import RedisStore
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
@@ -59,6 +60,7 @@ def test_memory(url: str) -> None:
         ("mysql+asyncmy://host/db", SQLAlchemyStore),
         ("mariadb://host/db", SQLAlchemyStore),
         ("sqlite+aiosqlite:///chat.db", SQLAlchemyStore),
+        ("dapr://localhost:50001/statestore?ttl=60&consistency=strong", DaprStore),
         ("redis://host:6379/0", RedisStore),
         ("rediss://:secret@host:6380/0?ttl=60&prefix=chats&ssl_cert_reqs=none", RedisStore),
         ("redis+cluster://host:6379?timeout=3", RedisStore),
@@ -111,6 +113,9 @@ async def test_an_async_sqlite_file(tmp_path: Path) -> None:
         ("redis://[user:hunter2@host/db", "names a host can't be read"),
         ("memory://somewhere", "nothing behind memory://"),
         ("sqlite://", "names no file"),
+        ("dapr://localhost:50001", "names sidecar and component"),
+        ("dapr://localhost:50001/a?consistency=soon", "consistency"),
+        ("dapr://localhost:50001/a?pool=1", "unknown option pool"),
         ("redis://:hunter2@host/0?ttl=soon", "ttl is a whole number"),
         ("redis://:hunter2@host/0?ttl=0", "ttl is 0"),
         ("postgresql://u:hunter2@host/db?messages_table=turnlog_x", "such names are reserved"),

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from turnlog.session import StoredSession as StoredSession
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
+    from turnlog.sessions.dapr import DaprSession as DaprSession
     from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.settings import SessionSettings as SessionSettings
@@ -93,6 +94,7 @@ _NAMES_BY_HOME = {
     "turnlog.merge": "SessionInputCallback",
     "turnlog.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
+    "turnlog.sessions.dapr": "DaprSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.settings": "SessionSettings",

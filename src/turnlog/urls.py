@@ -25,11 +25,13 @@ def open_store(url: str, **defaults: str) -> Store:
         mysql://user:password@host/database                (through asyncmy; mariadb:// too)
         sqlite+aiosqlite:///file.db, and whatever else SQLAlchemy has an async driver for
         redis://host:6379/0      rediss://host:6380/0      redis+cluster://host:6379
+        dapr://host:50001/store  (the sidecar's gRPC port, and the name of the component)
 
     Each takes `?timeout=SECONDS`, how long a lock, or a server that can't be reached, is
-    waited for; SQL databases have their driver's own. Redis takes `?prefix=TEXT` and
-    `?ttl=SECONDS`, SQL databases `?sessions_table=NAME` and `?messages_table=NAME`. All
-    other options of a server's URL are its driver's.
+    waited for; SQL databases and Dapr have their driver's own. Redis takes `?prefix=TEXT`
+    and `?ttl=SECONDS`, Dapr `?ttl=SECONDS` and `?consistency=strong`, SQL databases
+    `?sessions_table=NAME` and `?messages_table=NAME`. All other options of a database's URL
+    are its driver's.
 
     defaults: options that the URL may override.
 
@@ -97,6 +99,25 @@ def _redis(parts: SplitResult, options: Options) -> Store:
     )
 
 
+def _dapr(parts: SplitResult, options: Options) -> Store:
+    from turnlog.stores.dapr import DaprStore, at_address  # noqa: PLC0415 - see _redis
+
+    name = unquote(parts.path.strip("/"))
+    if not parts.netloc or not name or "/" in name:
+        raise ValueError(
+            "a Dapr URL names sidecar and component: dapr://localhost:50001/statestore"
+        )
+    options.pop("timeout", None)
+    _refuse_unknown(options, "ttl", "consistency")
+    ttl = options.get("ttl")
+    return DaprStore(
+        name,
+        at_address(parts.netloc),
+        ttl=None if ttl is None else _whole(ttl),
+        consistency=options.get("consistency", "eventual"),  # type: ignore[arg-type] # it checks
+    )
+
+
 def _sql(parts: SplitResult, options: Options) -> Store:
     from turnlog.stores.sqlalchemy import (  # noqa: PLC0415 - see _redis
         SQLAlchemyStore,
@@ -154,6 +175,7 @@ _OPENERS: dict[str, Opener] = {
     "mariadb": _sql,
     "mariadb+asyncmy": _sql,
     "sqlite+aiosqlite": _sql,
+    "dapr": _dapr,
     "redis": _redis,
     "rediss": _redis,
     "redis+cluster": _redis,

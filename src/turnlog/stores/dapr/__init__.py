@@ -1,0 +1,17 @@
+"""Logs in a state store component of Dapr."""
+
+from turnlog.stores.dapr.clients import at_address
+from turnlog.stores.dapr.sidecar import (
+    DAPR_CONSISTENCY_EVENTUAL,
+    DAPR_CONSISTENCY_STRONG,
+    ConsistencyLevel,
+)
+from turnlog.stores.dapr.store import DaprStore
+
+__all__ = [
+    "DAPR_CONSISTENCY_EVENTUAL",
+    "DAPR_CONSISTENCY_STRONG",
+    "ConsistencyLevel",
+    "DaprStore",
+    "at_address",
+]

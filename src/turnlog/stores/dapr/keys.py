@@ -1,0 +1,73 @@
+"""The keys of documents.
+
+All begin with ``turnlog:`` and none ends in ``:messages`` or ``:metadata``, as the keys of
+the OpenAI Agents SDK do. They are lower case ASCII without ``||``, which Dapr keeps for
+itself, and short: some components compare keys without case, some end them at 255.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from typing import NamedTuple
+
+from turnlog.store import Log
+
+__all__ = ["SHARDS", "Place", "digest", "place_of", "session_key", "shard_of", "shards"]
+
+#: Over how many logs the directory of sessions is spread.
+SHARDS = 16
+
+_PLAIN = frozenset((string.ascii_lowercase + string.digits + "_-.").encode())
+_LONGEST = 64
+
+
+class Place(NamedTuple):
+    """Where the documents of one log are."""
+
+    prefix: str
+
+    @property
+    def head(self) -> str:
+        """The key of the head."""
+        return f"{self.prefix}:head"
+
+    def document(self, name: str) -> str:
+        """The key of the sealed document of this name."""
+        return f"{self.prefix}:d{name}"
+
+    def written(self, digest: str) -> str:
+        """The key of what is known of the write with this key."""
+        return f"{self.prefix}:k{digest}"
+
+
+def place_of(log: Log) -> Place:
+    """Where the documents of `log` are."""
+    return Place(f"turnlog:{_escaped(log.session)}:{_escaped(log.name)}")
+
+
+def session_key(session: str) -> str:
+    """The key of the document that names the logs of `session`."""
+    return f"turnlog:{_escaped(session)}:logs"
+
+
+def shard_of(session: str) -> Place:
+    """The part of the directory that lists `session`."""
+    return shards()[int(digest(session), 16) % SHARDS]
+
+
+def shards() -> list[Place]:
+    """All parts of the directory."""
+    return [Place(f"turnlog:~sessions:{n}") for n in range(SHARDS)]
+
+
+def digest(text: str) -> str:
+    """32 characters that stand for `text`."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _escaped(text: str) -> str:
+    plain = "".join(chr(b) if b in _PLAIN else f"%{b:02x}" for b in text.encode())
+    if len(plain) <= _LONGEST:
+        return plain
+    return f"{plain[: _LONGEST // 2]}~{digest(text)}"
