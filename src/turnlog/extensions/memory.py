@@ -1,16 +1,16 @@
-"""The names that users of the OpenAI Agents SDK import from `agents.extensions.memory`."""
+"""The names that users of the OpenAI Agents SDK import from `agents.extensions.memory`.
+
+Each is loaded when it is asked for: most need an extra.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import turnlog
-
 if TYPE_CHECKING:
-    pass
-
-_NAMES = ("AsyncSQLiteSession", "RedisSession", "SQLAlchemySession")
+    from turnlog import AsyncSQLiteSession, DaprSession, RedisSession, SQLAlchemySession
+    from turnlog.sessions.dapr import DAPR_CONSISTENCY_EVENTUAL, DAPR_CONSISTENCY_STRONG
 
 __all__ = [
     "DAPR_CONSISTENCY_EVENTUAL",
@@ -25,6 +25,5 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name.startswith("DAPR_"):
-        return getattr(import_module("turnlog.sessions.dapr"), name)
-    return getattr(turnlog, name)
+    home = "turnlog.sessions.dapr" if name.startswith("DAPR_") else "turnlog"
+    return getattr(import_module(home), name)
