@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from bench import redis_workloads, sql_workloads, sqlite_workloads
+from bench import redis_workloads, run_workloads, sql_workloads, sqlite_workloads
 from bench.harness import Workload, measure, report
 
 # The servers are the tests' own.
@@ -46,7 +46,7 @@ def main() -> None:
 def _workloads(only: str, servers: ExitStack) -> Iterator[Workload]:
     """Those whose name holds `only`; a server is started when the first needs it."""
     if not only.startswith(("postgresql", "redis")):
-        yield from _named(only, sqlite_workloads.workloads())
+        yield from _named(only, [*sqlite_workloads.workloads(), *run_workloads.workloads()])
     if "postgresql".startswith(only[:10]):
         url = servers.enter_context(PostgresServer()).url()
         yield from _named(only, sql_workloads.workloads(url))

@@ -95,6 +95,15 @@ async def test_a_session_that_was_cleared_is_not_adopted_later(client: Redis) ->
     assert await theirs(client).get_items() == []
 
 
+async def test_a_client_that_was_handed_in_stays_the_callers(client: Redis) -> None:
+    session = RedisSession("a", client)
+    await session.add_items(ITEMS)
+    await session.close()
+    await session.add_items(ITEMS)
+    assert await session.get_items() == ITEMS * 2
+    assert await client.ping()
+
+
 # Expiry
 
 

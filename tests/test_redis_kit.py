@@ -17,6 +17,7 @@ from turnlog.testing import (
     ClosableSessionTests,
     MakeSession,
     MakeStore,
+    StoredSessionTests,
     StoreTests,
     stores_agree,
 )
@@ -78,7 +79,7 @@ class TestRedisSession(ClosableSessionTests):
             await session.store.aclose()
 
 
-class TestOnAClientThatDecodes(ClosableSessionTests):
+class TestOnAClientThatDecodes(StoredSessionTests):
     """A client that was handed in, with a single connection."""
 
     negative_limit_shows_all = False
@@ -90,7 +91,7 @@ class TestOnAClientThatDecodes(ClosableSessionTests):
         await client.aclose()
 
 
-class TestOnAClusterClientThatDecodes(ClosableSessionTests):
+class TestOnAClusterClientThatDecodes(StoredSessionTests):
     negative_limit_shows_all = False
 
     @pytest.fixture

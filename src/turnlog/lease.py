@@ -64,6 +64,7 @@ class Lease:
         self._position = 0  # of the claim by which it is held; 0 when it isn't
         self._until = 0.0  # by time.monotonic
         self._watch = _Watch()
+        self._has_looked = False
         self._alarm: asyncio.TimerHandle | None = None
         self._renewal: asyncio.Task[None] | None = None
 
@@ -77,13 +78,17 @@ class Lease:
 
         Returns None, or the `holder` of the lease that is in the way.
         """
-        found = await self._newest()
-        if found is not None and not self._watch.has_expired(found):
-            return found.holder
+        expired = 0
+        # It is mostly free: so the first look comes when that turns out to be wrong.
+        if self._has_looked:
+            found = await self._newest()
+            if found is not None and not self._watch.has_expired(found):
+                return found.holder
+            expired = found.position if found else 0
         try:
-            await self._claim(found.position if found else 0)
+            await self._claim(expired)
         except Conflict:
-            return await self._holder()  # somebody was quicker
+            return await self._in_the_way()
         except BaseException:
             # It may have been taken, and nobody is left to hold it. If this fails as well,
             # the lease ends by itself, and the first error is the one to tell.
@@ -93,6 +98,13 @@ class Lease:
         self._is_open = True
         self._wind()
         return None
+
+    async def _in_the_way(self) -> str | None:
+        """Who has the lease that was believed to be free."""
+        if self._has_looked:
+            return await self._holder()  # somebody was quicker
+        self._has_looked = True
+        return await self.take()
 
     async def pause(self) -> None:
         """Let some time pass before the next try: little at first, then more."""

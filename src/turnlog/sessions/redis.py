@@ -8,12 +8,12 @@ from turnlog.errors import StoreClosed
 from turnlog.items import TResponseInputItem
 from turnlog.session import StoredSession
 from turnlog.settings import SettingsLike
-from turnlog.stores.redis import RedisStore, at_url
+from turnlog.stores.redis import Clients, RedisStore, at_url
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from turnlog.stores.redis.clients import Client, Clients
+    from turnlog.stores.redis.clients import Client
 
 __all__ = ["RedisSession"]
 
@@ -44,6 +44,7 @@ class RedisSession(StoredSession):
     ) -> None:
         if session_settings is not None and settings is not None:
             raise TypeError("session_settings and settings are one thing: give either")
+        self._owns_client = isinstance(redis_client, Clients)
         self._store = RedisStore(redis_client, key_prefix=key_prefix, ttl=ttl)
         super().__init__(session_id, self._store, session_settings=session_settings or settings)
 
@@ -82,6 +83,11 @@ class RedisSession(StoredSession):
             return False
 
     async def close(self) -> None:
-        """Let go of the server. Closing twice is fine."""
-        self.closed = True
-        self._store.close()
+        """Let go of the server. Closing twice is fine.
+
+        With a client that was handed in there is nothing to let go of: the session goes on
+        working, as the SDK's does.
+        """
+        if self._owns_client:
+            self.closed = True
+            self._store.close()

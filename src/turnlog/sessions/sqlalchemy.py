@@ -91,6 +91,11 @@ class SQLAlchemySession(StoredSession):
         return self._store.engine
 
     async def close(self) -> None:
-        """Let go of the database. Closing twice is fine."""
-        self.closed = True
-        self._store.close()
+        """Let go of the database. Closing twice is fine.
+
+        With an engine that was handed in there is nothing to let go of: the session goes on
+        working, as the SDK's does.
+        """
+        if self._owns_engine:
+            self.closed = True
+            self._store.close()

@@ -5,7 +5,7 @@ store ── scripts ──▶ client (the caller's, or shared by address and lo
 """
 
 try:
-    from turnlog.stores.redis.clients import at_url
+    from turnlog.stores.redis.clients import Clients, at_url
     from turnlog.stores.redis.store import RedisStore
 except ModuleNotFoundError as error:
     if error.name != "redis":
@@ -14,4 +14,4 @@ except ModuleNotFoundError as error:
         "this store needs redis: pip install 'turnlog[redis]'", name="redis"
     ) from error
 
-__all__ = ["RedisStore", "at_url"]
+__all__ = ["Clients", "RedisStore", "at_url"]
