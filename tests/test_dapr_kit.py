@@ -87,4 +87,4 @@ def test_dapr_agrees_with_memory(sidecar: Sidecar) -> None:
         sidecar.component.documents.clear()
         return DaprStore(STORE, at_address(sidecar.address))
 
-    stores_agree(left, right, settings=settings(SETTINGS, max_examples=30))
+    stores_agree(left, right, settings=settings(SETTINGS, max_examples=15))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from turnlog.stores.dapr.clients import AnyClient, Calls
+    from turnlog.stores.dapr.clients import AnyClient, Connected
 
 __all__ = ["DAPR_CONSISTENCY_EVENTUAL", "DAPR_CONSISTENCY_STRONG", "DaprSession"]
 
@@ -42,7 +42,7 @@ class DaprSession(StoredSession):
         self,
         session_id: str,
         state_store_name: str,
-        dapr_client: AnyClient | Calls,
+        dapr_client: AnyClient | Connected,
         *,
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,

@@ -48,6 +48,7 @@ class SQLAlchemySession(StoredSession):
         ensure_ascii: bool = True,  # noqa: ARG002 - see the docstring
     ) -> None:
         tables = Tables(sessions_table, messages_table)
+        self._owns_engine = isinstance(engine, Engines)
         self._store = SQLAlchemyStore(engine, tables=tables, create_tables=create_tables)
         if session_settings is not None and settings is not None:
             raise TypeError("session_settings and settings are one thing: give either")

@@ -7,7 +7,7 @@ import inspect
 import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 from turnlog.loops import Held, Shared
 from turnlog.stores.dapr.turns import Turns
@@ -21,12 +21,10 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError("Dapr needs its client: pip install 'turnlog[dapr]'", name="dapr") from error
 
-__all__ = ["AnyClient", "Calls", "at_address", "calls_by"]
+__all__ = ["AnyClient", "Calls", "Connected", "at_address", "calls_by"]
 
 #: Either of the clients that the `dapr` package has.
 AnyClient: TypeAlias = DaprClient | AsyncDaprClient
-
-T = TypeVar("T")
 
 
 class Calls(Protocol):
@@ -80,7 +78,7 @@ class _Given:
         """Nothing: the client is the caller's."""
 
 
-class _Connected:
+class Connected:
     """Clients for one address, one for each event loop, shared with all who use it."""
 
     is_given = False
@@ -110,14 +108,14 @@ class _Connected:
         self._held.let_go()
 
 
-def at_address(address: str) -> Calls:
+def at_address(address: str) -> Connected:
     """Clients for the sidecar at this address, shared by all who give the same."""
-    return _Connected(address)
+    return Connected(address)
 
 
-def calls_by(client: AnyClient | Calls) -> Calls:
+def calls_by(client: AnyClient | Connected) -> Calls:
     """Calls by way of `client`, which stays the caller's."""
-    return _Given(client) if isinstance(client, DaprClient | AsyncDaprClient) else client
+    return client if isinstance(client, Connected) else _Given(client)
 
 
 def _made(address: str) -> AsyncDaprClient:

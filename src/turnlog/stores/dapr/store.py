@@ -10,7 +10,7 @@ from turnlog.loops import Door, finished
 from turnlog.store import Cursor, Head, Log, Records, Store, check
 from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.adoption import Adoption
-from turnlog.stores.dapr.clients import AnyClient, Calls, calls_by
+from turnlog.stores.dapr.clients import AnyClient, Connected, calls_by
 from turnlog.stores.dapr.documents import HeadDocument, Window
 from turnlog.stores.dapr.ground import LogGround
 from turnlog.stores.dapr.keys import digest, place_of, session_key
@@ -50,7 +50,7 @@ class DaprStore(Store):
     def __init__(
         self,
         state_store_name: str,
-        dapr_client: AnyClient | Calls,
+        dapr_client: AnyClient | Connected,
         *,
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,
