@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from turnlog.agents.model import ItemDone, ModelEvent, ResponseDone
 from turnlog.items import Item
 from turnlog.repair import repair
 from turnlog.stores.memory import MemoryStore
+from turnlog.stores.redis import RedisStore
+from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import Failing, Failure
 
@@ -75,11 +78,26 @@ class Script:
         yield ResponseDone(response)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "redis"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "a.db")
-    async with made as store:
+    async with _made(request, tmp_path) as store:
         yield store
+
+
+_numbers = count(1)
+
+
+def _made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A fresh store of the kind that is asked for."""
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "sqlite":
+        return SQLiteStore(tmp_path / "a.db")
+    url = request.getfixturevalue(request.param).url
+    number = next(_numbers)
+    if request.param == "redis":
+        return RedisStore.from_url(url, key_prefix=f"runs-{number}")
+    return SQLAlchemyStore.from_url(url(), tables=Tables(f"runs_{number}", f"items_{number}"))
 
 
 @pytest.fixture
