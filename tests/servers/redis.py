@@ -59,10 +59,13 @@ class RedisServer(Server):
 
 
 class RedisCluster:
-    """Six nodes: three masters, each with a replica that takes over when it dies."""
+    """Six nodes: three masters, each with a replica that takes over when it dies.
 
-    def __init__(self) -> None:
-        options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
+    patience: milliseconds that a master may be away before that.
+    """
+
+    def __init__(self, patience: int = 2000) -> None:
+        options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(patience)]
         # A replica that lags takes over all the same: there is no other.
         options += ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]
         self.nodes = [

@@ -33,9 +33,10 @@ _PASSING = (
     ReadOnlyError,
     TryAgainError,
     OSError,
-    # What the driver's Cluster client comes to when one task closes a connection that
-    # another is about to write to. Nothing was sent then.
+    # What the driver comes to when it writes to a connection that was closed meanwhile, by
+    # another task or by the server. Nothing was sent then. The second is asyncio's own.
     AttributeError,
+    TypeError,
 )
 
 

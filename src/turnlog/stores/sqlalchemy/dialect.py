@@ -71,6 +71,8 @@ class Dialect(ABC):
     #: Whether `append`, `remove` and `annotate` are single statements, so that they
     #: need no transaction around them.
     single: bool = False
+    #: Whether a reader keeps all writers waiting.
+    locks_all = False
     #: How many characters a session id, a log name and a key may have; None for any.
     longest: tuple[int | None, int | None, int | None] = (None, None, None)
     #: Whether text can hold NUL.

@@ -180,7 +180,9 @@ class SQLAlchemyStore(Store):
 
     async def _read(self, job: Callable[[Connection], T]) -> T:
         with self._door:
-            return await self._run(job, single=True, again=_always)
+            work = self._run(job, single=True, again=_always)
+            # A connection to SQLite that is given up in mid-read keeps its lock for a while.
+            return await (finished(work) if self._dialect.locks_all else work)
 
     async def _write(
         self, job: Callable[[Connection], T], *, again: Again, single: bool = True

@@ -165,6 +165,7 @@ class SQLite(_Transactional):
     # The SDK's times have no fraction: padding makes all of them comparable as text.
     changed = "substr(coalesce(s.updated_at, s.created_at, '') || '.000000', 1, 26)"
     lock_row = ""
+    locks_all = True
 
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
