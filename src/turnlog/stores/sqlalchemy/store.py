@@ -15,9 +15,10 @@ from turnlog.loops import Door, finished
 from turnlog.store import Cursor, Head, Log, Records, Store, check
 from turnlog.stores.sqlalchemy.dialect import Dialect, span
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
+from turnlog.stores.sqlalchemy.mysql import MySQL
 from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
 from turnlog.stores.sqlalchemy.retrying import Again, is_missing_table, patiently
-from turnlog.stores.sqlalchemy.transactional import MySQL, SQLite
+from turnlog.stores.sqlalchemy.sqlite import SQLite
 from turnlog.tables import Tables
 
 __all__ = ["SQLAlchemyStore"]
