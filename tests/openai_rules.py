@@ -157,7 +157,7 @@ def _check_message(item: Item, param: str) -> None:
 
 
 def _check_following(reasoning: Item, rest: list[Item]) -> None:
-    made = {"reasoning", "message", *_CALLS}
+    made = {"reasoning", "message", "mcp_approval_request", *_CALLS}
     following = rest[0] if rest else {"type": "nothing"}
     kind = following.get("type", "message")
     if (kind not in made and not kind.endswith("_call")) or following.get(

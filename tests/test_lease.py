@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from turnlog import LeaseLost, Log, SessionBusy, Store, StoredSession
-from turnlog.lease import Lease, Policy, lease_log
+from turnlog.lease import Lease, Policy
 from turnlog.policies import turn_taken
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
@@ -79,14 +79,14 @@ class TestLease:
             await lease.take()
             await lease.renew()
             await lease.give_back()
-        assert await store.read(lease_log(LOG)) == []
+        assert await store.read(LOG.beside("lease")) == []
 
     async def test_it_never_grows(self, store: Store) -> None:
         lease = Lease(store, LOG)
         await lease.take()
         for _ in range(5):
             await lease.renew()
-            assert len(await store.read(lease_log(LOG))) == 1
+            assert len(await store.read(LOG.beside("lease"))) == 1
         await lease.give_back()
 
     async def test_it_is_renewed_while_its_holder_lives(self, store: Store) -> None:
@@ -127,7 +127,7 @@ class TestLease:
         await thief.give_back()
 
     async def test_a_claim_that_cannot_be_read_ends_too(self, store: Store) -> None:
-        await store.append(lease_log(LOG), [b"\xff{}"])
+        await store.append(LOG.beside("lease"), [b"\xff{}"])
         lease = Lease(store, LOG, seconds=SHORT)
         async with asyncio.timeout(5):
             while await lease.take() is not None:
@@ -138,7 +138,7 @@ class TestLease:
         bad = Failing(store, first_calls_of("append", Failure(OSError("lost"), happened=True)))
         with pytest.raises(OSError, match="lost"):
             await Lease(bad, LOG).take()
-        assert await store.read(lease_log(LOG)) == []
+        assert await store.read(LOG.beside("lease")) == []
 
     async def test_a_renewal_whose_answer_is_lost_counts(self, store: Store) -> None:
         bad = Failing(store)
@@ -149,7 +149,7 @@ class TestLease:
             await lease.renew()
         await lease.renew()
         await lease.give_back()
-        assert await store.read(lease_log(LOG)) == []
+        assert await store.read(LOG.beside("lease")) == []
 
     async def test_a_renewal_that_fails_is_tried_again(
         self, store: Store, caplog: pytest.LogCaptureFixture
@@ -173,7 +173,7 @@ class TestLease:
             await asyncio.wait([task])
             if not task.cancelled():
                 break
-            assert await store.read(lease_log(LOG)) == []
+            assert await store.read(LOG.beside("lease")) == []
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
     async def test_it_lasts_for_some_time(self, store: Store, seconds: float) -> None:
@@ -314,7 +314,7 @@ class TestFence:
             with pytest.raises(SessionBusy):
                 await apart(_run_rejecting(session))
         assert await session.get_items() == [{"n": 5}]
-        assert await session.store.read(lease_log(LOG)) == []
+        assert await session.store.read(LOG.beside("lease")) == []
 
     async def test_many_tools_write_at_once(self, session: StoredSession) -> None:
         async with turn_taken(session):

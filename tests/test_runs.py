@@ -108,7 +108,7 @@ def session(store: Store) -> StoredSession:
 Way = Callable[..., Any]
 
 
-async def _streamed(*args: Any, **options: Any) -> Any:
+async def streamed(*args: Any, **options: Any) -> Any:
     result = Runner.run_streamed(*args, **options)
     async for _ in result:
         pass
@@ -117,7 +117,7 @@ async def _streamed(*args: Any, **options: Any) -> Any:
 
 @pytest.fixture(params=["run", "run_streamed"])
 def way(request: pytest.FixtureRequest) -> Way:
-    return Runner.run if request.param == "run" else _streamed
+    return Runner.run if request.param == "run" else streamed
 
 
 @function_tool

@@ -24,7 +24,7 @@ from turnlog.items import decode, encode
 from turnlog.loops import finished
 from turnlog.store import Log, Record, Store
 
-__all__ = ["LEASE_SECONDS", "Lease", "Policy", "lease_log"]
+__all__ = ["LEASE_SECONDS", "Lease", "Policy"]
 
 #: What a run does when another one is under way on its session: wait for its end, raise
 #: `SessionBusy`, go on with a copy of the conversation, or take no notice.
@@ -37,11 +37,6 @@ LEASE_SECONDS = 30.0
 _SOON, _LATER = 0.005, 0.1
 
 _logger = logging.getLogger(__name__)
-
-
-def lease_log(log: Log) -> Log:
-    """The log that holds the lease on `log`."""
-    return Log(log.session, ":lease" if log.name == "main" else f":lease@{log.name}")
 
 
 class Lease:
@@ -58,7 +53,7 @@ class Lease:
         self.holder = uuid4().hex
         self._store = store
         self._guarded = log
-        self._log = lease_log(log)
+        self._log = log.beside("lease")
         self._seconds = seconds
         self._is_open = False
         self._position = 0  # of the claim by which it is held; 0 when it isn't

@@ -10,11 +10,12 @@ from typing import Protocol, TypeVar, get_args
 from uuid import uuid4
 
 from turnlog.errors import SessionBusy, StoreClosed
-from turnlog.items import Item, decode_all, encode
+from turnlog.items import decode_all, encode
 from turnlog.lease import LEASE_SECONDS, Lease, Policy
 from turnlog.loops import finished
 from turnlog.open_turn import OpenTurn, is_held_here, opened
-from turnlog.store import Log, Records, Store
+from turnlog.store import Log, Store
+from turnlog.turns import settled
 
 __all__ = ["check_policy", "turn_taken"]
 
@@ -94,23 +95,10 @@ async def _on_a_new_branch(session: S) -> S:
     source = Log(session.session_id, session.branch)
     target = Log(session.session_id, f"run-{uuid4().hex[:12]}")
     records = await session.store.read(source)
-    settled = _settled(records)
-    await session.store.append(target, settled.payloads, expect=0)
-    origin = {"branch": source.name, "position": settled.positions[-1] if settled else 0}
+    kept = records[: settled(decode_all(records.payloads))]
+    await session.store.append(target, kept.payloads, expect=0)
+    origin = {"branch": source.name, "position": kept.positions[-1] if kept else 0}
     await session.store.annotate(target, encode({"forked_from": origin}))
     fork = copy.copy(session)
     fork.branch = target.name
     return fork
-
-
-def _settled(records: Records) -> Records:
-    """Without the last turn, unless the model's last word in it has been said."""
-    items = decode_all(records.payloads)
-    if not items or _is_by(items[-1], "assistant"):
-        return records
-    questions = [place for place, item in enumerate(items) if _is_by(item, "user")]
-    return records[: questions[-1]] if questions else records
-
-
-def _is_by(item: Item | None, role: str) -> bool:
-    return item is not None and item.get("role") == role

@@ -1,20 +1,25 @@
-"""What a run is shown of a session, any session, also one whose `get_items` knows no `limit`."""
+"""What is shown of a session, any session, also one whose `get_items` knows no `limit`."""
 
 from __future__ import annotations
 
-import inspect
-from typing import NamedTuple
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 from turnlog.conversation import Session
 from turnlog.items import Item
 from turnlog.merge import Merged, SessionInputCallback, merge
-from turnlog.repair import from_a_user_message, repair
+from turnlog.repair import repair
 from turnlog.settings import SessionSettings, SettingsLike
+from turnlog.tail import Tail, tail_of
+from turnlog.tokens import estimated_tokens, token_counter
+from turnlog.turns import is_answer, is_question, turn_starts
+from turnlog.windows import Window
 
-__all__ = ["recall"]
+__all__ = ["Past", "recall"]
 
-# How many items are looked at first to find where the last turn begins; most are shorter.
-_TURN = 32
+# How many items a turn has, at a guess.
+_TURN = 4
 
 
 async def recall(
@@ -35,108 +40,104 @@ async def recall(
     settings: override the session's own.
     callback: merges history and new input; without one, the new input follows the history.
     """
-    past = _Past(session, settings)
-    await past.read()
-    turn = await past.unanswered(new)
-    if turn is None:
-        merged = await merge(past.shown(past.items), new, callback)
+    own = SessionSettings.of(getattr(session, "session_settings", None))
+    past = await Past.of(tail_of(session), own.resolve(settings))
+    history = await past.shown()
+    begun = await past.begun(new)
+    if begun is None:
+        merged = await merge(history, new, callback)
         # A callback may have stored the new input in words of its own.
-        turn = await past.unanswered(merged.fresh)
-        if turn is None:
+        begun = await past.begun(merged.fresh)
+        if begun is None:
+            await past.mark()
             return merged
-    merged = await merge(past.shown(turn.before), new, callback)
-    return Merged(repair([*merged.shown, *turn.since]), [])
+    merged = await merge(await past.shown(without=begun.length), new, callback)
+    await past.mark()
+    return Merged(repair([*merged.shown, *begun.since]), [])
 
 
-class _Unanswered(NamedTuple):
+class Begun(NamedTuple):
     """A turn that was begun and has no answer."""
 
-    #: The past before it, as much as the settings allow.
-    before: list[Item]
+    #: How many items it has.
+    length: int
     #: What came after its input: calls, outputs.
     since: list[Item]
 
 
-class _Past:
-    """What the settings show of a session."""
+class Past:
+    """A conversation through a window, read as far as that takes."""
 
-    def __init__(self, session: Session, settings: SettingsLike) -> None:
-        own = getattr(session, "session_settings", None)
-        self._session = session
-        self._limit = SessionSettings.of(own).resolve(settings).limit
-        self.items: list[Item] = []
+    def __init__(self, tail: Tail, window: Window) -> None:
+        self._tail = tail
+        self._window = window
+        self._first: tuple[int, int] | None = None  # the first turn shown: its place, its number
 
-    async def read(self) -> None:
-        """Find `items`."""
-        self.items = await _newest(self._session, self._limit)
+    @classmethod
+    async def of(cls, tail: Tail, settings: SessionSettings) -> Self:
+        """The past that `settings` show."""
+        count = settings.token_counter or estimated_tokens
+        if settings.max_tokens is not None and settings.token_counter is None:
+            count = await asyncio.to_thread(token_counter)  # it may have to load a table
+        return cls(tail, settings.window(count))
 
-    def shown(self, items: list[Item]) -> list[Item]:
-        """`items` as a model accepts them; a window begins at a user's message."""
-        whole = self._limit is None or self._limit < 0
-        return repair(items if whole else from_a_user_message(items))
+    async def shown(self, *, without: int = 0) -> list[Item]:
+        """What a model may be shown of it, without its newest `without` items."""
+        tail, window = self._tail, self._window
+        if not window.is_bounded:
+            await tail.grow(None)
+            return repair(_before(tail.items, without))
+        guess = self._guess(without)
+        await tail.until(lambda items: window.is_full(_before(items, without)), guess)
+        turns_before = 0 if window.step is None else await tail.turns_before()
+        past = _before(tail.items, without)
+        start = window.start(past, turns_before)
+        if window.step is not None and start < len(past):
+            self._first = len(tail.items) - start, turns_before + len(turn_starts(past[:start]))
+        return repair(past[start:])
 
-    async def unanswered(self, items: list[Item]) -> _Unanswered | None:
-        """The session's last turn, if it begins with `items` and has no answer."""
-        if not items or (self.items and _is_answer(self.items[-1])):
+    async def begun(self, items: list[Item]) -> Begun | None:
+        """The last turn, if it begins with `items` and has no answer."""
+        if not items or (self._tail.items and is_answer(self._tail.items[-1])):
             return None
-        tail = await self._last_turn(len(items))
-        start = _start_of_unanswered(tail, items)
+        # So much that the whole last turn is among it.
+        before = len(items)
+        await self._tail.until(
+            lambda seen: any(map(is_question, _before(seen, before))), before + 32
+        )
+        start = _start_of_unanswered(self._tail.items, items)
         if start is None:
             return None
-        since = tail[start + len(items) :]
-        return _Unanswered(await self._before(len(tail) - start), since)
+        length = len(self._tail.items) - start
+        return Begun(length, self._tail.items[start + len(items) :])
 
-    async def _last_turn(self, at_least: int) -> list[Item]:
-        """The newest items, so many that the whole last turn is among them."""
-        if self._limit is None or self._limit < 0:
-            return self.items
-        count = at_least + _TURN
-        tail = await _newest(self._session, count)
-        while len(tail) == count and not any(map(_is_question, tail[:-at_least])):
-            count *= 4
-            tail = await _newest(self._session, count)
-        return tail
+    async def mark(self) -> None:
+        """Write down which turn the window begins at, so that the next look is quicker."""
+        if self._first is not None:
+            newer, turn = self._first
+            await self._tail.mark(len(self._tail.items) - newer, turn)
 
-    async def _before(self, count: int) -> list[Item]:
-        """The past without its newest `count` items, as much as the limit allows."""
-        if self._limit is None or self._limit < 0:
-            return self.items[:-count]
-        return (await _newest(self._session, self._limit + count))[:-count]
+    def _guess(self, without: int) -> int | None:
+        """How many items fill the window, probably."""
+        window = self._window
+        if window.max_items is not None:
+            return window.max_items + without
+        return window.max_turns and window.max_turns * _TURN + without
+
+
+def _before(items: Sequence[Item], count: int) -> list[Item]:
+    """`items` without the newest `count`."""
+    return list(items[: max(0, len(items) - count)])
 
 
 def _start_of_unanswered(items: list[Item], new: list[Item]) -> int | None:
     """Where `new` begins in `items`, if nothing but unanswered work has followed it."""
-    if items and _is_answer(items[-1]):
+    if items and is_answer(items[-1]):
         return None
     for start in range(len(items) - len(new), -1, -1):
         end = start + len(new)
-        if end < len(items) and _is_question(items[end]):
+        if end < len(items) and is_question(items[end]):
             return None
         if items[start:end] == new:
             return start
     return None
-
-
-def _is_question(item: Item) -> bool:
-    return item.get("role") == "user"
-
-
-def _is_answer(item: Item) -> bool:
-    return item.get("role") == "assistant"
-
-
-async def _newest(session: Session, limit: int | None) -> list[Item]:
-    if limit is None:
-        return await session.get_items()
-    if _takes_limit(session):
-        return await session.get_items(limit=limit)
-    return _last(await session.get_items(), limit)
-
-
-def _last(items: list[Item], limit: int) -> list[Item]:
-    return items if limit < 0 else items[max(0, len(items) - limit) :]
-
-
-def _takes_limit(session: Session) -> bool:
-    parameters = inspect.signature(session.get_items).parameters.values()
-    return any(p.name == "limit" or p.kind is p.VAR_KEYWORD for p in parameters)

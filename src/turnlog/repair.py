@@ -4,7 +4,8 @@ A run that broke off leaves calls without output; a window cuts outputs from the
 second writer may come between the two. Providers refuse such histories. What is shown is
 mended, by these rules:
 
-- The outputs of a group of parallel calls follow right behind the group, each once.
+- The outputs of a group of parallel calls follow right behind the group, each once, and
+  before what anybody else said meanwhile.
 - Of a call that was made again before its output came, the newest is shown.
 - A call whose output never came gets one that says it was interrupted, or is left out.
 - An output without its call is left out, and so is reasoning without what it led to.
@@ -19,8 +20,9 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from turnlog.items import Item
+from turnlog.turns import is_answer, turn_starts
 
-__all__ = ["INTERRUPTED", "Interrupted", "from_a_user_message", "repair"]
+__all__ = ["INTERRUPTED", "Interrupted", "repair"]
 
 #: What becomes of a call whose output never came.
 Interrupted: TypeAlias = Literal["mark", "leave out"]
@@ -40,11 +42,11 @@ _OUTPUT_OF = {
 }
 _CALL_OF = {output: call for call, output in _OUTPUT_OF.items()}
 
+#: Who speaks beside the model: their messages stand behind the outputs of calls before them.
+_OTHERS = {"user", "system", "developer"}
+
 #: Those whose output may be any text; of the others, none can be made up.
 _TEXTUAL = {"function_call", "custom_tool_call"}
-
-#: A call's type and what names it: its output says the same.
-_Name: TypeAlias = tuple[str, object]
 
 
 def repair(items: Iterable[Item], *, interrupted: Interrupted = "mark") -> list[Item]:
@@ -57,14 +59,6 @@ def repair(items: Iterable[Item], *, interrupted: Interrupted = "mark") -> list[
     return _without_lone_reasoning(_paired(given, _answers(given), interrupted))
 
 
-def from_a_user_message(items: list[Item]) -> list[Item]:
-    """`items` without what comes before the first message of a user; none if there is none."""
-    for start, item in enumerate(items):
-        if item.get("role") == "user":
-            return items[start:]
-    return []
-
-
 def _answers(items: list[Item]) -> dict[int, int | None]:
     """For the place of each call, the place of its output; None if it never came.
 
@@ -73,14 +67,16 @@ def _answers(items: list[Item]) -> dict[int, int | None]:
     the newest stands for all.
     """
     answers: dict[int, int | None] = {}
-    waiting: dict[_Name, int] = {}
+    waiting: dict[object, int] = {}
     for place, item in enumerate(items):
         if _is_call(item):
             answers.pop(waiting.get(_name(item), -1), None)
             waiting[_name(item)] = place
             answers[place] = None
-        elif _is_output(item) and _name(item) in waiting:
-            answers[waiting.pop(_name(item))] = place
+        elif _is_output(item):
+            call = waiting.get(_name(item))
+            if call is not None and items[call]["type"] == _CALL_OF[item["type"]]:
+                answers[waiting.pop(_name(item))] = place
     return answers
 
 
@@ -90,9 +86,9 @@ def _paired(
     """Each call once, with its output behind its group."""
     shown: list[Item] = []
     group: list[int] = []
-    ended = _last_user_message(items)
+    ended = max(turn_starts(items), default=-1)
     for place, item in enumerate(items):
-        if _is_output(item) or item.get("role") == "user":
+        if _is_output(item) or item.get("role") in _OTHERS:
             shown += _outputs_of(group, answers, items)
             group = []
         if _is_call(item):
@@ -135,7 +131,7 @@ def _without_lone_reasoning(items: list[Item]) -> list[Item]:
             if led_somewhere:
                 shown.append(item)
             continue
-        led_somewhere = item.get("role") == "assistant" or _is_made_by_model(item)
+        led_somewhere = is_answer(item) or _is_made_by_model(item)
         shown.append(item)
     return shown[::-1]
 
@@ -145,25 +141,20 @@ def _is_made_by_model(item: Item) -> bool:
     return _is_call(item) or kind.endswith("_call")
 
 
-def _last_user_message(items: list[Item]) -> int:
-    places = [place for place, item in enumerate(items) if item.get("role") == "user"]
-    return places[-1] if places else -1
-
-
 def _is_call(item: Item) -> bool:
-    return item.get("type") in _OUTPUT_OF and _name(item)[1] is not None
+    return item.get("type") in _OUTPUT_OF and _name(item) is not None
 
 
 def _is_output(item: Item) -> bool:
     return item.get("type") in _CALL_OF
 
 
-def _name(item: Item) -> _Name:
-    kind = str(item["type"])
-    if kind == "mcp_approval_request":
-        return kind, item.get("id")
-    if kind == "mcp_approval_response":
-        return "mcp_approval_request", item.get("approval_request_id")
-    if kind == "local_shell_call_output":
-        return "local_shell_call", item.get("call_id", item.get("id"))
-    return _CALL_OF.get(kind, kind), item.get("call_id")
+def _name(item: Item) -> object:
+    """What names a call: its output says the same."""
+    match item["type"]:
+        case "mcp_approval_request":
+            return item.get("id")
+        case "mcp_approval_response":
+            return item.get("approval_request_id")
+        case _:
+            return item.get("call_id", item.get("id"))

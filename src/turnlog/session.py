@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from turnlog.conversation import Session, SessionABC
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.items import Item, TResponseInputItem, decode_all, encode_all
 from turnlog.lease import LEASE_SECONDS, Policy
 from turnlog.merge import SessionInputCallback, input_items
+from turnlog.milestones import Milestones
 from turnlog.open_turn import open_turn_on
 from turnlog.policies import turn_taken
-from turnlog.recall import recall
-from turnlog.repair import from_a_user_message, repair
+from turnlog.recall import Past, recall
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
+from turnlog.tail import ListedTail, Page, PagedTail, Tail
 from turnlog.turn import Turn
 
 __all__ = ["Session", "SessionABC", "StoredSession"]
@@ -68,39 +69,43 @@ class StoredSession(SessionABC):
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first.
 
-        limit: None means `session_settings.limit`, and all items if that is None too;
-            0 means none; a negative number means all.
+        limit: None means what `session_settings` say: `limit`, and all items if that is
+            None too; with `max_turns` or `max_tokens`, what `view` gives. 0 means none; a
+            negative number means all.
 
         Records that can't be decoded are left out, logged with their position, and
         stay stored; the limit counts the others.
         """
-        log = self._log()
+        if limit is None and self._settings.has_windows:
+            return await self.view()
         if limit is None:
             limit = self._settings.limit
+        tail = self._paged_tail()
         if limit is None or limit < 0:
-            return self._decoded(await self._read(log))
-        items: list[Item] = []
-        before = None
-        while len(items) < limit:
-            # Twice what is missing from the second round on: bad records come in runs.
-            wanted = limit if before is None else 2 * (limit - len(items))
-            records = await self._read(log, before=before, limit=wanted)
-            items = self._decoded(records) + items
-            if len(records) < wanted:
-                break
-            before = records.positions[0]
-        return items[-limit:] if limit else []
+            await tail.grow(None)
+            return tail.items
+        await tail.until(lambda items: len(items) >= limit, limit)
+        return tail.items[-limit:] if limit else []
 
-    async def view(self, limit: int | None = None) -> list[TResponseInputItem]:
-        """What a model may be shown: `get_items`, mended by `turnlog.repair`.
+    async def view(
+        self, limit: int | None = None, *, settings: SettingsLike = None
+    ) -> list[TResponseInputItem]:
+        """What a model may be shown: the newest turns, mended by `turnlog.repair`.
 
-        With a limit, here or in the settings, it begins at a user's message. The records
-        stay as they are.
+        limit: at most so many items; None means what the settings say.
+        settings: laid over the session's own.
+
+        Under any bound it begins at a user's message. The records stay as they are.
         """
-        items = await self.get_items(limit)
-        bounded = self._settings.limit if limit is None else limit
-        whole = bounded is None or bounded < 0
-        return repair(items if whole else from_a_user_message(items))
+        asked = self._settings.resolve(settings).resolve(SessionSettings(limit=limit))
+        past = await Past.of(self.tail(), asked)
+        return await past.shown()
+
+    def tail(self) -> Tail:
+        """The newest part of the conversation, to be read backwards as far as is needed."""
+        if self._get_items_is_overridden():
+            return ListedTail(self.get_items, everything=-1)
+        return self._paged_tail()
 
     @asynccontextmanager
     async def turn(
@@ -187,6 +192,18 @@ class StoredSession(SessionABC):
             raise StoreClosed(type(self).__name__)
         return Log(self.session_id, self.branch)
 
+    def _get_items_is_overridden(self) -> bool:
+        return "get_items" in vars(self) or type(self).get_items is not StoredSession.get_items
+
+    def _paged_tail(self) -> PagedTail:
+        log = self._log()
+
+        async def page(before: int | None, limit: int | None) -> Page:
+            records = await self._read(log, before=before, limit=limit)
+            return self._page(records, is_first=limit is None or len(records) < limit)
+
+        return PagedTail(page, Milestones(self.store, log))
+
     async def _read(
         self, log: Log, *, before: int | None = None, limit: int | None = None
     ) -> Records:
@@ -210,12 +227,16 @@ class StoredSession(SessionABC):
                 return last, cut, None
             wanted *= 2
 
-    def _decoded(self, records: Records) -> list[Item]:
+    def _page(self, records: Records, *, is_first: bool) -> Page:
+        """What can be read of `records`."""
         items = decode_all(records.payloads)
-        readable = [item for item in items if item is not None]
-        if len(readable) < len(items):
-            self._report(records, items)
-        return readable
+        before = None if is_first else records.positions[0]
+        if None not in items:
+            return Page(cast("list[Item]", items), records.positions, before)
+        self._report(records, items)
+        pairs = zip(items, records.positions, strict=True)
+        read = [(item, position) for item, position in pairs if item is not None]
+        return Page([item for item, _ in read], [position for _, position in read], before)
 
     def _report(self, records: Records, items: list[Item | None]) -> None:
         lost = {at for at, item in zip(records.positions, items, strict=True) if item is None}

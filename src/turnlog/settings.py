@@ -1,4 +1,4 @@
-"""How much of a session a run is shown."""
+"""How much of a session is read and shown."""
 
 from __future__ import annotations
 
@@ -7,25 +7,64 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from turnlog.tokens import TokenCounter
+from turnlog.windows import Window
+
 __all__ = ["SessionSettings", "SettingsLike"]
 
 
 @dataclass(frozen=True)
 class SessionSettings(dict[str, Any]):
-    """What of a session is read when the caller doesn't say.
+    """How much of a session is read and shown when the caller doesn't say.
 
-    limit: how many of the newest items; None means all.
+    limit: at most so many of the newest items; None, or a negative number, means all.
+    max_turns: at most so many of the newest turns.
+    max_tokens: so many turns as have at most so many tokens.
+    step: the window begins at every so manieth turn of the conversation only, so that
+        its start moves seldom and a provider's prompt cache stays warm. With
+        `max_turns=40, step=20` it holds 21 to 40 turns and moves once in 20.
+    token_counter: takes an item and returns how many tokens it is worth; unless given,
+        `turnlog.tokens.token_counter`: tiktoken's count if that is installed, else an
+        estimate.
 
-    It is a dict of its fields as well, because a dict is all that the OpenAI Agents SDK
-    takes from strangers, in its `RunConfig` and its session wrappers.
+    Whoever is shown a window, is shown whole turns that begin at a user's message, and
+    nothing of a turn that doesn't fit. With `max_turns` or `max_tokens`, `get_items()`
+    gives that window as well; under `limit` alone it gives exactly the newest items.
+
+    It is a dict of `limit` and the other fields that are set as well, because a dict is
+    all that the OpenAI Agents SDK takes from strangers, in its `RunConfig` and its
+    session wrappers; of these fields, it knows `limit`.
     """
 
     limit: int | None = None
+    max_turns: int | None = None
+    max_tokens: int | None = None
+    step: int | None = None
+    token_counter: TokenCounter | None = None
 
     def __post_init__(self) -> None:
-        if self.limit is not None and type(self.limit) is not int:
-            raise TypeError(f"limit is an int or None, not {type(self.limit).__name__}")
-        dict.update(self, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        for name, least in (("limit", None), ("max_turns", 0), ("max_tokens", 0), ("step", 1)):
+            _check(name, getattr(self, name), least)
+        if self.step is not None and self.max_turns is not None and self.step > self.max_turns:
+            raise ValueError(
+                f"step is {self.step} and max_turns {self.max_turns}: a window of so few turns "
+                f"would often hold none; make step at most max_turns"
+            )
+        counter: object = self.token_counter
+        if counter is not None and not callable(counter):
+            kind = type(counter).__name__
+            raise TypeError(f"token_counter is called with an item; {kind} is not callable")
+        dict.update(self, {"limit": self.limit}, **_set_fields(self))
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether `get_items()` gives what a model may be shown."""
+        return self.max_turns is not None or self.max_tokens is not None
+
+    def window(self, count: TokenCounter) -> Window:
+        """The bounds of what is shown."""
+        limit = None if self.limit is None or self.limit < 0 else self.limit
+        return Window(limit, self.max_turns, self.max_tokens, self.step, count)
 
     @classmethod
     def of(cls, value: SettingsLike) -> SessionSettings:
@@ -57,6 +96,15 @@ class _HasLimit(Protocol):
 
 #: Whatever settings are taken from.
 SettingsLike: TypeAlias = _HasLimit | Mapping[str, Any] | None
+
+
+def _check(name: str, value: object, least: int | None) -> None:
+    if value is None:
+        return
+    if type(value) is not int:
+        raise TypeError(f"{name} is an int or None, not {type(value).__name__}")
+    if least is not None and value < least:
+        raise ValueError(f"{name} is {value}; it is at least {least}")
 
 
 def _set_fields(value: object) -> dict[str, Any]:

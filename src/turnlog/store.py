@@ -27,6 +27,11 @@ class Log(NamedTuple):
     #: Branches have plain names; auxiliary logs begin with ":".
     name: str = "main"
 
+    def beside(self, purpose: str) -> Log:
+        """The auxiliary log of this one for some purpose."""
+        name = f":{purpose}" if self.name == "main" else f":{purpose}@{self.name}"
+        return Log(self.session, name)
+
 
 class Record(NamedTuple):
     """One entry of a log, as stored."""

@@ -195,6 +195,18 @@ class StoredSessionTests(SessionTests):
         stored.session_settings = None
         assert await stored.get_items() == items
 
+    async def test_settings_may_ask_for_whole_turns(self, stored: StoredSession) -> None:
+        question, answer = said("q"), {"role": "assistant", "content": "a"}
+        call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
+        output = {"type": "function_call_output", "call_id": "c", "output": "seen"}
+        turn = [question, call, output, answer]
+        await stored.add_items([*turn, *turn, *turn, question])
+        stored.session_settings = SessionSettings(max_turns=2)
+        assert await stored.get_items() == [*turn, question]
+        assert await stored.view() == [*turn, question]
+        assert await stored.view(limit=4) == [question]
+        assert await stored.get_items(limit=3) == [output, answer, question]
+
     async def test_unknown_settings_are_named(self, stored: StoredSession) -> None:
         with pytest.raises(TypeError, match=r"^Unknown session settings: lmit$"):
             stored.session_settings = {"lmit": 2}
