@@ -1,23 +1,26 @@
 """One run at a time on a session, whichever process it is in, on every kind of store."""
 
+import asyncio
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
-from turnlog import StoredSession, open_store
+from turnlog import Store, StoredSession, open_store
 from turnlog.items import Item
 
 pytestmark = pytest.mark.anyio
 
 TALKER = str(Path(__file__).with_name("talker.py"))
+DUELIST = str(Path(__file__).with_name("duelist.py"))
+ROUNDS = 200
 
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])
@@ -108,3 +111,111 @@ async def test_a_holder_that_was_paused_writes_no_more(url: str) -> None:
     items = await stored(url)
     assert items[0]["content"] == "a-0"
     assert whole_turns(items[1:]) == ["b-0"]
+
+
+# Two that start at once
+
+
+class Duelist:
+    """A process that starts a run whenever it is told to."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+
+    @classmethod
+    @asynccontextmanager
+    async def ready(cls, url: str, name: str, policy: str) -> AsyncIterator[Self]:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, DUELIST, url, name, policy, stdin=pipe, stdout=pipe
+        )
+        try:
+            yield cls(name, process)
+        finally:
+            process.kill()
+            await process.wait()
+
+    def tell(self, words: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{words}\n".encode())
+
+    async def says(self) -> str:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(20):
+            return (await self._process.stdout.readline()).decode().strip()
+
+
+@asynccontextmanager
+async def duel(url: str, policy: str) -> AsyncIterator[tuple[Duelist, Duelist]]:
+    async with Duelist.ready(url, "a", policy) as a, Duelist.ready(url, "b", policy) as b:
+        yield a, b
+
+
+async def started(pair: tuple[Duelist, Duelist], session: str) -> dict[Duelist, asyncio.Task[str]]:
+    """Both start a run on one session; what each of them says first."""
+    for one in pair:
+        one.tell(session)
+    return {one: asyncio.create_task(one.says()) for one in pair}
+
+
+async def items_of(store: Store, number: int, branch: str = "main") -> list[Item]:
+    return list(await StoredSession(f"s{number}", store, branch=branch).get_items())
+
+
+async def test_of_two_that_start_at_once_the_second_sees_the_whole_turn_of_the_first(
+    url: str,
+) -> None:
+    async with open_store(url) as store, duel(url, "queue") as pair:
+        for number in range(ROUNDS):
+            says = await started(pair, f"s{number}")
+            await asyncio.wait(says.values(), return_when=asyncio.FIRST_COMPLETED)
+            first, second = sorted(pair, key=lambda one: not says[one].done())
+            assert says[first].result() == "thinking 1"
+            assert not says[second].done()
+            first.tell("go on")
+            assert await first.says() == "done main"
+            assert await says[second] == "thinking 5"
+            second.tell("go on")
+            assert await second.says() == "done main"
+            assert whole_turns(await items_of(store, number)) == [first.name, second.name]
+
+
+async def test_of_two_that_start_at_once_exactly_one_is_let_in(url: str) -> None:
+    async with open_store(url) as store, duel(url, "reject") as pair:
+        for number in range(ROUNDS):
+            says = await started(pair, f"s{number}")
+            said = {await words: one for one, words in says.items()}
+            assert set(said) == {"thinking 1", "busy"}
+            said["thinking 1"].tell("go on")
+            assert await said["thinking 1"].says() == "done main"
+            assert whole_turns(await items_of(store, number)) == [said["thinking 1"].name]
+
+
+async def test_of_two_that_start_at_once_one_goes_on_with_a_copy(url: str) -> None:
+    async with open_store(url) as store, duel(url, "branch") as pair:
+        for number in range(ROUNDS):
+            says = await started(pair, f"s{number}")
+            assert [await each for each in says.values()] == ["thinking 1"] * 2
+            for one in pair:
+                one.tell("go on")
+            branches = {(await one.says()).removeprefix("done "): one.name for one in pair}
+            assert len(branches) == 2
+            assert "main" in branches
+            for branch, name in branches.items():
+                assert whole_turns(await items_of(store, number, branch)) == [name]
+
+
+async def test_of_two_that_start_at_once_none_takes_notice(url: str) -> None:
+    async with open_store(url) as store, duel(url, "off") as pair:
+        for number in range(ROUNDS):
+            says = await started(pair, f"s{number}")
+            assert {(await each).split()[0] for each in says.values()} == {"thinking"}
+            for one in pair:
+                one.tell("go on")
+            assert [await one.says() for one in pair] == ["done main"] * 2
+            items = await items_of(store, number)
+            for name in ("a", "b"):
+                own = [item for item in items if name in (item.get("call_id"), item.get("content"))]
+                assert whole_turns(own) == [name]
+            assert len(items) == 8
