@@ -116,6 +116,16 @@ def test_every_kind_of_call(kind: str, answer: str) -> None:
         assert shown == [USER, USER, SAID]
 
 
+@pytest.mark.parametrize("odd", [None, 1, [], {}, ["a"]])
+def test_what_is_no_name_is_nobodys(odd: object) -> None:
+    strange: list[Item] = [
+        {"type": "function_call", "call_id": odd, "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": odd, "output": "x"},
+        {"type": odd, "role": odd, "content": "a"},
+    ]
+    assert repair([USER, *strange, call(1), SAID]) == [USER, strange[2], call(1), SAID, lost(1)]
+
+
 def test_calls_may_be_left_out_instead() -> None:
     stored = [USER, THOUGHT, call(1), call(2), output(2), SAID]
     assert repair(stored, interrupted="leave out") == [USER, THOUGHT, call(2), output(2), SAID]

@@ -43,7 +43,10 @@ _OUTPUT_OF = {
 _CALL_OF = {output: call for call, output in _OUTPUT_OF.items()}
 
 #: Who speaks beside the model: their messages stand behind the outputs of calls before them.
-_OTHERS = {"user", "system", "developer"}
+_OTHERS = ("user", "system", "developer")
+
+#: What a history without needs no repair.
+_DELICATE = {*_OUTPUT_OF, *_CALL_OF, "reasoning"}
 
 #: Those whose output may be any text; of the others, none can be made up.
 _TEXTUAL = {"function_call", "custom_tool_call"}
@@ -56,6 +59,8 @@ def repair(items: Iterable[Item], *, interrupted: Interrupted = "mark") -> list[
     stays as it is. Takes time in proportion to their number.
     """
     given = list(items)
+    if _DELICATE.isdisjoint(map(_kind, given)):
+        return given
     return _without_lone_reasoning(_paired(given, _answers(given), interrupted))
 
 
@@ -67,16 +72,19 @@ def _answers(items: list[Item]) -> dict[int, int | None]:
     the newest stands for all.
     """
     answers: dict[int, int | None] = {}
-    waiting: dict[object, int] = {}
+    waiting: dict[str, int] = {}
     for place, item in enumerate(items):
+        if not _is_call(item) and not _is_output(item):
+            continue
+        name = _name(item)
+        if name is None:
+            continue  # nothing can belong to it
         if _is_call(item):
-            answers.pop(waiting.get(_name(item), -1), None)
-            waiting[_name(item)] = place
+            answers.pop(waiting.get(name, -1), None)
+            waiting[name] = place
             answers[place] = None
-        elif _is_output(item):
-            call = waiting.get(_name(item))
-            if call is not None and items[call]["type"] == _CALL_OF[item["type"]]:
-                answers[waiting.pop(_name(item))] = place
+        elif name in waiting and items[waiting[name]]["type"] == _CALL_OF[_kind(item)]:
+            answers[waiting.pop(name)] = place
     return answers
 
 
@@ -89,11 +97,12 @@ def _paired(
     ended = max(turn_starts(items), default=-1)
     for place, item in enumerate(items):
         if _is_output(item) or item.get("role") in _OTHERS:
-            shown += _outputs_of(group, answers, items)
+            if group:
+                shown += _outputs_of(group, answers, items)
             group = []
         if _is_call(item):
             if place not in answers:
-                continue  # it was made again
+                continue  # it was made again, or has no name
             if answers[place] is None and not _kept(item, interrupted, pending=place > ended):
                 continue
             group.append(place)
@@ -127,7 +136,7 @@ def _without_lone_reasoning(items: list[Item]) -> list[Item]:
     shown: list[Item] = []
     led_somewhere = False
     for item in reversed(items):
-        if item.get("type") == "reasoning":
+        if _kind(item) == "reasoning":
             if led_somewhere:
                 shown.append(item)
             continue
@@ -137,24 +146,29 @@ def _without_lone_reasoning(items: list[Item]) -> list[Item]:
 
 
 def _is_made_by_model(item: Item) -> bool:
-    kind = item.get("type", "message")
-    return _is_call(item) or kind.endswith("_call")
+    return _is_call(item) or _kind(item).endswith("_call")
 
 
 def _is_call(item: Item) -> bool:
-    return item.get("type") in _OUTPUT_OF and _name(item) is not None
+    return _kind(item) in _OUTPUT_OF
 
 
 def _is_output(item: Item) -> bool:
-    return item.get("type") in _CALL_OF
+    return _kind(item) in _CALL_OF
 
 
-def _name(item: Item) -> object:
+def _kind(item: Item) -> str:
+    kind = item.get("type")
+    return kind if isinstance(kind, str) else "message"
+
+
+def _name(item: Item) -> str | None:
     """What names a call: its output says the same."""
     match item["type"]:
         case "mcp_approval_request":
-            return item.get("id")
+            name = item.get("id")
         case "mcp_approval_response":
-            return item.get("approval_request_id")
+            name = item.get("approval_request_id")
         case _:
-            return item.get("call_id", item.get("id"))
+            name = item.get("call_id", item.get("id"))
+    return name if isinstance(name, str) else None

@@ -18,7 +18,7 @@ from turnlog.policies import turn_taken
 from turnlog.recall import Past, recall
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
-from turnlog.tail import ListedTail, Page, PagedTail, Tail
+from turnlog.tail import HasTail, ListedTail, Page, PagedTail, Tail
 from turnlog.turn import Turn
 
 __all__ = ["Session", "SessionABC", "StoredSession"]
@@ -26,7 +26,7 @@ __all__ = ["Session", "SessionABC", "StoredSession"]
 _logger = logging.getLogger(__name__)
 
 
-class StoredSession(SessionABC):
+class StoredSession(SessionABC, HasTail):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you

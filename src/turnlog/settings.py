@@ -80,6 +80,8 @@ class SessionSettings(dict[str, Any]):
 
     def resolve(self, override: SettingsLike) -> SessionSettings:
         """These settings, with whatever `override` sets laid over them."""
+        if override is None:
+            return self
         return dataclasses.replace(self, **_set_fields(self.of(override)))
 
     def to_dict(self) -> dict[str, Any]:

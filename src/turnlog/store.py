@@ -32,6 +32,15 @@ class Log(NamedTuple):
         name = f":{purpose}" if self.name == "main" else f":{purpose}@{self.name}"
         return Log(self.session, name)
 
+    @property
+    def is_volatile(self) -> bool:
+        """Whether it is worth nothing once the machine has stopped, as leases are.
+
+        A store need not wait for the disk when it writes there. All else that it promises
+        holds all the same.
+        """
+        return self.name.startswith(":lease")
+
 
 class Record(NamedTuple):
     """One entry of a log, as stored."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 from turnlog.conversation import Session
 from turnlog.items import Item
 from turnlog.milestones import Milestones
 
-__all__ = ["ListedTail", "Page", "PagedTail", "Tail", "tail_of"]
+__all__ = ["HasTail", "ListedTail", "Page", "PagedTail", "Tail", "tail_of"]
 
 # How many items are looked at first when there is no better guess.
 _SOME = 32
@@ -120,18 +120,17 @@ class PagedTail(Tail):
         await self._milestones.lay(self.positions[place], turn)
 
 
-@runtime_checkable
-class _HasTail(Protocol):
-    """A session that can do better than `get_items`."""
+class HasTail(ABC):
+    """A session that can do better than to be asked for all again."""
 
-    def tail(self) -> Tail: ...
+    @abstractmethod
+    def tail(self) -> Tail:
+        """The newest part of the conversation, to be read backwards as far as is needed."""
 
 
 def tail_of(session: Session) -> Tail:
     """The tail of any session, with nothing read of it yet."""
-    if isinstance(session, _HasTail):
-        return session.tail()
-    return ListedTail(session.get_items)
+    return session.tail() if isinstance(session, HasTail) else ListedTail(session.get_items)
 
 
 def _takes_limit(get_items: Callable[..., object]) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["is_busy", "open_reader", "open_writer", "patiently"]
+__all__ = ["is_busy", "open_reader", "open_writer", "patiently", "unflushed"]
 
 T = TypeVar("T")
 
@@ -37,6 +38,16 @@ def open_writer(path: Path, timeout: float) -> sqlite3.Connection:
         return db
 
     return patiently(attempt, timeout)
+
+
+@contextmanager
+def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
+    """Within, commits of a writer don't wait for the disk; the next one that does, flushes them."""
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA synchronous = FULL")
 
 
 def open_reader(path: Path, timeout: float) -> sqlite3.Connection:

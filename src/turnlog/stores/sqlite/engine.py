@@ -22,7 +22,13 @@ from typing import TypeVar
 
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.stores.sqlite.clock import Clock
-from turnlog.stores.sqlite.connections import is_busy, open_reader, open_writer, patiently
+from turnlog.stores.sqlite.connections import (
+    is_busy,
+    open_reader,
+    open_writer,
+    patiently,
+    unflushed,
+)
 from turnlog.stores.sqlite.orders import Answer, Job, Order, Outcome, deliver
 from turnlog.stores.sqlite.worker import Worker
 
@@ -89,13 +95,16 @@ class Engine:
 
     # Work
 
-    async def write(self, job: Job[T]) -> T:
-        """Run `job` in a transaction and wait for its commit, even when cancelled."""
+    async def write(self, job: Job[T], *, durable: bool = True) -> T:
+        """Run `job` in a transaction and wait for its commit, even when cancelled.
+
+        durable: False doesn't wait for the disk; only when the machine stops can it be lost.
+        """
         loop = asyncio.get_running_loop()
         outcome: Outcome[T] = Outcome(loop=loop)
         with self._door:
             self._admit()
-            self._orders.put(Order(job, loop, outcome))
+            self._orders.put(Order(job, loop, outcome, durable))
         return await outcome
 
     async def read(self, job: Job[T]) -> T:
@@ -227,6 +236,12 @@ class Engine:
         return [answer for order in orders for answer in self._commit(worker, [order])]
 
     def _transact(self, cursor: sqlite3.Cursor, orders: list[Order]) -> list[Answer]:
+        if any(order.durable for order in orders):
+            return self._committed(cursor, orders)
+        with unflushed(cursor):
+            return self._committed(cursor, orders)
+
+    def _committed(self, cursor: sqlite3.Cursor, orders: list[Order]) -> list[Answer]:
         cursor.execute("BEGIN IMMEDIATE")
         try:
             answers = [_carry_out(order, cursor) for order in orders]

@@ -35,6 +35,8 @@ class Order(NamedTuple):
     job: Job[Any]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    #: Whether it has to be on the disk before it is answered.
+    durable: bool = True
 
 
 class Answer(NamedTuple):

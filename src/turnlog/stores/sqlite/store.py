@@ -143,7 +143,10 @@ class SQLiteStore(Store):
         if self.tables not in engine.prepared:
             await self._prepare(engine)
         sql = statements_for(self.tables)
-        return await engine.write(lambda cursor: job(cursor, sql, engine.clock, *args, **kwargs))
+        return await engine.write(
+            lambda cursor: job(cursor, sql, engine.clock, *args, **kwargs),
+            durable=not any(isinstance(arg, Log) and arg.is_volatile for arg in args),
+        )
 
     async def _read(
         self, statement: str, foreign: str | None, *values: object
