@@ -15,6 +15,7 @@ from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
 
 from dapr_sidecar import STORE, Fault, Plan, Sidecar, well
+from turnlog import sync
 from turnlog.errors import Conflict, Unreadable
 from turnlog.sessions.dapr import DAPR_CONSISTENCY_STRONG, DaprSession
 from turnlog.store import Log
@@ -132,6 +133,13 @@ async def test_popping_costs_no_more_than_adding(sidecar: Sidecar) -> None:
         assert sidecar.component.bytes_written < 2.2 * added
         assert sidecar.component.verbs.total() < 3.5 * len(items)
     await session.store.aclose()
+
+
+def test_a_blocking_twin(sidecar: Sidecar) -> None:
+    make = sync.DaprSession.from_address
+    with make("session", state_store_name=STORE, dapr_address=sidecar.address) as session:
+        session.add_items([said("hello")])
+        assert session.get_items() == [said("hello")]
 
 
 # Conflicts and lost answers

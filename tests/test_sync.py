@@ -16,8 +16,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import turnlog
+from servers.databases import PostgresServer
+from servers.redis import RedisServer
 from turnlog import InvalidItem, Item, SessionABC, SessionSettings, StoreClosed, sync
 from turnlog.stores.memory import MemoryStore
 
@@ -380,7 +385,7 @@ def test_a_fork_while_the_loops_lock_is_held() -> None:
     held, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with sync._lock:
+        with sync.loop._lock:
             held.set()
             let_go.wait()
 
@@ -390,6 +395,44 @@ def test_a_fork_while_the_loops_lock_is_held() -> None:
     let_go.set()
     holding.join()
     assert code == 0
+
+
+# On servers
+
+
+def talk(session: sync.BlockingSession) -> None:
+    with session:
+        session.add_items([HELLO, HI])
+        assert session.get_items() == [HELLO, HI]
+        assert session.pop_item() == HI
+        session.clear_session()
+        assert session.get_items() == []
+
+
+def test_twins_on_redis(redis: RedisServer) -> None:
+    talk(sync.RedisSession.from_url("a", redis.url, key_prefix="twins"))
+    client = Redis.from_url(redis.url)
+    talk(sync.RedisSession("a", redis_client=client, key_prefix="twins"))
+    sync.run(client.aclose)
+
+
+def test_twins_on_postgresql(postgres: PostgresServer) -> None:
+    url = postgres.url(postgres.fresh_database())
+    talk(sync.SQLAlchemySession.from_url("a", url=url))
+    engine = create_async_engine(url)
+    talk(sync.SQLAlchemySession("a", engine))
+    sync.run(engine.dispose)
+
+
+def test_twins_over_a_blocking_engine(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    talk(sync.SQLAlchemySession("a", engine))
+    engine.dispose()
+
+
+def test_there_are_no_others() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'MongoDBSession'"):
+        sync.MongoDBSession  # noqa: B018 - looking it up is the point
 
 
 # The end of the process

@@ -1,15 +1,4 @@
-"""Sessions for code without an event loop: scripts, notebooks, Flask.
-
-    from turnlog.sync import SQLiteSession
-
-    session = SQLiteSession("conversations.db", session_id="user_123")
-    session.add_items([{"role": "user", "content": "My name is Alice."}])
-    items = session.get_items()
-
-Every call runs on one event loop, which a daemon thread of this process keeps
-going, and waits until it has ended. So it works from any number of threads at
-once, and also where another loop is running, which then stands still meanwhile.
-"""
+"""An event loop on a thread of its own, and calls that wait for what runs there."""
 
 from __future__ import annotations
 
@@ -20,129 +9,15 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
-from inspect import isawaitable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-import turnlog.session
-from turnlog import sessions
-from turnlog.items import Item
-from turnlog.session import Session
-from turnlog.settings import SessionSettings, SettingsLike
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-__all__ = ["BlockingSession", "SQLiteSession", "StoredSession", "blocking", "run"]
+__all__ = ["run"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # At exit, a call that nobody waits for any more must not keep the process from ending.
 _LAST_CALL = 5.0
-
-
-class BlockingSession:
-    """Any session, with methods that wait instead of being awaited.
-
-    session: the session itself. What it can do beyond the methods here is reached
-        with `run`, such as ``run(twin.session.add_items, items, key="order-17")``.
-
-    Errors come out as they are. `KeyboardInterrupt` comes out when the call has ended,
-    as `run` tells.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    @property
-    def session_id(self) -> str:
-        """Which conversation this is."""
-        return self.session.session_id
-
-    @property
-    def session_settings(self) -> SessionSettings | None:
-        """What is read when the caller doesn't say. Assigning takes effect at once."""
-        return self.session.session_settings
-
-    @session_settings.setter
-    def session_settings(self, value: SessionSettings | None) -> None:
-        self.session.session_settings = value
-
-    def get_items(self, limit: int | None = None) -> list[Item]:
-        """The newest `limit` items, oldest first; None means what the settings say."""
-        if limit is None:
-            return run(self.session.get_items)
-        return run(self.session.get_items, limit)
-
-    def add_items(self, items: list[Item]) -> None:
-        """Put `items` at the end, in order, all of them or none."""
-        run(self.session.add_items, items)
-
-    def pop_item(self) -> Item | None:
-        """Take the newest item away and return it; None if there is none."""
-        return run(self.session.pop_item)
-
-    def clear_session(self) -> None:
-        """Forget all items."""
-        run(self.session.clear_session)
-
-    def close(self) -> None:
-        """Let go of the database, if the session holds one. Closing twice is fine."""
-        run(_close, self.session)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class SQLiteSession(BlockingSession):
-    """The blocking twin of `turnlog.SQLiteSession`.
-
-    db_path: the database file; ":memory:" keeps the conversation in this object alone.
-    session_id: any string; every id is a conversation of its own.
-    sessions_table, messages_table: the tables, shared with the OpenAI Agents SDK.
-    session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
-    """
-
-    def __init__(
-        self,
-        db_path: str | os.PathLike[str] = ":memory:",
-        *,
-        session_id: str,
-        sessions_table: str = "agent_sessions",
-        messages_table: str = "agent_messages",
-        session_settings: SettingsLike = None,
-        settings: SettingsLike = None,
-    ) -> None:
-        session = sessions.SQLiteSession(
-            session_id,
-            db_path,
-            sessions_table,
-            messages_table,
-            session_settings,
-            settings=settings,
-        )
-        super().__init__(session)
-
-
-def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
-    """What makes the blocking twin of whatever session `make` makes, from the same arguments."""
-
-    def make_twin(*args: P.args, **kwargs: P.kwargs) -> BlockingSession:
-        return BlockingSession(make(*args, **kwargs))
-
-    return make_twin
-
-
-StoredSession = blocking(turnlog.session.StoredSession)
 
 
 def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -164,14 +39,6 @@ def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
             raise  # it had not begun, and now it never will
         raise interrupt from outcome.exception()
     return outcome.result()
-
-
-async def _close(session: Session) -> None:
-    close = getattr(session, "close", None)
-    if close is not None:
-        closing = close()
-        if isawaitable(closing):
-            await closing
 
 
 class _LoopThread(threading.Thread):

@@ -1,0 +1,44 @@
+"""Sessions for code without an event loop: scripts, notebooks, Flask.
+
+    from turnlog.sync import SQLiteSession
+
+    session = SQLiteSession("conversations.db", session_id="user_123")
+    session.add_items([{"role": "user", "content": "My name is Alice."}])
+    items = session.get_items()
+
+Every call runs on one event loop, which a daemon thread of this process keeps
+going, and waits until it has ended. So it works from any number of threads at
+once, and also where another loop is running, which then stands still meanwhile.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import turnlog.session
+from turnlog.sync.loop import run
+from turnlog.sync.session import BlockingSession, blocking
+from turnlog.sync.sqlite import SQLiteSession
+
+if TYPE_CHECKING:
+    from turnlog.sync.dapr import DaprSession as DaprSession
+    from turnlog.sync.redis import RedisSession as RedisSession
+    from turnlog.sync.sqlalchemy import SQLAlchemySession as SQLAlchemySession
+
+__all__ = ["BlockingSession", "SQLiteSession", "StoredSession", "blocking", "run"]
+
+StoredSession = blocking(turnlog.session.StoredSession)
+
+#: Names that need an extra are imported when they are first used.
+_HOME_OF = {
+    "DaprSession": "turnlog.sync.dapr",
+    "RedisSession": "turnlog.sync.redis",
+    "SQLAlchemySession": "turnlog.sync.sqlalchemy",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'turnlog.sync' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value

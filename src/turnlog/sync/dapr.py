@@ -1,0 +1,15 @@
+"""The blocking twins of `DaprSession`, made in the same ways."""
+
+from __future__ import annotations
+
+from turnlog.sessions import dapr
+from turnlog.sync.session import P, Twins, blocking
+
+__all__ = ["DaprSession"]
+
+
+class _Twins(Twins[P]):
+    from_address = staticmethod(blocking(dapr.DaprSession.from_address))
+
+
+DaprSession = _Twins(dapr.DaprSession)

@@ -1,0 +1,15 @@
+"""The blocking twins of `RedisSession`, made in the same ways."""
+
+from __future__ import annotations
+
+from turnlog.sessions import redis
+from turnlog.sync.session import P, Twins, blocking
+
+__all__ = ["RedisSession"]
+
+
+class _Twins(Twins[P]):
+    from_url = staticmethod(blocking(redis.RedisSession.from_url))
+
+
+RedisSession = _Twins(redis.RedisSession)

@@ -1,0 +1,108 @@
+"""The blocking twin of any session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Generic, ParamSpec
+
+from turnlog.conversation import Session
+from turnlog.items import Item
+from turnlog.settings import SessionSettings
+from turnlog.sync.loop import run
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["BlockingSession", "Twins", "blocking"]
+
+P = ParamSpec("P")
+
+
+class BlockingSession:
+    """Any session, with methods that wait instead of being awaited.
+
+    session: the session itself. What it can do beyond the methods here is reached
+        with `run`, such as ``run(twin.session.add_items, items, key="order-17")``.
+
+    Errors come out as they are. `KeyboardInterrupt` comes out when the call has ended,
+    as `run` tells.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    def session_id(self) -> str:
+        """Which conversation this is."""
+        return self.session.session_id
+
+    @property
+    def session_settings(self) -> SessionSettings | None:
+        """What is read when the caller doesn't say. Assigning takes effect at once."""
+        return self.session.session_settings
+
+    @session_settings.setter
+    def session_settings(self, value: SessionSettings | None) -> None:
+        self.session.session_settings = value
+
+    def get_items(self, limit: int | None = None) -> list[Item]:
+        """The newest `limit` items, oldest first; None means what the settings say."""
+        if limit is None:
+            return run(self.session.get_items)
+        return run(self.session.get_items, limit)
+
+    def add_items(self, items: list[Item]) -> None:
+        """Put `items` at the end, in order, all of them or none."""
+        run(self.session.add_items, items)
+
+    def pop_item(self) -> Item | None:
+        """Take the newest item away and return it; None if there is none."""
+        return run(self.session.pop_item)
+
+    def clear_session(self) -> None:
+        """Forget all items."""
+        run(self.session.clear_session)
+
+    def close(self) -> None:
+        """Let go of the database, if the session holds one. Closing twice is fine."""
+        run(_close, self.session)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+async def _close(session: Session) -> None:
+    close = getattr(session, "close", None)
+    if close is not None:
+        closing = close()
+        if isawaitable(closing):
+            await closing
+
+
+def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
+    """What makes the blocking twin of whatever session `make` makes, from the same arguments."""
+
+    def make_twin(*args: P.args, **kwargs: P.kwargs) -> BlockingSession:
+        return BlockingSession(make(*args, **kwargs))
+
+    return make_twin
+
+
+class Twins(Generic[P]):
+    """Makes the blocking twins of sessions that `make` makes, from the same arguments."""
+
+    def __init__(self, make: Callable[P, Session]) -> None:
+        self._make = blocking(make)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> BlockingSession:
+        return self._make(*args, **kwargs)

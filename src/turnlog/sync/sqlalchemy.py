@@ -1,0 +1,15 @@
+"""The blocking twins of `SQLAlchemySession`, made in the same ways."""
+
+from __future__ import annotations
+
+from turnlog.sessions import sqlalchemy
+from turnlog.sync.session import P, Twins, blocking
+
+__all__ = ["SQLAlchemySession"]
+
+
+class _Twins(Twins[P]):
+    from_url = staticmethod(blocking(sqlalchemy.SQLAlchemySession.from_url))
+
+
+SQLAlchemySession = _Twins(sqlalchemy.SQLAlchemySession)
