@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from models import user
+from models import Echo, user
 from openai_rules import check_strict
-from turnlog import Agent
+from turnlog import Agent, Runner
 from turnlog.agents.context import RunContextWrapper
-from turnlog.agents.handoffs import HandoffInputData, handoff, transfer_message
+from turnlog.agents.handoffs import HandoffInputData, handoff, handoffs_of, transfer_message
 from turnlog.errors import ModelBehaviorError
 
 pytestmark = pytest.mark.anyio
@@ -83,3 +83,18 @@ def test_a_filter_changes_a_copy() -> None:
     data = HandoffInputData((user("a"),), (), ())
     changed = data.clone(input_history=())
     assert (len(data.input_history), len(changed.input_history)) == (1, 0)
+
+
+async def test_two_agents_may_hand_over_to_each_other() -> None:
+    first, second = Agent("A", model=Echo()), Agent("B", model=Echo())
+    for one, other in ((first, second), (second, first)):
+        assert isinstance(one.handoffs, list)
+        one.handoffs.append(other)
+    offered = await handoffs_of(second, RunContextWrapper(None))
+    assert list(offered) == ["transfer_to_a"]
+
+
+async def test_what_is_no_handoff_is_named() -> None:
+    wrong: Any = "Billing agent"
+    with pytest.raises(TypeError, match=r"what handoff\(\) makes; not str"):
+        await Runner.run(Agent("A", model=Echo(), handoffs=[wrong]), "go")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from turnlog.agents.context import RunContextWrapper
-from turnlog.agents.handoffs import Handoff, handoff
 from turnlog.agents.model import Model
 from turnlog.agents.model_settings import ModelSettings
 from turnlog.agents.tools import FunctionTool
 
-__all__ = ["Agent"]
+__all__ = ["Agent", "LeadsOn", "is_offered"]
 
 #: Called with the run's context and the agent, each time a model is asked.
 Instructions: TypeAlias = Callable[
@@ -37,8 +36,8 @@ class Agent:
     name: str
     instructions: str | Instructions | None = None
     model: Model | str | None = None
-    tools: Sequence[FunctionTool] = ()
-    handoffs: Sequence[Agent | Handoff] = ()
+    tools: Sequence[FunctionTool] = field(default_factory=list)
+    handoffs: Sequence[Agent | LeadsOn] = field(default_factory=list)
     output_type: Any = None
     model_settings: ModelSettings = field(default_factory=ModelSettings)
     handoff_description: str | None = None
@@ -56,17 +55,31 @@ class Agent:
 
     async def tools_for(self, context: RunContextWrapper[Any]) -> dict[str, FunctionTool]:
         """The tools that are offered in a run with `context`, by name."""
-        return {tool.name: tool for tool in self.tools if await self._is_offered(tool, context)}
+        return {tool.name: tool for tool in self.tools if await is_offered(tool, self, context)}
 
-    async def handoffs_for(self, context: RunContextWrapper[Any]) -> dict[str, Handoff]:
-        """The handoffs that are offered in a run with `context`, by the name of their tool."""
-        made = [each if isinstance(each, Handoff) else handoff(each) for each in self.handoffs]
-        return {each.tool_name: each for each in made if await self._is_offered(each, context)}
 
-    async def _is_offered(
-        self, tool: FunctionTool | Handoff, context: RunContextWrapper[Any]
-    ) -> bool:
-        if not callable(tool.is_enabled):
-            return tool.is_enabled
-        offered = tool.is_enabled(context, self)
-        return bool(await offered if inspect.isawaitable(offered) else offered)
+class LeadsOn(Protocol):
+    """A handoff, as far as an agent needs to know: it leads on to another agent."""
+
+    @property
+    def agent(self) -> Agent:
+        """Who takes over."""
+        ...
+
+
+class Offer(Protocol):
+    """A tool or a handoff, which may be offered or not."""
+
+    @property
+    def is_enabled(self) -> bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]]:
+        """Whether it is offered; a function is asked with the context and the agent."""
+        ...
+
+
+async def is_offered(offer: Offer, agent: Agent, context: RunContextWrapper[Any]) -> bool:
+    """Whether `agent` offers it in a run with `context`."""
+    enabled = offer.is_enabled
+    if not callable(enabled):
+        return enabled
+    offered = enabled(context, agent)
+    return bool(await offered if inspect.isawaitable(offered) else offered)

@@ -10,18 +10,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from turnlog.agents import validation
+from turnlog.agents.agent import Agent, LeadsOn, is_offered
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.model import JSONSchema, ToolDefinition
+from turnlog.agents.result import RunItem
 from turnlog.agents.strict_schema import strict_schema
 from turnlog.errors import ModelBehaviorError
 from turnlog.items import Item
 
 if TYPE_CHECKING:
-    from turnlog.agents.agent import Agent
-    from turnlog.agents.result import RunItem
     from turnlog.agents.validation import TypeAdapter
 
-__all__ = ["Handoff", "HandoffInputData", "handoff", "handoff_name", "transfer_message"]
+__all__ = [
+    "Handoff",
+    "HandoffInputData",
+    "handoff",
+    "handoff_name",
+    "handoffs_of",
+    "transfer_message",
+]
 
 #: Called with the context, and with the input if there is an input type.
 OnHandoff: TypeAlias = Callable[..., object]
@@ -129,6 +136,20 @@ def handoff(
         input_filter=input_filter,
         is_enabled=is_enabled,
     )
+
+
+async def handoffs_of(agent: Agent, context: RunContextWrapper[Any]) -> dict[str, Handoff]:
+    """The handoffs that `agent` offers in a run with `context`, by the name of their tool."""
+    made = map(_as_handoff, agent.handoffs)
+    return {each.tool_name: each for each in made if await is_offered(each, agent, context)}
+
+
+def _as_handoff(given: Agent | LeadsOn) -> Handoff:
+    if isinstance(given, Handoff):
+        return given
+    if isinstance(given, Agent):
+        return handoff(given)
+    raise TypeError(f"handoffs are agents, or what handoff() makes; not {type(given).__name__}")
 
 
 def handoff_name(agent_name: str) -> str:

@@ -17,7 +17,7 @@ from turnlog.agents.events import (
     RunItemStreamEvent,
     StreamEvent,
 )
-from turnlog.agents.handoffs import Handoff, HandoffInputData
+from turnlog.agents.handoffs import Handoff, HandoffInputData, handoffs_of
 from turnlog.agents.model import (
     ModelRequest,
     ModelResponse,
@@ -103,7 +103,7 @@ class Run:
         """Ask the model once and do what it asks for; whether it has answered."""
         agent = self.agent
         tools = await agent.tools_for(self._context)
-        handoffs = await agent.handoffs_for(self._context)
+        handoffs = await handoffs_of(agent, self._context)
         response = await self._asked(await self._request(tools, handoffs))
         self.usage = self._context.usage = self.usage + response.usage
         wishes = [item for item in response.output if _is_call_of(item, handoffs)]
