@@ -24,6 +24,7 @@ FLOORS = {
     "merge": 1,
     "repair": 1,
     "turns": 1,
+    "kinds": 1,
     "tokens": 1,
     "windows": 1,
     "session": 2,

@@ -36,12 +36,18 @@ def input_items(given: str | Iterable[object]) -> list[Item]:
 
 
 async def merge(
-    history: list[Item], new: list[Item], callback: SessionInputCallback | None
+    history: list[Item],
+    new: list[Item],
+    mended: Callable[[list[Item]], list[Item]],
+    callback: SessionInputCallback | None,
 ) -> Merged:
-    """What `callback` makes of `history` and `new`; without one, `new` follows `history`."""
+    """What `callback` makes of `history` and `new`; without one, `new` follows `history`.
+
+    mended: what a callback is given of a history.
+    """
     if callback is None:
         return Merged([*history, *new], new)
-    old_lent, new_lent = _Lent(history), _Lent(new)
+    old_lent, new_lent = _Lent(mended(history)), _Lent(new)
     returned: object = callback(list(old_lent.copies), list(new_lent.copies))
     if inspect.isawaitable(returned):
         returned = await returned

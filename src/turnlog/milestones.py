@@ -24,40 +24,53 @@ class Milestones:
     def __init__(self, store: Store, log: Log) -> None:
         self._store = store
         self._log = log.beside("turns")
-        self._newest: _Milestone | None = None
-        self._next: _Milestone | None = None  # the newest that may be of use
-        self._has_looked = False
+        self._found: list[_Milestone] = []  # read and not known to be void, the newest first
+        self._before: int | None = None  # from where to read on
+        self._wanted = 1
+        self._is_all = False
 
     async def turns_before(self, items: Sequence[Item], positions: Sequence[int]) -> int | None:
         """How many turns come before `items`; None if none of them has a milestone."""
-        if not self._has_looked:
-            self._has_looked = True
-            self._newest = self._next = await self._before(None)
-        while self._next is not None and positions and self._next.position >= positions[0]:
-            place = bisect_left(positions, self._next.position)
-            if place < len(positions) and positions[place] == self._next.position:
-                return self._next.turn - len(turn_starts(items[:place]))
-            self._next = await self._before(self._next.at)  # the record that it stood at is gone
+        while positions:
+            if not self._found and not self._is_all:
+                await self._read_on()
+                continue
+            if not self._found or self._found[0].position < positions[0]:
+                return None
+            newest = self._found[0]
+            place = bisect_left(positions, newest.position)
+            if place < len(positions) and positions[place] == newest.position:
+                return newest.turn - len(turn_starts(items[:place]))
+            del self._found[0]  # the record that it stood at is gone
         return None
 
     async def lay(self, position: int, turn: int) -> None:
-        """Write down that turn number `turn` begins at `position`, unless it is."""
-        if self._newest is None or self._newest.position < position:
+        """Write down that turn number `turn` begins at `position`, unless that is known."""
+        if not self._found or self._found[0].position < position:
             milestone = {"position": position, "turn": turn}
             await self._store.append(self._log, [encode(milestone)])
 
-    async def _before(self, at: int | None) -> _Milestone | None:
-        records = await self._store.read(self._log, before=at, limit=1)
-        if not records:
-            return None
-        milestone = decode(records.payloads[0])
-        return _Milestone(records.positions[0], milestone["position"], milestone["turn"])
+    async def _read_on(self) -> None:
+        records = await self._store.read(self._log, before=self._before, limit=self._wanted)
+        self._is_all = len(records) < self._wanted
+        self._wanted *= 4
+        if records:
+            self._before = records.positions[0]
+        read = map(_milestone, reversed(records.payloads))
+        self._found += [milestone for milestone in read if milestone is not None]
 
 
 class _Milestone(NamedTuple):
-    #: Its own position, among the milestones.
-    at: int
     #: The position of the item that it stands at.
     position: int
     #: How many turns come before that item.
     turn: int
+
+
+def _milestone(payload: bytes) -> _Milestone | None:
+    """What `payload` says; None if it can't be read, which is as if it were not there."""
+    try:
+        said = decode(payload)
+        return _Milestone(int(said["position"]), int(said["turn"]))
+    except (ValueError, TypeError, KeyError):
+        return None

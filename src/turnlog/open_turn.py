@@ -26,6 +26,8 @@ class OpenTurn:
         self.store = store
         self.log = log
         self.lease = lease
+        #: Whether anything was written in it, so that all it does from now on is part of it.
+        self.has_written = False
         self._end: int | None = None
 
     def saw(self, end: int) -> None:
@@ -53,7 +55,7 @@ class OpenTurn:
             expected = self._end
             try:
                 self._end = await self.store.append(self.log, payloads, expect=expected, key=key)
-                written = True
+                written = self.has_written = True
             except Conflict as conflict:
                 await self._follow(expected, conflict.actual)
 

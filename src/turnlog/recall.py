@@ -8,18 +8,19 @@ from typing import NamedTuple, Self
 
 from turnlog.conversation import Session
 from turnlog.items import Item
+from turnlog.kinds import is_question
 from turnlog.merge import Merged, SessionInputCallback, merge
 from turnlog.repair import repair
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.tail import Tail, tail_of
-from turnlog.tokens import estimated_tokens, token_counter
-from turnlog.turns import is_answer, is_question, turn_starts
+from turnlog.tokens import TokenCounter, estimated_tokens, token_counter
+from turnlog.turns import is_answered, turn_starts
 from turnlog.windows import Window
 
 __all__ = ["Past", "recall"]
 
-# How many items a turn has, at a guess.
-_TURN = 4
+# How many items a turn has at most, mostly.
+_SOME = 32
 
 
 async def recall(
@@ -42,18 +43,22 @@ async def recall(
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
     past = await Past.of(tail_of(session), own.resolve(settings))
-    history = await past.shown()
-    begun = await past.begun(new)
-    if begun is None:
-        merged = await merge(history, new, callback)
-        # A callback may have stored the new input in words of its own.
-        begun = await past.begun(merged.fresh)
-        if begun is None:
-            await past.mark()
-            return merged
-    merged = await merge(await past.shown(without=begun.length), new, callback)
+    merged = await _merged(past, new, callback)
     await past.mark()
-    return Merged(repair([*merged.shown, *begun.since]), [])
+    return merged
+
+
+async def _merged(past: Past, new: list[Item], callback: SessionInputCallback | None) -> Merged:
+    merged = await merge(await past.window(), new, past.mended, callback)
+    # A callback may have stored the new input in words of its own.
+    begun = await past.begun(merged.fresh)
+    if begun is None and callback is not None:
+        begun = await past.begun(new)
+    if begun is None:
+        return Merged(past.mended(merged.shown), merged.fresh)
+    before = await past.window(without=begun.length)
+    merged = await merge(before, new, past.mended, callback)
+    return Merged(past.mended([*merged.shown, *begun.since]), [])
 
 
 class Begun(NamedTuple):
@@ -76,53 +81,70 @@ class Past:
     @classmethod
     async def of(cls, tail: Tail, settings: SessionSettings) -> Self:
         """The past that `settings` show."""
-        count = settings.token_counter or estimated_tokens
-        if settings.max_tokens is not None and settings.token_counter is None:
+        count = settings.token_counter
+        if settings.max_tokens is not None and count is None:
             count = await asyncio.to_thread(token_counter)  # it may have to load a table
-        return cls(tail, settings.window(count))
+        return cls(tail, settings.window(_once(count or estimated_tokens)))
 
-    async def shown(self, *, without: int = 0) -> list[Item]:
-        """What a model may be shown of it, without its newest `without` items."""
+    async def shown(self) -> list[Item]:
+        """What a model may be shown of it."""
+        return self.mended(await self.window())
+
+    def mended(self, items: list[Item]) -> list[Item]:
+        """`items` in a form that providers accept.
+
+        Within a turn, calls without output are not interrupted but under way.
+        """
+        return repair(items, interrupted="leave out" if self._tail.is_nested else "mark")
+
+    async def window(self, *, without: int = 0) -> list[Item]:
+        """What is in the window, as it was stored; without the newest `without` items."""
         tail, window = self._tail, self._window
         if not window.is_bounded:
-            await tail.grow(None)
-            return repair(_before(tail.items, without))
-        guess = self._guess(without)
+            await tail.all()
+            return _before(tail.items, without)
+        guess = window.guess + without
         await tail.until(lambda items: window.is_full(_before(items, without)), guess)
-        turns_before = 0 if window.step is None else await tail.turns_before()
+        past = _before(tail.items, without)
+        if window.step is None or not window.fitting(past):
+            return past[window.start(past) :]
+        turns_before = await tail.turns_before()
         past = _before(tail.items, without)
         start = window.start(past, turns_before)
-        if window.step is not None and start < len(past):
-            self._first = len(tail.items) - start, turns_before + len(turn_starts(past[:start]))
-        return repair(past[start:])
-
-    async def begun(self, items: list[Item]) -> Begun | None:
-        """The last turn, if it begins with `items` and has no answer."""
-        if not items or (self._tail.items and is_answer(self._tail.items[-1])):
-            return None
-        # So much that the whole last turn is among it.
-        before = len(items)
-        await self._tail.until(
-            lambda seen: any(map(is_question, _before(seen, before))), before + 32
-        )
-        start = _start_of_unanswered(self._tail.items, items)
-        if start is None:
-            return None
-        length = len(self._tail.items) - start
-        return Begun(length, self._tail.items[start + len(items) :])
+        self._first = start, turns_before + len(turn_starts(past[:start]))
+        return past[start:]
 
     async def mark(self) -> None:
         """Write down which turn the window begins at, so that the next look is quicker."""
         if self._first is not None:
-            newer, turn = self._first
-            await self._tail.mark(len(self._tail.items) - newer, turn)
+            await self._tail.mark(*self._first)
 
-    def _guess(self, without: int) -> int | None:
-        """How many items fill the window, probably."""
-        window = self._window
-        if window.max_items is not None:
-            return window.max_items + without
-        return window.max_turns and window.max_turns * _TURN + without
+    async def begun(self, items: list[Item]) -> Begun | None:
+        """The last turn, if it begins with `items` and has no answer."""
+        tail = self._tail
+        if not items or tail.is_nested or is_answered(tail.items):
+            return None
+        # So much that the place where they may begin is among it.
+        await tail.until(
+            lambda seen: any(map(is_question, seen[len(items) - 1 :])), len(items) + _SOME
+        )
+        start = _start_of_unanswered(tail.items, items)
+        if start is None:
+            return None
+        return Begun(len(tail.items) - start, tail.items[start + len(items) :])
+
+
+def _once(count: TokenCounter) -> TokenCounter:
+    """`count`, asked once for each item."""
+    counted: dict[int, tuple[Item, int]] = {}
+
+    def remembered(item: Item) -> int:
+        # The item is kept as well, so that its id stays its own.
+        if id(item) not in counted:
+            counted[id(item)] = item, count(item)
+        return counted[id(item)][1]
+
+    return remembered
 
 
 def _before(items: Sequence[Item], count: int) -> list[Item]:
@@ -132,7 +154,7 @@ def _before(items: Sequence[Item], count: int) -> list[Item]:
 
 def _start_of_unanswered(items: list[Item], new: list[Item]) -> int | None:
     """Where `new` begins in `items`, if nothing but unanswered work has followed it."""
-    if items and is_answer(items[-1]):
+    if is_answered(items):
         return None
     for start in range(len(items) - len(new), -1, -1):
         end = start + len(new)

@@ -20,7 +20,18 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from turnlog.items import Item
-from turnlog.turns import is_answer, turn_starts
+from turnlog.kinds import (
+    CALL_OF,
+    OUTPUT_OF,
+    is_answer,
+    is_call,
+    is_note,
+    is_output,
+    is_question,
+    kind_of,
+    name_of,
+)
+from turnlog.turns import turn_starts
 
 __all__ = ["INTERRUPTED", "Interrupted", "repair"]
 
@@ -30,23 +41,8 @@ Interrupted: TypeAlias = Literal["mark", "leave out"]
 #: The output of such a call, as the model is shown it.
 INTERRUPTED = "This call was interrupted: what came of it is not known."
 
-#: The outputs that answer calls, by the type of the call.
-_OUTPUT_OF = {
-    "function_call": "function_call_output",
-    "custom_tool_call": "custom_tool_call_output",
-    "computer_call": "computer_call_output",
-    "local_shell_call": "local_shell_call_output",
-    "shell_call": "shell_call_output",
-    "apply_patch_call": "apply_patch_call_output",
-    "mcp_approval_request": "mcp_approval_response",
-}
-_CALL_OF = {output: call for call, output in _OUTPUT_OF.items()}
-
-#: Who speaks beside the model: their messages stand behind the outputs of calls before them.
-_OTHERS = ("user", "system", "developer")
-
 #: What a history without needs no repair.
-_DELICATE = {*_OUTPUT_OF, *_CALL_OF, "reasoning"}
+_DELICATE = {*OUTPUT_OF, *CALL_OF, "reasoning"}
 
 #: Those whose output may be any text; of the others, none can be made up.
 _TEXTUAL = {"function_call", "custom_tool_call"}
@@ -59,7 +55,7 @@ def repair(items: Iterable[Item], *, interrupted: Interrupted = "mark") -> list[
     stays as it is. Takes time in proportion to their number.
     """
     given = list(items)
-    if _DELICATE.isdisjoint(map(_kind, given)):
+    if _DELICATE.isdisjoint(map(kind_of, given)):
         return given
     return _without_lone_reasoning(_paired(given, _answers(given), interrupted))
 
@@ -74,16 +70,16 @@ def _answers(items: list[Item]) -> dict[int, int | None]:
     answers: dict[int, int | None] = {}
     waiting: dict[str, int] = {}
     for place, item in enumerate(items):
-        if not _is_call(item) and not _is_output(item):
+        if not is_call(item) and not is_output(item):
             continue
-        name = _name(item)
+        name = name_of(item)
         if name is None:
             continue  # nothing can belong to it
-        if _is_call(item):
+        if is_call(item):
             answers.pop(waiting.get(name, -1), None)
             waiting[name] = place
             answers[place] = None
-        elif name in waiting and items[waiting[name]]["type"] == _CALL_OF[_kind(item)]:
+        elif name in waiting and items[waiting[name]]["type"] == CALL_OF[kind_of(item)]:
             answers[waiting.pop(name)] = place
     return answers
 
@@ -96,17 +92,17 @@ def _paired(
     group: list[int] = []
     ended = max(turn_starts(items), default=-1)
     for place, item in enumerate(items):
-        if _is_output(item) or item.get("role") in _OTHERS:
+        if is_output(item) or is_question(item) or is_note(item):
             if group:
                 shown += _outputs_of(group, answers, items)
             group = []
-        if _is_call(item):
+        if is_call(item):
             if place not in answers:
                 continue  # it was made again, or has no name
             if answers[place] is None and not _kept(item, interrupted, pending=place > ended):
                 continue
             group.append(place)
-        if not _is_output(item):
+        if not is_output(item):
             shown.append(item)
     return shown + _outputs_of(group, answers, items)
 
@@ -128,7 +124,7 @@ def _kept(call: Item, interrupted: Interrupted, *, pending: bool) -> bool:
 def _interrupted(call: Item) -> Item | None:
     if call["type"] not in _TEXTUAL:
         return None
-    return {"call_id": call["call_id"], "output": INTERRUPTED, "type": _OUTPUT_OF[call["type"]]}
+    return {"call_id": call["call_id"], "output": INTERRUPTED, "type": OUTPUT_OF[call["type"]]}
 
 
 def _without_lone_reasoning(items: list[Item]) -> list[Item]:
@@ -136,39 +132,10 @@ def _without_lone_reasoning(items: list[Item]) -> list[Item]:
     shown: list[Item] = []
     led_somewhere = False
     for item in reversed(items):
-        if _kind(item) == "reasoning":
+        if kind_of(item) == "reasoning":
             if led_somewhere:
                 shown.append(item)
             continue
-        led_somewhere = is_answer(item) or _is_made_by_model(item)
+        led_somewhere = is_answer(item) or is_call(item)
         shown.append(item)
     return shown[::-1]
-
-
-def _is_made_by_model(item: Item) -> bool:
-    return _is_call(item) or _kind(item).endswith("_call")
-
-
-def _is_call(item: Item) -> bool:
-    return _kind(item) in _OUTPUT_OF
-
-
-def _is_output(item: Item) -> bool:
-    return _kind(item) in _CALL_OF
-
-
-def _kind(item: Item) -> str:
-    kind = item.get("type")
-    return kind if isinstance(kind, str) else "message"
-
-
-def _name(item: Item) -> str | None:
-    """What names a call: its output says the same."""
-    match item["type"]:
-        case "mcp_approval_request":
-            name = item.get("id")
-        case "mcp_approval_response":
-            name = item.get("approval_request_id")
-        case _:
-            name = item.get("call_id", item.get("id"))
-    return name if isinstance(name, str) else None

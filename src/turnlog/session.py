@@ -18,7 +18,7 @@ from turnlog.policies import turn_taken
 from turnlog.recall import Past, recall
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
-from turnlog.tail import HasTail, ListedTail, Page, PagedTail, Tail
+from turnlog.tail import EVERYTHING, HasTail, ListedTail, Page, PagedTail, Tail
 from turnlog.turn import Turn
 
 __all__ = ["Session", "SessionABC", "StoredSession"]
@@ -76,13 +76,14 @@ class StoredSession(SessionABC, HasTail):
         Records that can't be decoded are left out, logged with their position, and
         stay stored; the limit counts the others.
         """
+        tail = self._paged_tail()
         if limit is None and self._settings.has_windows:
-            return await self.view()
+            past = await Past.of(tail, self._settings)
+            return await past.shown()
         if limit is None:
             limit = self._settings.limit
-        tail = self._paged_tail()
         if limit is None or limit < 0:
-            await tail.grow(None)
+            await tail.all()
             return tail.items
         await tail.until(lambda items: len(items) >= limit, limit)
         return tail.items[-limit:] if limit else []
@@ -103,9 +104,13 @@ class StoredSession(SessionABC, HasTail):
 
     def tail(self) -> Tail:
         """The newest part of the conversation, to be read backwards as far as is needed."""
-        if self._get_items_is_overridden():
-            return ListedTail(self.get_items, everything=-1)
-        return self._paged_tail()
+        if not self._get_items_is_overridden():
+            return self._paged_tail()
+        gives_less = self._settings.has_windows or self._settings.limit is not None
+        everything = EVERYTHING if gives_less else {}
+        return ListedTail(
+            self.get_items, everything, is_exact=False, is_nested=self._is_within_a_turn()
+        )
 
     @asynccontextmanager
     async def turn(
@@ -199,10 +204,14 @@ class StoredSession(SessionABC, HasTail):
         log = self._log()
 
         async def page(before: int | None, limit: int | None) -> Page:
-            records = await self._read(log, before=before, limit=limit)
-            return self._page(records, is_first=limit is None or len(records) < limit)
+            return self._page(await self._read(log, before=before, limit=limit))
 
-        return PagedTail(page, Milestones(self.store, log))
+        milestones = Milestones(self.store, log)
+        return PagedTail(page, milestones, is_nested=self._is_within_a_turn())
+
+    def _is_within_a_turn(self) -> bool:
+        turn = open_turn_on(self.store, self._log())
+        return turn is not None and turn.has_written
 
     async def _read(
         self, log: Log, *, before: int | None = None, limit: int | None = None
@@ -227,16 +236,17 @@ class StoredSession(SessionABC, HasTail):
                 return last, cut, None
             wanted *= 2
 
-    def _page(self, records: Records, *, is_first: bool) -> Page:
+    def _page(self, records: Records) -> Page:
         """What can be read of `records`."""
         items = decode_all(records.payloads)
-        before = None if is_first else records.positions[0]
         if None not in items:
-            return Page(cast("list[Item]", items), records.positions, before)
+            return Page(cast("list[Item]", items), records.positions, records.positions)
         self._report(records, items)
         pairs = zip(items, records.positions, strict=True)
         read = [(item, position) for item, position in pairs if item is not None]
-        return Page([item for item, _ in read], [position for _, position in read], before)
+        return Page(
+            [item for item, _ in read], [position for _, position in read], records.positions
+        )
 
     def _report(self, records: Records, items: list[Item | None]) -> None:
         lost = {at for at, item in zip(records.positions, items, strict=True) if item is None}

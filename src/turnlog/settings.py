@@ -31,6 +31,9 @@ class SessionSettings(dict[str, Any]):
     nothing of a turn that doesn't fit. With `max_turns` or `max_tokens`, `get_items()`
     gives that window as well; under `limit` alone it gives exactly the newest items.
 
+    The SDK's Runner asks for exactly the newest items wherever there is a `limit`: for it,
+    set `max_turns` or `max_tokens` without one.
+
     It is a dict of `limit` and the other fields that are set as well, because a dict is
     all that the OpenAI Agents SDK takes from strangers, in its `RunConfig` and its
     session wrappers; of these fields, it knows `limit`.
@@ -64,7 +67,8 @@ class SessionSettings(dict[str, Any]):
     def window(self, count: TokenCounter) -> Window:
         """The bounds of what is shown."""
         limit = None if self.limit is None or self.limit < 0 else self.limit
-        return Window(limit, self.max_turns, self.max_tokens, self.step, count)
+        step = None if self.step == 1 else self.step
+        return Window(limit, self.max_turns, self.max_tokens, step, count)
 
     @classmethod
     def of(cls, value: SettingsLike) -> SessionSettings:

@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from turnlog.conversation import Session
 from turnlog.items import Item
 from turnlog.milestones import Milestones
+from turnlog.settings import SessionSettings
 
-__all__ = ["HasTail", "ListedTail", "Page", "PagedTail", "Tail", "tail_of"]
+__all__ = ["EVERYTHING", "HasTail", "ListedTail", "Page", "PagedTail", "Tail", "tail_of"]
 
-# How many items are looked at first when there is no better guess.
+#: What a session is asked with that would give less than all without.
+EVERYTHING = {"limit": sys.maxsize}
+
+# How many items more are looked at to find a milestone.
 _SOME = 32
 
 
 class Tail(ABC):
-    """The newest part of a conversation, as much of it as was read so far."""
+    """The newest part of a conversation, as much of it as was read so far.
 
-    def __init__(self) -> None:
+    is_nested: whether whoever reads it is part of a turn that is under way.
+    """
+
+    def __init__(self, *, is_nested: bool = False) -> None:
+        self.is_nested = is_nested
         #: Oldest first.
         self.items: list[Item] = []
         #: Whether nothing comes before them.
         self.is_whole = False
+        self._seen = 0  # how many records that took, those among them that can't be read
 
     @abstractmethod
     async def grow(self, count: int | None) -> None:
-        """Read `count` items more, if there are so many; None reads all."""
+        """Read `count` items more, if there are so many; None reads all.
 
-    async def until(
-        self, is_enough: Callable[[Sequence[Item]], bool], guess: int | None = None
-    ) -> None:
+        It may find that it has to begin again, and have fewer then.
+        """
+
+    async def all(self) -> None:
+        """Read all that there is."""
+        while not self.is_whole:
+            await self.grow(None)
+
+    async def until(self, is_enough: Callable[[Sequence[Item]], bool], guess: int) -> None:
         """Read on until `is_enough` of `items`, or there is nothing more to read.
 
         guess: how many items that takes, probably.
         """
         while not self.is_whole and not is_enough(self.items):
-            await self.grow(max(len(self.items), guess or _SOME))
+            await self.grow(max(self._seen, guess))
 
     async def turns_before(self) -> int:
         """How many turns come before `items`. It may have to read on to know that."""
-        await self.grow(None)
+        await self.all()
         return 0
 
     async def mark(self, place: int, turn: int) -> None:  # noqa: B027 - most have no use for it
@@ -52,16 +68,23 @@ class Tail(ABC):
 class ListedTail(Tail):
     """Of a session that knows `get_items` alone: it is asked again for more.
 
-    everything: the limit with which it gives all.
+    everything: the arguments with which it gives all.
+    is_exact: whether it gives fewer items than it is asked for only if there are no more.
     """
 
     def __init__(
-        self, get_items: Callable[..., Awaitable[list[Item]]], everything: int | None = None
+        self,
+        get_items: Callable[..., Awaitable[list[Item]]],
+        everything: Mapping[str, int],
+        *,
+        is_exact: bool = True,
+        is_nested: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(is_nested=is_nested)
         self._get_items = get_items
-        self._everything = {} if everything is None else {"limit": everything}
+        self._is_exact = is_exact
         self._takes_limit = _takes_limit(get_items)
+        self._everything = everything if self._takes_limit else {}
 
     async def grow(self, count: int | None) -> None:
         if self.is_whole:
@@ -69,19 +92,22 @@ class ListedTail(Tail):
         if count is None or not self._takes_limit:
             self.items = await self._get_items(**self._everything)
             self.is_whole = True
-        else:
-            wanted = len(self.items) + count
-            self.items = await self._get_items(limit=wanted)
-            self.is_whole = len(self.items) < wanted
+            return
+        self._seen += count
+        self.items = await self._get_items(limit=self._seen)
+        if len(self.items) < self._seen:
+            self.is_whole = self._is_exact
+            await self.all()
 
 
 class Page(NamedTuple):
-    """Some records of a log in a row, oldest first, without those that can't be read."""
+    """Some records of a log in a row, oldest first."""
 
+    #: Those that can be read, and their positions.
     items: list[Item]
     positions: Sequence[int]
-    #: Before which position to read on; None when nothing comes before.
-    before: int | None
+    #: The positions of all.
+    records: Sequence[int]
 
 
 class PagedTail(Tail):
@@ -94,26 +120,41 @@ class PagedTail(Tail):
         self,
         page: Callable[[int | None, int | None], Awaitable[Page]],
         milestones: Milestones,
+        *,
+        is_nested: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(is_nested=is_nested)
         self.positions: list[int] = []
         self._page = page
         self._milestones = milestones
-        self._before: int | None = None
+        self._oldest: int | None = None  # the position of the oldest record that was read
 
     async def grow(self, count: int | None) -> None:
         if self.is_whole:
             return
-        page = await self._page(self._before, count)
+        if self._oldest is None:
+            self._put_before(await self._page(None, count), count)
+            return
+        # One that was read already comes along, to see that it still follows on the others.
+        page = await self._page(self._oldest + 1, None if count is None else count + 1)
+        if not page.records or page.records[-1] != self._oldest:
+            self.items, self.positions, self._oldest = [], [], None
+            return
+        kept = sum(position < self._oldest for position in page.positions)
+        self._put_before(Page(page.items[:kept], page.positions[:kept], page.records[:-1]), count)
+
+    def _put_before(self, page: Page, count: int | None) -> None:
         self.items = page.items + self.items
         self.positions = [*page.positions, *self.positions]
-        self._before, self.is_whole = page.before, page.before is None
+        self.is_whole = count is None or len(page.records) < count
+        self._oldest = page.records[0] if page.records else self._oldest
+        self._seen += len(page.records)
 
     async def turns_before(self) -> int:
         while (turns := await self._milestones.turns_before(self.items, self.positions)) is None:
             if self.is_whole:
                 return 0
-            await self.grow(max(len(self.items), _SOME))
+            await self.grow(max(self._seen, _SOME))
         return turns
 
     async def mark(self, place: int, turn: int) -> None:
@@ -130,7 +171,10 @@ class HasTail(ABC):
 
 def tail_of(session: Session) -> Tail:
     """The tail of any session, with nothing read of it yet."""
-    return session.tail() if isinstance(session, HasTail) else ListedTail(session.get_items)
+    if isinstance(session, HasTail):
+        return session.tail()
+    own = SessionSettings.of(getattr(session, "session_settings", None))
+    return ListedTail(session.get_items, {} if own.limit is None else EVERYTHING)
 
 
 def _takes_limit(get_items: Callable[..., object]) -> bool:

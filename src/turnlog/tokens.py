@@ -19,7 +19,7 @@ TokenCounter: TypeAlias = Callable[[Item], int]
 _FRAME = 4
 # An image of usual size, and one that is asked to be looked at roughly.
 _IMAGE, _ROUGH_IMAGE = 1000, 85
-_IMAGES = {"input_image", "image_url", "computer_screenshot"}
+_IMAGES = ("input_image", "image_url", "image", "computer_screenshot", "image_generation_call")
 # Fields that say what an item is, not what is in it.
 _LABELS = {"type", "role", "status", "id", "call_id", "detail", "logprobs"}
 

@@ -1,35 +1,35 @@
-"""Where turns begin and what ends them."""
+"""Where turns begin, and whether they have come to an end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from turnlog.items import Item
+from turnlog.kinds import is_answer, is_note, is_question
 
-__all__ = ["is_answer", "is_question", "settled", "turn_starts"]
-
-
-def is_question(item: Item | None) -> bool:
-    """Whether `item` is a user's message, with which a turn begins."""
-    return item is not None and item.get("role") == "user"
+__all__ = ["is_answered", "settled", "turn_starts"]
 
 
-def is_answer(item: Item | None) -> bool:
-    """Whether `item` is what the model says; it ends a turn when nothing follows."""
-    return item is not None and item.get("role") == "assistant"
-
-
-def turn_starts(items: Sequence[Item | None]) -> list[int]:
+def turn_starts(items: Sequence[Item]) -> list[int]:
     """The place of each turn's first item."""
     return [place for place, item in enumerate(items) if is_question(item)]
+
+
+def is_answered(items: Sequence[Item]) -> bool:
+    """Whether the model has had the last word, notes aside."""
+    for item in reversed(items):
+        if not is_note(item):
+            return is_answer(item)
+    return False
 
 
 def settled(items: Sequence[Item | None]) -> int:
     """How many of `items` belong to turns that have come to an end.
 
-    All, unless the last turn still waits for the model's last word.
+    All, unless the last turn still waits for its answer. None stands for what can't be read.
     """
-    starts = turn_starts(items)
-    if not starts or is_answer(items[-1]):
+    read = [(place, item) for place, item in enumerate(items) if item is not None]
+    starts = [place for place, item in read if is_question(item)]
+    if not starts or is_answered([item for _, item in read]):
         return len(items)
     return starts[-1]
