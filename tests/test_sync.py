@@ -23,7 +23,18 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import turnlog
 from servers.databases import PostgresServer
 from servers.redis import RedisServer
-from turnlog import InvalidItem, Item, SessionABC, SessionSettings, StoreClosed, sync
+from turnlog import (
+    Agent,
+    InvalidItem,
+    Item,
+    ModelResponse,
+    Runner,
+    SessionABC,
+    SessionSettings,
+    StoreClosed,
+    function_tool,
+    sync,
+)
 from turnlog.stores.memory import MemoryStore
 
 HELLO: Item = {"role": "user", "content": "Hello"}
@@ -395,6 +406,49 @@ def test_a_fork_while_the_loops_lock_is_held() -> None:
     let_go.set()
     holding.join()
     assert code == 0
+
+
+# Runs
+
+
+def test_a_tool_that_exits_ends_its_run_and_nothing_else() -> None:
+    @function_tool
+    def leave() -> str:
+        sys.exit(3)
+
+    class Model:
+        async def respond(self, _request: object) -> ModelResponse:
+            call = {"call_id": "c", "name": "leave", "arguments": "{}"}
+            return ModelResponse([{"type": "function_call", **call}])
+
+    with pytest.raises(SystemExit):
+        Runner.run_sync(Agent("A", model=Model(), tools=[leave]), "go")
+    with sync.SQLiteSession(session_id="a") as session:
+        session.add_items([HELLO])
+        assert session.get_items() == [HELLO]
+
+
+def test_a_run_that_is_interrupted_is_cancelled() -> None:
+    session, slow = turnlog.SQLiteSession("a"), Slow()
+
+    class Model:
+        async def respond(self, _request: object) -> ModelResponse:
+            await slow()
+            return ModelResponse([HI])
+
+    thread = in_thread(slow.interrupt_and_let_end)
+    with pytest.raises(KeyboardInterrupt):
+        Runner.run_sync(Agent("A", model=Model()), "go", session=session)
+    thread.join()
+    assert not slow.ended
+    assert [item["content"] for item in sync.run(session.get_items)] == ["go"]
+
+
+def test_runs_take_blocking_twins() -> None:
+    with sync.SQLiteSession(session_id="a") as session:
+        Runner.run_sync(Agent("A"), "My name is Alice", session=session)
+        assert "Alice" in Runner.run_sync(Agent("A"), "My name?", session=session).final_output
+        assert len(session.get_items()) == 4
 
 
 # On servers

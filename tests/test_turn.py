@@ -1,9 +1,12 @@
 """`session.turn`, for people with a loop of their own; the openai client among them."""
 
 import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
 from contextvars import Context
 from typing import Any
 
+import anyio
 import pytest
 from openai import AsyncOpenAI
 
@@ -11,6 +14,7 @@ from models import answer, user
 from openai_server import Reply, serving
 from turnlog import LeaseLost, SessionBusy, SQLiteSession, StoredSession
 from turnlog.items import Item
+from turnlog.store import Layer, Log
 from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +78,87 @@ async def test_a_turn_that_lost_its_session_stores_no_more(session: StoredSessio
         with pytest.raises(LeaseLost):
             await turn.add([answer("late")])
     assert await session.get_items() == []
+
+
+class Slow(Layer):
+    """Answers late, once the work is done."""
+
+    async def append(self, log: Log, payloads: Sequence[bytes], **options: Any) -> int:
+        last = await super().append(log, payloads, **options)
+        await asyncio.sleep(0.05)
+        return last
+
+    async def remove(self, log: Log, **options: Any) -> int:
+        removed = await super().remove(log, **options)
+        await asyncio.sleep(0.05)
+        return removed
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.04, 0.06, 0.08, 0.1])
+async def test_a_turn_that_ends_while_its_lease_is_renewed(after: float) -> None:
+    session = StoredSession("session", Slow(MemoryStore()))
+    async with session.turn("one", lease_seconds=0.15):
+        await asyncio.sleep(after)
+    await asyncio.sleep(0.3)
+    async with session.turn("two", policy="reject"):
+        pass
+
+
+async def test_a_turn_that_another_task_goes_on_with_is_fenced(session: StoredSession) -> None:
+    async def reply() -> AsyncGenerator[str, None]:
+        async with session.turn("one", lease_seconds=0.05) as turn:
+            yield "thinking"
+            await turn.add([answer("late")])
+
+    async def other() -> None:
+        async with session.turn("two") as turn:
+            await asyncio.sleep(0.1)
+            await turn.add([answer("theirs")])
+
+    stream = reply()
+    await asyncio.create_task(stream.__anext__(), context=Context())
+    time.sleep(0.1)  # noqa: ASYNC251 - the whole process stands still, and the lease runs out
+    others = asyncio.create_task(other(), context=Context())
+    await asyncio.sleep(0.02)
+    with pytest.raises(LeaseLost):
+        await asyncio.create_task(stream.__anext__(), context=Context())
+    await others
+    assert await session.get_items() == [user("one"), user("two"), answer("theirs")]
+
+
+async def test_nothing_is_added_to_a_turn_that_is_over(session: StoredSession) -> None:
+    async with session.turn("one") as turn:
+        await turn.add([answer("yes")])
+    with pytest.raises(LeaseLost):
+        await turn.add([answer("late")])
+    assert len(await session.get_items()) == 2
+
+
+async def test_a_run_that_a_tool_leaves_behind_holds_the_session(session: StoredSession) -> None:
+    async def job() -> None:
+        async with session.turn("job") as turn:
+            await asyncio.sleep(0.05)
+            await turn.add([answer("job done")])
+
+    async with session.turn("one") as turn:
+        left = asyncio.create_task(job())
+        await asyncio.sleep(0.01)
+        await turn.add([answer("started")])
+    async with session.turn("two", policy="queue"):
+        pass
+    await left
+    said = [user("one"), user("job"), answer("started"), answer("job done"), user("two")]
+    assert await session.get_items() == said
+
+
+async def test_whose_cancellation_it_is_stays_known() -> None:
+    session = StoredSession("session", Slow(MemoryStore()))
+    for delay in (0.01, 0.06, 0.11, 0.16, 0.21):
+        with anyio.move_on_after(delay):
+            async with session.turn("one") as turn:
+                await turn.add([answer("yes")])
+    async with session.turn("two", policy="reject"):
+        pass
 
 
 async def test_with_the_bare_client() -> None:

@@ -24,7 +24,7 @@ from turnlog.items import decode, encode
 from turnlog.loops import finished
 from turnlog.store import Log, Record, Store
 
-__all__ = ["LEASE_SECONDS", "Lease", "Policy"]
+__all__ = ["LEASE_SECONDS", "Lease", "Policy", "check_seconds"]
 
 #: What a run does when another one is under way on its session: wait for its end, raise
 #: `SessionBusy`, go on with a copy of the conversation, or take no notice.
@@ -39,6 +39,12 @@ _SOON, _LATER = 0.005, 0.1
 _logger = logging.getLogger(__name__)
 
 
+def check_seconds(seconds: float) -> None:
+    """Raise `ValueError` for a time that no lease can last."""
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"a lease lasts for some seconds, not for {seconds}")
+
+
 class Lease:
     """The right to run one turn on `log`.
 
@@ -47,8 +53,7 @@ class Lease:
     """
 
     def __init__(self, store: Store, log: Log, *, seconds: float = LEASE_SECONDS) -> None:
-        if not seconds > 0:
-            raise ValueError(f"a lease lasts for some seconds, not for {seconds}")
+        check_seconds(seconds)
         #: Names this lease among all others.
         self.holder = uuid4().hex
         self._store = store
@@ -137,9 +142,15 @@ class Lease:
         position = self._position
         self._is_open = False
         self._stop()
-        if position:
-            with suppress(Conflict):
+        while position:
+            try:
                 await self._store.remove(self._log, expect=position)
+            except Conflict:
+                # A renewal that was under way has moved it; or it is somebody else's by now.
+                found = await self._newest()
+                position = found.position if found and found.holder == self.holder else 0
+            else:
+                return
 
     async def _claim(self, expect: int) -> None:
         """Write a claim, on condition that the one at `expect` is still the newest."""
@@ -186,7 +197,7 @@ class Lease:
             _logger.warning(
                 "the lease on %r was not renewed: %s", self._guarded, type(error).__name__
             )
-        if self._position:
+        if self._position and self._is_open:
             self._wind()
 
     def _stop(self) -> None:

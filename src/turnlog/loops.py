@@ -33,14 +33,14 @@ async def finished(work: Awaitable[T]) -> T:
     the `CancelledError`'s cause.
     """
     task = asyncio.ensure_future(work)
-    cancelled = False
+    cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
             await asyncio.wait([task])
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError from None if task.cancelled() else task.exception()
+        except asyncio.CancelledError as error:
+            cancelled = cancelled or error  # anyio knows its own by what they say
+    if cancelled is not None:
+        raise cancelled from None if task.cancelled() else task.exception()
     return task.result()
 
 

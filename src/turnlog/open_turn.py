@@ -10,7 +10,7 @@ from turnlog.errors import Conflict
 from turnlog.lease import Lease
 from turnlog.store import Log, Store
 
-__all__ = ["OpenTurn", "is_held_here", "open_turn_on", "opened"]
+__all__ = ["OpenTurn", "open_turn_on", "opened", "turn_held_by"]
 
 
 class OpenTurn:
@@ -26,6 +26,8 @@ class OpenTurn:
         self.store = store
         self.log = log
         self.lease = lease
+        #: How many runs are part of it. The last to end gives the lease back.
+        self.runs = 0
         #: Whether anything was written in it, so that all it does from now on is part of it.
         self.has_written = False
         self._end: int | None = None
@@ -78,9 +80,9 @@ def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
     return None
 
 
-def is_held_here(holder: str) -> bool:
-    """Whether `holder` is the lease of a turn that the running task belongs to."""
-    return any(turn.lease.holder == holder for turn in _turns.get())
+def turn_held_by(holder: str) -> OpenTurn | None:
+    """The turn with that lease, if the running task belongs to it."""
+    return next((turn for turn in _turns.get() if turn.lease.holder == holder), None)
 
 
 @contextmanager
@@ -90,7 +92,13 @@ def opened(turn: OpenTurn) -> Iterator[None]:
     try:
         yield
     finally:
-        _turns.set(tuple(other for other in _turns.get() if other is not turn))
+        # No token: the end of an asynchronous generator may come in another context.
+        turns = list(_turns.get())
+        if turn in turns:
+            turns.reverse()
+            turns.remove(turn)
+            turns.reverse()
+        _turns.set(tuple(turns))
 
 
 _turns: ContextVar[tuple[OpenTurn, ...]] = ContextVar("turnlog_open_turns", default=())

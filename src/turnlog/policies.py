@@ -13,7 +13,7 @@ from turnlog.errors import SessionBusy, StoreClosed
 from turnlog.items import decode_all, encode
 from turnlog.lease import LEASE_SECONDS, Lease, Policy
 from turnlog.loops import finished
-from turnlog.open_turn import OpenTurn, is_held_here, opened
+from turnlog.open_turn import OpenTurn, opened, turn_held_by
 from turnlog.store import Log, Store
 from turnlog.turns import settled
 
@@ -64,8 +64,10 @@ async def turn_taken(
     log = Log(session.session_id, session.branch)
     lease = Lease(session.store, log, seconds=seconds)
     holder = await lease.take()
-    if holder is not None and is_held_here(holder):
-        yield session
+    around = turn_held_by(holder) if holder is not None else None
+    if around is not None:
+        async with _part_of(around):
+            yield session
         return
     if holder is not None and policy == "reject":
         raise SessionBusy(log)
@@ -76,11 +78,22 @@ async def turn_taken(
     while holder is not None:
         await lease.pause()
         holder = await lease.take()
-    try:
-        with opened(OpenTurn(session.store, log, lease)):
+    turn = OpenTurn(session.store, log, lease)
+    async with _part_of(turn):
+        with opened(turn):
             yield session
+
+
+@asynccontextmanager
+async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
+    """Within, the turn's lease is held, also when the run that took it has ended."""
+    turn.runs += 1
+    try:
+        yield
     finally:
-        await finished(_given_back(lease))
+        turn.runs -= 1
+        if turn.runs == 0:
+            await finished(_given_back(turn.lease))
 
 
 async def _given_back(lease: Lease) -> None:

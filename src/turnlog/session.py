@@ -141,7 +141,8 @@ class StoredSession(SessionABC, HasTail):
             merged = await recall(session, given, settings=settings, callback=callback)
             if merged.fresh:
                 await session.add_items(merged.fresh)
-            yield Turn(session, merged.shown)
+            held = open_turn_on(session.store, Log(session.session_id, session.branch))
+            yield Turn(session, merged.shown, held)
 
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Put `items` at the end, in order, all of them or none.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from turnlog.agents.model import Model
 from turnlog.agents.model_settings import ModelSettings
-from turnlog.lease import LEASE_SECONDS, Policy
+from turnlog.lease import LEASE_SECONDS, Policy, check_seconds
 from turnlog.merge import SessionInputCallback
 from turnlog.policies import check_policy
 from turnlog.settings import SettingsLike
@@ -39,6 +39,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
+        check_seconds(self.lease_seconds)
         merge: object = self.session_input_callback
         if merge is not None and not callable(merge):
             raise TypeError(

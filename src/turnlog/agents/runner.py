@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from turnlog import sync
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
 from turnlog.agents.result import RunResult
@@ -13,6 +12,8 @@ from turnlog.agents.run import Run
 from turnlog.agents.streaming import RunResultStreaming
 from turnlog.merge import input_items
 from turnlog.session import Session
+from turnlog.sync.loop import run_until_interrupted
+from turnlog.sync.session import BlockingSession
 
 __all__ = ["Runner"]
 
@@ -30,7 +31,7 @@ class Runner:
         agent: Agent,
         input: str | Iterable[object],  # noqa: A002 - the name that users of the SDK write
         *,
-        session: Session | None = None,
+        session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
@@ -38,7 +39,8 @@ class Runner:
         """Ask `agent` to answer `input`.
 
         input: what the user says, or a list of items.
-        session: any object with the four verbs of `Session`; None forgets.
+        session: any object with the four verbs of `Session`, or a blocking twin; None
+            forgets.
         max_turns: how often the model may be asked, None for no bound; then raises
             `MaxTurnsExceeded`.
         context: handed to tools, and to instructions that are functions.
@@ -47,7 +49,7 @@ class Runner:
         """
         _check(max_turns)
         config = run_config or RunConfig()
-        run = Run(agent, input_items(input), session, config, max_turns, context)
+        run = Run(agent, input_items(input), _awaited(session), config, max_turns, context)
         return await run.finish()
 
     @staticmethod
@@ -55,7 +57,7 @@ class Runner:
         agent: Agent,
         input: str | Iterable[object],  # noqa: A002 - the name that users of the SDK write
         *,
-        session: Session | None = None,
+        session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
@@ -65,7 +67,7 @@ class Runner:
         config = run_config or RunConfig()
         new = input_items(input)
         return RunResultStreaming(
-            lambda watch: Run(agent, new, session, config, max_turns, context, watch)
+            lambda watch: Run(agent, new, _awaited(session), config, max_turns, context, watch)
         )
 
     @staticmethod
@@ -73,17 +75,19 @@ class Runner:
         agent: Agent,
         input: str | Iterable[object],  # noqa: A002 - the name that users of the SDK write
         *,
-        session: Session | None = None,
+        session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
     ) -> RunResult:
         """The same as `run`, for code without an event loop; it blocks.
 
+        Ctrl-C cancels the run; what happened by then is stored.
+
         Raises `RuntimeError` where an event loop is running, which it would bring to a halt.
         """
         _refuse_running_loop()
-        return sync.run(
+        return run_until_interrupted(
             Runner.run,
             agent,
             input,
@@ -97,6 +101,11 @@ class Runner:
 def _check(max_turns: int | None) -> None:
     if max_turns is not None and max_turns < 1:
         raise ValueError(f"max_turns is {max_turns}; a run asks the model at least once")
+
+
+def _awaited(session: Session | BlockingSession | None) -> Session | None:
+    """The session itself, where its blocking twin was given."""
+    return session.session if isinstance(session, BlockingSession) else session
 
 
 def _refuse_running_loop() -> None:

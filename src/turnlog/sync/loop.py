@@ -8,10 +8,11 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-__all__ = ["run"]
+__all__ = ["run", "run_until_interrupted"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,15 +31,45 @@ def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
 
     Raises `RuntimeError` on the background loop itself, where it would wait for ever.
     """
-    outcome: Future[T] = Future()
+    outcome: _Outcome[T] = _Outcome()
+    return _waited_for(outcome, partial(call, *args, **kwargs), lambda: None)
+
+
+def run_until_interrupted(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same as `run`, but an interrupt cancels the call, for calls that take their time."""
+    outcome: _Outcome[T] = _Outcome()
+    return _waited_for(outcome, partial(call, *args, **kwargs), outcome.interrupt)
+
+
+def _waited_for(
+    outcome: _Outcome[T], work: Callable[[], Awaitable[T]], interrupted: Callable[[], None]
+) -> T:
     try:
-        _begin(partial(call, *args, **kwargs), outcome)
+        _begin(work, outcome)
         outcome.exception()  # waits
     except BaseException as interrupt:
         if outcome.cancel():
             raise  # it had not begun, and now it never will
-        raise interrupt from outcome.exception()
+        interrupted()
+        error = outcome.exception()
+        raise interrupt from None if isinstance(error, asyncio.CancelledError) else error
     return outcome.result()
+
+
+class _Outcome(Future[T]):
+    """What will have come of a call, and how it is called off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Cancels the task that carries it out; set once there is one.
+        self.call_off: Callable[[], object] | None = None
+        self.is_interrupted = False
+
+    def interrupt(self) -> None:
+        """Have it cancelled; its outcome is told all the same."""
+        self.is_interrupted = True
+        if self.call_off is not None:
+            self.call_off()
 
 
 class _LoopThread(threading.Thread):
@@ -50,13 +81,17 @@ class _LoopThread(threading.Thread):
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
         self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself may forget them
+        self._is_ending = False
         self.start()
 
     def run(self) -> None:
         with self._runner:
-            self._loop.run_forever()
+            while not self._is_ending:
+                # A task that raises SystemExit brings the loop to a halt, and not only its own.
+                with suppress(SystemExit, KeyboardInterrupt):
+                    self._loop.run_forever()
 
-    def begin(self, work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
+    def begin(self, work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
         """Start `work` soon, in the caller's context, so that a caller's span is its parent."""
         if threading.current_thread() is self:
             raise RuntimeError(
@@ -65,23 +100,25 @@ class _LoopThread(threading.Thread):
             )
         self._loop.call_soon_threadsafe(self._begin, work, outcome)
 
-    def _begin(self, work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
+    def _begin(self, work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
         if outcome.set_running_or_notify_cancel():
             task = self._loop.create_task(_carry_out(work, outcome))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            outcome.call_off = partial(self._loop.call_soon_threadsafe, task.cancel)
 
     def end(self) -> None:
         """Cancel what is under way, which finishes its writes, and close the loop."""
+        self._is_ending = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self.join(_LAST_CALL)
 
 
-async def _carry_out(work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
+async def _carry_out(work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
     try:
         result = await work()
     except BaseException as error:
-        if _is_cancelled():
+        if _is_cancelled() and not outcome.is_interrupted:
             raise  # never answered, as in _begin
         outcome.set_exception(error)
     else:
@@ -93,7 +130,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _begin(work: Callable[[], Awaitable[T]], outcome: Future[T]) -> None:
+def _begin(work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
     global _running  # noqa: PLW0603 - one for the whole process
     with _lock:
         if _at_exit and threading.current_thread().daemon:
