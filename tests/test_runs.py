@@ -18,9 +18,13 @@ from turnlog import (
     ModelBehaviorError,
     ModelRequest,
     ModelResponse,
+    ModelSettings,
+    RawResponsesStreamEvent,
     RunConfig,
     RunContextWrapper,
+    RunItemStreamEvent,
     Runner,
+    SessionABC,
     SessionBusy,
     SQLiteSession,
     Store,
@@ -241,6 +245,67 @@ async def test_a_filter_changes_what_is_shown_and_not_what_is_stored(
     assert len(await session.get_items()) == 6
 
 
+async def test_a_second_filter_goes_on_where_the_first_ended(way: Way) -> None:
+    secret: Item = {"role": "developer", "content": "secret"}
+    model = Script([answer("mine")])
+    third = Agent("C", model=model)
+    to_third = handoff(third, input_filter=lambda data: data)
+    second = Agent("B", model=Script([call("transfer_to_c", 2)]), handoffs=[to_third])
+    to_second = handoff(
+        second, input_filter=lambda data: data.clone(input_history="go", pre_handoff_items=())
+    )
+    first = Agent("A", model=Script([call("transfer_to_b", 1)]), handoffs=[to_second])
+    result = await way(first, [secret, user("go")])
+    assert result.final_output == "mine"
+    shown = model.requests[0].items
+    assert shown[0] == user("go")
+    assert secret not in shown
+    assert [item.get("call_id") for item in shown[1:]] == ["call_1"] * 2 + ["call_2"] * 2
+
+
+async def test_a_filter_that_forgets_to_return_is_told(way: Way) -> None:
+    forgetful: Any = lambda data: None  # noqa: E731 - as people write it
+    to_b = handoff(Agent("B", model=Script()), input_filter=forgetful)
+    agent = Agent("A", model=Script([call("transfer_to_b")]), handoffs=[to_b])
+    with pytest.raises(TypeError, match="not NoneType"):
+        await way(agent, "go")
+
+
+async def test_a_tool_that_must_be_called_is_called_once(way: Way) -> None:
+    asked = call("weather", arguments='{"city": "Oslo"}')
+    for reset, choices in ((True, ["required", None]), (False, ["required", "required"])):
+        model = Script([asked], [answer("done")])
+        settings = ModelSettings(tool_choice="required")
+        agent = Agent[None](
+            "A", model=model, tools=[weather], model_settings=settings, reset_tool_choice=reset
+        )
+        await way(agent, "go")
+        assert [request.settings.tool_choice for request in model.requests] == choices
+
+
+async def test_the_last_answer_is_the_output(way: Way) -> None:
+    asked = call("weather", arguments='{"city": "Oslo"}')
+    model = Script([answer("Let me look."), asked], [])
+    assert (await way(Agent("A", model=model, tools=[weather]), "go")).final_output == ""
+
+
+async def test_a_result_may_be_changed_without_changing_the_memory(way: Way) -> None:
+    class Plain(SessionABC):
+        def __init__(self) -> None:
+            self.items: list[Item] = []
+
+        async def get_items(self, limit: int | None = None) -> list[Item]:
+            return self.items if limit is None else self.items[-limit:]
+
+        async def add_items(self, items: list[Item]) -> None:
+            self.items += items
+
+    session = Plain()
+    result = await way(Agent("A", model=Script([answer("yes")])), "go", session=session)
+    result.new_items[0].raw_item["content"] = "no"
+    assert session.items == [user("go"), answer("yes")]
+
+
 class Point(BaseModel):
     x: int
     y: int
@@ -317,6 +382,34 @@ async def test_leaving_a_stream_cancels_it_and_keeps_what_happened(
     config = RunConfig(session_policy="reject")
     more = Agent("A", model=Script([answer("more")]), tools=[weather])
     assert (await Runner.run(more, "and?", session=session, run_config=config)).final_output
+
+
+async def test_a_stream_that_is_cancelled_ends(session: StoredSession) -> None:
+    agent = Agent("A", model=Script([answer("it is raining")]))
+    result = Runner.run_streamed(agent, "weather?", session=session)
+    seen = 0
+    async for event in result.stream_events():
+        assert isinstance(event, RawResponsesStreamEvent)
+        assert event.data.type == "response.output_text.delta"
+        seen += 1
+        result.cancel()
+    assert seen == 1
+    assert result.final_output is None
+    assert await session.get_items() == [user("weather?")]
+
+
+async def test_what_happens_has_the_names_that_users_of_the_sdk_know() -> None:
+    asked = call("weather", arguments='{"city": "Oslo"}')
+    second = Agent("B", model=Script([answer("done")]))
+    first = Agent(
+        "A", model=Script([asked], [call("transfer_to_b", 2)]), tools=[weather], handoffs=[second]
+    )
+    events = [event async for event in Runner.run_streamed(first, "go")]
+    names = [event.name for event in events if isinstance(event, RunItemStreamEvent)]
+    assert names == [
+        *("tool_called", "tool_output", "handoff_requested", "handoff_occured"),
+        "message_output_created",
+    ]
 
 
 async def test_an_error_of_a_stream_reaches_who_watches(session: StoredSession) -> None:

@@ -5,7 +5,6 @@ import contextvars
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Literal
@@ -13,7 +12,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from models import Echo
 from openai_rules import check_strict
+from turnlog import Agent, Runner
 from turnlog.agents.context import RunContextWrapper, ToolContext
 from turnlog.agents.docstrings import documented
 from turnlog.agents.strict_schema import strict_schema
@@ -332,64 +333,78 @@ async def test_an_output_that_holds_itself_is_a_failure() -> None:
 async def test_a_cancelled_tool_is_no_failure() -> None:
     @function_tool
     async def f() -> None:
-        raise asyncio.CancelledError
+        await asyncio.sleep(60)
 
+    task = asyncio.create_task(called(f))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await called(f)
+        await task
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        ("{bad", "Invalid JSON"),
-        ("[]", "object"),
-        ("", '"argument": "a", "problem": "Field required"'),
-        ('{"a": "x"}', '"argument": "a", "problem": "Input should be a valid integer'),
-        ('{"a": 1, "b": 2}', '"argument": "b", "problem": "Extra inputs are not permitted"'),
-    ],
-)
-async def test_arguments_that_do_not_fit_are_told_to_the_model(
-    arguments: str, problem: str
-) -> None:
-    @function_tool(failure_error_function=None)
-    def f(a: int) -> int:
-        raise AssertionError
+async def test_what_a_tool_waited_for_may_be_cancelled() -> None:
+    @function_tool
+    async def f() -> None:
+        other = asyncio.create_task(asyncio.sleep(60))
+        other.cancel()
+        await other
 
-    output = await f.invoke(CONTEXT, arguments)
-    assert problem in output
-    assert "was not called" in output
+    assert "RuntimeError" in str(await called(f))
 
 
-# Outputs
+async def test_a_plain_tool_may_raise_what_no_future_holds() -> None:
+    @function_tool
+    def f() -> str:
+        return str(next(iter([])))
+
+    assert "RuntimeError" in str(await called(f))
 
 
-@dataclass
-class Point:
-    x: int
+async def test_plain_tools_may_wait_for_each_other() -> None:
+    """More of them than any pool has threads."""
+    count = 64
+    all_there = threading.Barrier(count, timeout=20)
+
+    @function_tool
+    def f() -> str:
+        all_there.wait()
+        return "met"
+
+    assert await asyncio.gather(*(called(f) for _ in range(count))) == ["met"] * count
 
 
-@pytest.mark.parametrize(
-    ("value", "output"),
-    [
-        ("as it is", "as it is"),
-        ("", ""),
-        (None, "null"),
-        (True, "true"),
-        (1.5, "1.5"),
-        ({"a": date(2026, 1, 2)}, '{"a":"2026-01-02"}'),
-        ([1, {"b": "ü"}], '[1,{"b":"ü"}]'),
-        (Point(1), '{"x":1}'),
-        ([Point(1)], '[{"x":1}]'),
-        (Dog(barks=True), '{"kind":"dog","barks":true}'),
-        ([], "[]"),
-        (b"\xff", '"_w=="'),
-        ([float("nan")], "[NaN]"),
-        ({"type": "text", "words": 3}, '{"type":"text","words":3}'),
-        (["a", ToolOutputText("b")], '["a",{"text":"b","type":"text"}]'),
-    ],
-)
-def test_outputs_are_text_or_json(value: object, output: str) -> None:
-    assert to_output(value) == output
+async def test_data_that_looks_like_a_part_is_data() -> None:
+    @function_tool
+    def f() -> list[dict[str, object]]:
+        return [{"type": "file", "file_id": "17", "name": "a.txt", "bytes": 12}]
+
+    assert json.loads(str(await called(f)))[0]["bytes"] == 12
+
+
+def test_what_is_no_tool_is_named() -> None:
+    def look() -> str:
+        return "seen"
+
+    wrong: Any = look
+    with pytest.raises(TypeError, match=r"function_tool\(…\); function is none"):
+        Agent("A", tools=[wrong])
+
+
+async def test_two_tools_of_one_name_are_refused() -> None:
+    @function_tool(name_override="look")
+    def first() -> str:
+        return "1"
+
+    @function_tool(name_override="look")
+    def second() -> str:
+        return "2"
+
+    with pytest.raises(ValueError, match="'look'"):
+        await Runner.run(Agent("A", model=Echo(), tools=[first, second]), "go")
+    both = [Agent("客服"), Agent("销售")]
+    with pytest.raises(ValueError, match="'transfer_to___'"):
+        await Runner.run(Agent("A", model=Echo(), handoffs=both), "go")
 
 
 def test_what_json_has_no_form_for_is_shown_as_python_shows_it() -> None:

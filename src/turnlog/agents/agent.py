@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from turnlog.agents.context import RunContextWrapper
+from turnlog.agents.context import RunContextWrapper, TContext
 from turnlog.agents.model import Model
 from turnlog.agents.model_settings import ModelSettings
 from turnlog.agents.tools import FunctionTool
 
-__all__ = ["Agent", "LeadsOn", "is_offered"]
+__all__ = ["Agent", "LeadsOn", "by_name", "is_offered"]
+
+T = TypeVar("T")
 
 #: Called with the run's context and the agent, each time a model is asked.
 Instructions: TypeAlias = Callable[
-    [RunContextWrapper[Any], "Agent"], str | Awaitable[str | None] | None
+    [RunContextWrapper[Any], "Agent[Any]"], str | Awaitable[str | None] | None
 ]
 
 
 @dataclass
-class Agent:
+class Agent(Generic[TContext]):
     """A model with a name, instructions and tools.
+
+    Those who like may say of which type the context of its runs is: `Agent[MyContext]`.
 
     instructions: what the model is told before the conversation; never stored. A function
         is called with the run's context and the agent.
@@ -31,6 +35,8 @@ class Agent:
     handoffs: agents that may take the conversation over; see `handoff`.
     output_type: what the final answer is, if not text: a pydantic model, a dataclass, …
     handoff_description: tells other agents when to hand over to this one.
+    reset_tool_choice: the `tool_choice` of the settings holds until tools were called, so
+        that a model which must call one comes to an end.
     """
 
     name: str
@@ -41,8 +47,12 @@ class Agent:
     output_type: Any = None
     model_settings: ModelSettings = field(default_factory=ModelSettings)
     handoff_description: str | None = None
+    reset_tool_choice: bool = True
 
-    def clone(self, **changes: Any) -> Agent:
+    def __post_init__(self) -> None:
+        _check_tools(self.tools)
+
+    def clone(self, **changes: Any) -> Agent[TContext]:
         """The same agent with `changes`."""
         return replace(self, **changes)
 
@@ -55,7 +65,28 @@ class Agent:
 
     async def tools_for(self, context: RunContextWrapper[Any]) -> dict[str, FunctionTool]:
         """The tools that are offered in a run with `context`, by name."""
-        return {tool.name: tool for tool in self.tools if await is_offered(tool, self, context)}
+        _check_tools(self.tools)
+        offered = [tool for tool in self.tools if await is_offered(tool, self, context)]
+        return by_name((tool.name, tool) for tool in offered)
+
+
+def by_name(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """What a model can call, by its name. Raises `ValueError` where one name stands for two."""
+    named: dict[str, T] = {}
+    for name, offer in pairs:
+        if name in named:
+            raise ValueError(
+                f"two tools or handoffs are named {name!r}: a model could not tell them apart; "
+                f"give one of them another name (name_override, tool_name_override)"
+            )
+        named[name] = offer
+    return named
+
+
+def _check_tools(tools: Iterable[object]) -> None:
+    for tool in tools:
+        if not isinstance(tool, FunctionTool):
+            raise TypeError(f"tools are made with function_tool(…); {type(tool).__name__} is none")
 
 
 class LeadsOn(Protocol):

@@ -40,23 +40,29 @@ async def call_tools(
             for task in [task for task in tasks if task in done]:
                 output = task.result()
                 await keep(_answered(agent, waiting.pop(task), output))
-    finally:
-        if waiting:
-            await _give_up(agent, waiting, keep)
+    except BaseException as error:
+        await _give_up(agent, waiting, keep, error)
+        raise
 
 
 async def _give_up(
     agent: Agent,
     waiting: dict[asyncio.Task[ToolOutput], Item],
     keep: Keep,
+    error: BaseException,
 ) -> None:
+    """Cancel the others, and keep what they have come to; `error` is what the caller is told."""
     for task in waiting:
         task.cancel()
-    await asyncio.wait(waiting)
+    if waiting:
+        await asyncio.wait(waiting)
     for task, call in waiting.items():
         # An error that comes second: the first one is already on its way to the caller.
         if not task.cancelled() and task.exception() is None:
-            await keep(_answered(agent, call, task.result()))
+            try:
+                await keep(_answered(agent, call, task.result()))
+            except Exception as second:  # noqa: BLE001 - as above
+                error.add_note(f"an output was not stored either: {type(second).__name__}")
 
 
 async def _call(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from turnlog.agents.model import Usage
 
-__all__ = ["RunContextWrapper", "ToolContext"]
+if TYPE_CHECKING:
+    # Type checkers know this module, also where it isn't installed; 3.13 has it in typing.
+    from typing_extensions import TypeVar
 
-TContext = TypeVar("TContext")
+    TContext = TypeVar("TContext", default=Any)
+else:
+    from typing import TypeVar
+
+    TContext = TypeVar("TContext")
+
+__all__ = ["RunContextWrapper", "TContext", "ToolContext"]
 
 
 @dataclass

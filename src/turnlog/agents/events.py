@@ -32,6 +32,11 @@ class RunItemStreamEvent:
     item: RunItem
     type: ClassVar[str] = "run_item_stream_event"
 
+    @property
+    def name(self) -> str:
+        """What happened, in the words of the OpenAI Agents SDK."""
+        return _NAMES.get(self.item.type, self.item.type)
+
 
 @dataclass(frozen=True)
 class AgentUpdatedStreamEvent:
@@ -40,5 +45,14 @@ class AgentUpdatedStreamEvent:
     new_agent: Agent
     type: ClassVar[str] = "agent_updated_stream_event"
 
+
+_NAMES = {
+    "message_output_item": "message_output_created",
+    "reasoning_item": "reasoning_item_created",
+    "tool_call_item": "tool_called",
+    "tool_call_output_item": "tool_output",
+    "handoff_call_item": "handoff_requested",
+    "handoff_output_item": "handoff_occured",
+}
 
 StreamEvent: TypeAlias = RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from turnlog.agents import validation
-from turnlog.agents.agent import Agent, LeadsOn, is_offered
+from turnlog.agents.agent import Agent, LeadsOn, by_name, is_offered
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.model import JSONSchema, ToolDefinition
 from turnlog.agents.result import RunItem
@@ -54,7 +54,7 @@ class HandoffInputData:
     Filters change what is shown; what is stored stays.
     """
 
-    input_history: tuple[Item, ...]
+    input_history: str | tuple[Item, ...]
     pre_handoff_items: tuple[RunItem, ...]
     new_items: tuple[RunItem, ...]
     run_context: RunContextWrapper[Any] | None = None
@@ -141,7 +141,8 @@ def handoff(
 async def handoffs_of(agent: Agent, context: RunContextWrapper[Any]) -> dict[str, Handoff]:
     """The handoffs that `agent` offers in a run with `context`, by the name of their tool."""
     made = map(_as_handoff, agent.handoffs)
-    return {each.tool_name: each for each in made if await is_offered(each, agent, context)}
+    offered = [each for each in made if await is_offered(each, agent, context)]
+    return by_name((each.tool_name, each) for each in offered)
 
 
 def _as_handoff(given: Agent | LeadsOn) -> Handoff:

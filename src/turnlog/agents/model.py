@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from turnlog.agents.model_settings import ModelSettings
 from turnlog.items import Item
@@ -121,6 +121,9 @@ class TextDelta:
     """A further piece of the text of the message that is being written."""
 
     delta: str
+
+    #: As the Responses API calls it.
+    type: ClassVar[str] = "response.output_text.delta"
 
 
 @dataclass(frozen=True)

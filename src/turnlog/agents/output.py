@@ -34,12 +34,15 @@ class OutputType(Generic[T]):
         """How a model is asked for `output_type`; None for text, which needs no asking.
 
         output_type: a pydantic model, a dataclass, a TypedDict, or any other type that
-            pydantic knows.
+            pydantic knows; what this made stays as it is.
 
-        Raises `TypeError` if the type has no strict schema; `strict=False` is for those.
+        Raises `TypeError` if the type has no strict schema: for those there is
+        ``Agent(output_type=OutputType.of(…, strict=False))``.
         """
         if output_type is None or output_type is str:
             return None
+        if isinstance(output_type, cls):
+            return output_type
         adapter: TypeAdapter[Any] = validation.TypeAdapter(output_type)
         schema = adapter.json_schema()
         wrapped = not _is_object(schema)

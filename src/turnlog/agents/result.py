@@ -45,12 +45,13 @@ class MessageOutputItem(RunItem):
 
     @property
     def text(self) -> str:
-        """What the message says; parts that are not text are left out."""
+        """What the message says, or with what words the model refused to."""
         content = self.raw_item.get("content")
         if isinstance(content, str):
             return content
         parts = [part for part in content or () if isinstance(part, dict)]
-        return "".join(p.get("text", "") for p in parts if p.get("type") == "output_text")
+        said = "".join(p.get("text", "") for p in parts if p.get("type") == "output_text")
+        return said or "".join(p.get("refusal", "") for p in parts if p.get("type") == "refusal")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ class ToolCallItem(RunItem):
 
     type: ClassVar[str] = "tool_call_item"
 
+    @property
+    def tool_name(self) -> str | None:
+        """Which tool; None for those that have no name."""
+        return self.raw_item.get("name")
+
+    @property
+    def call_id(self) -> str | None:
+        """What ties the call and its output together."""
+        return self.raw_item.get("call_id")
+
 
 @dataclass(frozen=True)
 class ToolCallOutputItem(RunItem):
@@ -77,6 +88,11 @@ class ToolCallOutputItem(RunItem):
     def output(self) -> Any:
         """What the model is shown of it."""
         return self.raw_item.get("output")
+
+    @property
+    def call_id(self) -> str | None:
+        """What ties the call and its output together."""
+        return self.raw_item.get("call_id")
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,11 @@ class HandoffOutputItem(RunItem):
     target_agent: Agent | None = None
 
     type: ClassVar[str] = "handoff_output_item"
+
+    @property
+    def source_agent(self) -> Agent:
+        """Who handed over."""
+        return self.agent
 
 
 @dataclass(frozen=True)

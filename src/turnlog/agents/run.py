@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from turnlog.agents.agent import Agent
@@ -27,11 +29,12 @@ from turnlog.agents.model import (
     stream,
 )
 from turnlog.agents.model_names import resolve_model
+from turnlog.agents.model_settings import ModelSettings
 from turnlog.agents.output import OutputType
 from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items import Item
-from turnlog.merge import Merged
+from turnlog.merge import Merged, input_items
 from turnlog.policies import turn_taken
 from turnlog.recall import recall
 from turnlog.session import Session, StoredSession
@@ -65,9 +68,13 @@ class Run:
         self._max_turns = max_turns
         self._context = RunContextWrapper[Any](context)
         self._watch = watch
+        # What the model is shown: what the run began with, and what came of it; both as the
+        # filters of handoffs have left them.
         self._shown: list[Item] = []
-        self._filtered: list[Item] | None = None  # what a handoff's filter shows instead
-        self._before = 0  # how many items there were when the model was asked last
+        self._since: list[RunItem] = []
+        self._before = 0  # how many of these there were when the model was asked last
+        self._answer: list[RunItem] = []  # what came of asking it last
+        self._have_called: set[int] = set()  # the ids of agents that called tools
 
     async def finish(self) -> RunResult:
         """Go through with it. What happened is stored even if this raises."""
@@ -95,7 +102,7 @@ class Run:
             turns += 1
             if self._max_turns is not None and turns > self._max_turns:
                 raise MaxTurnsExceeded(self._max_turns)
-            self._before = len(self.items)
+            self._before, self._answer = len(self._since), []
             if await self._turn():
                 return self._final_output()
 
@@ -110,6 +117,7 @@ class Run:
         await self._keep_response(response, wishes)
         calls = [item for item in response.output if _is_call(item) and item not in wishes]
         if calls:
+            self._have_called.add(id(agent))
             await call_tools(agent, calls, tools, self._context, self._keep)
         if wishes:
             target, chosen = await hand_over(agent, wishes, handoffs, self._context, self._keep)
@@ -125,13 +133,17 @@ class Run:
             tools=tuple(tool.definition for tool in tools.values()),
             handoffs=tuple(each.definition for each in handoffs.values()),
             output=output.definition if output else None,
-            settings=agent.model_settings.resolve(self._config.model_settings),
+            settings=self._settings(),
         )
 
+    def _settings(self) -> ModelSettings:
+        settings = self.agent.model_settings.resolve(self._config.model_settings)
+        if self.agent.reset_tool_choice and id(self.agent) in self._have_called:
+            settings = replace(settings, tool_choice=None)
+        return settings
+
     def _all_shown(self) -> list[Item]:
-        if self._filtered is not None:
-            return [*self._filtered]
-        return [*self._shown, *(item.raw_item for item in self.items)]
+        return [*self._shown, *(item.raw_item for item in self._since)]
 
     async def _asked(self, request: ModelRequest) -> ModelResponse:
         model = resolve_model(self._config.model or self.agent.model)
@@ -156,15 +168,15 @@ class Run:
         self._note(item)
 
     def _note(self, item: RunItem) -> None:
-        self.items.append(item)
-        if self._filtered is not None:
-            self._filtered.append(item.raw_item)
+        for items in (self.items, self._since, self._answer):
+            items.append(item)
         if self._watch is not None:
             self._watch(RunItemStreamEvent(item))
 
     async def _store(self, items: list[Item]) -> None:
         if self._session is not None and items:
-            await self._session.add_items(items)
+            # Copies, as a session may keep what it is given.
+            await self._session.add_items(copy.deepcopy(items))
 
     async def _go_on_with(self, agent: Agent, chosen: Handoff) -> None:
         self.agent = agent
@@ -174,18 +186,23 @@ class Run:
             return
         data = HandoffInputData(
             tuple(self._shown),
-            tuple(self.items[: self._before]),
-            tuple(self.items[self._before :]),
+            tuple(self._since[: self._before]),
+            tuple(self._since[self._before :]),
             self._context,
         )
-        filtered = chosen.input_filter(data)
-        data = await filtered if inspect.isawaitable(filtered) else filtered
-        new = data.new_items if data.input_items is None else data.input_items
-        later = [item.raw_item for item in (*data.pre_handoff_items, *new)]
-        self._filtered = [*data.input_history, *later]
+        shown: object = chosen.input_filter(data)
+        shown = await shown if inspect.isawaitable(shown) else shown
+        if not isinstance(shown, HandoffInputData):
+            raise TypeError(
+                f"an input_filter returns HandoffInputData, as data.clone(…) does, "
+                f"not {type(shown).__name__}"
+            )
+        new = shown.new_items if shown.input_items is None else shown.input_items
+        self._shown = input_items(shown.input_history)
+        self._since = [*shown.pre_handoff_items, *new]
 
     def _final_output(self) -> Any:
-        messages = [item for item in self.items if isinstance(item, MessageOutputItem)]
+        messages = [item for item in self._answer if isinstance(item, MessageOutputItem)]
         text = messages[-1].text if messages else ""
         output = OutputType.of(self.agent.output_type)
         return text if output is None else output.parse(text)

@@ -27,6 +27,7 @@ class RunResultStreaming:
         self._events: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
         self._run = make(self._events.put_nowait)
         self._result: RunResult | None = None
+        self._was_cancelled = False
         self._task = asyncio.get_running_loop().create_task(self._finish())
 
     async def _finish(self) -> RunResult:
@@ -40,19 +41,24 @@ class RunResultStreaming:
         return self.stream_events()
 
     async def stream_events(self) -> AsyncGenerator[StreamEvent, None]:
-        """What happens, until the run has ended. Raises what the run raises."""
+        """What happens, until the run has ended. Raises what the run raises.
+
+        After `cancel` it ends, and raises nothing.
+        """
         try:
             while (event := await self._events.get()) is not None:
                 yield event
             self._events.put_nowait(None)  # whoever looks again is told the end again
-            await asyncio.shield(self._task)
+            if not self._was_cancelled:
+                await asyncio.shield(self._task)
         finally:
             if not self._task.done():
                 self.cancel()
                 await asyncio.wait([self._task])
 
     def cancel(self) -> None:
-        """End the run. What happened is stored; `stream_events` then ends with `CancelledError`."""
+        """End the run. What happened by then is stored, and `stream_events` ends."""
+        self._was_cancelled = True
         self._task.cancel()
 
     @property
@@ -79,6 +85,11 @@ class RunResultStreaming:
     def last_agent(self) -> Agent:
         """Who has the conversation."""
         return self._run.agent
+
+    @property
+    def branch(self) -> str | None:
+        """Where the run is stored, once it has ended."""
+        return None if self._result is None else self._result.branch
 
     @property
     def usage(self) -> Usage:

@@ -44,11 +44,17 @@ class ToolOutputFileContent:
     type: Literal["file"] = "file"
 
 
-# What makes a dict a part and not just data that has a `type`.
+# What makes a dict a part and not just data that has a `type`: one of the first, and nothing
+# but the second, which is all that providers take.
 _FIELDS = {
     "text": {"text"},
     "image": {"image_url", "file_id"},
     "file": {"file_data", "file_url", "file_id"},
+}
+_KNOWN = {
+    "text": {"type", "text"},
+    "image": {"type", "image_url", "file_id", "detail"},
+    "file": {"type", "file_data", "file_url", "file_id", "filename", "detail"},
 }
 
 
@@ -78,6 +84,8 @@ def _part(value: object) -> Item | None:
     if not any(isinstance(data.get(field), str) for field in _FIELDS.get(kind, ())):
         return None
     said = {key: field for key, field in data.items() if field is not None}
+    if not said.keys() <= _KNOWN[kind]:
+        return None
     return {**said, "type": f"input_{kind}"}
 
 

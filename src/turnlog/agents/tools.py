@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 from turnlog.agents import validation
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.model import JSONSchema, ToolDefinition
+from turnlog.agents.threads import in_thread
 from turnlog.agents.tool_output import ToolOutput, to_output
 from turnlog.agents.tool_schema import Signature, name_of
 
@@ -134,24 +135,38 @@ class _Invocation:
 
     async def __call__(self, ctx: RunContextWrapper[Any], arguments: str) -> object:
         try:
-            bound = self.signature.bind(arguments)
-        except validation.ValidationError as error:
-            return _misfit(error)
-        try:
-            return to_output(await self._call(ctx, bound))
+            return await self._outcome(ctx, arguments)
         except Exception as error:
             if self.on_failure is None:
                 raise
             shown = self.on_failure(ctx, error)
             return await shown if inspect.isawaitable(shown) else shown
 
+    async def _outcome(self, ctx: RunContextWrapper[Any], arguments: str) -> ToolOutput:
+        try:
+            bound = self.signature.bind(arguments)
+        except validation.ValidationError as error:
+            return _misfit(error)
+        try:
+            return to_output(await self._call(ctx, bound))
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            # It waited for something that somebody else cancelled: the run goes on.
+            raise RuntimeError("something that the tool waited for was cancelled") from error
+
     async def _call(self, ctx: RunContextWrapper[Any], bound: inspect.BoundArguments) -> object:
         args = [ctx, *bound.args] if self.signature.takes_context else [*bound.args]
         if _is_async(self.function):
             result = self.function(*args, **bound.kwargs)
         else:
-            result = await asyncio.to_thread(self.function, *args, **bound.kwargs)
+            result = await in_thread(self.function, *args, **bound.kwargs)
         return await result if inspect.isawaitable(result) else result
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _is_async(function: Function) -> bool:
@@ -160,7 +175,7 @@ def _is_async(function: Function) -> bool:
 
 
 def _misfit(error: ValidationError) -> str:
-    """Which arguments don't fit and why, without what they held."""
+    """Which arguments don't fit and why, as far as the function's own checks tell."""
     problems = [
         {"argument": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
