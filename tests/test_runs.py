@@ -539,6 +539,66 @@ async def test_turns_never_interleave(way: Way, session: StoredSession) -> None:
         )
 
 
+class Slow(Script):
+    """Takes its time."""
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        await asyncio.sleep(0.03)
+        return await super().respond(request)
+
+
+async def test_those_who_queue_are_served_in_the_order_in_which_they_came(
+    way: Way, store: Store
+) -> None:
+    async def talk(n: int) -> None:
+        session = StoredSession("session", store)
+        await way(Agent("A", model=Slow([answer(f"a{n}")])), f"q{n}", session=session)
+
+    runs = []
+    for n in range(8):
+        runs.append(asyncio.create_task(talk(n)))
+        await asyncio.sleep(0.01)
+    runs[3].cancel()
+    await asyncio.wait(runs)
+    items = await StoredSession("session", store).get_items()
+    expected = [user(f"q{n}") for n in range(8) if n != 3]
+    assert [item for item in items if item.get("role") == "user"] == expected
+
+
+async def test_a_run_in_a_tool_does_not_wait_behind_those_who_wait_for_it(
+    way: Way, session: StoredSession
+) -> None:
+    @function_tool
+    async def ask() -> str:
+        await asyncio.sleep(0.05)
+        inner = StoredSession("session", session.store)
+        result = await Runner.run(Agent("B", model=Script([answer("i")])), "inner", session=inner)
+        return str(result.final_output)
+
+    outer = Agent("A", model=Script([call("ask")], [answer("o")]), tools=[ask])
+    async with asyncio.timeout(5):
+        first = asyncio.create_task(way(outer, "outer", session=session))
+        await asyncio.sleep(0.02)
+        await way(Agent("C", model=Script([answer("l")])), "later", session=session)
+        await first
+    items = await session.get_items()
+    questions = [item["content"] for item in items if item.get("role") == "user"]
+    assert questions == ["outer", "inner", "later"]
+
+
+async def test_a_tool_may_use_a_session_object_of_its_own(way: Way, tmp_path: Path) -> None:
+    @function_tool
+    async def forget() -> str:
+        await SQLiteSession("a", tmp_path / "a.db").clear_session()
+        return "forgotten"
+
+    session = SQLiteSession("a", tmp_path / "a.db")
+    agent = Agent("A", model=Script([call("forget")], [answer("done")]), tools=[forget])
+    await way(agent, "forget all", session=session)
+    assert await session.get_items() == [output("forgotten"), answer("done")]
+    session.close()
+
+
 async def test_the_policy_of_a_run(way: Way, session: StoredSession) -> None:
     started, go_on = asyncio.Event(), asyncio.Event()
 

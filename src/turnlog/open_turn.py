@@ -10,7 +10,7 @@ from turnlog.errors import Conflict
 from turnlog.lease import Lease
 from turnlog.store import Log, Store
 
-__all__ = ["OpenTurn", "open_turn_on", "opened", "turn_held_by"]
+__all__ = ["OpenTurn", "is_within_a_turn", "open_turn_on", "opened", "turn_held_by"]
 
 
 class OpenTurn:
@@ -75,9 +75,14 @@ def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
     session as they like.
     """
     for turn in _turns.get():
-        if turn.log == log and turn.store is store and turn.lease.is_open:
+        if turn.log == log and turn.lease.is_open and turn.store.place == store.place:
             return turn
     return None
+
+
+def is_within_a_turn() -> bool:
+    """Whether the running task belongs to any turn."""
+    return any(turn.lease.is_open for turn in _turns.get())
 
 
 def turn_held_by(holder: str) -> OpenTurn | None:

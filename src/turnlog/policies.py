@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol, TypeVar, get_args
 from uuid import uuid4
 
 from turnlog.errors import SessionBusy, StoreClosed
 from turnlog.items import decode_all, encode
 from turnlog.lease import LEASE_SECONDS, Lease, Policy
+from turnlog.line import first_in_line
 from turnlog.loops import finished
-from turnlog.open_turn import OpenTurn, opened, turn_held_by
+from turnlog.open_turn import OpenTurn, is_within_a_turn, opened, turn_held_by
 from turnlog.store import Log, Store
 from turnlog.turns import settled
 
@@ -61,14 +62,32 @@ async def turn_taken(
     if policy == "off":
         yield session
         return
+    async with _place_in_line(session, policy):
+        taken = await _turn_on(session, policy, seconds)
+    session, turn, is_new = taken
+    async with _part_of(turn):
+        with opened(turn) if is_new else nullcontext():
+            yield session
+
+
+def _place_in_line(session: _OnALog, policy: Policy) -> AbstractAsyncContextManager[None]:
+    """Those who queue come in the order in which they came.
+
+    Whoever is part of a turn already doesn't line up: those before him may wait for him.
+    """
+    if policy != "queue" or is_within_a_turn():
+        return nullcontext()
+    return first_in_line((session.store.place, session.session_id, session.branch))
+
+
+async def _turn_on(session: S, policy: Policy, seconds: float) -> tuple[S, OpenTurn, bool]:
+    """The session to use, its turn, and whether that is a new one or the one around."""
     log = Log(session.session_id, session.branch)
     lease = Lease(session.store, log, seconds=seconds)
     holder = await lease.take()
     around = turn_held_by(holder) if holder is not None else None
     if around is not None:
-        async with _part_of(around):
-            yield session
-        return
+        return session, around, False
     if holder is not None and policy == "reject":
         raise SessionBusy(log)
     if holder is not None and policy == "branch":
@@ -78,10 +97,7 @@ async def turn_taken(
     while holder is not None:
         await lease.pause()
         holder = await lease.take()
-    turn = OpenTurn(session.store, log, lease)
-    async with _part_of(turn):
-        with opened(turn):
-            yield session
+    return session, OpenTurn(session.store, log, lease), True
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 if TYPE_CHECKING:
@@ -141,6 +141,14 @@ class Store(ABC):
     verb raises `StoreClosed`. Names and keys that the database can't hold raise
     `ValueError` before anything is written.
     """
+
+    @property
+    def place(self) -> Hashable:
+        """What tells whether two stores are handles on the same logs: then it is equal.
+
+        A store that can't tell is a place of its own.
+        """
+        return self
 
     @abstractmethod
     async def append(

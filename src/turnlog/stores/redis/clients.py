@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -25,6 +25,11 @@ class Clients:
     def is_cluster(self) -> bool:
         """Whether keys are spread over nodes."""
         return isinstance(self._client, RedisCluster)
+
+    @property
+    def place(self) -> Hashable:
+        """Equal for two that reach the same server."""
+        return self._client
 
     def here(self) -> Client:
         """The client for the running event loop."""
@@ -62,6 +67,10 @@ class _PerLoop(Clients):
     @property
     def is_cluster(self) -> bool:
         return self._address.is_cluster
+
+    @property
+    def place(self) -> Hashable:
+        return self._address
 
     def here(self) -> Client:
         return self._held.here()

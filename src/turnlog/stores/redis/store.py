@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Self
 from uuid import uuid4
 
@@ -53,12 +53,18 @@ class RedisStore(Store):
         patience: float = 10.0,
     ) -> None:
         self._clients = client if isinstance(client, Clients) else Clients(client)
+        self._prefix = key_prefix
         self._keys = Keys(key_prefix)
         self._ttl = _checked(ttl)
         self._patience = patience
         self._door = Door(type(self).__name__)
         self._tokens = _tokens()
         self._directory = Directory(self._keys, self._clients, self._command)
+
+    @property
+    def place(self) -> Hashable:
+        """The server, the prefix, and how long sessions live."""
+        return self._clients.place, self._prefix, self._ttl
 
     @classmethod
     def from_url(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -37,6 +37,11 @@ class Engines(ABC):
     @abstractmethod
     async def run(self, job: Job[T]) -> T:
         """The outcome of `job`, which gets a plain `Engine`."""
+
+    @property
+    @abstractmethod
+    def place(self) -> Hashable:
+        """Equal for two that reach the same database."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -88,6 +93,10 @@ class _Async(Engines):
             self._engine.sync_engine.dispose(close=False)
 
     @property
+    def place(self) -> Hashable:
+        return self._engine
+
+    @property
     def engine(self) -> AsyncEngine:
         return self._engine
 
@@ -116,6 +125,10 @@ class _Threaded(Engines):
             self._executor.shutdown(wait=False)
 
     @property
+    def place(self) -> Hashable:
+        return self._engine
+
+    @property
     def engine(self) -> Engine:
         return self._engine
 
@@ -141,6 +154,7 @@ class _PerLoop(Engines):
     def __init__(self, address: _Address) -> None:
         self.ready = _ready_at.setdefault(address, set())
         self.backend = address.url.get_backend_name()
+        self._address = address
         self._held: Held[_Address, AsyncEngine] = _shared.held(address)
 
     async def run(self, job: Job[T]) -> T:
@@ -151,6 +165,10 @@ class _PerLoop(Engines):
 
     def let_go(self) -> None:
         self._held.let_go()
+
+    @property
+    def place(self) -> Hashable:
+        return self._address
 
     @property
     def engine(self) -> AsyncEngine:

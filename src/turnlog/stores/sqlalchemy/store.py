@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -64,6 +64,11 @@ class SQLAlchemyStore(Store):
         self._dialect = _DIALECTS[engines.backend](tables)
         self._create_tables = create_tables
         self._door = Door(type(self).__name__)
+
+    @property
+    def place(self) -> Hashable:
+        """The database and the tables."""
+        return self._engines.place, self.tables
 
     @classmethod
     def from_url(

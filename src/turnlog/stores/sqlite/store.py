@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -51,6 +51,11 @@ class SQLiteStore(Store):
         self.timeout = timeout
         self._engine: Engine | None = None
         self._closed = False
+
+    @property
+    def place(self) -> Hashable:
+        """The file and the tables."""
+        return self.path, self.tables
 
     async def append(
         self,
