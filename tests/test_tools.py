@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import date
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -433,3 +434,71 @@ async def test_a_tool_may_be_made_by_hand() -> None:
     tool = FunctionTool("look", "Look.", {"type": "object"}, invoke, strict_json_schema=False)
     assert tool.definition.name == "look"
     assert json.loads(await tool.invoke(CONTEXT, "{}")) == {"given": "{}", "context": "the context"}  # type: ignore[arg-type] # text here
+
+
+ODD_DOCSTRINGS = {
+    "deep": """Get it.
+
+        Args:
+                city: The city.
+                unit: The unit.
+        """,
+    "nested types": """Get it.
+
+        Args:
+            city (Optional[dict(str, tuple(int))]): The city.
+            unit (str): The unit.
+
+        Important: only once.
+        """,
+    "numpy": """Get it.
+
+        Parameters
+        ----------
+        city : str
+            The city.
+        unit : str
+            The unit.
+
+        See Also
+        --------
+        other : A function.
+        """,
+}
+
+
+@pytest.mark.parametrize("style", ODD_DOCSTRINGS)
+def test_odd_docstrings(style: str) -> None:
+    said = documented(ODD_DOCSTRINGS[style])
+    assert said.text == "Get it."
+    assert said.parameters == {"city": "The city.", "unit": "The unit."}
+
+
+def test_two_parameters_may_share_a_text() -> None:
+    said = documented("Get it.\n\nParameters\n----------\ncity, unit : str\n    Both.")
+    assert said.parameters == {"city": "Both.", "unit": "Both."}
+
+
+def test_a_title_may_be_underlined() -> None:
+    assert "Finds" in documented("Search docs\n-----------\nFinds anything.").text
+
+
+def test_a_function_with_arguments_given_is_a_tool() -> None:
+    def look(place: str, *, deep: bool) -> str:
+        """Look around."""
+        return f"{place} {deep}"
+
+    tool = function_tool(partial(look, deep=True))
+    assert (tool.name, tool.description) == ("look", "Look around.")
+    assert list(tool.params_json_schema["properties"]) == ["place"]
+
+
+def test_what_can_be_no_tool_says_so() -> None:
+    def look(place: str, ctx: RunContextWrapper[None]) -> str:
+        return place
+
+    with pytest.raises(TypeError, match="the context is the first parameter"):
+        function_tool(look)
+    with pytest.raises(ValueError, match="give name_override"):
+        function_tool(lambda: "seen")
+    assert function_tool(name_override="look")(lambda: "seen").name == "look"

@@ -9,12 +9,14 @@ from typing import NamedTuple
 __all__ = ["Documented", "documented"]
 
 _SECTION = re.compile(
-    r"(args?|arguments|parameters|params|returns?|yields?|raises|examples?|notes?|attributes)",
+    r"(args?|arguments|parameters|params|other parameters|returns?|yields?|raises|warns|warnings?"
+    r"|examples?|notes?|attributes|see also|references)",
     re.IGNORECASE,
 )
-_PARAMETERS = {"arg", "args", "arguments", "parameters", "params"}
-_GOOGLE = re.compile(r"\*{0,2}(?P<name>\w+)\s*(?:\([^)]*\))?\s*:\s*(?P<text>.*)")
-_NUMPY = re.compile(r"\*{0,2}(?P<name>\w+)\s*(?::\s*(?P<type>.*))?")
+_PARAMETERS = {"arg", "args", "arguments", "parameters", "params", "other parameters"}
+_TYPE = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_GOOGLE = re.compile(rf"\*{{0,2}}(?P<names>\w+)\s*(?:{_TYPE})?\s*:\s*(?P<text>.*)")
+_NUMPY = re.compile(r"(?P<names>\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?::\s*(?P<type>.*))?")
 _SPHINX = re.compile(r":param\s+(?:[^:]*\s)?\*{0,2}(?P<name>\w+)\s*:\s*(?P<text>.*)")
 _SPHINX_FIELD = re.compile(r":\w+[^:]*:")
 
@@ -44,50 +46,70 @@ def _heading(lines: list[str], n: int) -> str | None:
     if line.endswith(":") and _SECTION.fullmatch(line[:-1]):
         return line[:-1].lower()
     underlined = n + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[n + 1].strip())
-    return line.strip().lower() if underlined else None
+    return line.strip().lower() if underlined and _SECTION.fullmatch(line.strip()) else None
 
 
 def _parameters(lines: list[str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
-    section, numpy, current = "", False, None
+    section: _Section | None = None
+    current: list[str] = []
     for n, line in enumerate(lines):
         heading = _heading(lines, n)
         if heading is not None:
-            section, numpy, current = heading, not line.endswith(":"), None
-        elif section in _PARAMETERS:
-            current = _entry(line, _NUMPY if numpy else _GOOGLE, found) or current
-            if current and not _is_entry(line, numpy=numpy):
-                found[current].append(line.strip())
-        else:
+            section, current = _Section(heading, lines[n:]), []
+            continue
+        if section is not None and section.is_over(line):
+            section, current = None, []
+        if section is None:
             current = _sphinx(line, found, current)
+        elif section.is_of_parameters:
+            entry = section.entry(line)
+            current = _begun(entry, found) if entry else _gone_on(line, found, current)
     return {name: " ".join(filter(None, texts)).strip() for name, texts in found.items()}
 
 
-def _is_entry(line: str, *, numpy: bool) -> bool:
-    indent = len(line) - len(line.lstrip())
-    pattern = _NUMPY if numpy else _GOOGLE
-    # Deeper lines go on with the entry above, even where they hold a colon.
-    shallow = indent == 0 if numpy else 0 < indent <= 4  # noqa: PLR2004 - the usual step
-    return shallow and pattern.fullmatch(line.strip()) is not None
+class _Section:
+    """A section under a heading, Google's or NumPy's, which underlines it."""
+
+    def __init__(self, heading: str, lines: list[str]) -> None:
+        is_numpy = not lines[0].endswith(":")
+        self.is_of_parameters = heading in _PARAMETERS
+        self._pattern = _NUMPY if is_numpy else _GOOGLE
+        # Deeper lines go on with the entry above, even where they hold a colon.
+        entries = [line for line in lines[2 if is_numpy else 1 :] if line.strip()]
+        self._indent = _indent(entries[0]) if entries else 0
+
+    def is_over(self, line: str) -> bool:
+        """Whether `line` stands further out than the entries."""
+        return bool(line.strip()) and _indent(line) < self._indent
+
+    def entry(self, line: str) -> re.Match[str] | None:
+        """What `line` says, if it begins an entry."""
+        return self._pattern.fullmatch(line.strip()) if _indent(line) == self._indent else None
 
 
-def _entry(line: str, pattern: re.Pattern[str], found: dict[str, list[str]]) -> str | None:
-    if not _is_entry(line, numpy=pattern is _NUMPY):
-        return None
-    match = pattern.fullmatch(line.strip())
-    if match is None:
-        return None
-    found[match["name"]] = [match.groupdict().get("text") or ""]
-    return match["name"]
+def _begun(entry: re.Match[str], found: dict[str, list[str]]) -> list[str]:
+    names = [name.strip().lstrip("*") for name in entry["names"].split(",")]
+    for name in names:
+        found[name] = [entry.groupdict().get("text") or ""]
+    return names
 
 
-def _sphinx(line: str, found: dict[str, list[str]], current: str | None) -> str | None:
+def _gone_on(line: str, found: dict[str, list[str]], current: list[str]) -> list[str]:
+    for name in current:
+        found[name].append(line.strip())
+    return current
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _sphinx(line: str, found: dict[str, list[str]], current: list[str]) -> list[str]:
     match = _SPHINX.match(line)
     if match:
         found[match["name"]] = [match["text"]]
-        return match["name"]
+        return [match["name"]]
     if _SPHINX_FIELD.match(line):
-        return None
-    if current:
-        found[current].append(line.strip())
-    return current
+        return []
+    return _gone_on(line, found, current)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 from turnlog.agents import validation
@@ -37,12 +38,17 @@ class Signature:
     @classmethod
     def of(cls, function: Callable[..., object], *, use_docstring: bool) -> Signature:
         """The signature of `function`. Raises `TypeError` if a type hint can't be resolved."""
-        text, said = documented(function.__doc__ if use_docstring else None)
+        text, said = documented(_unbound(function).__doc__ if use_docstring else None)
         hints = _hints(function)
         parameters = dict(inspect.signature(function).parameters)
+        for name in getattr(function, "keywords", ()):
+            del parameters[name]  # given by functools.partial
         takes_context = _takes_context(parameters, hints)
         if takes_context:
             del parameters[next(iter(parameters))]
+        for name in parameters:
+            if _is_context(hints.get(name)):
+                raise TypeError(f"{name_of(function)}: the context is the first parameter")
         fields = {
             f"arg_{name}": _field(parameter, hints.get(name, Any), said.get(name))
             for name, parameter in parameters.items()
@@ -66,7 +72,15 @@ class Signature:
 
 def name_of(function: Callable[..., object]) -> str:
     """The name of a function; of any other callable, that of its class."""
+    function = _unbound(function)
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _unbound(function: Callable[..., object]) -> Callable[..., object]:
+    """The function itself, where some of its arguments are given already."""
+    while isinstance(function, partial):
+        function = function.func
+    return function
 
 
 def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[BaseModel]:
@@ -79,6 +93,7 @@ def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[Base
 
 
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    function = _unbound(function)
     target = function if inspect.isroutine(function) else type(function).__call__
     try:
         return get_type_hints(target, include_extras=True)
@@ -95,7 +110,11 @@ def _takes_context(parameters: dict[str, inspect.Parameter], hints: dict[str, An
     name = next(iter(parameters))
     if name not in hints:
         return name in _CONTEXTS
-    kind = get_origin(hints[name]) or hints[name]
+    return _is_context(hints[name])
+
+
+def _is_context(hint: Any) -> bool:
+    kind = get_origin(hint) or hint
     return isinstance(kind, type) and issubclass(kind, RunContextWrapper)
 
 

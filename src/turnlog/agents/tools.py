@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -112,7 +113,7 @@ def function_tool(
     def made(function: Function) -> FunctionTool:
         signature = Signature.of(function, use_docstring=use_docstring_info)
         return FunctionTool(
-            name=name_override or name_of(function),
+            name=_checked(name_override or name_of(function)),
             description=signature.description
             if description_override is None
             else description_override,
@@ -162,6 +163,15 @@ class _Invocation:
         else:
             result = await in_thread(self.function, *args, **bound.kwargs)
         return await result if inspect.isawaitable(result) else result
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise ValueError(
+            f"{name!r} is no name for a tool: providers take letters, digits, _ and -, at most 64 "
+            f"of them; give name_override"
+        )
+    return name
 
 
 def _is_cancelled() -> bool:
