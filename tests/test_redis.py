@@ -19,6 +19,7 @@ from servers.redis import RedisCluster, RedisSentinel, RedisServer, certificate
 from turnlog import Log
 from turnlog.sessions.redis import RedisSession
 from turnlog.stores.redis import RedisStore
+from turnlog.tail import ListedTail
 
 pytestmark = pytest.mark.anyio
 
@@ -324,3 +325,13 @@ async def test_ping(own_redis: RedisServer) -> None:
     await session.close()
     with pytest.raises(RuntimeError, match="RedisSession is closed"):
         await session.ping()
+
+
+async def test_a_window_reads_no_more_than_it_needs(redis: RedisServer) -> None:
+    session = RedisSession.from_url("windows", redis.url, session_settings={"max_turns": 2})
+    assert not isinstance(session.tail(), ListedTail)
+    items = [{"role": role, "content": str(n)} for n in range(9) for role in ("user", "assistant")]
+    await session.add_items(items)
+    assert await session.get_items() == items[-4:]
+    assert await session.get_items(-1) == []
+    await session.close()

@@ -37,6 +37,8 @@ class StoredSession(SessionABC, HasTail):
     session_settings: a `SessionSettings`, a dict, or None. Assigning later takes effect.
     """
 
+    _negative_limit_means_all = True
+
     def __init__(
         self,
         session_id: str,
@@ -82,6 +84,8 @@ class StoredSession(SessionABC, HasTail):
             return await past.shown()
         if limit is None:
             limit = self._settings.limit
+        if limit is not None and limit < 0 and not self._negative_limit_means_all:
+            limit = 0
         if limit is None or limit < 0:
             await tail.all()
             return tail.items

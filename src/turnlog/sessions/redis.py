@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from turnlog.errors import StoreClosed
-from turnlog.items import TResponseInputItem
 from turnlog.session import StoredSession
 from turnlog.settings import SettingsLike
 from turnlog.stores.redis import Clients, RedisStore, at_url
@@ -30,7 +29,12 @@ class RedisSession(StoredSession):
         below the same prefix are taken over on first touch.
     ttl: seconds after its last write that the session is forgotten; None keeps it.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
+
+    A negative limit means none, as the OpenAI Agents SDK has it on Redis.
     """
+
+    # As the SDK has it on Redis.
+    _negative_limit_means_all = False
 
     def __init__(
         self,
@@ -66,10 +70,6 @@ class RedisSession(StoredSession):
         """
         clients = at_url(url, redis_kwargs or {})
         return cls(session_id, clients, session_settings=session_settings, **kwargs)
-
-    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
-        """As every session, but a negative limit means none, as the SDK has it on Redis."""
-        return await super().get_items(limit if limit is None else max(limit, 0))
 
     async def ping(self) -> bool:
         """Whether the server answers."""
