@@ -320,6 +320,14 @@ async def test_an_output_type(way: Way) -> None:
     assert "secret" not in str(caught.value)
 
 
+async def test_the_output_may_be_had_as_a_type() -> None:
+    agent = Agent("A", model=Script([answer("yes")]))
+    result = await Runner.run(agent, "sure?")
+    assert result.final_output_as(str) == "yes"
+    with pytest.raises(TypeError, match="no Point"):
+        result.final_output_as(Point, raise_if_incorrect_type=True)
+
+
 async def test_max_turns(way: Way, session: StoredSession) -> None:
     asked = call("weather", arguments='{"city": "Oslo"}')
     agent = Agent("A", model=Script(*[[asked]] * 5), tools=[weather])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.model import Usage
@@ -21,6 +21,9 @@ __all__ = [
     "ToolCallOutputItem",
     "run_item",
 ]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,12 @@ class RunResult:
     last_agent: Agent
     usage: Usage
     branch: str | None = None
+
+    def final_output_as(self, kind: type[T], *, raise_if_incorrect_type: bool = False) -> T:
+        """The final output, for the type checker; raises `TypeError` if it is to be checked."""
+        if raise_if_incorrect_type and not isinstance(self.final_output, kind):
+            raise TypeError(f"the final output is no {kind.__name__}")
+        return cast("T", self.final_output)
 
     def to_input_list(self) -> list[Item]:
         """The new input and what came of it, as input for a further run without a session."""
