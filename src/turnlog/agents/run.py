@@ -175,8 +175,9 @@ class Run:
 
     async def _store(self, items: list[Item]) -> None:
         if self._session is not None and items:
-            # Copies, as a session may keep what it is given.
-            await self._session.add_items(copy.deepcopy(items))
+            # A session of somebody else's may keep the very objects that it is given.
+            ours = isinstance(self._session, StoredSession)
+            await self._session.add_items(items if ours else copy.deepcopy(items))
 
     async def _go_on_with(self, agent: Agent, chosen: Handoff) -> None:
         self.agent = agent
