@@ -86,8 +86,11 @@ def is_within_a_turn() -> bool:
 
 
 def turn_held_by(holder: str) -> OpenTurn | None:
-    """The turn with that lease, if the running task belongs to it."""
-    return next((turn for turn in _turns.get() if turn.lease.holder == holder), None)
+    """The turn with that lease, if the running task belongs to it and it isn't over."""
+    for turn in _turns.get():
+        if turn.lease.holder == holder and turn.lease.is_open:
+            return turn
+    return None
 
 
 @contextmanager
