@@ -77,6 +77,14 @@ async def test_a_request_for_approval_that_the_user_passed_over() -> None:
     assert await shown(session, "never mind") == [user("pay?"), user("never mind")]
 
 
+async def test_interrupted_calls_are_marked_or_left_out() -> None:
+    session = SQLiteSession("s")
+    await session.add_items([user("q"), call(1), user("r"), answer("a")])
+    assert len(await session.view()) == 5
+    left = await session.view(interrupted="leave out")
+    assert left == [user("q"), user("r"), answer("a")]
+
+
 # What is a retry
 
 

@@ -10,7 +10,7 @@ from turnlog.conversation import Session
 from turnlog.items import Item
 from turnlog.kinds import is_question
 from turnlog.merge import Merged, SessionInputCallback, merge
-from turnlog.repair import repair
+from turnlog.repair import Interrupted, repair
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.tail import Tail, tail_of
 from turnlog.tokens import TokenCounter, estimated_tokens, token_counter
@@ -86,16 +86,16 @@ class Past:
             count = await asyncio.to_thread(token_counter)  # it may have to load a table
         return cls(tail, settings.window(_once(count or estimated_tokens)))
 
-    async def shown(self) -> list[Item]:
+    async def shown(self, interrupted: Interrupted = "mark") -> list[Item]:
         """What a model may be shown of it."""
-        return self.mended(await self.window())
+        return self.mended(await self.window(), interrupted)
 
-    def mended(self, items: list[Item]) -> list[Item]:
+    def mended(self, items: list[Item], interrupted: Interrupted = "mark") -> list[Item]:
         """`items` in a form that providers accept.
 
         Within a turn, calls without output are not interrupted but under way.
         """
-        return repair(items, interrupted="leave out" if self._tail.is_nested else "mark")
+        return repair(items, interrupted="leave out" if self._tail.is_nested else interrupted)
 
     async def window(self, *, without: int = 0) -> list[Item]:
         """What is in the window, as it was stored; without the newest `without` items."""

@@ -16,6 +16,7 @@ from turnlog.milestones import Milestones
 from turnlog.open_turn import open_turn_on
 from turnlog.policies import turn_taken
 from turnlog.recall import Past, recall
+from turnlog.repair import Interrupted
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.store import Log, Records, Store
 from turnlog.tail import EVERYTHING, HasTail, ListedTail, Page, PagedTail, Tail
@@ -93,18 +94,24 @@ class StoredSession(SessionABC, HasTail):
         return tail.items[-limit:] if limit else []
 
     async def view(
-        self, limit: int | None = None, *, settings: SettingsLike = None
+        self,
+        limit: int | None = None,
+        *,
+        settings: SettingsLike = None,
+        interrupted: Interrupted = "mark",
     ) -> list[TResponseInputItem]:
         """What a model may be shown: the newest turns, mended by `turnlog.repair`.
 
         limit: at most so many items; None means what the settings say.
         settings: laid over the session's own.
+        interrupted: whether a call whose output never came gets one that says so, or is
+            left out.
 
         Under any bound it begins at a user's message. The records stay as they are.
         """
         asked = self._settings.resolve(settings).resolve(SessionSettings(limit=limit))
         past = await Past.of(self.tail(), asked)
-        return await past.shown()
+        return await past.shown(interrupted)
 
     def tail(self) -> Tail:
         """The newest part of the conversation, to be read backwards as far as is needed."""
