@@ -164,13 +164,21 @@ class SQLiteStore(Store):
         engine = self._attached()
         if self.tables in engine.prepared:
             return await engine.read(lambda cursor: cursor.execute(statement, values).fetchall())
-        state = await engine.read(lambda cursor: state_of(cursor.connection, self.tables))
+        # Looked at again each time, in the same breath: somebody else may make it ours.
+        state, rows = await engine.read(lambda cursor: self._look(cursor, foreign, values))
         if state in {State.OLD, State.CURRENT}:
             await self._prepare(engine, state)
             return await self._read(statement, foreign, *values)
-        if state is State.EMPTY or foreign is None:
-            return []
-        return await engine.read(lambda cursor: cursor.execute(foreign, values).fetchall())
+        return rows
+
+    def _look(
+        self, cursor: sqlite3.Cursor, foreign: str | None, values: tuple[object, ...]
+    ) -> tuple[State, list[tuple[Any, ...]]]:
+        """What a file is that may not be ours yet, and if it isn't, what is found there."""
+        state = state_of(cursor.connection, self.tables)
+        if state in {State.OLD, State.CURRENT, State.EMPTY} or foreign is None:
+            return state, []
+        return state, cursor.execute(foreign, values).fetchall()
 
     async def _prepare(self, engine: Engine, state: State | None = None) -> None:
         """See to it that the schema is up to date."""
