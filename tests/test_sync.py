@@ -542,6 +542,15 @@ s.add_items([{{'n': 1}}])"""
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")
 
 
+def test_the_loop_ends_before_the_stores_that_it_works_on(tmp_path: Path) -> None:
+    script = """import atexit
+modules = []
+atexit.register = lambda function, *_: modules.append(function.__module__)
+import turnlog.sync
+print(modules.index('turnlog.stores.sqlite.registry') < modules.index('turnlog.sync.loop'))"""
+    assert end_of(script, tmp_path).stdout == "True\n", "exit functions run in reverse order"
+
+
 def test_what_a_daemon_thread_was_told_is_stored_is_there(tmp_path: Path) -> None:
     script = f"""import os, threading
 {OPEN}

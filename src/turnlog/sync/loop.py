@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from turnlog import sessions  # noqa: F401 - its exit function is to run after the one below
+
 __all__ = ["run", "run_until_interrupted"]
 
 P = ParamSpec("P")
