@@ -22,7 +22,7 @@ from turnlog.agents.convert import chat_messages, responses_input
 from turnlog.items import Item
 from turnlog.kinds import is_question
 from turnlog.repair import repair
-from turnlog.store import Log
+from turnlog.store import Log, Records
 from turnlog.stores.memory import MemoryStore
 from turnlog.tokens import estimated_tokens
 from turnlog.turns import settled
@@ -297,6 +297,23 @@ async def test_many_void_milestones_are_passed_over_quickly() -> None:
         items = await shown(session, f"q{number}")
         assert first(items) == -(-(number - 4) // 2) * 2
         assert reads < 12
+
+
+async def test_positions_are_not_worked_out_for_nothing() -> None:
+    class Costly(list[int]):
+        def __iter__(self) -> Any:
+            raise AssertionError("all positions were asked for")
+
+    class Store(Counting):
+        async def read(self, log: Log, **bounds: Any) -> Any:
+            found = await super().read(log, **bounds)
+            return Records(Costly(found.positions), found.payloads, found.times)
+
+    session = StoredSession("s", Store(MemoryStore()))
+    await session.add_items(turns(50))
+    assert await session.get_items() == turns(50)
+    assert await session.get_items(10) == turns(50)[-10:]
+    assert first(await session.view(settings={"max_turns": 30})) == 20
 
 
 async def test_runs_of_unreadable_records_are_read_in_growing_steps() -> None:

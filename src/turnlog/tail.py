@@ -124,7 +124,7 @@ class PagedTail(Tail):
         is_nested: bool = False,
     ) -> None:
         super().__init__(is_nested=is_nested)
-        self.positions: list[int] = []
+        self._positions: list[Sequence[int]] = []  # of each page, the newest last
         self._page = page
         self._milestones = milestones
         self._oldest: int | None = None  # the position of the oldest record that was read
@@ -138,17 +138,22 @@ class PagedTail(Tail):
         # One that was read already comes along, to see that it still follows on the others.
         page = await self._page(self._oldest + 1, None if count is None else count + 1)
         if not page.records or page.records[-1] != self._oldest:
-            self.items, self.positions, self._oldest = [], [], None
+            self.items, self._positions, self._oldest = [], [], None
             return
-        kept = sum(position < self._oldest for position in page.positions)
+        kept = len(page.items) - (bool(page.items) and page.positions[-1] == self._oldest)
         self._put_before(Page(page.items[:kept], page.positions[:kept], page.records[:-1]), count)
 
     def _put_before(self, page: Page, count: int | None) -> None:
         self.items = page.items + self.items
-        self.positions = [*page.positions, *self.positions]
+        self._positions.insert(0, page.positions)
         self.is_whole = count is None or len(page.records) < count
         self._oldest = page.records[0] if page.records else self._oldest
         self._seen += len(page.records)
+
+    @property
+    def positions(self) -> list[int]:
+        """Those of the items. Some stores work them out only when asked, so few ask."""
+        return [position for page in self._positions for position in page]
 
     async def turns_before(self) -> int:
         while (turns := await self._milestones.turns_before(self.items, self.positions)) is None:
