@@ -18,6 +18,7 @@ FLOORS = {
     "items": 0,
     "store": 1,
     "loops": 1,
+    "columns": 1,
     "line": 1,
     "settings": 1,
     "conversation": 1,

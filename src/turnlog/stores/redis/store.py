@@ -16,7 +16,7 @@ from turnlog.store import Cursor, Head, Log, Records, Store, check
 from turnlog.stores.redis import scripts
 from turnlog.stores.redis.clients import Client, Clients, at_url
 from turnlog.stores.redis.directory import Directory
-from turnlog.stores.redis.elements import WIDTH, Moments, Positions
+from turnlog.stores.redis.elements import WIDTH, records_in
 from turnlog.stores.redis.keys import Keys
 from turnlog.stores.redis.retrying import patiently
 from turnlog.stores.redis.scripts import Script
@@ -113,7 +113,7 @@ class RedisStore(Store):
             found = await self._elements(log, after, before, limit)
             if not found and await self._adopts(log):
                 found = await self._elements(log, after, before, limit)
-        return _records(found)
+        return records_in(found)
 
     async def remove(
         self,
@@ -270,11 +270,6 @@ def _bounds(after: int, before: int | None) -> tuple[str, str]:
     first = min(max(after, 0), _BEYOND - 1) + 1
     stop = _BEYOND if before is None else min(max(before, 0), _BEYOND)
     return str(first).zfill(WIDTH), str(stop).zfill(WIDTH)
-
-
-def _records(elements: list[bytes]) -> Records:
-    positions = Positions(elements)
-    return Records(positions, [element[WIDTH:] for element in elements], Moments(positions))
 
 
 def _pairs(fields: Any) -> dict[bytes, bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, inspect, text
 
+from turnlog.columns import Column
 from turnlog.errors import Conflict, SchemaError
 from turnlog.store import Cursor, Head, Log, Records, prefix_end
 from turnlog.stores.sqlalchemy import moments
@@ -194,7 +195,7 @@ class Dialect(ABC):
         return Records(
             [row[0] for row in rows],
             [place.loaded(row[1]) for row in rows],
-            moments.Moments([row[2] for row in rows]),
+            Column([row[2] for row in rows], moments.seconds),
         )
 
     def last(self, db: Connection, log: Log) -> int:

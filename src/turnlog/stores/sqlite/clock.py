@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import overload
 
-__all__ = ["Clock", "Moments", "seconds", "stamp"]
+__all__ = ["Clock", "seconds", "stamp"]
 
 
 class Clock:
@@ -20,28 +18,6 @@ class Clock:
     def tick(self) -> str:
         self._last = max(time.time_ns() // 1000, self._last + 1)
         return _text(self._last)
-
-
-class Moments(Sequence[float]):
-    """Seconds since the epoch, read out of their texts when asked for; few ever ask."""
-
-    def __init__(self, texts: Sequence[bytes | None]) -> None:
-        self._texts = texts
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    @overload
-    def __getitem__(self, index: int) -> float: ...
-    @overload
-    def __getitem__(self, index: slice) -> Moments: ...
-    def __getitem__(self, index: int | slice) -> float | Moments:
-        if isinstance(index, slice):
-            return Moments(self._texts[index])
-        return seconds(self._texts[index])
-
-    def __iter__(self) -> Iterator[float]:
-        return map(seconds, self._texts)
 
 
 def stamp(moment: float) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from turnlog.columns import Column
 from turnlog.errors import StoreClosed
 from turnlog.store import Cursor, Head, Log, Records, Store, check, prefix_end
 from turnlog.stores.sqlite import clock, jobs, registry
@@ -205,7 +206,7 @@ def _records(rows: list[tuple[int, bytes, bytes]]) -> Records:
     return Records(
         [row[0] for row in rows],
         [row[1] for row in rows],
-        clock.Moments([row[2] for row in rows]),
+        Column([row[2] for row in rows], clock.seconds),
     )
 
 
