@@ -283,3 +283,22 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         await SQLiteSession("session", path).get_items()
     assert os.fspath(path) in caught.value.__notes__[0]
     assert path.read_text().startswith("these are notes")
+
+
+async def test_only_leases_do_not_wait_for_the_disk(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "a.db")
+    lease, log = Log("s").beside("lease"), Log("s")
+    flushes: list[int] = []
+
+    def note(cursor: sqlite3.Cursor, *_: object) -> int:
+        flushes.append(cursor.execute("PRAGMA synchronous").fetchone()[0])
+        return 0
+
+    await store.append(log, [b"{}"])
+    for each in (lease, log, lease, lease, log):
+        await store._write(note, each)
+    # A write that waits takes along those of its transaction that needn't.
+    await asyncio.gather(store._write(note, lease), store._write(note, log))
+    assert flushes[:5] == [1, 2, 1, 1, 2]
+    assert flushes[-1] == 2
+    await store.aclose()
