@@ -10,14 +10,29 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, overload
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Cursor", "Head", "Layer", "Log", "Record", "Records", "Store", "check", "prefix_end"]
+__all__ = [
+    "Call",
+    "Cursor",
+    "Head",
+    "Layer",
+    "Log",
+    "Record",
+    "Records",
+    "Store",
+    "check",
+    "prefix_end",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Log(NamedTuple):
@@ -239,14 +254,34 @@ class Store(ABC):
         await self.aclose()
 
 
+class Call(Generic[T]):
+    """One call of a verb, on its way to the store behind a layer. Calling it carries it out."""
+
+    def __init__(
+        self, verb: str, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        self.verb = verb
+        #: Those that the verb takes by position.
+        self.args: tuple[object, ...] = args
+        self._work = partial(work, *args, **kwargs)
+
+    def __call__(self) -> Awaitable[T]:
+        return self._work()
+
+
 class Layer(Store):
     """A store in front of a store. It forwards everything; override what you change.
 
+    What is to be done around every call, such as to measure it, goes into `around`.
     Layers compose: each passes the store's own tests.
     """
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
+
+    async def around(self, call: Call[T]) -> T:
+        """Carry out `call`. Every verb comes through here."""
+        return await call()
 
     async def append(
         self,
@@ -256,7 +291,8 @@ class Layer(Store):
         expect: int | None = None,
         key: str | None = None,
     ) -> int:
-        return await self.inner.append(log, payloads, expect=expect, key=key)
+        inner = self.inner.append
+        return await self.around(Call("append", inner, log, payloads, expect=expect, key=key))
 
     async def read(
         self,
@@ -266,7 +302,8 @@ class Layer(Store):
         before: int | None = None,
         limit: int | None = None,
     ) -> Records:
-        return await self.inner.read(log, after=after, before=before, limit=limit)
+        inner = self.inner.read
+        return await self.around(Call("read", inner, log, after=after, before=before, limit=limit))
 
     async def remove(
         self,
@@ -276,24 +313,28 @@ class Layer(Store):
         before: int | None = None,
         expect: int | None = None,
     ) -> int:
-        return await self.inner.remove(log, after=after, before=before, expect=expect)
+        inner = self.inner.remove
+        return await self.around(
+            Call("remove", inner, log, after=after, before=before, expect=expect)
+        )
 
     async def annotate(self, log: Log, note: bytes) -> None:
-        await self.inner.annotate(log, note)
+        await self.around(Call("annotate", self.inner.annotate, log, note))
 
     async def logs(self, session: str) -> list[Head]:
-        return await self.inner.logs(session)
+        return await self.around(Call("logs", self.inner.logs, session))
 
     async def sessions(
         self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
     ) -> list[Head]:
-        return await self.inner.sessions(prefix=prefix, after=after, limit=limit)
+        inner = self.inner.sessions
+        return await self.around(Call("sessions", inner, prefix=prefix, after=after, limit=limit))
 
     async def delete(self, session: str, name: str | None = None) -> None:
-        await self.inner.delete(session, name)
+        await self.around(Call("delete", self.inner.delete, session, name))
 
     async def aclose(self) -> None:
-        await self.inner.aclose()
+        await self.around(Call("aclose", self.inner.aclose))
 
 
 def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None) -> None:

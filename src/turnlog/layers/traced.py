@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from turnlog.errors import Conflict
-from turnlog.store import Cursor, Head, Layer, Log, Records, Store
+from turnlog.store import Call, Layer, Records, Store
 
 try:
     from opentelemetry.metrics import MeterProvider, get_meter
@@ -22,6 +23,8 @@ except ImportError as error:
     raise ImportError("tracing needs OpenTelemetry: pip install 'turnlog[tracing]'") from error
 
 __all__ = ["Traced"]
+
+T = TypeVar("T")
 
 Attributes = dict[str, str | int | bool]
 
@@ -85,82 +88,22 @@ class Traced(Layer):
             "turnlog.bytes", unit="By", description="Payload bytes written or read."
         )
 
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        with self._watch("append", batch=len(payloads)) as seen:
-            last = await super().append(log, payloads, expect=expect, key=key)
-            seen.moved(payloads)
-            return last
-
-    async def read(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        limit: int | None = None,
-    ) -> Records:
-        with self._watch("read") as seen:
-            records = await super().read(log, after=after, before=before, limit=limit)
-            seen.moved(records.payloads)
-            seen.rows = len(records)
-            return records
-
-    async def remove(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        expect: int | None = None,
-    ) -> int:
-        with self._watch("remove") as seen:
-            seen.items = await super().remove(log, after=after, before=before, expect=expect)
-            return seen.items
-
-    async def annotate(self, log: Log, note: bytes) -> None:
-        with self._watch("annotate") as seen:
-            await super().annotate(log, note)
-            seen.size = len(note)
-
-    async def logs(self, session: str) -> list[Head]:
-        with self._watch("logs") as seen:
-            heads = await super().logs(session)
-            seen.rows = len(heads)
-            return heads
-
-    async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
-    ) -> list[Head]:
-        with self._watch("sessions") as seen:
-            heads = await super().sessions(prefix=prefix, after=after, limit=limit)
-            seen.rows = len(heads)
-            return heads
-
-    async def delete(self, session: str, name: str | None = None) -> None:
-        with self._watch("delete"):
-            await super().delete(session, name)
-
-    async def aclose(self) -> None:
-        with self._watch("aclose"):
-            await super().aclose()
+    async def around(self, call: Call[T]) -> T:
+        with self._watch(call) as seen:
+            result = await call()
+            seen.came_of(call, result)
+            return result
 
     @contextmanager
-    def _watch(self, operation: str, batch: int = 0) -> Iterator[_Seen]:
+    def _watch(self, call: Call[T]) -> Iterator[_Seen]:
         """A span and measurements around the block, which tells what it saw."""
-        common: Attributes = {**self._common, "db.operation.name": operation}
+        common: Attributes = {**self._common, "db.operation.name": call.verb}
         seen = _Seen()
         start = time.perf_counter()
         with self._tracer.start_as_current_span(
-            f"turnlog {operation}",
+            f"turnlog {call.verb}",
             kind=SpanKind.CLIENT,
-            attributes=common | _batch(batch),
+            attributes=common | _batch(call),
             record_exception=False,  # an error's text may hold a session id
             set_status_on_exception=False,
         ) as span:
@@ -192,7 +135,22 @@ class _Seen:
     size: int | None = None
     rows: int | None = None
 
-    def moved(self, payloads: Sequence[bytes]) -> None:
+    def came_of(self, call: Call[T], result: object) -> None:
+        """Note how much `call` moved, which had this result."""
+        match call.verb, result:
+            case "append", _:
+                self._moved(_payloads(call))
+            case "annotate", _:
+                self.size = sum(map(len, _payloads(call)))
+            case "remove", int(count):
+                self.items = count
+            case "read", Records() as records:
+                self._moved(records.payloads)
+                self.rows = len(records)
+            case _, list(heads):
+                self.rows = len(heads)
+
+    def _moved(self, payloads: Sequence[bytes]) -> None:
         self.items = len(payloads)
         self.size = sum(map(len, payloads))
 
@@ -205,7 +163,16 @@ class _Seen:
         return {name: value for name, value in named.items() if value is not None}
 
 
-def _batch(size: int) -> Attributes:
+def _payloads(call: Call[T]) -> Sequence[bytes]:
+    """The bytes that `call` writes."""
+    if call.verb not in {"append", "annotate"}:
+        return ()
+    written = call.args[1]
+    return [written] if isinstance(written, bytes) else cast("Sequence[bytes]", written)
+
+
+def _batch(call: Call[T]) -> Attributes:
+    size = len(_payloads(call))
     return {"db.operation.batch.size": size} if size > 1 else {}
 
 

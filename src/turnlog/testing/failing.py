@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from turnlog.store import Cursor, Head, Layer, Log, Records, Store
+from turnlog.store import Call, Layer, Store
 
 __all__ = ["Failing", "Failure", "Plan", "first_calls_of", "never"]
 
@@ -47,64 +47,8 @@ class Failing(Layer):
         super().__init__(inner)
         self.plan = plan
 
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        call = super().append
-        return await self._try("append", lambda: call(log, payloads, expect=expect, key=key))
-
-    async def read(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        limit: int | None = None,
-    ) -> Records:
-        call = super().read
-        return await self._try("read", lambda: call(log, after=after, before=before, limit=limit))
-
-    async def remove(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        expect: int | None = None,
-    ) -> int:
-        call = super().remove
-        return await self._try(
-            "remove", lambda: call(log, after=after, before=before, expect=expect)
-        )
-
-    async def annotate(self, log: Log, note: bytes) -> None:
-        call = super().annotate
-        await self._try("annotate", lambda: call(log, note))
-
-    async def logs(self, session: str) -> list[Head]:
-        call = super().logs
-        return await self._try("logs", lambda: call(session))
-
-    async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
-    ) -> list[Head]:
-        call = super().sessions
-        return await self._try("sessions", lambda: call(prefix=prefix, after=after, limit=limit))
-
-    async def delete(self, session: str, name: str | None = None) -> None:
-        call = super().delete
-        await self._try("delete", lambda: call(session, name))
-
-    async def aclose(self) -> None:
-        await self._try("aclose", super().aclose)
-
-    async def _try(self, verb: str, call: Callable[[], Awaitable[T]]) -> T:
-        failure = self.plan(verb)
+    async def around(self, call: Call[T]) -> T:
+        failure = self.plan(call.verb)
         if failure is None:
             return await call()
         if failure.happened:
