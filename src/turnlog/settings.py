@@ -82,6 +82,13 @@ class SessionSettings(dict[str, Any]):
             raise TypeError(f"Unknown session settings: {', '.join(unknown)}")
         return cls(**given)
 
+    @classmethod
+    def either(cls, session_settings: SettingsLike, settings: SettingsLike) -> SettingsLike:
+        """Whichever of a constructor's two parameters for settings was given."""
+        if session_settings is not None and settings is not None:
+            raise TypeError("session_settings and settings are one thing: give either")
+        return settings if session_settings is None else session_settings
+
     def resolve(self, override: SettingsLike) -> SessionSettings:
         """These settings, with whatever `override` sets laid over them."""
         if override is None:

@@ -1,4 +1,4 @@
-"""The names people know. Each is a constructor around `StoredSession` and nothing more."""
+"""The session classes that people know: constructors around `StoredSession`."""
 
 from turnlog.sessions.sqlite import AsyncSQLiteSession, SQLiteSession
 

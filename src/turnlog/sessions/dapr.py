@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from turnlog.errors import StoreClosed
-from turnlog.session import StoredSession
-from turnlog.settings import SettingsLike
+from turnlog.sessions.closing import NetworkSession
+from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.dapr import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,
@@ -16,7 +15,6 @@ from turnlog.stores.dapr import (
 )
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from turnlog.stores.dapr.clients import AnyClient, Connected
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DAPR_CONSISTENCY_EVENTUAL", "DAPR_CONSISTENCY_STRONG", "DaprSession"]
 
 
-class DaprSession(StoredSession):
+class DaprSession(NetworkSession):
     """One conversation in a state store component of Dapr.
 
     Making one costs microseconds and asks nothing; make one per request if you like.
@@ -49,10 +47,10 @@ class DaprSession(StoredSession):
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
-        if session_settings is not None and settings is not None:
-            raise TypeError("session_settings and settings are one thing: give either")
+        either = SessionSettings.either(session_settings, settings)
         self._store = DaprStore(state_store_name, dapr_client, ttl=ttl, consistency=consistency)
-        super().__init__(session_id, self._store, session_settings=session_settings or settings)
+        self._owns_client = not self._store.is_given
+        super().__init__(session_id, self._store, session_settings=either)
 
     @classmethod
     def from_address(
@@ -82,36 +80,3 @@ class DaprSession(StoredSession):
             session_settings=session_settings,
             settings=settings,
         )
-
-    async def ping(self) -> bool:
-        """Whether the component answers."""
-        if self.closed:
-            raise StoreClosed(type(self).__name__)
-        try:
-            await self._store.ping()
-        except StoreClosed:
-            raise
-        except Exception:  # noqa: BLE001 - whatever it is, the answer is no
-            return False
-        return True
-
-    async def close(self) -> None:
-        """Let go of the sidecar. Closing twice is fine.
-
-        With a client that was handed in there is nothing to let go of, and the session goes
-        on working, as the SDK's does.
-        """
-        if not self._store.is_given:
-            self.closed = True
-            self._store.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from turnlog.errors import StoreClosed
-from turnlog.session import StoredSession
-from turnlog.settings import SettingsLike
+from turnlog.sessions.closing import NetworkSession
+from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.redis import Clients, RedisStore, at_url
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisSession"]
 
 
-class RedisSession(StoredSession):
+class RedisSession(NetworkSession):
     """One conversation in Redis or Valkey.
 
     Making one costs microseconds and opens nothing; make one per request if you like.
@@ -46,11 +45,10 @@ class RedisSession(StoredSession):
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
-        if session_settings is not None and settings is not None:
-            raise TypeError("session_settings and settings are one thing: give either")
+        either = SessionSettings.either(session_settings, settings)
         self._owns_client = isinstance(redis_client, Clients)
         self._store = RedisStore(redis_client, key_prefix=key_prefix, ttl=ttl)
-        super().__init__(session_id, self._store, session_settings=session_settings or settings)
+        super().__init__(session_id, self._store, session_settings=either)
 
     @classmethod
     def from_url(
@@ -70,24 +68,3 @@ class RedisSession(StoredSession):
         """
         clients = at_url(url, redis_kwargs or {})
         return cls(session_id, clients, session_settings=session_settings, **kwargs)
-
-    async def ping(self) -> bool:
-        """Whether the server answers."""
-        if self.closed:
-            raise StoreClosed(type(self).__name__)
-        try:
-            return await self._store.ping()
-        except StoreClosed:
-            raise
-        except Exception:  # noqa: BLE001 - whatever it is, the answer is no
-            return False
-
-    async def close(self) -> None:
-        """Let go of the server. Closing twice is fine.
-
-        With a client that was handed in there is nothing to let go of: the session goes on
-        working, as the SDK's does.
-        """
-        if self._owns_client:
-            self.closed = True
-            self._store.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from turnlog.session import StoredSession
-from turnlog.settings import SettingsLike
+from turnlog.sessions.closing import NetworkSession
+from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.sqlalchemy import Engines, SQLAlchemyStore, Tables, engines_at
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SQLAlchemySession"]
 
 
-class SQLAlchemySession(StoredSession):
+class SQLAlchemySession(NetworkSession):
     """One conversation in a database that SQLAlchemy reaches.
 
     Making one costs microseconds and opens nothing; make one per request if you like.
@@ -48,11 +48,12 @@ class SQLAlchemySession(StoredSession):
         ensure_ascii: bool = True,  # noqa: ARG002 - see the docstring
     ) -> None:
         tables = Tables(sessions_table, messages_table)
-        self._owns_engine = isinstance(engine, Engines)
-        self._store = SQLAlchemyStore(engine, tables=tables, create_tables=create_tables)
-        if session_settings is not None and settings is not None:
-            raise TypeError("session_settings and settings are one thing: give either")
-        super().__init__(session_id, self._store, session_settings=session_settings or settings)
+        either = SessionSettings.either(session_settings, settings)
+        self._owns_client = isinstance(engine, Engines)
+        self._store: SQLAlchemyStore = SQLAlchemyStore(
+            engine, tables=tables, create_tables=create_tables
+        )
+        super().__init__(session_id, self._store, session_settings=either)
 
     @classmethod
     def from_url(
@@ -90,13 +91,3 @@ class SQLAlchemySession(StoredSession):
     def engine(self) -> AsyncEngine | Engine:
         """The very engine that was handed in, or the one made for the running event loop."""
         return self._store.engine
-
-    async def close(self) -> None:
-        """Let go of the database. Closing twice is fine.
-
-        With an engine that was handed in there is nothing to let go of: the session goes on
-        working, as the SDK's does.
-        """
-        if self._owns_engine:
-            self.closed = True
-            self._store.close()

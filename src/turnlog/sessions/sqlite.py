@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 
-from turnlog.session import StoredSession
-from turnlog.settings import SettingsLike
+from turnlog.sessions.closing import OwningSession
+from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore, Tables
 
 __all__ = ["AsyncSQLiteSession", "SQLiteSession"]
 
 
-class _InSQLite(StoredSession):
+class _InSQLite(OwningSession):
     """One conversation in an SQLite file.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -34,22 +34,17 @@ class _InSQLite(StoredSession):
         *,
         settings: SettingsLike = None,
     ) -> None:
-        if session_settings is not None and settings is not None:
-            raise TypeError("session_settings and settings are one thing: give either")
+        either = SessionSettings.either(session_settings, settings)
         tables = Tables(sessions_table, messages_table)
         self._store: MemoryStore | SQLiteStore
         if os.fspath(db_path) == ":memory:":
             self._store = MemoryStore()
         else:
             self._store = SQLiteStore(db_path, tables=tables)
-        super().__init__(session_id, self._store, session_settings=session_settings or settings)
+        super().__init__(session_id, self._store, session_settings=either)
         self.db_path = db_path
         self.sessions_table = sessions_table
         self.messages_table = messages_table
-
-    def _close(self) -> None:
-        self.closed = True
-        self._store.close()
 
 
 class SQLiteSession(_InSQLite):

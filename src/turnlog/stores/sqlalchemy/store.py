@@ -159,6 +159,10 @@ class SQLAlchemyStore(Store):
             lambda db: self._dialect.delete(db, session, name), single=False, again=_always
         )
 
+    async def ping(self) -> None:
+        """Ask the server for anything, and raise what keeps it from answering."""
+        await self._read(lambda db: db.exec_driver_sql("SELECT 1"))
+
     async def aclose(self) -> None:
         await self._door.close()
         await self._engines.aclose()
