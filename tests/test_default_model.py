@@ -162,6 +162,7 @@ def test_a_key_without_the_extra_is_an_error_that_names_the_extra() -> None:
     assert "sk-very-secret" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_asks_a_real_model_where_there_is_one() -> None:
     with serving() as server:
         for answer in ("Hello Alice.", "You are Alice."):
@@ -175,6 +176,7 @@ def test_the_demo_asks_a_real_model_where_there_is_one() -> None:
     assert len(server.requests[1].body["messages"]) == 4, "instructions and three of the talk"
 
 
+@pytest.mark.slow
 def test_the_demo_needs_no_model() -> None:
     done = demo({})
     assert done.returncode == 0, done.stderr

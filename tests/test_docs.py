@@ -10,6 +10,8 @@ import pytest
 from doc_examples import PAGES, PARTS, PROGRAMS, ROOT, parts
 from openai_server import serving
 
+pytestmark = pytest.mark.slow
+
 #: Runs a part of a program, which may await as a notebook does. Clients of `openai` ask the
 #: tests' server, whatever address and key are printed.
 RUN_PART = """
