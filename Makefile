@@ -3,16 +3,27 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements/dev.txt
+# One process for each core; those that are done early take tests from the others.
+PARALLEL := -n auto --dist worksteal
 
-.PHONY: demo test check docs bench format requirements clean
+.PHONY: demo test quick proof check docs bench format requirements clean
 .DEFAULT_GOAL := test
 
 # What the demo needs is little, and is there sooner than all that development needs.
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
 
+# Everything, the long proofs as samples.
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
+
+# For every edit: memory and SQLite, no servers, few processes; under a minute.
+quick: $(VENV)/.dev
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not server and not slow"
+
+# The long proofs at full size.
+proof: $(VENV)/.dev
+	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

@@ -1,10 +1,11 @@
 """The main job in three processes: one tells, another asks, a third shows what is stored."""
 
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from turnlog.cli.models import label
 
 TOLD = "My name is Alice and I love Python"
 ASKED = "What's my name?"
@@ -23,10 +24,7 @@ def turnlog(*arguments: str, says: str = "") -> str:
 
 def main() -> None:
     """Exit with status 1 if the agent does not remember."""
-    if os.environ.get("OPENAI_API_KEY"):
-        print(f"The model is {os.environ.get('TURNLOG_MODEL') or 'the default one'}.\n")
-    else:
-        print("The model is the built-in offline one: a few patterns, not an LLM.\n")
+    print(f"{label()}\n")
     with tempfile.TemporaryDirectory() as folder:
         store = ("--store", str(Path(folder) / "demo.db"))
         chat = ("chat", "--session", "alice", *store)

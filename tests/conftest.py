@@ -5,7 +5,16 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from servers import fixtures
 from servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
+from servers.process import Server
+
+# What the caller's shell names must not decide what is tested, nor may a test ask a real model
+# with the caller's key. Processes that tests start inherit this.
+for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+    del os.environ[name]
+for name in ("TURNLOG_MODEL", "TURNLOG_STORE"):
+    os.environ.pop(name, None)
 
 # How fast a machine makes up examples says nothing of the code. In CI the examples are the
 # same each time, so that a change is blamed for nothing but its own doing.
@@ -22,3 +31,23 @@ settings.load_profile("here")
 def anyio_backend() -> str:
     """Turnlog is written for asyncio."""
     return "asyncio"
+
+
+#: Fixtures that start a server, or stand in for one.
+SERVERS = {*fixtures.__all__, "sidecar"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server: a fixture, the name of one as a parameter, or a kind of server."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _needs_a_server(item):
+            item.add_marker("server")
+
+
+def _needs_a_server(item: pytest.Function) -> bool:
+    callspec = getattr(item, "callspec", None)
+    given = list(callspec.params.values()) if callspec else []
+    names = {value for value in given if isinstance(value, str)}
+    kinds = [value for value in given if isinstance(value, type) and issubclass(value, Server)]
+    return bool(kinds or SERVERS & {*item.fixturenames, *names})

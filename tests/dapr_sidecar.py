@@ -23,6 +23,8 @@ from google.protobuf.empty_pb2 import (  # type: ignore[import-untyped, unused-i
     Empty,
 )
 
+from servers.ports import free_port
+
 __all__ = ["STORE", "Fault", "Sidecar", "well"]
 
 STORE = "statestore"
@@ -223,7 +225,7 @@ class Sidecar:
         self.component = Component()
         self.transactions = transactions
         self.plan: Plan = well
-        self.port = 0
+        self.port = free_port()
         self._server: Any = None
         self._health = HealthServer(("127.0.0.1", 0), Health)
         self._thread = threading.Thread(target=self._health.serve_forever, args=(0.01,))
@@ -242,7 +244,7 @@ class Sidecar:
         servicer = Servicer(self.component, self)
         add = api_service_v1.add_DaprServicer_to_server
         add(servicer, self._server)  # type: ignore[no-untyped-call]  # made by a generator
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.add_insecure_port(self.address)
         self._server.start()
 
     def die(self) -> None:

@@ -1,11 +1,11 @@
 """Runs that are killed at any of their steps; run by the tests.
 
-    python mortal.py URL WAY
+    python mortal.py URL WAY STRIDE
 
-WAY is "run" or "run_streamed". For every step of a run there is a session on which it is
-killed at that step, with SIGKILL, in a process of its own. Then it is tried again and killed
-at two other steps, and in the end it may finish. A line of JSON for each session says what
-the model was shown and whoever watched was told meanwhile.
+WAY is "run" or "run_streamed". For every step of a run, or each STRIDE-th, there is a session
+on which it is killed at that step, with SIGKILL, in a process of its own. Then it is tried
+again and killed at two other steps, and in the end it may finish. A line of JSON for each
+session says what the model was shown and whoever watched was told meanwhile.
 """
 
 import asyncio
@@ -155,9 +155,9 @@ async def _warm_up(url: str) -> None:
         await StoredSession("warm", store).view()
 
 
-def main(url: str, way: str) -> None:
+def main(url: str, way: str, stride: str) -> None:
     asyncio.run(_warm_up(url))
-    for last in count():
+    for last in count(step=int(stride)):
         name, told = f"s{last}", list[Item]()
         if lived(url, way, name, last, told):
             return  # it has no more steps than that

@@ -13,6 +13,8 @@ from shell import filled, one_of_each, turnlog
 from turnlog import Log
 from turnlog.stores.sqlite import SQLiteStore
 
+pytestmark = pytest.mark.slow
+
 CALL = {
     "type": "function_call",
     "call_id": "c1",

@@ -13,6 +13,8 @@ import pytest
 from models import user
 from shell import COMMAND, filled, one_of_each, turnlog
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("command", [("ls",), ("show", "a"), ("rm", "a", "--yes")])
 def test_looking_makes_no_store(tmp_path: Path, command: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
 
 from dapr_sidecar import STORE, Fault, Plan, Sidecar, well
+from sizes import LOST_ANSWERS
 from turnlog import sync
 from turnlog.errors import Conflict, Unreadable
 from turnlog.sessions.dapr import DAPR_CONSISTENCY_STRONG, DaprSession
@@ -178,9 +179,10 @@ async def test_a_component_that_says_little_of_conflicts(
     assert await payloads_of(store, LOG) == [b"1"]
 
 
+@pytest.mark.proof
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("keyed", [True, False])
-async def test_two_hundred_lost_answers(sidecar: Sidecar, store: DaprStore, keyed: bool) -> None:
+async def test_many_lost_answers(sidecar: Sidecar, store: DaprStore, keyed: bool) -> None:
     chance = Random(1)
 
     def plan(verb: str, keys: list[str]) -> Fault | None:
@@ -188,10 +190,10 @@ async def test_two_hundred_lost_answers(sidecar: Sidecar, store: DaprStore, keye
         return Fault("UNAVAILABLE", happened=chance.random() < 0.85) if lost else None
 
     sidecar.plan = plan
-    for n in range(200):
+    for n in range(LOST_ANSWERS):
         await store.append(LOG, [b"%d" % n, b"-%d" % n], key=f"k{n}" if keyed else None)
     sidecar.plan = well
-    expected = [payload for n in range(200) for payload in (b"%d" % n, b"-%d" % n)]
+    expected = [payload for n in range(LOST_ANSWERS) for payload in (b"%d" % n, b"-%d" % n)]
     assert await payloads_of(store, LOG) == expected
 
 

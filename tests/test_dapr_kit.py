@@ -8,6 +8,7 @@ from dapr.clients import DaprClient
 from hypothesis import settings
 
 from dapr_sidecar import STORE, Sidecar
+from sizes import EXAMPLES
 from turnlog.sessions.dapr import DaprSession
 from turnlog.store import Store
 from turnlog.stores.dapr import DaprStore, at_address
@@ -78,6 +79,7 @@ class TestDaprSessionOnAClient(StoredSessionTests):
         return lambda session_id: DaprSession(session_id, STORE, async_client)
 
 
+@pytest.mark.proof
 @pytest.mark.usefixtures("tiny")
 def test_dapr_agrees_with_memory(sidecar: Sidecar) -> None:
     async def left() -> Store:
@@ -87,4 +89,4 @@ def test_dapr_agrees_with_memory(sidecar: Sidecar) -> None:
         sidecar.component.documents.clear()
         return DaprStore(STORE, at_address(sidecar.address))
 
-    stores_agree(left, right, settings=settings(SETTINGS, max_examples=15))
+    stores_agree(left, right, settings=settings(SETTINGS, max_examples=EXAMPLES))

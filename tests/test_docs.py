@@ -3,34 +3,76 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/tutorial.md")
+from doc_examples import PAGES, PARTS, PROGRAMS, ROOT, parts
+from openai_server import serving
+
+pytestmark = pytest.mark.slow
+
+#: Runs a part of a program, which may await as a notebook does. Clients of `openai` ask the
+#: tests' server, whatever address and key are printed.
+RUN_PART = """
+import ast, asyncio, inspect, sys
+import openai
+
+asked = openai.AsyncOpenAI.__init__
+openai.AsyncOpenAI.__init__ = lambda self, **options: asked(
+    self, **{**options, "api_key": "k", "base_url": sys.argv[1]}
+)
+code = compile(sys.stdin.read(), "part", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+done = eval(code)
+if inspect.iscoroutine(done):
+    asyncio.run(done)
+"""
 
 
-def _examples() -> Iterator[tuple[str, str]]:
-    for page in PAGES:
-        text = (ROOT / page).read_text(encoding="utf-8")
-        for number, code in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL), 1):
-            yield f"{page} {number}", code
-
-
-EXAMPLES = dict(_examples())
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_the_example_runs(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", "-c", EXAMPLES[name]]
+    command = [sys.executable, "-W", "error", "-c", PROGRAMS[name]]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    if "What's my name?" in EXAMPLES[name]:
+    if "What's my name?" in PROGRAMS[name]:
         assert done.stdout.endswith("Your name is Alice.\n")
-    if 'key="request-7f3a"' in EXAMPLES[name]:
+    if 'key="request-7f3a"' in PROGRAMS[name]:
         assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_part_of_a_program_runs(name: str, tmp_path: Path) -> None:
+    part = PARTS[name]
+    with serving() as server:
+        server.says(*part.replies)
+        done = subprocess.run(
+            [sys.executable, "-c", RUN_PART, server.url],
+            input="\n".join([part.before, parts()[name], part.after]),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == part.prints
+    assert not server.script
+
+
+def test_every_part_of_a_program_is_tried() -> None:
+    assert set(parts()) == set(PARTS)
+
+
+def test_commands_on_the_pages_exist() -> None:
+    shells = [
+        shell
+        for page in PAGES
+        for shell in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    commands = set(re.findall(r"^turnlog (\w+)", "\n".join(shells), re.MULTILINE))
+    assert commands
+    for command in commands:
+        helped = [sys.executable, "-m", "turnlog.cli", command, "--help"]
+        assert subprocess.run(helped, capture_output=True, check=False).returncode == 0, command
 
 
 def test_links_between_pages_lead_somewhere() -> None:

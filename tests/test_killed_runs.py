@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models import answer, user
+from sizes import STRIDE
 from test_lease_processes import url
 from turnlog import StoredSession, open_store
 from turnlog.items import Item
@@ -17,22 +18,23 @@ from view_rules import accepted_everywhere
 
 __all__ = ["url"]  # the fixture
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MORTAL = str(Path(__file__).with_name("mortal.py"))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("way", ["run", "run_streamed"])
 async def test_nothing_is_lost_or_doubled_at_whatever_step_a_run_is_killed(
     url: str, way: str
 ) -> None:
-    command = [sys.executable, MORTAL, url, way]
+    command = [sys.executable, MORTAL, url, way, str(STRIDE)]
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) > 30
+    assert len(lines) > 30 // STRIDE
     async with open_store(url) as store:
         for line in lines:
             items = await StoredSession(line["session"], store).get_items()

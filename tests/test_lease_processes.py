@@ -13,14 +13,14 @@ from typing import Any, Self
 
 import pytest
 
+from sizes import DUELS
 from turnlog import Store, StoredSession, open_store
 from turnlog.items import Item
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 TALKER = str(Path(__file__).with_name("talker.py"))
 DUELIST = str(Path(__file__).with_name("duelist.py"))
-ROUNDS = 200
 
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])
@@ -163,11 +163,12 @@ async def items_of(store: Store, number: int, branch: str = "main") -> list[Item
     return list(await StoredSession(f"s{number}", store, branch=branch).get_items())
 
 
+@pytest.mark.proof
 async def test_of_two_that_start_at_once_the_second_sees_the_whole_turn_of_the_first(
     url: str,
 ) -> None:
     async with open_store(url) as store, duel(url, "queue") as pair:
-        for number in range(ROUNDS):
+        for number in range(DUELS):
             says = await started(pair, f"s{number}")
             await asyncio.wait(says.values(), return_when=asyncio.FIRST_COMPLETED)
             first, second = sorted(pair, key=lambda one: not says[one].done())
@@ -181,9 +182,10 @@ async def test_of_two_that_start_at_once_the_second_sees_the_whole_turn_of_the_f
             assert whole_turns(await items_of(store, number)) == [first.name, second.name]
 
 
+@pytest.mark.proof
 async def test_of_two_that_start_at_once_exactly_one_is_let_in(url: str) -> None:
     async with open_store(url) as store, duel(url, "reject") as pair:
-        for number in range(ROUNDS):
+        for number in range(DUELS):
             says = await started(pair, f"s{number}")
             said = {await words: one for one, words in says.items()}
             assert set(said) == {"thinking 1", "busy"}
@@ -192,9 +194,10 @@ async def test_of_two_that_start_at_once_exactly_one_is_let_in(url: str) -> None
             assert whole_turns(await items_of(store, number)) == [said["thinking 1"].name]
 
 
+@pytest.mark.proof
 async def test_of_two_that_start_at_once_one_goes_on_with_a_copy(url: str) -> None:
     async with open_store(url) as store, duel(url, "branch") as pair:
-        for number in range(ROUNDS):
+        for number in range(DUELS):
             says = await started(pair, f"s{number}")
             assert [await each for each in says.values()] == ["thinking 1"] * 2
             for one in pair:
@@ -206,9 +209,10 @@ async def test_of_two_that_start_at_once_one_goes_on_with_a_copy(url: str) -> No
                 assert whole_turns(await items_of(store, number, branch)) == [name]
 
 
+@pytest.mark.proof
 async def test_of_two_that_start_at_once_none_takes_notice(url: str) -> None:
     async with open_store(url) as store, duel(url, "off") as pair:
-        for number in range(ROUNDS):
+        for number in range(DUELS):
             says = await started(pair, f"s{number}")
             assert {(await each).split()[0] for each in says.values()} == {"thinking"}
             for one in pair:

@@ -16,6 +16,7 @@ from redis.asyncio import Redis, Sentinel
 from servers.process import HOST
 from servers.proxy import Proxy
 from servers.redis import RedisCluster, RedisSentinel, RedisServer, certificate
+from sizes import LOST_ANSWERS
 from turnlog import Log
 from turnlog.sessions.redis import RedisSession
 from turnlog.stores.redis import RedisStore
@@ -170,21 +171,22 @@ async def test_no_tenant_sees_another(client: Redis) -> None:
 # Servers that fail
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("keyed", [True, False])
 async def test_a_lost_answer_stores_once(own_redis: RedisServer, keyed: bool) -> None:
     with Proxy(own_redis.port) as proxy:
         store = RedisStore.from_url(f"redis://{HOST}:{proxy.port}/0")
         await store.append(Log("a"), [b"first"])
-        for n in range(200):
+        for n in range(LOST_ANSWERS):
             proxy.lose_the_reply_to(b"turn %d." % n)
             await store.append(Log("a"), [b"turn %d." % n], key=f"k{n}" if keyed else None)
-        assert proxy.lost == 200
+        assert proxy.lost == LOST_ANSWERS
         payloads = list((await store.read(Log("a"))).payloads)
-        assert payloads == [b"first", *(b"turn %d." % n for n in range(200))]
+        assert payloads == [b"first", *(b"turn %d." % n for n in range(LOST_ANSWERS))]
         last = (await store.read(Log("a"), limit=1)).positions[0]
         proxy.lose_the_reply_to(b"%d" % last)
         assert await store.remove(Log("a"), after=last - 1, expect=last) == 1
-        assert len(await store.read(Log("a"))) == 200
+        assert len(await store.read(Log("a"))) == LOST_ANSWERS
         await store.aclose()
 
 
@@ -243,6 +245,7 @@ def patient_cluster() -> Iterator[RedisCluster]:
         yield cluster
 
 
+@pytest.mark.server
 async def test_a_master_of_the_cluster_is_killed_and_comes_back(
     patient_cluster: RedisCluster,
 ) -> None:

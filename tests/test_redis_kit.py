@@ -9,6 +9,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from servers.redis import RedisCluster as ClusterServer
 from servers.redis import RedisServer
+from sizes import EXAMPLES
 from turnlog.sessions.redis import RedisSession
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
@@ -116,5 +117,6 @@ def make_store(url: str) -> MakeStore:
     return make
 
 
+@pytest.mark.proof
 def test_each_agrees_with_memory(make_store: MakeStore) -> None:
-    stores_agree(_memory, make_store, settings=settings(SETTINGS, max_examples=25))
+    stores_agree(_memory, make_store, settings=settings(SETTINGS, max_examples=EXAMPLES))

@@ -209,3 +209,26 @@ def _is_alive(pid: str) -> bool:
         return "Z" not in Path("/proc", pid, "stat").read_text().split()[2]
     except OSError:
         return False
+
+
+PORTS = """
+from servers.ports import free_port
+print(*[free_port() for _ in range(300)], flush=True)
+input()
+"""
+
+
+def test_two_test_processes_are_never_given_the_same_port() -> None:
+    """Each asks for 300 of 17,000: without an agreement, some five would be the same."""
+    command, here = [sys.executable, "-c", PORTS], Path(__file__).parent
+    pipe = subprocess.PIPE
+    runs = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=here, text=True) for _ in range(2)
+    ]
+    ports = []
+    for run in runs:
+        assert run.stdout is not None
+        ports += run.stdout.readline().split()
+    for run in runs:
+        run.communicate("\n")
+    assert len(set(ports)) == len(ports) == 600

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from servers.databases import MariaDBServer, PostgresServer
+from sizes import FIRST_USES, READS
 from turnlog import Log, SchemaError, SQLiteSession
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
@@ -67,10 +68,10 @@ SWARM = """
 import asyncio, sys
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 
-async def main(url, process):
+async def main(url, process, uses):
     sessions = [
         SQLAlchemySession.from_url(f"{process}-{n}", url=url, engine_kwargs={"pool_recycle": n})
-        for n in range(25)
+        for n in range(int(uses))
     ]
     await asyncio.gather(*(session.add_items([{"n": 1}]) for session in sessions))
 
@@ -78,14 +79,17 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
-def test_two_hundred_first_uses_of_an_empty_database(
+def test_many_processes_first_uses_of_an_empty_database(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     server: PostgresServer | MariaDBServer = request.getfixturevalue(kind)
     url = server.url(server.fresh_database())
     runs = [
-        subprocess.Popen([sys.executable, "-c", SWARM, url, str(n)], stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", SWARM, url, str(n), str(FIRST_USES)], stderr=subprocess.PIPE
+        )
         for n in range(8)
     ]
     for run in runs:
@@ -119,6 +123,7 @@ async def test_a_big_item(engine: AsyncEngine) -> None:
     assert await session.get_items() == [big]
 
 
+@pytest.mark.proof
 async def test_a_later_read_extends_an_earlier_one(postgres: PostgresServer) -> None:
     url = postgres.url(postgres.fresh_database())
     store = SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 12})
@@ -133,7 +138,7 @@ async def test_a_later_read_extends_an_earlier_one(postgres: PostgresServer) -> 
 
     async def watch() -> int:
         seen: list[tuple[int, bytes]] = []
-        for _ in range(1000):
+        for _ in range(READS):
             after = seen[-1][0] if seen else 0
             records = await store.read(log, limit=2000)
             shown = list(zip(records.positions, records.payloads, strict=True))

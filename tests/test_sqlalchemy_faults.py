@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from servers.databases import MariaDBServer, PostgresServer
 from servers.proxy import Proxy
+from sizes import LOST_ANSWERS
 from turnlog import Log
 from turnlog.errors import Conflict
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
@@ -72,6 +73,7 @@ async def _start(server: PostgresServer | MariaDBServer) -> None:
     await asyncio.sleep(0)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
 async def test_a_retry_after_a_lost_answer_stores_once(
     kind: str, request: pytest.FixtureRequest
@@ -82,13 +84,13 @@ async def test_a_retry_after_a_lost_answer_stores_once(
         url = server.url(database).replace(str(server.port), str(proxy.port))
         store = SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 1})
         await store.read(Log("a"))
-        for n in range(200):
+        for n in range(LOST_ANSWERS):
             # PostgreSQL is sent the parameters alone, of a statement that it knows.
             proxy.lose_the_reply_to(b"turn %d" % n if kind == "postgres" else b"COMMIT")
             await store.append(Log("a"), [b'{"n":%d}' % n, b"{}"], key=f"turn {n}")
-        assert proxy.lost == 200
+        assert proxy.lost == LOST_ANSWERS
         payloads = list((await store.read(Log("a"))).payloads)
-        assert payloads == [p for n in range(200) for p in (b'{"n":%d}' % n, b"{}")]
+        assert payloads == [p for n in range(LOST_ANSWERS) for p in (b'{"n":%d}' % n, b"{}")]
         await store.aclose()
 
 

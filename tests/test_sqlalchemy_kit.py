@@ -9,6 +9,7 @@ from hypothesis import settings
 from sqlalchemy import create_engine
 
 from servers.databases import MariaDBServer, PostgresServer
+from sizes import EXAMPLES
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
@@ -21,6 +22,8 @@ from turnlog.testing import (
     stores_agree,
 )
 from turnlog.testing.machine import SETTINGS
+
+pytestmark = pytest.mark.slow
 
 _numbers = count(1)
 
@@ -111,6 +114,7 @@ async def _memory() -> Store:
     return MemoryStore()
 
 
+@pytest.mark.proof
 def test_each_agrees_with_memory(make_store: MakeStore) -> None:
-    fewer = settings(SETTINGS, max_examples=25)
+    fewer = settings(SETTINGS, max_examples=EXAMPLES)
     stores_agree(_memory, make_store, settings=fewer)

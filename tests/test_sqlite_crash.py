@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from sizes import KILLED_WRITERS
 from turnlog import SQLiteSession
 from turnlog.items import Item
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 HERE = Path(__file__).parent
 
 
+@pytest.mark.proof
 async def test_kill_9_loses_no_acknowledged_batch(tmp_path: Path) -> None:
     dice = random.Random(20261121)
-    for round_ in range(30):
+    for round_ in range(KILLED_WRITERS):
         path = tmp_path / f"{round_}.db"
         acknowledged = _killed_writer(path, dice.uniform(0.0, 0.12))
         session = SQLiteSession("session", path)

@@ -172,8 +172,10 @@ async def test_a_read_only_file_is_read_and_says_why_it_is_not_written(tmp_path:
     session = SQLiteSession("session", path)
     await session.add_items(_batch(0))
     await session.store.aclose()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    for folder in (tmp_path, *tmp_path.parents):
+        opened = folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH
+        if opened != folder.stat().st_mode:
+            folder.chmod(opened)
     path.chmod(0o444)
     # SQLite reads a WAL file beside a database only if it may make one.
     tmp_path.chmod(0o777)

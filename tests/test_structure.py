@@ -182,3 +182,26 @@ def test_names_stand_where_users_of_the_sdk_look() -> None:
     assert memory.SQLiteSession is turnlog.SQLiteSession
     assert memory.Session is turnlog.Session
     assert AsyncSQLiteSession is turnlog.AsyncSQLiteSession
+
+
+def test_what_takes_the_size_of_a_proof_is_marked_as_one() -> None:
+    """Else `make proof` would leave it out, and only a sample of it would ever run."""
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        sizes = {
+            name.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "sizes"
+            for name in node.names
+        }
+        for test in (node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)):
+            if test.name.startswith("test_") and sizes & _names(test):
+                marks = [ast.unparse(mark) for mark in test.decorator_list]
+                assert "pytest.mark.proof" in marks, f"{path.name}: {test.name}"
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

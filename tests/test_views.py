@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from random_histories import history
+from sizes import HISTORIES
 from turnlog import SessionSettings, Store, StoredSession
 from turnlog.items import Item
 from turnlog.repair import repair
@@ -19,8 +20,6 @@ from turnlog.stores.sqlite import SQLiteStore
 from turnlog.tokens import TokenCounter, estimated_tokens
 from turnlog.turns import turn_starts
 from view_rules import accepted_everywhere
-
-COUNT = 10_000
 
 
 class Stored(NamedTuple):
@@ -61,8 +60,9 @@ def fits(view: list[Item], items: int, settings: SessionSettings, count: TokenCo
     )
 
 
+@pytest.mark.proof
 def test_every_window_on_every_history_is_valid() -> None:
-    for seed in range(COUNT):
+    for seed in range(HISTORIES):
         items = history(seed)
         starts = [*turn_starts(items), len(items)]
         views = {start: repair(items[start:]) for start in starts}
@@ -100,11 +100,12 @@ def _made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return SQLAlchemyStore.from_url(server.url(server.fresh_database()))
 
 
+@pytest.mark.proof
 @pytest.mark.anyio
 async def test_the_views_of_all_stores_are_equal(store: Store) -> None:
     reference = MemoryStore()
     rng = Random(1)
-    for first in range(0, COUNT, 100):
+    for first in range(0, HISTORIES, 100):
         ours = await stored(store, range(first, first + 100))
         theirs = await stored(reference, range(first, first + 100))
         for one, other in zip(ours, theirs, strict=True):

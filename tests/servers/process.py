@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,9 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["HOST", "Server", "as_nobody", "free_port", "own"]
+from servers.ports import HOST, free_port
 
-HOST = "127.0.0.1"
+__all__ = ["HOST", "Server", "as_nobody", "own"]
+
 _PATIENCE = 60.0  # seconds
 
 
@@ -144,14 +144,6 @@ def _children(pid: int) -> list[int]:
         ]
     except OSError:
         return []
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as asking:
-        asking.bind((HOST, 0))
-        port: int = asking.getsockname()[1]
-        return port
 
 
 def bound_to_us(command: list[str]) -> list[str]:

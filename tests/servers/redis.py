@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from servers.finding import program
-from servers.process import HOST, Server, free_port
+from servers.ports import free_port
+from servers.process import HOST, Server
 
 __all__ = ["RedisCluster", "RedisSentinel", "RedisServer", "certificate"]
 

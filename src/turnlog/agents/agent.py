@@ -30,7 +30,9 @@ class Agent(Generic[TContext]):
 
     instructions: what the model is told before the conversation; never stored. A function
         is called with the run's context and the agent.
-    model: who answers: a model, or the name of one of OpenAI's; `OfflineModel` unless told.
+    model: who answers: a model, or its name; see `resolve_model`. None: with OPENAI_API_KEY
+        set, the model that TURNLOG_MODEL or OPENAI_DEFAULT_MODEL names, or a small one of
+        OpenAI's; without a key, `OfflineModel`, which is no LLM.
     tools: functions that the model may call; see `function_tool`.
     handoffs: agents that may take the conversation over; see `handoff`.
     output_type: what the final answer is, if not text: a pydantic model, a dataclass, …

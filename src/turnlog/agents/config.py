@@ -26,7 +26,7 @@ class RunConfig:
         conversation, "off" takes no notice. Sessions that aren't stored by Turnlog take no
         notice either.
     lease_seconds: how long a run that died keeps others waiting, at most.
-    model: overrides that of every agent.
+    model: a model or its name; overrides that of every agent.
     model_settings: laid over those of every agent.
     """
 

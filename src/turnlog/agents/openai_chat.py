@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from turnlog.agents.chat_assembly import Assembly
 from turnlog.agents.convert import chat_messages, items_from_chat
 from turnlog.agents.convert.shapes import Message
+from turnlog.agents.environment import is_openai
 from turnlog.agents.model import (
     ItemDone,
     ModelEvent,
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
 
 __all__ = ["OpenAIChatCompletionsModel"]
-
-# OpenAI's newer models take the bound only under its new name, others only under the old.
-_OPENAI = "api.openai.com"
 
 
 class OpenAIChatCompletionsModel:
@@ -89,7 +87,8 @@ class OpenAIChatCompletionsModel:
 
     def _params(self, client: AsyncOpenAI, request: ModelRequest) -> Params:
         settings = request.settings
-        bound = "max_completion_tokens" if client.base_url.host == _OPENAI else "max_tokens"
+        # OpenAI's newer models take the bound only under its new name, others only under the old.
+        bound = "max_completion_tokens" if is_openai(client.base_url.host) else "max_tokens"
         params = {
             **shared(settings),
             **tool_params(request, _tool, _choice),

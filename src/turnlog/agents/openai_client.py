@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from weakref import WeakKeyDictionary
 
+from turnlog.agents.environment import address
+
 try:
     from openai import AsyncOpenAI, BadRequestError
 except ImportError as error:
@@ -39,7 +41,7 @@ async def default_client() -> AsyncOpenAI:
 
 async def _keep(loop: asyncio.AbstractEventLoop) -> _Keeper:
     # Of all that a loop knows, async generators are what it closes when it shuts down.
-    client = AsyncOpenAI()
+    client = AsyncOpenAI(base_url=address())
     try:
         yield client
     finally:

@@ -1,0 +1,43 @@
+"""Ports for servers that tests start, end and start again on the same port."""
+
+import random
+import socket
+
+__all__ = ["HOST", "free_port"]
+
+HOST = "127.0.0.1"
+
+#: Below what kernels give to outgoing connections: while a server is down, such a connection
+#: could be given its port.
+_PORTS = range(15_000, 32_000)
+
+#: Holds the UDP port of the same number, which no server here uses, as long as this process
+#: lives. So no other test process is given the port, also while its server is down.
+_held: list[socket.socket] = []
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that no other test process is given meanwhile."""
+    while True:
+        # Not from `random`'s own state, which Hypothesis sets, the same in each process.
+        port = random.SystemRandom().choice(_PORTS)
+        holding = _bound(port, socket.SOCK_DGRAM)
+        if holding is None:
+            continue
+        trying = _bound(port, socket.SOCK_STREAM)
+        if trying is None:
+            holding.close()
+            continue
+        trying.close()
+        _held.append(holding)
+        return port
+
+
+def _bound(port: int, kind: socket.SocketKind) -> socket.socket | None:
+    made = socket.socket(socket.AF_INET, kind)
+    try:
+        made.bind((HOST, port))
+    except OSError:
+        made.close()
+        return None
+    return made
