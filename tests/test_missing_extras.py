@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+#: What a bare install lacks.
+DRIVERS = "openai", "pydantic", "redis", "dapr", "sqlalchemy", "agents"
 OPENAI = ["agents.openai_responses", "agents.openai_chat", "agents.openai_client"]
 #: What needs pydantic, once it is used.
 PYDANTIC = [
@@ -17,9 +19,24 @@ def _imported(module: str, *, without: str) -> str:
     return _ran(f"import turnlog.{module}", without=without)
 
 
-def _ran(code: str, *, without: str) -> str:
-    # An entry of None is how Python notes that a module is not to be had.
-    code = f"import sys; sys.modules[{without!r}] = None; {code}"
+# Nothing finds these packages, as if they had never been installed.
+_BLOCK = """
+import sys
+
+class Bare:
+    def __init__(self, finder):
+        self.find = finder.find_spec
+
+    def find_spec(self, name, *more):
+        return None if name.partition(".")[0] in {names} else self.find(name, *more)
+
+sys.meta_path[:] = map(Bare, sys.meta_path)
+"""
+
+
+def _ran(code: str, *, without: str | tuple[str, ...]) -> str:
+    names = (without,) if isinstance(without, str) else without
+    code = f"{_BLOCK.replace('{names}', repr(names))}\n{code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     return done.stderr
 
@@ -39,3 +56,50 @@ def test_what_is_missing_is_named(code: str, without: str) -> None:
 def test_agents_and_conversions_need_neither(without: str) -> None:
     for module in ("agents", "agents.model_names", "agents.convert", "agents.context"):
         assert _imported(module, without=without) == ""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from turnlog import *; SQLiteSession, Runner, open_store",
+        "from turnlog.extensions.memory import *; AsyncSQLiteSession",
+        "import pydoc, turnlog; 'SQLiteSession' in pydoc.render_doc(turnlog) or 1 / 0",
+        "import inspect, turnlog; inspect.getmembers(turnlog)",
+        "import inspect, turnlog.sync; inspect.getmembers(turnlog.sync)",
+        "import inspect, turnlog.extensions.memory as m; inspect.getmembers(m)",
+        "import turnlog; hasattr(turnlog, 'RedisSession') and 1 / 0",
+        "import turnlog; getattr(turnlog, 'AsyncOpenAI', None) is None or 1 / 0",
+        "import turnlog.sync as s; hasattr(s, 'DaprSession') and 1 / 0",
+        "import turnlog; {'RedisSession', 'AsyncOpenAI'} & set(turnlog.__all__) and 1 / 0",
+        "import turnlog; 'RedisSession' in dir(turnlog) and 1 / 0",
+    ],
+)
+def test_a_bare_install_can_be_looked_at(code: str) -> None:
+    assert _ran(code, without=DRIVERS) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("turnlog import RedisSession", "redis"),
+        ("turnlog import SQLAlchemySession", "postgresql"),
+        ("turnlog import DaprSession", "dapr"),
+        ("turnlog import OpenAIResponsesModel", "openai"),
+        ("turnlog.sync import RedisSession", "redis"),
+        ("turnlog.extensions.memory import RedisSession", "redis"),
+    ],
+)
+def test_importing_a_name_says_which_extra_it_needs(name: str, extra: str) -> None:
+    last = _ran(f"from {name}", without=DRIVERS).strip().splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert f"pip install 'turnlog[{extra}]'" in last
+
+
+def test_with_every_extra_every_name_is_listed() -> None:
+    assert _ran("import turnlog; turnlog.__all__.index('RedisSession')", without="nothing") == ""
+
+
+def test_an_attribute_that_needs_an_extra_says_so() -> None:
+    last = _ran("import turnlog; turnlog.RedisSession", without="redis").strip().splitlines()[-1]
+    assert last.startswith("AttributeError: turnlog.RedisSession is not available: ")
+    assert last.endswith("pip install 'turnlog[redis]'")

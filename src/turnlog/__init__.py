@@ -9,8 +9,9 @@ Every name is imported when it is first used, so that `import turnlog` costs lit
 loads no driver.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from turnlog.lazy import LazyNames
 
 if TYPE_CHECKING:
     from turnlog.agents import Agent as Agent
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from turnlog.agents.openai_client import AsyncOpenAI as AsyncOpenAI
     from turnlog.agents.openai_responses import OpenAIResponsesModel as OpenAIResponsesModel
     from turnlog.errors import Conflict as Conflict
+    from turnlog.errors import FileReplaced as FileReplaced
     from turnlog.errors import InvalidItem as InvalidItem
     from turnlog.errors import LeaseLost as LeaseLost
     from turnlog.errors import MaxTurnsExceeded as MaxTurnsExceeded
@@ -75,6 +77,8 @@ if TYPE_CHECKING:
     from turnlog.store import Store as Store
     from turnlog.urls import open_store as open_store
 
+    __all__: list[str]
+
 __version__ = "0.1.0"
 
 _NAMES_BY_HOME = {
@@ -87,9 +91,8 @@ _NAMES_BY_HOME = {
     "turnlog.agents.openai_chat": "OpenAIChatCompletionsModel",
     "turnlog.agents.openai_client": "AsyncOpenAI",
     "turnlog.agents.openai_responses": "OpenAIResponsesModel",
-    "turnlog.errors": "Conflict InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError "
-    "SchemaError SessionBusy "
-    "StoreClosed TurnlogError Unreadable",
+    "turnlog.errors": "Conflict FileReplaced InvalidItem LeaseLost MaxTurnsExceeded "
+    "ModelBehaviorError SchemaError SessionBusy StoreClosed TurnlogError Unreadable",
     "turnlog.items": "Item TResponseInputItem",
     "turnlog.merge": "SessionInputCallback",
     "turnlog.session": "Session SessionABC StoredSession",
@@ -101,18 +104,12 @@ _NAMES_BY_HOME = {
     "turnlog.store": "Cursor Head Layer Log Record Records Store",
     "turnlog.urls": "open_store",
 }
-_HOME_OF = {name: home for home, names in _NAMES_BY_HOME.items() for name in names.split()}
-
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - made from the one list above
-
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'turnlog' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
-    return value
+_names = LazyNames(
+    __name__, {name: home for home, names in _NAMES_BY_HOME.items() for name in names.split()}
+)
+#: It also answers for `__all__`, which depends on the extras that are installed.
+__getattr__ = _names.resolve
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_names.listed()})

@@ -6,6 +6,7 @@ they are wherever we have nothing truer to say.
 
     TurnlogError
     ├── Conflict        (RuntimeError)  the log did not end where the writer expected
+    ├── FileReplaced    (RuntimeError)  the database file was moved or deleted while it was open
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
     ├── LeaseLost       (RuntimeError)  the run holds its session no longer; nothing was written
     ├── MaxTurnsExceeded (RuntimeError) the model was asked as often as allowed, and did not answer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Conflict",
+    "FileReplaced",
     "InvalidItem",
     "LeaseLost",
     "MaxTurnsExceeded",
@@ -59,6 +61,31 @@ class Conflict(TurnlogError, RuntimeError):
         return (
             f"log {self.log.name!r} of session {self.log.session!r} ends at position "
             f"{self.actual}, not at {self.expected}: somebody else wrote to it"
+        )
+
+
+class FileReplaced(TurnlogError, RuntimeError):
+    """The database file, or the log beside it, was moved, deleted or replaced while it was open.
+
+    The next call opens what the path names by then.
+
+    is_unwritten: whether what the path names now holds nothing of this call, for certain.
+    """
+
+    def __init__(self, path: str, is_unwritten: bool) -> None:
+        super().__init__(path, is_unwritten)
+        self.path = path
+        self.is_unwritten = is_unwritten
+
+    def __str__(self) -> str:
+        written = (
+            "what the path names now holds nothing of this call"
+            if self.is_unwritten
+            else "whether this write was kept is not known: read before you repeat it"
+        )
+        return (
+            f"the database file {self.path}, or its -wal, was moved, deleted or replaced while it "
+            f"was open; {written}. The next call opens what the path names then"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 from turnlog.tokens import TokenCounter
 from turnlog.windows import Window
@@ -36,7 +36,8 @@ class SessionSettings(dict[str, Any]):
 
     It is a dict of `limit` and the other fields that are set as well, because a dict is
     all that the OpenAI Agents SDK takes from strangers, in its `RunConfig` and its
-    session wrappers; of these fields, it knows `limit`.
+    session wrappers; of these fields, it knows `limit`. It can't be changed, as a dict
+    neither; `resolve` makes other settings from these.
     """
 
     limit: int | None = None
@@ -58,6 +59,16 @@ class SessionSettings(dict[str, Any]):
             kind = type(counter).__name__
             raise TypeError(f"token_counter is called with an item; {kind} is not callable")
         dict.update(self, {"limit": self.limit}, **_set_fields(self))
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("SessionSettings can't be changed; make others: settings.resolve({...})")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self) -> tuple[type[SessionSettings], tuple[Any, ...]]:
+        # A dict is copied and unpickled by setting its items, and these can't be set.
+        return type(self), tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     @property
     def has_windows(self) -> bool:

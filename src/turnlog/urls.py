@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
+from turnlog.stores.sqlite.connections import check_journal_mode
 
 __all__ = ["open_store"]
 
@@ -28,7 +29,8 @@ def open_store(url: str, **defaults: str) -> Store:
         dapr://host:50001/store  (the sidecar's gRPC port, and the name of the component)
 
     Each takes `?timeout=SECONDS`, how long a lock, or a server that can't be reached, is
-    waited for; SQL databases and Dapr have their driver's own. Redis takes `?prefix=TEXT`
+    waited for; SQL databases and Dapr have their driver's own. SQLite takes
+    `?journal_mode=truncate` where a file system has no shared memory. Redis takes `?prefix=TEXT`
     and `?ttl=SECONDS`, Dapr `?ttl=SECONDS` and `?consistency=strong`, SQL databases
     `?sessions_table=NAME` and `?messages_table=NAME`. All other options of a database's URL
     are its driver's.
@@ -74,10 +76,14 @@ def _sqlite(parts: SplitResult, options: Options) -> Store:
 
 
 def _sqlite_at(path: str, options: Options) -> Store:
-    _refuse_unknown(options, "timeout")
+    _refuse_unknown(options, "timeout", "journal_mode")
     if path == ":memory:":
         return MemoryStore()
-    return SQLiteStore(path, timeout=_seconds(options.get("timeout", "30")))
+    return SQLiteStore(
+        path,
+        timeout=_seconds(options.get("timeout", "30")),
+        journal_mode=check_journal_mode(options.get("journal_mode", "wal")),
+    )
 
 
 def _memory(parts: SplitResult, _options: Options) -> Store:

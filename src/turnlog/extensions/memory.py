@@ -5,25 +5,43 @@ Each is loaded when it is asked for: most need an extra.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from turnlog.lazy import LazyNames
+
 if TYPE_CHECKING:
-    from turnlog import AsyncSQLiteSession, DaprSession, RedisSession, SQLAlchemySession
-    from turnlog.sessions.dapr import DAPR_CONSISTENCY_EVENTUAL, DAPR_CONSISTENCY_STRONG
+    from turnlog.sessions import AsyncSQLiteSession
+    from turnlog.sessions.dapr import (
+        DAPR_CONSISTENCY_EVENTUAL,
+        DAPR_CONSISTENCY_STRONG,
+        DaprSession,
+    )
+    from turnlog.sessions.redis import RedisSession
+    from turnlog.sessions.sqlalchemy import SQLAlchemySession
 
-__all__ = [
-    "DAPR_CONSISTENCY_EVENTUAL",
-    "DAPR_CONSISTENCY_STRONG",
-    "AsyncSQLiteSession",
-    "DaprSession",
-    "RedisSession",
-    "SQLAlchemySession",
-]
+    __all__ = [
+        "DAPR_CONSISTENCY_EVENTUAL",
+        "DAPR_CONSISTENCY_STRONG",
+        "AsyncSQLiteSession",
+        "DaprSession",
+        "RedisSession",
+        "SQLAlchemySession",
+    ]
+
+_names = LazyNames(
+    __name__,
+    {
+        "DAPR_CONSISTENCY_EVENTUAL": "turnlog.sessions.dapr",
+        "DAPR_CONSISTENCY_STRONG": "turnlog.sessions.dapr",
+        "AsyncSQLiteSession": "turnlog.sessions",
+        "DaprSession": "turnlog.sessions.dapr",
+        "RedisSession": "turnlog.sessions.redis",
+        "SQLAlchemySession": "turnlog.sessions.sqlalchemy",
+    },
+)
+#: It also answers for `__all__`, which depends on the extras that are installed.
+__getattr__ = _names.resolve
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "turnlog.sessions.dapr" if name.startswith("DAPR_") else "turnlog"
-    return getattr(import_module(home), name)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_names.listed()})

@@ -7,7 +7,7 @@ import os
 from turnlog.sessions.closing import OwningSession
 from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.memory import MemoryStore
-from turnlog.stores.sqlite import SQLiteStore, Tables
+from turnlog.stores.sqlite import JournalMode, SQLiteStore, Tables
 
 __all__ = ["AsyncSQLiteSession", "SQLiteSession"]
 
@@ -22,6 +22,8 @@ class _InSQLite(OwningSession):
     db_path: the database file; ":memory:" keeps the conversation in this object alone.
     sessions_table, messages_table: the tables, shared with the OpenAI Agents SDK.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
+    journal_mode: "wal"; "truncate" or "delete" where the file system has no shared memory,
+        as over a network. docs/stores.md tells what holds then.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class _InSQLite(OwningSession):
         session_settings: SettingsLike = None,
         *,
         settings: SettingsLike = None,
+        journal_mode: JournalMode = "wal",
     ) -> None:
         either = SessionSettings.either(session_settings, settings)
         tables = Tables(sessions_table, messages_table)
@@ -40,7 +43,7 @@ class _InSQLite(OwningSession):
         if os.fspath(db_path) == ":memory:":
             self._store = MemoryStore()
         else:
-            self._store = SQLiteStore(db_path, tables=tables)
+            self._store = SQLiteStore(db_path, tables=tables, journal_mode=journal_mode)
         super().__init__(session_id, self._store, session_settings=either)
         self.db_path = db_path
         self.sessions_table = sessions_table

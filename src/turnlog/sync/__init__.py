@@ -11,10 +11,10 @@ going, and waits until it has ended. So it works from any number of threads at
 once, and also where another loop is running, which then stands still meanwhile.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import turnlog.session
+from turnlog.lazy import LazyNames
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession, blocking
 from turnlog.sync.sqlite import SQLiteSession
@@ -28,17 +28,16 @@ __all__ = ["BlockingSession", "SQLiteSession", "StoredSession", "blocking", "run
 
 StoredSession = blocking(turnlog.session.StoredSession)
 
-#: Names that need an extra are imported when they are first used.
-_HOME_OF = {
-    "DaprSession": "turnlog.sync.dapr",
-    "RedisSession": "turnlog.sync.redis",
-    "SQLAlchemySession": "turnlog.sync.sqlalchemy",
-}
+_names = LazyNames(
+    __name__,
+    {
+        "DaprSession": "turnlog.sync.dapr",
+        "RedisSession": "turnlog.sync.redis",
+        "SQLAlchemySession": "turnlog.sync.sqlalchemy",
+    },
+)
+__getattr__ = _names.resolve
 
 
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'turnlog.sync' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
-    return value
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_names.listed()})

@@ -6,6 +6,7 @@ import os
 
 from turnlog import sessions
 from turnlog.settings import SettingsLike
+from turnlog.stores.sqlite import JournalMode
 from turnlog.sync.session import BlockingSession
 
 __all__ = ["SQLiteSession"]
@@ -18,6 +19,7 @@ class SQLiteSession(BlockingSession):
     session_id: any string; every id is a conversation of its own.
     sessions_table, messages_table: the tables, shared with the OpenAI Agents SDK.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
+    journal_mode: as in `turnlog.SQLiteSession`.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class SQLiteSession(BlockingSession):
         messages_table: str = "agent_messages",
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
+        journal_mode: JournalMode = "wal",
     ) -> None:
         session = sessions.SQLiteSession(
             session_id,
@@ -37,5 +40,6 @@ class SQLiteSession(BlockingSession):
             messages_table,
             session_settings,
             settings=settings,
+            journal_mode=journal_mode,
         )
         super().__init__(session)

@@ -5,7 +5,8 @@ store ── jobs ──▶ engine (one per file and process, found in the regis
                     └── reader threads ─ connections
 """
 
+from turnlog.stores.sqlite.connections import JournalMode
 from turnlog.stores.sqlite.store import SQLiteStore
 from turnlog.tables import Tables
 
-__all__ = ["SQLiteStore", "Tables"]
+__all__ = ["JournalMode", "SQLiteStore", "Tables"]

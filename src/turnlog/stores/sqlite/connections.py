@@ -8,11 +8,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
-__all__ = ["is_busy", "open_reader", "open_writer", "patiently", "unflushed"]
+from turnlog.stores.sqlite.files import FileId, create, file_id, wal_of
+
+__all__ = [
+    "JournalMode",
+    "Writer",
+    "check_journal_mode",
+    "is_busy",
+    "open_reader",
+    "open_writer",
+    "patiently",
+    "unflushed",
+]
+
+#: How SQLite makes a commit atomic. Only "wal" needs shared memory beside the file.
+JournalMode: TypeAlias = Literal["wal", "truncate", "delete"]
+_JOURNAL_MODES = ("wal", "truncate", "delete")
 
 T = TypeVar("T")
+C = TypeVar("C", bound=sqlite3.Connection)
 
 # A WAL file that is written over costs a much cheaper flush than one that grows.
 # So it is folded into the database early, and from then on it stays this short.
@@ -23,14 +39,30 @@ _WAL_PAGES = 200
 _NAPS = (0.0005, 0.003)
 
 
-def open_writer(path: Path, timeout: float) -> sqlite3.Connection:
-    """The connection that writes: WAL, and every commit flushed to the disk."""
+class Writer(sqlite3.Connection):
+    """A connection that writes, and knows which write-ahead log it writes to."""
 
-    def attempt() -> sqlite3.Connection:
-        db = _connect(path, timeout=0)
+    #: None while it uses another kind of journal.
+    wal: FileId | None = None
+
+
+def check_journal_mode(mode: str) -> JournalMode:
+    """`mode`, if it is one."""
+    for known in _JOURNAL_MODES:
+        if mode == known:
+            return known  # type: ignore[return-value] # each of them is one
+    raise ValueError(f"journal_mode is one of {', '.join(_JOURNAL_MODES)}")
+
+
+def open_writer(path: Path, timeout: float, journal_mode: JournalMode) -> Writer:
+    """The connection that writes: every commit is flushed to the disk."""
+
+    def attempt() -> Writer:
+        db = _connect(path, timeout=0, factory=Writer)
         try:
-            _use_wal(db)
-            db.execute("PRAGMA synchronous = FULL")
+            _set_journal(db, path, journal_mode)
+            # A rollback journal is gone for certain only when its folder is on the disk too.
+            db.execute(f"PRAGMA synchronous = {'FULL' if db.wal else 'EXTRA'}")
             db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         except BaseException:
             db.close()
@@ -42,7 +74,13 @@ def open_writer(path: Path, timeout: float) -> sqlite3.Connection:
 
 @contextmanager
 def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
-    """Within, commits of a writer don't wait for the disk; the next one that does, flushes them."""
+    """Within, commits of a writer don't wait for the disk; the next one that does, flushes them.
+
+    With a rollback journal they wait all the same: unflushed, it could corrupt the file.
+    """
+    if not isinstance(cursor.connection, Writer) or cursor.connection.wal is None:
+        yield
+        return
     cursor.execute("PRAGMA synchronous = NORMAL")
     try:
         yield
@@ -52,7 +90,7 @@ def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
 
 def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
     """A connection that can't write, and hands out text as the bytes that are stored."""
-    db = _connect(path, timeout=timeout)
+    db = _connect(path, timeout=timeout, factory=sqlite3.Connection)
     db.execute("PRAGMA query_only = ON")
     db.text_factory = bytes
     return db
@@ -70,18 +108,46 @@ def patiently(attempt: Callable[[], T], timeout: float) -> T:
         time.sleep(random.uniform(*_NAPS))  # noqa: S311 - spreads the tries, guards nothing
 
 
-def _connect(path: Path, timeout: float) -> sqlite3.Connection:
+def _connect(path: Path, timeout: float, factory: type[C]) -> C:
+    create(path)
     # A worker thread opens it; before a fork, the forking thread closes it.
-    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(
+        path, timeout=timeout, isolation_level=None, check_same_thread=False, factory=factory
+    )
 
 
-def _use_wal(db: sqlite3.Connection) -> None:
+def _set_journal(db: Writer, path: Path, mode: JournalMode) -> None:
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        [used] = db.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+        if used == "wal":
+            db.execute("PRAGMA user_version").fetchone()  # opens the log
+            db.wal = file_id(wal_of(path))
     except sqlite3.OperationalError as error:
+        if mode == "wal" and _lacks_shared_memory(error):
+            raise _without_shared_memory(error) from error
         # What can't be written can still be read.
         if _code(error) != sqlite3.SQLITE_READONLY:
             raise
+
+
+def _lacks_shared_memory(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode in {
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+    }
+
+
+def _without_shared_memory(error: sqlite3.Error) -> sqlite3.OperationalError:
+    told = sqlite3.OperationalError(
+        "journal_mode 'wal' needs shared memory in a file beside the database, and this file "
+        "system gives none (network file systems don't, nor does a full disk): move the "
+        "database to a local disk, or choose journal_mode='truncate'"
+    )
+    told.sqlite_errorcode = error.sqlite_errorcode
+    told.sqlite_errorname = error.sqlite_errorname
+    return told
 
 
 def is_busy(error: Exception) -> bool:

@@ -14,21 +14,24 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from turnlog.errors import Conflict, StoreClosed
+from turnlog.errors import Conflict, FileReplaced, StoreClosed
 from turnlog.stores.sqlite.clock import Clock
 from turnlog.stores.sqlite.connections import (
+    JournalMode,
+    Writer,
     is_busy,
     open_reader,
     open_writer,
     patiently,
     unflushed,
 )
+from turnlog.stores.sqlite.files import FileId, file_id, wal_of
 from turnlog.stores.sqlite.orders import Answer, Job, Order, Outcome, deliver
 from turnlog.stores.sqlite.worker import Worker
 
@@ -49,12 +52,22 @@ class Engine:
     """All of one process's traffic with one database file.
 
     timeout: how many seconds a lock of another process is waited for.
+    journal_mode: how a commit is made atomic.
     retire: called by the writer thread when the engine has had no users for a while;
         it calls `close_door` unless somebody has come.
     """
 
-    def __init__(self, path: Path, timeout: float, retire: Callable[[Engine], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        timeout: float,
+        journal_mode: JournalMode,
+        retire: Callable[[Engine], None],
+    ) -> None:
         self.path = path
+        self.journal_mode = journal_mode
+        #: The file that the connections are on; None before the first is open.
+        self.file: FileId | None = None
         self.clock = Clock()
         #: Table names whose schema is known to be up to date.
         self.prepared: set[object] = set()
@@ -62,14 +75,16 @@ class Engine:
         self.retired = False
         self._timeout = timeout
         self._retire = retire
-        self._file: tuple[int, int] | None = None
+        self._wal_path = wal_of(path)
         self._users: set[weakref.ref[object]] = set()
         self._lingering = False  # whether the writer will look for users by itself
         self._door = threading.Lock()
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._queries: SimpleQueue[Order | None] = SimpleQueue()
         self._readers: list[Worker] = []
-        self._writer = self._hire("writer", open_writer, self._write)
+        self._writer = self._hire(
+            "writer", partial(open_writer, journal_mode=journal_mode), self._write
+        )
 
     # Users
 
@@ -129,13 +144,49 @@ class Engine:
         connect: Callable[[Path, float], sqlite3.Connection],
         serve: Callable[[Worker], bool],
     ) -> Worker:
-        return Worker(
-            f"turnlog-{role} {self.path.name}", partial(connect, self.path, self._timeout), serve
-        )
+        return Worker(f"turnlog-{role} {self.path.name}", partial(self._open, connect), serve)
 
+    def _open(self, connect: Callable[[Path, float], sqlite3.Connection]) -> sqlite3.Connection:
+        self._check_file()
+        db = connect(self.path, self._timeout)
+        self.file = self.file or file_id(self.path)
+        return db
+
+    # A file that was moved, deleted or replaced
+
+    @property
     def lost_its_file(self) -> bool:
-        """Whether the file was deleted or replaced since the engine opened it."""
-        return self._file is not None and self._file != _identity(self.path)
+        """Whether the path names another file than the one that is open, or none."""
+        return self.file is not None and self.file != file_id(self.path)
+
+    def begin_anew(self) -> None:
+        """Close what is open, and open what the path names when it is next needed."""
+        with self.at_rest():
+            self.file = None
+            self.prepared.clear()
+
+    def _fold_in(self) -> None:
+        """If the files were moved, write what was acknowledged into the one that is open.
+
+        The log that stays behind is emptied: SQLite would take it for the new file's.
+        """
+        writer = self._writer.connection
+        if not isinstance(writer, Writer) or writer.wal is None:
+            return
+        # A log that another process has begun since can't be folded in beside ours.
+        if self.lost_its_file or file_id(self._wal_path) is None:
+            # If it fails, the log stays, and whoever finds it has all that was acknowledged.
+            with suppress(sqlite3.Error):
+                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _check_file(self) -> None:
+        if self.file is not None and self.file != file_id(self.path):
+            raise FileReplaced(str(self.path), is_unwritten=True)
+
+    def _check_wal(self, connection: sqlite3.Connection, *, is_unwritten: bool) -> None:
+        wal: FileId | None = getattr(connection, "wal", None)
+        if wal is not None and wal != file_id(self._wal_path):
+            raise FileReplaced(str(self.path), is_unwritten)
 
     # The end
 
@@ -155,8 +206,11 @@ class Engine:
         """Nothing is under way and no connection is open, until the block ends."""
         with ExitStack() as stack:
             stack.enter_context(self._door)
-            for worker in (self._writer, *self._readers):
+            workers = (self._writer, *self._readers)
+            for worker in workers:
                 stack.enter_context(worker.gate)
+            self._fold_in()
+            for worker in workers:
                 worker.let_go()
             yield
 
@@ -168,17 +222,25 @@ class Engine:
             return False
         with worker.gate:
             answer = self._answer(worker, query)
+        self._begin_anew_after([answer])
         deliver([answer])
         return True
+
+    def _begin_anew_after(self, answers: list[Answer]) -> None:
+        # Before they are delivered, so that the next call finds what the path names.
+        if any(isinstance(answer.error, FileReplaced) for answer in answers):
+            self.begin_anew()
 
     def _answer(self, worker: Worker, query: Order) -> Answer:
         try:
             result = query.job(worker.cursor())
-            self._file = self._file or _identity(self.path)
+            self._check_file()
             return Answer(query, result)
         except Exception as error:  # noqa: BLE001 - it goes to who asked
-            worker.let_go()
-            return Answer(query, error=self._placed(error))
+            told = self._placed(error)
+            if not isinstance(told, FileReplaced):
+                worker.let_go()
+            return Answer(query, error=told)
 
     # Inside the writer thread
 
@@ -187,9 +249,12 @@ class Engine:
         if not orders:
             for _ in self._readers:
                 self._queries.put(None)
+            with worker.gate:
+                self._fold_in()
             return False
         with worker.gate:
             answers = self._commit(worker, orders)
+        self._begin_anew_after(answers)
         deliver(answers)
         return True
 
@@ -228,11 +293,13 @@ class Engine:
         try:
             return patiently(lambda: self._transact(worker.cursor(), orders), self._timeout)
         except Exception as error:  # noqa: BLE001 - it goes to who ordered
+            told = self._placed(error)
+            if isinstance(told, FileReplaced):
+                return [Answer(order, error=told) for order in orders]
             worker.let_go()
-            self.prepared.clear()  # the file may not be the one that it was
+            self.prepared.clear()  # another process may have changed the schema
             if len(orders) == 1 or is_busy(error):
-                self._placed(error)
-                return [Answer(order, error=error) for order in orders]
+                return [Answer(order, error=told) for order in orders]
         return [answer for order in orders for answer in self._commit(worker, [order])]
 
     def _transact(self, cursor: sqlite3.Cursor, orders: list[Order]) -> list[Answer]:
@@ -245,17 +312,22 @@ class Engine:
         cursor.execute("BEGIN IMMEDIATE")
         try:
             answers = [_carry_out(order, cursor) for order in orders]
+            # Other processes may be on a new log already, whose index would count ours.
+            self._check_wal(cursor.connection, is_unwritten=True)
             cursor.execute("COMMIT")
         except BaseException:
             if cursor.connection.in_transaction:
                 cursor.execute("ROLLBACK")
             raise
-        self._file = self._file or _identity(self.path)
+        self._check_file()
+        self._check_wal(cursor.connection, is_unwritten=False)
         return answers
 
     def _placed(self, error: Exception) -> Exception:
         """The error, saying which file it is about; SQLite's own text doesn't."""
         if isinstance(error, sqlite3.Error):
+            if self.lost_its_file:
+                return FileReplaced(str(self.path), is_unwritten=False)
             error.add_note(f"database file: {self.path}")
         return error
 
@@ -265,11 +337,3 @@ def _carry_out(order: Order, cursor: sqlite3.Cursor) -> Answer:
         return Answer(order, order.job(cursor))
     except Conflict as conflict:
         return Answer(order, error=conflict)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""Which engine serves which file: one per file and process, found by resolved path.
+"""Which engine serves which file: one per file and process, found by resolved path or inode.
 
 Forking: a child must not touch connections that were open in its parent, not even
 to close them. So before a fork every engine comes to rest and closes its connections;
@@ -10,29 +10,51 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections.abc import Hashable
 from contextlib import ExitStack
 from pathlib import Path
 
+from turnlog.stores.sqlite.connections import JournalMode
 from turnlog.stores.sqlite.engine import Engine
+from turnlog.stores.sqlite.files import file_id
 
-__all__ = ["attach", "detach"]
+__all__ = ["attach", "detach", "identify"]
 
 # At exit, a lock that another process holds must not keep this one from ending.
 _LAST_CALL = 5.0
 
 
-def attach(user: object, path: Path, timeout: float) -> Engine:
+def attach(user: object, path: Path, timeout: float, journal_mode: JournalMode) -> Engine:
     """The engine for `path`, kept open for `user` until it is detached or garbage."""
     key = Path(os.path.realpath(path)), timeout
     with _lock:
-        engine = _engines.get(key)
-        if engine is not None and engine.lost_its_file():
-            _engines.pop(key).close_door()
-            engine = None
+        engine = _engines.get(key) or _by_another_name(*key)
         if engine is None:
-            engine = _engines[key] = Engine(*key, _retire)
+            engine = _engines[key] = Engine(*key, journal_mode, _retire)
+        elif engine.journal_mode != journal_mode:
+            raise ValueError(
+                f"this process has the file open with journal_mode={engine.journal_mode!r}: "
+                "close the sessions on it, or ask for the same"
+            )
+        elif engine.lost_its_file:
+            engine.begin_anew()
         engine.attach(user)
         return engine
+
+
+def identify(path: Path) -> Hashable:
+    """Equal for two paths exactly when they name one file."""
+    return file_id(path) or os.path.realpath(path)
+
+
+def _by_another_name(path: Path, timeout: float) -> Engine | None:
+    """The engine for a file of which `path` is another hard link.
+
+    It has to be the same engine: SQLite names the log after the path.
+    """
+    file = file_id(path)
+    engines = (engine for (_, patience), engine in _engines.items() if patience == timeout)
+    return next((engine for engine in engines if file and engine.file == file), None)
 
 
 def detach(user: object, engine: Engine) -> None:

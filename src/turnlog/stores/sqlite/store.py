@@ -14,6 +14,7 @@ from turnlog.errors import StoreClosed
 from turnlog.store import Cursor, Head, Log, Records, Store, check, prefix_end
 from turnlog.stores.sqlite import clock, jobs, registry
 from turnlog.stores.sqlite.clock import Clock
+from turnlog.stores.sqlite.connections import JournalMode, check_journal_mode
 from turnlog.stores.sqlite.engine import Engine
 from turnlog.stores.sqlite.schema import State, Statements, migrate, state_of, statements_for
 from turnlog.tables import Tables
@@ -36,6 +37,8 @@ class SQLiteStore(Store):
     path: the file, made when first used. Memory databases are `MemoryStore`'s.
     tables: names of the two tables that are shared with the SDK.
     timeout: how many seconds a lock of another process is waited for.
+    journal_mode: "wal"; "truncate" or "delete" where the file system has no shared memory,
+        as over a network. docs/stores.md tells what holds then.
     """
 
     def __init__(
@@ -44,19 +47,21 @@ class SQLiteStore(Store):
         *,
         tables: Tables = Tables(),  # noqa: B008 - frozen
         timeout: float = 30.0,
+        journal_mode: JournalMode = "wal",
     ) -> None:
         if os.fspath(path) in {"", ":memory:"}:
             raise ValueError(f"{path!r} names no file")
         self.path = Path(path).absolute()
         self.tables = tables
         self.timeout = timeout
+        self.journal_mode = check_journal_mode(journal_mode)
         self._engine: Engine | None = None
         self._closed = False
 
     @property
     def place(self) -> Hashable:
         """The file and the tables."""
-        return self.path, self.tables
+        return registry.identify(self.path), self.tables
 
     async def append(
         self,
@@ -193,7 +198,7 @@ class SQLiteStore(Store):
         if self._closed:
             raise StoreClosed(type(self).__name__)
         if self._engine is None or self._engine.retired:
-            self._engine = registry.attach(self, self.path, self.timeout)
+            self._engine = registry.attach(self, self.path, self.timeout, self.journal_mode)
         return self._engine
 
 

@@ -40,6 +40,11 @@ class Worker:
             self._cursor = self._open().cursor()
         return self._cursor
 
+    @property
+    def connection(self) -> sqlite3.Connection | None:
+        """The connection, if one is open."""
+        return self._cursor.connection if self._cursor is not None else None
+
     def let_go(self) -> None:
         """Close the connection, if there is one."""
         cursor, self._cursor = self._cursor, None

@@ -1,0 +1,70 @@
+"""Lazy names: a module's public names, each imported when it is first used."""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+__all__ = ["LazyNames"]
+
+#: The third-party package without which a module can't be imported.
+_NEEDED = {
+    "turnlog.agents.openai_chat": "openai",
+    "turnlog.agents.openai_client": "openai",
+    "turnlog.agents.openai_responses": "openai",
+    "turnlog.sessions.dapr": "dapr",
+    "turnlog.sessions.redis": "redis",
+    "turnlog.sessions.sqlalchemy": "sqlalchemy",
+    "turnlog.sync.dapr": "dapr",
+    "turnlog.sync.redis": "redis",
+    "turnlog.sync.sqlalchemy": "sqlalchemy",
+}
+
+
+class LazyNames:
+    """The public names of a module that its own code doesn't define.
+
+    module: which module they are names of.
+    homes: the module that defines each of them.
+
+    A name whose extra is not installed is not listed, and `hasattr` doesn't find it. To
+    import it raises the `ImportError` that says what to install.
+    """
+
+    def __init__(self, module: str, homes: Mapping[str, str]) -> None:
+        self._module = module
+        self._homes = homes
+
+    def listed(self) -> list[str]:
+        """The names that can be imported here, in order."""
+        from importlib.util import find_spec  # noqa: PLC0415 - seldom needed, and costs 5 ms
+
+        needed = sorted({_NEEDED[home] for home in self._homes.values() if home in _NEEDED})
+        missing = {package for package in needed if find_spec(package) is None}
+        return sorted(
+            name for name, home in self._homes.items() if _NEEDED.get(home) not in missing
+        )
+
+    def resolve(self, name: str) -> object:
+        """The value of `name`; this is the module's `__getattr__`."""
+        if name == "__all__":
+            return self.listed()
+        home = self._homes.get(name)
+        if home is None:
+            raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
+        try:
+            value: object = getattr(import_module(home), name)
+        except ImportError as error:
+            if self._is_import(sys._getframe(1).f_globals):  # noqa: SLF001 - the only way to tell
+                raise
+            raise AttributeError(f"{self._module}.{name} is not available: {error}") from error
+        setattr(sys.modules[self._module], name, value)
+        return value
+
+    def _is_import(self, caller: Mapping[str, object]) -> bool:
+        """Whether `from module import name` asks, and not an attribute's reader.
+
+        Python's import machinery asks a package for the name first, and swallows an
+        `AttributeError` together with its text. Of a plain module nobody can tell.
+        """
+        is_package = hasattr(sys.modules[self._module], "__path__")
+        return not is_package or caller.get("__name__") == "importlib._bootstrap"
