@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from turnlog.loops import Shared, finished
+from turnlog.errors import StoreClosed
+from turnlog.loops import Door, Shared, finished
 
 
 class Client:
@@ -149,6 +150,72 @@ def test_each_loop_has_its_own_and_closes_it_itself(
     go_on.set()
     thread.join(5)
     assert made[0].closed_on is made[0].loop is not made[1].loop
+
+
+class Watched(asyncio.SelectorEventLoop):
+    """Other threads begin to use a client while somebody looks whether this has ended."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def is_closed(self) -> bool:
+        if self.meanwhile is not None and threading.current_thread() is threading.main_thread():
+            thread = threading.Thread(target=self.meanwhile)
+            thread.start()
+            thread.join(0.2)
+        return super().is_closed()
+
+
+def test_other_threads_begin_meanwhile(shared: Shared[str, Client], made: list[Client]) -> None:
+    held = shared.held("a")
+
+    async def use() -> None:
+        held.here()
+
+    with asyncio.Runner(loop_factory=Watched) as runner:
+        runner.run(use())
+        loop = runner.get_loop()
+        assert isinstance(loop, Watched)
+        others: list[bool] = []
+
+        def meanwhile() -> None:
+            asyncio.run(use())
+            others.append(True)
+
+        loop.meanwhile = meanwhile
+        asyncio.run(use())
+        loop.meanwhile = None
+        assert len(made) == len(others) + 2 > 2
+
+
+class Slow(Door):
+    """Somebody else closes it between a call's look at it and what the call does then."""
+
+    closing: threading.Thread | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        seen = self.__dict__["is_closed"]
+        if self.closing is not None and not self.closing.ident:
+            self.closing.start()
+            self.closing.join(0.2)  # long enough to come back, if nothing is waited for
+        return bool(seen)
+
+    @is_closed.setter
+    def is_closed(self, value: bool) -> None:
+        self.__dict__["is_closed"] = value
+
+
+def test_no_call_is_inside_once_close_has_returned() -> None:
+    door = Slow("Store")
+    door.closing = threading.Thread(target=asyncio.run, args=(door.close(),))
+    with door:
+        assert door.closing.is_alive(), "close() came back, and a call is inside"
+    door.closing.join(5)
+    assert not door.closing.is_alive()
+    for _ in range(2):
+        with pytest.raises(StoreClosed), door:
+            pass
+    asyncio.run(door.close())  # nobody is left inside
 
 
 @pytest.mark.anyio

@@ -4,21 +4,26 @@ A connection belongs to the event loop that opened it, and a store to no loop at
 So a store holds one client for each loop that it is used on. Stores with the same
 address share them, and they are closed with their last user, at the latest when
 their loop ends.
+
+All of it is used from several threads and after a fork. Nothing here takes a lock, which
+another thread might hold at the moment of a fork and could never release in the child:
+what threads share is changed by single operations of a list or a dict.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import suppress
-from threading import Lock
 from typing import Any, Generic, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from turnlog.errors import StoreClosed
 
-__all__ = ["Door", "Held", "Shared", "finished"]
+__all__ = ["Door", "Held", "Shared", "check_process", "finished"]
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -44,6 +49,21 @@ async def finished(work: Awaitable[T]) -> T:
     return task.result()
 
 
+def check_process(used: object, cure: str) -> None:
+    """Raise `RuntimeError` in a forked child for what its parent had in use at the fork.
+
+    Connections would be both processes': each would read what the other asked for.
+
+    cure: what to do instead, for the message.
+    """
+    process = os.getpid()
+    if _used_in.setdefault(used, process) != process:
+        raise RuntimeError(f"the process was forked while this client was in use: {cure}")
+
+
+_used_in: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+
+
 class Door:
     """Counts the calls inside a store, so that closing it can wait for them.
 
@@ -52,25 +72,27 @@ class Door:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._inside = 0
-        self._lock = Lock()
+        # The process of each call. A forked child begins with those of its parent, which
+        # never leave it; its own come behind them, so that the last is always its own.
+        self._inside: list[int] = []
         self.is_closed = False
 
     def __enter__(self) -> None:
+        # Counted before the look at `is_closed`: either `close` sees this call and waits,
+        # or this call sees that the store is closed.
+        self._inside.append(os.getpid())
         if self.is_closed:
+            self._inside.pop()
             raise StoreClosed(self._name)
-        with self._lock:
-            self._inside += 1
 
     def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
+        self._inside.pop()
 
     async def close(self) -> None:
         """Let nobody in any more, and wait until all are out."""
         self.is_closed = True
         # They may be on other loops and threads, where no event could be waited for.
-        while self._inside:  # noqa: ASYNC110
+        while self._inside.count(os.getpid()):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
@@ -90,7 +112,6 @@ class Shared(Generic[K, T]):
         self._close = close
         self._linger = linger
         self._shelves: dict[AbstractEventLoop, dict[K, _Kept[T]]] = {}
-        self._lock = Lock()
 
     def held(self, key: K) -> Held[K, T]:
         """A new user of the clients for `key`. It makes none before it needs one."""
@@ -105,15 +126,12 @@ class Shared(Generic[K, T]):
         return kept
 
     def _shelf(self, loop: AbstractEventLoop) -> dict[K, _Kept[T]]:
-        with self._lock:
-            shelf = self._shelves.get(loop)
-            if shelf is None:
-                # A fork's child keeps what was its parent's: to close it would be heard there.
-                ended = [other for other in self._shelves if other.is_closed()]
-                for other in ended:
-                    del self._shelves[other]
-                shelf = self._shelves[loop] = {}
-            return shelf
+        shelf = self._shelves.get(loop)
+        if shelf is None:
+            # A fork's child keeps what was its parent's: to close it would be heard there.
+            _drop_ended(self._shelves)
+            shelf = self._shelves[loop] = {}  # no other thread runs this loop
+        return shelf
 
 
 class Held(Generic[K, T]):
@@ -154,14 +172,20 @@ class Held(Generic[K, T]):
         kept = self._shared.take(self._key)
         user = weakref.ref(self, kept.leave_soon)
         kept.users.add(user)
-        for loop in [loop for loop in self._kept if loop.is_closed()]:
-            del self._kept[loop]
+        _drop_ended(self._kept)
         self._kept[kept.loop] = kept, user
         return kept, user
 
     def _drained(self) -> list[tuple[_Kept[T], _User]]:
         kept, self._kept = self._kept, {}
         return list(kept.values())
+
+
+def _drop_ended(by_loop: dict[AbstractEventLoop, Any]) -> None:
+    """Forget the loops that have ended. Other threads may add theirs meanwhile."""
+    for loop in list(by_loop):
+        if loop.is_closed():
+            by_loop.pop(loop, None)
 
 
 class _Kept(Generic[T]):

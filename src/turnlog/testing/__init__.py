@@ -1,6 +1,7 @@
 """What a store or session has to keep, as tests that anybody can run on their own.
 
     StoreTests            the contract of a store; inherit it, say how one is made
+    ForkTests             a store beyond this process, used by parent and forked child; likewise
     SessionTests          the promise of any session's four verbs; inherit it likewise
     StoredSessionTests    what every session over a store promises beyond that
     ClosableSessionTests  and what those promise that can be closed
@@ -15,6 +16,7 @@ try:
     import pytest
 
     pytest.register_assert_rewrite(
+        "turnlog.testing.forks",
         "turnlog.testing.looking",
         "turnlog.testing.machine",
         "turnlog.testing.promises",
@@ -23,6 +25,7 @@ try:
     )
 
     from turnlog.testing.failing import Failing, Failure, Plan, first_calls_of, never
+    from turnlog.testing.forks import ForkTests
     from turnlog.testing.machine import MakeStore, stores_agree
     from turnlog.testing.sessions import MakeSession, SessionTests
     from turnlog.testing.stored_sessions import ClosableSessionTests, StoredSessionTests
@@ -38,6 +41,7 @@ __all__ = [
     "ClosableSessionTests",
     "Failing",
     "Failure",
+    "ForkTests",
     "MakeSession",
     "MakeStore",
     "Plan",

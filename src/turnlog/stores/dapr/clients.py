@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
-from turnlog.loops import Held, Shared
+from turnlog.loops import Held, Shared, check_process
 from turnlog.stores.dapr.turns import Turns
 
 try:
@@ -25,6 +25,12 @@ __all__ = ["AnyClient", "Calls", "Connected", "at_address", "calls_by"]
 
 #: Either of the clients that the `dapr` package has.
 AnyClient: TypeAlias = DaprClient | AsyncDaprClient
+
+#: A call would hang: gRPC, by which the client talks, has threads that no child inherits.
+_CURE = (
+    "gRPC does not work on in the child. Fork before the first use, or start the child by "
+    'other means, such as multiprocessing.get_context("spawn")'
+)
 
 
 class Calls(Protocol):
@@ -60,6 +66,7 @@ class _Given:
         self._home = _running_loop()
 
     async def call(self, verb: str, **arguments: Any) -> Any:
+        check_process(self._client, _CURE)
         method = getattr(self._client, verb)
         if not inspect.iscoroutinefunction(method):
             return await asyncio.to_thread(method, **arguments)
@@ -89,6 +96,7 @@ class Connected:
         self._turns = Turns()
 
     async def call(self, verb: str, **arguments: Any) -> Any:
+        check_process(_clients, _CURE)
         if asyncio.get_running_loop() not in self._met:
             await self._meet()
         method: Callable[..., Awaitable[Any]] = getattr(self._held.here(), verb)

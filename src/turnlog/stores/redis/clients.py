@@ -8,11 +8,13 @@ from typing import Any, TypeAlias
 
 from redis.asyncio import Redis, RedisCluster
 
-from turnlog.loops import Held, Shared
+from turnlog.loops import Held, Shared, check_process
 
 __all__ = ["Client", "Clients", "at_url"]
 
 Client: TypeAlias = Redis | RedisCluster
+
+_CURE = "make a client in the child process, or use from_url, which does so by itself"
 
 
 class Clients:
@@ -32,7 +34,11 @@ class Clients:
         return self._client
 
     def here(self) -> Client:
-        """The client for the running event loop."""
+        """The client for the running event loop.
+
+        Raises `RuntimeError` in a forked child for one that the parent has used.
+        """
+        check_process(self._client, _CURE)
         return self._client
 
     def let_go(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Self
 from uuid import uuid4
 
@@ -58,7 +58,6 @@ class RedisStore(Store):
         self._ttl = _checked(ttl)
         self._patience = patience
         self._door = Door(type(self).__name__)
-        self._tokens = _tokens()
         self._directory = Directory(self._keys, self._clients, self._command)
 
     @property
@@ -223,7 +222,7 @@ class RedisStore(Store):
         return None if packed is None else _head(Log(session), packed, note)
 
     async def _run(self, script: Script, log: Log, *arguments: str | bytes) -> Any:
-        keys = self._keys.of(log, next(self._tokens))
+        keys = self._keys.of(log, _token())
         if not self._clients.is_cluster:
             keys += [self._keys.directory(log.session), *self._keys.adopted(log.session)]
         ttl = str(self._ttl or 0)
@@ -247,12 +246,9 @@ class RedisStore(Store):
         return await patiently(call, self._patience)
 
 
-def _tokens() -> Iterator[str]:
-    """Names for writes, each used once."""
-    maker, number = uuid4().hex[:16], 0
-    while True:
-        number += 1
-        yield f"{maker}-{number}"
+def _token() -> str:
+    """A name for one write, which no thread, forked process or restored snapshot has drawn."""
+    return uuid4().hex
 
 
 def _checked(ttl: int | None) -> int | None:

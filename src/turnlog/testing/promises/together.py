@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
@@ -121,6 +123,27 @@ class Together:
             *(_in_a_thread(_write(handle, log, n)) for n, handle in enumerate(handles, 1)),
         )
         _assert_whole_and_in_order(await payloads_of(store, log), 5)
+
+    async def test_threads_that_begin_at_once(self, store: Store, log: Log) -> None:
+        """And go on in step, switched as often as can be."""
+        start = threading.Barrier(4)
+
+        async def write(writer: int) -> None:
+            try:
+                for number in range(BATCHES):
+                    start.wait(PATIENCE)
+                    await store.append(log, _batch(writer, number))
+            except BaseException:
+                start.abort()  # the others need not wait for this one
+                raise
+
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            await asyncio.gather(*(_in_a_thread(write(n)) for n in range(4)))
+        finally:
+            sys.setswitchinterval(before)
+        _assert_whole_and_in_order(await payloads_of(store, log), 4)
 
     async def test_an_event_loop_may_end_before_the_store(self, store: Store, log: Log) -> None:
         for n in range(3):
