@@ -53,6 +53,27 @@ class ChecksExpectTooEarly(MemoryStore):
         return await super().append(log, payloads, key=how.get("key"))
 
 
+class TakesAGoneLogForUnchanged(MemoryStore):
+    """A guard on the log that is there, and none on the log that has gone."""
+
+    async def append(self, log: Log, payloads: Sequence[bytes], **how: Any) -> int:
+        await super().append(log, [], expect=how.get("expect"))
+        await asyncio.sleep(0)
+        if not await self.logs(log.session):
+            how["expect"] = None
+        return await super().append(log, payloads, **how)
+
+
+class ForgetsKeysLate(MemoryStore):
+    """A deletion in two steps, with room for a write between them."""
+
+    async def delete(self, session: str, name: str | None = None) -> None:
+        await super().delete(session, name)
+        await asyncio.sleep(0)
+        for log in [head.log for head in await self.logs(session) if name in {None, head.log.name}]:
+            await self.remove(log)
+
+
 class ReportsTheWrongEnd(MemoryStore):
     async def append(self, log: Log, payloads: Sequence[bytes], **how: Any) -> int:
         try:

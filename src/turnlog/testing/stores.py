@@ -22,6 +22,7 @@ class StoreTests(
     promises.Listing,
     promises.Deletion,
     promises.Together,
+    promises.Linear,
     promises.Cancelling,
     promises.Closing,
 ):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, inspect, text
+from sqlalchemy import BindParameter, Connection, TextClause, bindparam, inspect, text
 
 from turnlog.columns import Column
 from turnlog.errors import Conflict, SchemaError
@@ -126,6 +126,10 @@ class Dialect(ABC):
     def annotate(self, db: Connection, log: Log, note: bytes) -> None:
         """Set the note of `log`, making the log if need be."""
 
+    def both(self, main: str, others: str) -> str:
+        """The names that two locking SELECTs find, in one statement."""
+        return f"({main}) UNION ALL ({others})"
+
     @abstractmethod
     def time_of(self, moment: float) -> object:
         """A moment as it is compared with `updated_at`."""
@@ -226,8 +230,28 @@ class Dialect(ABC):
 
     def delete(self, db: Connection, session: str, name: str | None) -> None:
         """Forget one log, or all of `session`; keys and notes too."""
-        for statement in self._deletions[_kind(name)]:
-            db.execute(statement, {"session": session, "name": name})
+        # In two steps: a statement need not see what was written while it waited for a lock.
+        locked = self._lock(db, session, name)
+        others = [each for each in locked if each != "main"]
+        if "main" in locked:
+            for statement in self._main_deletions:
+                db.execute(statement, {"session": session})
+        if others:
+            for statement in self._other_deletions:
+                db.execute(statement, {"session": session, "names": others})
+
+    @cached_property
+    def _locks(self) -> dict[str, TextClause]:
+        main, other, others = map(self._locking, ("main", "other", "session"))
+        return {"main": text(main), "other": text(other), "session": text(self.both(main, others))}
+
+    def _lock(self, db: Connection, session: str, name: str | None) -> set[str]:
+        """The names of the logs that are there, of the one or of all; their rows are locked.
+
+        A log that is made after this look is a later one, and stays.
+        """
+        found = db.execute(self._locks[_kind(name)], {"session": session, "name": name})
+        return set(found.scalars())
 
     def version(self, db: Connection) -> int:
         """The version of the schema on these tables, 0 if they are not ours yet.
@@ -322,41 +346,41 @@ class Dialect(ABC):
             f"ORDER BY {self.changed} DESC, {by} DESC LIMIT :limit"
         )
 
-    @cached_property
-    def _deletions(self) -> dict[str, list[TextClause]]:
-        tables = self.tables
-        keys = self.quoted(tables.keys)
-        session, name = "session_id = :session", "name = :name"
-        rows, heads = self.main.row, self.other.row
-        messages, records = self.main.records, self.other.records
-        # The log's row first: whoever writes to the log waits there.
-        both = [f"DELETE FROM {table} WHERE {session} AND {name}" for table in (heads, keys)]
-        wholly = [
-            f"DELETE FROM {table} WHERE {session}"
-            for table in (messages, rows, records, heads, keys)
-        ]
-        statements = {
-            "session": [self.lock_row, *wholly],
-            "main": [
-                self.lock_row,
-                f"DELETE FROM {messages} WHERE {session}",
-                f"DELETE FROM {rows} WHERE {session}",
-                *both,
-            ],
-            "other": [*both, f"DELETE FROM {records} WHERE {session} AND {name}"],
-        }
-        return {kind: [text(each) for each in list_ if each] for kind, list_ in statements.items()}
+    def _locking(self, kind: str) -> str:
+        """Locks the row of "main", of one "other" log, or of all others of a "session"."""
+        if kind == "main":
+            return (
+                f"SELECT 'main' AS name FROM {self.main.row} WHERE session_id = :session FOR UPDATE"
+            )
+        others = f"SELECT name FROM {self.other.row} WHERE session_id = :session"
+        if kind == "other":
+            return f"{others} AND name = :name FOR UPDATE"
+        # By name, so that two deletions don't wait for each other.
+        return f"{others} AND name <> 'main' ORDER BY name FOR UPDATE"
 
-    @property
-    def lock_row(self) -> str:
-        """Takes the lock on a session's row; "" where every write locks the database."""
-        return f"SELECT 1 FROM {self.main.row} WHERE session_id = :session FOR UPDATE"
+    @cached_property
+    def _main_deletions(self) -> list[TextClause]:
+        # What else there is of it goes with its row.
+        tables = (self.main.records, self.main.row)
+        return [text(f"DELETE FROM {table} WHERE session_id = :session") for table in tables]
+
+    @cached_property
+    def _other_deletions(self) -> list[TextClause]:
+        names: BindParameter[str] = bindparam("names", expanding=True)
+        tables = (self.other.records, self.quoted(self.tables.keys), self.other.row)
+        return [
+            text(f"DELETE FROM {table} WHERE session_id = :session AND name IN :names").bindparams(
+                names
+            )
+            for table in tables
+        ]
 
 
 _ROLES = ("a session id", "a log name", "a key")
 
 
 def _kind(name: str | None) -> str:
+    """What a deletion is of: "session" for all logs, "main", or "other" for one beside it."""
     if name is None:
         return "session"
     return "main" if name == "main" else "other"

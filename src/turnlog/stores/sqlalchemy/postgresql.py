@@ -1,10 +1,11 @@
 """PostgreSQL: every write to one log is one statement, and so one round trip.
 
 A statement sees the database as it was when it began, also if it then waits for a lock.
-So where a write depends on what is stored, it notes when the log was changed last, and
-takes the log's row only if that is still so once it has the lock. If not, it is tried
-again. Each write moves that time forward, so the check is exact; and records take it as
-their own, so that whoever sorts by time reads the order of commits.
+So where a write depends on what is stored, it notes the version of the log's row (`xmin`, which
+every change of the row changes), and takes the row only in that version once it has the lock;
+a row that was not there it makes, unless somebody else does. If neither succeeds, it is tried
+again. Each write moves the row's time forward, and records take it as their own, so that
+whoever sorts by time reads the order of commits.
 """
 
 from __future__ import annotations
@@ -44,6 +45,13 @@ class PostgreSQL(Dialect):
     def time_of(self, moment: float) -> datetime:
         return moments.instant(moment)
 
+    def both(self, main: str, others: str) -> str:
+        # A lock may stand in no UNION here.
+        return (
+            f"WITH first AS MATERIALIZED ({main}), rest AS MATERIALIZED ({others}) "
+            "SELECT name FROM first UNION ALL SELECT name FROM rest"
+        )
+
     def append(
         self,
         db: Connection,
@@ -78,6 +86,8 @@ class PostgreSQL(Dialect):
         db.execute(self._annotations[self.place(log)], {**self.at(log), "note": note})
 
     def migrate(self, db: Connection, *, shared: bool) -> None:
+        # After a lock is waited for, what others did meanwhile has to be seen.
+        db.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
         # Held until the transaction ends: who comes second finds the work done.
         db.execute(text("SELECT pg_advisory_xact_lock(hashtext('turnlog_schema'))"))
         if not inspect(db).has_table("turnlog_schema"):
@@ -127,14 +137,11 @@ class PostgreSQL(Dialect):
         name = "CAST('main' AS VARCHAR)" if place.is_main else _NAME
         main = _SESSION if place.is_main else "CAST(NULL AS VARCHAR)"
         done = f"SELECT position FROM {keys} WHERE session_id = {_SESSION} AND name = {name}"
-        given = (
-            " FROM seen WHERE done IS NULL AND (CAST(:expect AS BIGINT) IS NULL OR last = :expect)"
-        )
-        unchanged = " WHERE r.updated_at IS NOT DISTINCT FROM (SELECT changed FROM seen)"
+        allowed = "done IS NULL AND (CAST(:expect AS BIGINT) IS NULL OR last = :expect)"
         return (
             f"WITH seen AS MATERIALIZED (SELECT {self._seen(place)}, "
             f"({done} AND key = CAST(:key AS VARCHAR)) AS done), "
-            f"taken AS ({self._take(place, given, unchanged)}), stored AS ({_insert(place)}), "
+            f"{self._take_as_seen(place, allowed)}, stored AS ({_insert(place)}), "
             f"keyed AS (INSERT INTO {keys} (session_id, name, main_of, key, position) "
             f"SELECT {_SESSION}, {name}, {main}, CAST(:key AS VARCHAR), max(id) FROM stored "
             f"WHERE CAST(:key AS VARCHAR) IS NOT NULL HAVING count(*) > 0) "
@@ -150,7 +157,7 @@ class PostgreSQL(Dialect):
             f"taken AS (UPDATE {place.row} r SET updated_at = {_LATER} FROM seen "
             f"WHERE {self._here(place, 'r.')} AND found "
             f"AND (CAST(:expect AS BIGINT) IS NULL OR last = :expect) "
-            f"AND r.updated_at IS NOT DISTINCT FROM seen.changed RETURNING 1), "
+            f"AND r.xmin = seen.version RETURNING 1), "
             f"removed AS (DELETE FROM {place.records} "
             f"WHERE {inside} AND EXISTS (SELECT 1 FROM taken) RETURNING 1) "
             f"SELECT last, found, (SELECT count(*) FROM taken), (SELECT count(*) FROM removed) "
@@ -176,19 +183,34 @@ class PostgreSQL(Dialect):
             f"VALUES ({_SESSION}, {_NAME}, NULL, {_NOW}, {_NOW}, {note}) {noted}"
         )
 
-    def _take(self, place: Place, given: str = "", unchanged: str = "") -> str:
+    def _take(self, place: Place) -> str:
         """Makes the log's row or takes the lock on it, and moves its time forward."""
         return (
             f"INSERT INTO {place.row} AS r ({place.columns}, created_at, updated_at) "
-            f"SELECT {_names(place)}, {_NOW}, {_NOW}{given} "
-            f"ON CONFLICT ({place.columns}) DO UPDATE SET updated_at = {_LATER}{unchanged} "
+            f"VALUES ({_names(place)}, {_NOW}, {_NOW}) "
+            f"ON CONFLICT ({place.columns}) DO UPDATE SET updated_at = {_LATER} "
             "RETURNING updated_at"
+        )
+
+    def _take_as_seen(self, place: Place, allowed: str) -> str:
+        """Takes the very version of the log's row that was seen, or makes the row that was not.
+
+        Nothing is taken if the row was changed, deleted or made meanwhile.
+        """
+        return (
+            f"updated AS (UPDATE {place.row} r SET updated_at = {_LATER} FROM seen "
+            f"WHERE {self._here(place, 'r.')} AND r.xmin = seen.version AND {allowed} "
+            f"RETURNING r.updated_at), "
+            f"made AS (INSERT INTO {place.row} ({place.columns}, created_at, updated_at) "
+            f"SELECT {_names(place)}, {_NOW}, {_NOW} FROM seen "
+            f"WHERE version IS NULL AND {allowed} ON CONFLICT DO NOTHING RETURNING updated_at), "
+            f"taken AS MATERIALIZED (SELECT * FROM updated UNION ALL SELECT * FROM made)"
         )
 
     def _seen(self, place: Place) -> str:
         here = self._here(place)
         return (
-            f"(SELECT updated_at FROM {place.row} WHERE {here}) AS changed, "
+            f"(SELECT r.xmin FROM {place.row} r WHERE {here}) AS version, "
             f"coalesce((SELECT max(id) FROM {place.records} WHERE {here}), 0) AS last"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from turnlog.stores.sqlalchemy import moments
 from turnlog.stores.sqlalchemy.transactional import Transactional
@@ -24,7 +24,6 @@ class SQLite(Transactional):
     )
     # The SDK's times have no fraction: padding makes all of them comparable as text.
     changed = "substr(coalesce(s.updated_at, s.created_at, '') || '.000000', 1, 26)"
-    lock_row = ""
     locks_all = True
 
     def __init__(self, tables: Tables) -> None:
@@ -37,6 +36,26 @@ class SQLite(Transactional):
 
     def time_of(self, moment: float) -> str:
         return moments.instant(moment).isoformat(" ", "microseconds")
+
+    def delete(self, db: Connection, session: str, name: str | None) -> None:
+        # The first statement takes the one lock that there is.
+        for statement in self._deletions(name):
+            db.execute(statement, {"session": session, "name": name})
+
+    def _deletions(self, name: str | None) -> list[TextClause]:
+        here = "session_id = :session"
+        # What else there is of "main" goes with its row, by a trigger.
+        main = [self.main.records, self.main.row] if name in {None, "main"} else []
+        others = (
+            []
+            if name == "main"
+            else [self.other.records, self.other.row, self.quoted(self.tables.keys)]
+        )
+        named = "" if name is None else " AND name = :name"
+        return [
+            *(text(f"DELETE FROM {table} WHERE {here}") for table in main),
+            *(text(f"DELETE FROM {table} WHERE {here}{named}") for table in others),
+        ]
 
     def migrate(self, db: Connection, *, shared: bool) -> None:
         db.exec_driver_sql("BEGIN IMMEDIATE")

@@ -6,6 +6,7 @@ from turnlog.testing.promises.deletion import Deletion
 from turnlog.testing.promises.expecting import Expecting
 from turnlog.testing.promises.heads import Heads
 from turnlog.testing.promises.keys import Keys
+from turnlog.testing.promises.linear import Linear
 from turnlog.testing.promises.listing import Listing
 from turnlog.testing.promises.naming import Naming
 from turnlog.testing.promises.order import Order
@@ -21,6 +22,7 @@ __all__ = [
     "Expecting",
     "Heads",
     "Keys",
+    "Linear",
     "Listing",
     "Naming",
     "Order",

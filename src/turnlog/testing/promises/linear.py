@@ -1,0 +1,30 @@
+"""Calls that overlap have outcomes as if they had come one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+
+from turnlog.store import Log, Store
+from turnlog.testing.linear import client, is_linearizable
+
+__all__ = ["Linear"]
+
+CLIENTS = 6
+CALLS = 8
+
+
+class Linear:
+    """Histories with expectations, keys, removals and deletions are linearizable."""
+
+    #: How many histories are made up for each kind of log.
+    histories = 6
+
+    async def test_histories_are_linearizable(self, store: Store, twin: Store, log: Log) -> None:
+        for number in range(self.histories):
+            fresh = Log(f"{log.session} {number}", log.name)
+            clients = (
+                client([store, twin][n % 2], fresh, "k", CALLS, seed=number * CLIENTS + n)
+                for n in range(CLIENTS)
+            )
+            history = [call for calls in await asyncio.gather(*clients) for call in calls]
+            assert is_linearizable(history), sorted(history, key=lambda call: call.begin)
