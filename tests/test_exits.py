@@ -36,7 +36,7 @@ async def on_the_loop() -> str:
 
 @pytest.mark.parametrize("function", [in_a_thread, on_the_loop])
 async def test_a_tool_that_exits_has_failed(function: Any) -> None:
-    tool = function_tool(function)
+    tool: Any = function_tool(function)
     agent = Agent("A", model=Calling(function.__name__), tools=[tool])
     result = await asyncio.create_task(Runner.run(agent, "go"))
     assert "The tool failed (RuntimeError)" in str(result.new_items[1].raw_item)
@@ -45,7 +45,7 @@ async def test_a_tool_that_exits_has_failed(function: Any) -> None:
 
 @pytest.mark.parametrize("function", [in_a_thread, on_the_loop])
 async def test_one_whose_failures_end_the_run_ends_no_more_than_that(function: Any) -> None:
-    tool = function_tool(function, failure_error_function=None)
+    tool: Any = function_tool(function, failure_error_function=None)
     agent = Agent("A", model=Calling(function.__name__), tools=[tool])
     with pytest.raises(RuntimeError, match="SystemExit"):
         await asyncio.create_task(Runner.run(agent, "go"))
@@ -55,7 +55,7 @@ async def test_a_tool_made_by_hand() -> None:
     async def leave(_context: Any, _arguments: str) -> str:
         raise SystemExit(1)
 
-    tool = FunctionTool("leave", "Leaves.", {"type": "object", "properties": {}}, leave)
+    tool: Any = FunctionTool("leave", "Leaves.", {"type": "object", "properties": {}}, leave)
     with pytest.raises(RuntimeError, match="SystemExit"):
         await Runner.run(Agent("A", model=Calling("leave"), tools=[tool]), "go")
 
