@@ -148,3 +148,50 @@ async def test_a_retry_is_known_when_the_callback_rewrites_the_input(limit: int 
     history = [user("old"), answer("yes")]
     assert model.shown[0] == model.shown[1] == [*history[:limit], user("[name removed]")]
     assert await session.get_items() == [*history, user("[name removed]"), answer("at last")]
+
+
+class Counting:
+    """A callback that remembers what it was given."""
+
+    def __init__(self, fresh: list[Item] | None = None) -> None:
+        self.given: list[tuple[list[Item], list[Item]]] = []
+        self._fresh = fresh
+
+    async def __call__(self, history: list[Item], new: list[Item]) -> list[Item]:
+        self.given.append(([*history], [*new]))
+        return history + (new if self._fresh is None else self._fresh)
+
+
+async def failed_twice_with(callback: Counting) -> list[Item]:
+    """What is stored after a run that failed twice and was tried again."""
+    model, session = Broken(2), SQLiteSession("user")
+    await session.add_items([user("old"), answer("yes")])
+    config = RunConfig(session_input_callback=callback)
+    agent = Agent("A", model=model)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            await Runner.run(agent, "Alice", session=session, run_config=config)
+    await Runner.run(agent, "Alice", session=session, run_config=config)
+    return list(await session.get_items())
+
+
+async def test_each_attempt_asks_the_callback_once_with_the_right_history() -> None:
+    callback = Counting()
+    stored = await failed_twice_with(callback)
+    assert callback.given == [([user("old"), answer("yes")], [user("Alice")])] * 3
+    assert stored == [user("old"), answer("yes"), user("Alice"), answer("at last")]
+
+
+NOTE: Item = {"role": "developer", "content": "a new customer"}
+
+
+@pytest.mark.parametrize("fresh", [[user("[name]")], [NOTE, user("Alice")], [user("Alice"), NOTE]])
+async def test_a_retry_of_input_in_other_words_is_merged_over_the_right_history(
+    fresh: list[Item],
+) -> None:
+    callback = Counting(fresh)
+    stored = await failed_twice_with(callback)
+    first, *_, last = callback.given
+    assert first == last == ([user("old"), answer("yes")], [user("Alice")])
+    assert len(callback.given) <= 5, "a retry asks twice at most"
+    assert stored == [user("old"), answer("yes"), *fresh, answer("at last")]

@@ -32,6 +32,8 @@ FLOORS = {
     "windows": 1,
     "session": 2,
     "lease": 2,
+    "lease_log": 2,
+    "waiting": 2,
     "recall": 2,
     "tail": 2,
     "milestones": 2,

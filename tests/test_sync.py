@@ -27,6 +27,7 @@ from turnlog import (
     Agent,
     InvalidItem,
     Item,
+    ModelRequest,
     ModelResponse,
     Runner,
     SessionABC,
@@ -411,21 +412,22 @@ def test_a_fork_while_the_loops_lock_is_held() -> None:
 # Runs
 
 
-def test_a_tool_that_exits_ends_its_run_and_nothing_else() -> None:
+def test_a_tool_that_exits_has_failed_like_any_other() -> None:
     @function_tool
     def leave() -> str:
         sys.exit(3)
 
     class Model:
-        async def respond(self, _request: object) -> ModelResponse:
+        async def respond(self, request: ModelRequest) -> ModelResponse:
+            if len(request.items) > 1:
+                return ModelResponse(
+                    [{"role": "assistant", "content": request.items[-1]["output"]}]
+                )
             call = {"call_id": "c", "name": "leave", "arguments": "{}"}
             return ModelResponse([{"type": "function_call", **call}])
 
-    with pytest.raises(SystemExit):
-        Runner.run_sync(Agent("A", model=Model(), tools=[leave]), "go")
-    with sync.SQLiteSession(session_id="a") as session:
-        session.add_items([HELLO])
-        assert session.get_items() == [HELLO]
+    result = Runner.run_sync(Agent("A", model=Model(), tools=[leave]), "go")
+    assert "The tool failed (RuntimeError)" in result.final_output
 
 
 def test_a_run_that_is_interrupted_is_cancelled() -> None:

@@ -1,12 +1,12 @@
-"""The right to run one turn on a log, held by one run at a time.
+"""Leases: the right to run one turn on a log, held by one run at a time.
 
 A lease is a log of its own beside the one that it guards: empty when free. It is
 taken, renewed and given back by appending and removing with `expect`, so it works
 on every store, across tasks, threads, processes and machines, and never grows.
 
 Its holder says until when it lasts, and renews it long before. So it is free again
-when the holder has died. That moment is told by the clock; and by seeing the lease
-unchanged for as long as it lasts, where clocks differ.
+when the holder has died. Runs that wait for it leave tickets in the same log and are
+served in the order of these.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from random import uniform
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import uuid4
 
-from turnlog.errors import Conflict, LeaseLost
-from turnlog.items import decode, encode
+from turnlog.errors import Conflict, LeaseLost, TurnlogError
+from turnlog.lease_log import LeaseLog, LeaseState
 from turnlog.loops import finished
-from turnlog.store import Log, Record, Store
+from turnlog.store import Log, Store
+from turnlog.waiting import Watch
 
 __all__ = ["LEASE_SECONDS", "Lease", "Policy", "check_seconds"]
 
@@ -33,10 +34,14 @@ Policy: TypeAlias = Literal["queue", "reject", "branch", "off"]
 #: How long a dead holder keeps others waiting, at most.
 LEASE_SECONDS = 30.0
 
-# How long one that waits sleeps before it looks again, in seconds: at first, and later.
-_SOON, _LATER = 0.005, 0.1
+# How long the caller of a run waits, in seconds, while giving back the lease is tried again;
+# after that it is tried in the background. And the seconds between two tries, at most.
+_PATIENCE, _PAUSE = 1.0, 1.0
 
 _logger = logging.getLogger(__name__)
+
+#: Tasks that give back leases of runs that have ended. The event loop alone would forget them.
+_giving_back: set[asyncio.Task[None]] = set()
 
 
 def check_seconds(seconds: float) -> None:
@@ -56,129 +61,232 @@ class Lease:
         check_seconds(seconds)
         #: Names this lease among all others.
         self.holder = uuid4().hex
-        self._store = store
         self._guarded = log
-        self._log = log.beside("lease")
+        self._log = LeaseLog(store, log, seconds)
         self._seconds = seconds
-        self._is_open = False
-        self._position = 0  # of the claim by which it is held; 0 when it isn't
+        # From "new" to "held", or "lost" when somebody else took it, and to "over" in the end.
+        # One that is over is never taken again, whatever was under way.
+        self._state: Literal["new", "held", "lost", "over"] = "new"
+        self._position = 0  # of the newest claim
         self._until = 0.0  # by time.monotonic
-        self._watch = _Watch()
+        self._watch = Watch()
+        self._is_cleared = False  # just now, by its own holder
+        self._is_tidy = True  # no record of this lease is left but its claim
         self._has_looked = False
+        self._found = LeaseState([], [], 0)  # when it was looked at last
         self._alarm: asyncio.TimerHandle | None = None
         self._renewal: asyncio.Task[None] | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it was taken and not given back. It may be lost all the same."""
-        return self._is_open
+        return self._state in ("held", "lost")
 
-    async def take(self) -> str | None:
+    async def take(self, *, in_turn: bool = False) -> str | None:
         """Take the lease, if it is free or has expired.
 
-        Returns None, or the `holder` of the lease that is in the way.
-        """
-        expired = 0
-        # It is mostly free: so the first look comes when that turns out to be wrong.
-        if self._has_looked:
-            found = await self._newest()
-            if found is not None and not self._watch.has_expired(found):
-                return found.holder
-            expired = found.position if found else 0
-        try:
-            await self._claim(expired)
-        except Conflict:
-            return await self._in_the_way()
-        except BaseException:
-            # It may have been taken, and nobody is left to hold it. If this fails as well,
-            # the lease ends by itself, and the first error is the one to tell.
-            with suppress(Exception):
-                await finished(self._withdraw())
-            raise
-        self._is_open = True
-        self._wind()
-        return None
+        in_turn: not before those who wait for it.
 
-    async def _in_the_way(self) -> str | None:
-        """Who has the lease that was believed to be free."""
-        if self._has_looked:
-            return await self._holder()  # somebody was quicker
-        self._has_looked = True
-        return await self.take()
+        Returns None, or the `holder` of the lease that is in the way; "" stands for those who
+        wait.
+        """
+        try:
+            blocker = await self._taken(in_turn)
+        except BaseException:
+            # It may have been taken, and nobody is left to hold it. The first error is the
+            # one to tell.
+            await finished(self.give_back())
+            raise
+        if blocker is None:
+            self._state = "held"
+            self._wind()
+        return blocker
+
+    async def queue(self) -> None:
+        """Take the lease once all who have waited longer have had it."""
+        while await self.take(in_turn=True) is not None:
+            await self._wait_a_little()
 
     async def pause(self) -> None:
         """Let some time pass before the next try: little at first, then more."""
-        delay = min(_LATER, _SOON * 1.5 ** min(self._watch.looks, 20))
-        await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - so that no two keep step
+        await self._watch.pause()
 
     async def check(self) -> None:
         """Raise `LeaseLost` unless the lease is held. Free of cost while it can't have expired."""
-        if not self._position:
-            raise LeaseLost(self._guarded)
+        self._check_state()
         if time.monotonic() >= self._until:
             await self.renew()
 
     async def renew(self) -> None:
-        """Hold the lease for another while. Raises `LeaseLost` if somebody else took it."""
-        expected = self._position
+        """Hold the lease for another while. Raises `LeaseLost` if it is held no longer."""
+        self._check_state()
+        old = [self._position]
         try:
-            await self._claim(expected)
+            await self._claim(self._position)
         except Conflict:
-            if await self._holder() != self.holder:
-                self._stop()
-                raise LeaseLost(self._guarded) from None
-            # Another task renewed it meanwhile, or an earlier claim's answer was lost.
+            old = await self._claim_anew()
+        await self._discard(*old)
 
-    async def take_again(self) -> None:
-        """Hold the lease on after its holder cleared the session, and the lease with it."""
+    async def clear(self, delete: Callable[[], Awaitable[None]]) -> None:
+        """Hold the lease on while its holder deletes the session, and the lease with it."""
+        self._is_cleared = True
         try:
-            await self._claim(0)
-        except Conflict:
-            self._stop()
-            raise LeaseLost(self._guarded) from None
+            await delete()
+            await self.renew()
+        finally:
+            self._is_cleared = False
 
     async def give_back(self) -> None:
-        """Make the lease free again. One that was lost is nobody's to give back."""
-        position = self._position
-        self._is_open = False
-        self._stop()
-        while position:
-            try:
-                await self._store.remove(self._log, expect=position)
-            except Conflict:
-                # A renewal that was under way has moved it; or it is somebody else's by now.
-                found = await self._newest()
-                position = found.position if found and found.holder == self.holder else 0
-            else:
-                return
+        """Make the lease free again. One that was lost is nobody's to give back.
+
+        Where the store fails, it is tried again until the lease has expired; in the
+        background after a second, so that the run's caller is not kept waiting.
+        """
+        was, self._state = self._state, "over"
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if was in ("lost", "over"):
+            return
+        try:
+            await self._remove_mine()
+        except TurnlogError as error:
+            self._warn("was not given back, and ends by itself", error)
+        except Exception as error:  # noqa: BLE001 - what the run came to is what its caller is told
+            self._warn("was not given back yet", error)
+            await self._keep_giving_back()
+
+    async def _taken(self, in_turn: bool) -> str | None:
+        """Who is in the way; None once the lease is taken."""
+        # It is mostly free: so the first look comes when that turns out to be wrong.
+        while True:
+            if self._has_looked:
+                self._found = await self._log.look()
+                if (blocker := self._blocker(self._found, in_turn)) is not None:
+                    return blocker
+            self._has_looked = True
+            with suppress(Conflict):  # somebody was quicker: look again
+                await self._claim(self._found.last)
+                await self._discard(*self._useless(self._found))
+                return None
+
+    def _blocker(self, state: LeaseState, in_turn: bool) -> str | None:
+        self._watch.saw(state)
+        if state.claim is not None and not self._watch.has_expired(state.claim):
+            return state.claim.holder
+        return "" if in_turn and not state.is_first(self.holder) else None
+
+    def _useless(self, state: LeaseState) -> list[int]:
+        """The positions of what is of no use once the lease is taken: claims that have expired,
+        and tickets of one's own.
+        """
+        tickets = [ticket.position for ticket in state.tickets if ticket.waiter == self.holder]
+        return [*(claim.position for claim in state.claims), *tickets]
+
+    async def _discard(self, *positions: int) -> None:
+        """Remove records that are of no use. What stays goes when the lease is given back."""
+        try:
+            for position in positions:
+                await self._log.remove(position)
+        except Exception as error:  # noqa: BLE001 - see above; the lease is held all the same
+            self._is_tidy = False
+            self._warn("could not be tidied up", error)
+
+    async def _wait_a_little(self) -> None:
+        state = self._found
+        is_absent = self._watch.is_absent(state)
+        try:
+            if not state.has_ticket(self.holder):
+                await self._log.draw(self.holder)
+            elif is_absent:
+                await self._log.remove(state.tickets[0].position)
+            await self._watch.pause()
+        except BaseException:
+            await finished(self.give_back())  # and the ticket with it
+            raise
+
+    def _check_state(self) -> None:
+        if self._state != "held":
+            raise LeaseLost(self._guarded)
 
     async def _claim(self, expect: int) -> None:
-        """Write a claim, on condition that the one at `expect` is still the newest."""
+        """Write a claim, on condition that the log ends at `expect`."""
         begun = time.monotonic()
-        claim = {
-            "holder": self.holder,
-            "seconds": self._seconds,
-            "until": time.time() + self._seconds,
-        }
-        self._position = await self._store.append(self._log, [encode(claim)], expect=expect)
+        try:
+            position = await self._log.claim(self.holder, expect)
+        except TurnlogError:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised unless it was written all the same
+            position = await self._position_after(expect, error)
+        await self._claimed(position, begun)
+
+    async def _position_after(self, expect: int, error: Exception) -> int:
+        """Where the claim stands that `error` was raised for, if it was written all the same."""
+        try:
+            state = await self._log.look()
+        except Exception:  # noqa: BLE001 - the store is out of reach; the first error tells
+            raise error from None
+        if state.claim is None or state.holder != self.holder or state.claim.position <= expect:
+            raise error
+        return state.claim.position
+
+    async def _claimed(self, position: int, begun: float) -> None:
+        if self._state in ("lost", "over"):
+            await self._log.remove(position)  # it ended while the claim was on its way
+            raise LeaseLost(self._guarded)
+        self._position = position
         self._until = begun + self._seconds
-        if expect:
-            await self._store.remove(self._log, before=self._position)
 
-    async def _newest(self) -> _Claim | None:
-        records = await self._store.read(self._log, limit=1)
-        return _claim_in(records[0], self._seconds) if records else None
+    async def _claim_anew(self) -> list[int]:
+        """Write a claim though the log ends elsewhere by now; the positions of older ones.
 
-    async def _holder(self) -> str:
-        """Whose claim is the newest; "" when there is none. If it is ours, it is held."""
-        found = await self._newest()
-        if found is not None and found.holder == self.holder:
-            self._position = found.position
-        return found.holder if found else ""
+        Raises `LeaseLost` if the newest claim is another's, or there is none.
+        """
+        while True:
+            state = await self._log.look()
+            is_ours = state.holder == self.holder or (self._is_cleared and not state.claims)
+            if self._state != "held" or not is_ours:
+                self._lose()
+                raise LeaseLost(self._guarded)
+            with suppress(Conflict):
+                await self._claim(state.last)
+                return [claim.position for claim in state.claims]
 
-    async def _withdraw(self) -> None:
-        if await self._holder() == self.holder:
-            await self.give_back()
+    def _lose(self) -> None:
+        if self._state == "held":
+            self._state = "lost"
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    async def _remove_mine(self) -> None:
+        """Remove all claims and tickets of this lease."""
+        if self._position and self._is_tidy:
+            with suppress(Conflict):  # a renewal has moved it, somebody waits, or it is another's
+                await self._log.remove(self._position, expect=self._position)
+                return
+        while mine := (await self._log.look()).useless_without(self.holder):
+            for position in mine:
+                await self._log.remove(position)
+
+    async def _keep_giving_back(self) -> None:
+        task = asyncio.ensure_future(self._give_back_until_expired())
+        _giving_back.add(task)
+        task.add_done_callback(_giving_back.discard)
+        await asyncio.wait([task], timeout=_PATIENCE)
+
+    async def _give_back_until_expired(self) -> None:
+        """Try until others hold the lease for expired, whatever their clocks say."""
+        end = max(self._until, time.monotonic()) + self._seconds
+        delay = 0.02
+        while time.monotonic() < end:
+            try:
+                await self._remove_mine()
+            except TurnlogError:
+                return  # the store is closed: the lease ends by itself
+            except Exception:  # noqa: BLE001 - told when it failed first; it may come back
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _PAUSE)
+            else:
+                return
 
     def _wind(self) -> None:
         """Set the alarm for the next renewal."""
@@ -194,51 +302,9 @@ class Lease:
         except LeaseLost:
             return  # told to the run by its next write
         except Exception as error:  # noqa: BLE001 - the next renewal may succeed
-            _logger.warning(
-                "the lease on %r was not renewed: %s", self._guarded, type(error).__name__
-            )
-        if self._position and self._is_open:
+            self._warn("was not renewed", error)
+        if self._state == "held":
             self._wind()
 
-    def _stop(self) -> None:
-        self._position = 0
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-
-class _Claim(NamedTuple):
-    """A record of a lease: who holds it, since when in the order of the log, for how long."""
-
-    position: int
-    holder: str
-    seconds: float
-    until: float
-
-
-class _Watch:
-    """Watches somebody else's lease for its end."""
-
-    def __init__(self) -> None:
-        #: How often it was looked at.
-        self.looks = 0
-        self._position = 0
-        self._since = 0.0
-
-    def has_expired(self, claim: _Claim) -> bool:
-        """Whether `claim`, the newest, is over: by the clock, or seen for its whole time."""
-        self.looks += 1
-        if claim.position != self._position:
-            self._position, self._since = claim.position, time.monotonic()
-        return time.time() > claim.until or time.monotonic() - self._since > claim.seconds
-
-
-def _claim_in(record: Record, seconds: float) -> _Claim:
-    """The claim that `record` makes; one that can't be read holds for `seconds`."""
-    try:
-        claim = decode(record.payload)
-        return _Claim(
-            record.position, str(claim["holder"]), float(claim["seconds"]), float(claim["until"])
-        )
-    except (ValueError, TypeError, KeyError):
-        return _Claim(record.position, "", seconds, float("inf"))
+    def _warn(self, what: str, error: Exception) -> None:
+        _logger.warning("the lease on %r %s: %s", self._guarded, what, type(error).__name__)

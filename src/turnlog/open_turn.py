@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -41,10 +41,10 @@ class OpenTurn:
         """The run itself removed records: where the log ends now is not known."""
         self._end = None
 
-    async def cleared(self) -> None:
-        """The run itself deleted the session."""
+    async def clear(self, delete: Callable[[], Awaitable[None]]) -> None:
+        """`delete` the session; the turn goes on in an empty one."""
         self._end = None
-        await self.lease.take_again()
+        await self.lease.clear(delete)
 
     async def append(self, payloads: Sequence[bytes], key: str | None = None) -> None:
         """Put `payloads` at the end of the log, all of them or none.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol, TypeVar, get_args
@@ -19,8 +18,6 @@ from turnlog.store import Log, Store
 from turnlog.turns import settled
 
 __all__ = ["check_policy", "turn_taken"]
-
-_logger = logging.getLogger(__name__)
 
 
 class _OnALog(Protocol):
@@ -84,7 +81,7 @@ async def _turn_on(session: S, policy: Policy, seconds: float) -> tuple[S, OpenT
     """The session to use, its turn, and whether that is a new one or the one around."""
     log = Log(session.session_id, session.branch)
     lease = Lease(session.store, log, seconds=seconds)
-    holder = await lease.take()
+    holder = await lease.take(in_turn=policy == "queue")
     around = turn_held_by(holder) if holder is not None else None
     if around is not None:
         return session, around, False
@@ -94,9 +91,8 @@ async def _turn_on(session: S, policy: Policy, seconds: float) -> tuple[S, OpenT
         session = await _on_a_new_branch(session)
         log = Log(session.session_id, session.branch)
         lease = Lease(session.store, log, seconds=seconds)
-    while holder is not None:
-        await lease.pause()
-        holder = await lease.take()
+    if holder is not None:
+        await lease.queue()
     return session, OpenTurn(session.store, log, lease), True
 
 
@@ -109,14 +105,7 @@ async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
     finally:
         turn.runs -= 1
         if turn.runs == 0:
-            await finished(_given_back(turn.lease))
-
-
-async def _given_back(lease: Lease) -> None:
-    try:
-        await lease.give_back()
-    except Exception as error:  # noqa: BLE001 - what the run came to is what its caller is told
-        _logger.warning("a lease was not given back, and ends by itself: %s", type(error).__name__)
+            await finished(turn.lease.give_back())
 
 
 async def _on_a_new_branch(session: S) -> S:

@@ -49,16 +49,27 @@ async def recall(
 
 
 async def _merged(past: Past, new: list[Item], callback: SessionInputCallback | None) -> Merged:
-    merged = await merge(await past.window(), new, past.mended, callback)
-    # A callback may have stored the new input in words of its own.
-    begun = await past.begun(merged.fresh)
-    if begun is None and callback is not None:
-        begun = await past.begun(new)
+    await past.window()  # reads what is needed, in one go
+    begun = await past.begun(new)
+    merged = await _shown_before(begun, past, new, callback)
+    if merged.fresh != new:
+        # A callback may have stored the new input in words of its own, and notes in front of
+        # it. If so, it was not yet given the history without these.
+        reworded = await past.begun(merged.fresh)
+        if reworded is not None and reworded != begun:
+            begun = reworded
+            merged = await _shown_before(begun, past, new, callback)
     if begun is None:
         return Merged(past.mended(merged.shown), merged.fresh)
-    before = await past.window(without=begun.length)
-    merged = await merge(before, new, past.mended, callback)
     return Merged(past.mended([*merged.shown, *begun.since]), [])
+
+
+async def _shown_before(
+    begun: Begun | None, past: Past, new: list[Item], callback: SessionInputCallback | None
+) -> Merged:
+    """The history without the turn that was begun, if one was, merged with the new input."""
+    history = await past.window(without=0 if begun is None else begun.length)
+    return await merge(history, new, past.mended, callback)
 
 
 class Begun(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 from turnlog.conversation import Session, SessionABC
@@ -199,10 +200,10 @@ class StoredSession(SessionABC, HasTail):
     async def clear_session(self) -> None:
         """Forget this conversation; on the main branch, all its branches and notes too."""
         log = self._log()
-        await self.store.delete(log.session, None if log.name == "main" else log.name)
+        name = None if log.name == "main" else log.name
+        delete = partial(self.store.delete, log.session, name)
         turn = open_turn_on(self.store, log)
-        if turn is not None:
-            await turn.cleared()
+        await (delete() if turn is None else turn.clear(delete))
 
     def _log(self) -> Log:
         if self.closed:

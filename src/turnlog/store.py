@@ -159,9 +159,10 @@ class Store(ABC):
 
     @property
     def place(self) -> Hashable:
-        """What tells whether two stores are handles on the same logs: then it is equal.
+        """Identifies the database: equal for two stores that read and write the same logs.
 
-        A store that can't tell is a place of its own.
+        A store that can't tell is a place of its own. A layer forwards it; one that renames
+        sessions adds how.
         """
         return self
 
@@ -278,6 +279,10 @@ class Layer(Store):
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
+
+    @property
+    def place(self) -> Hashable:
+        return self.inner.place
 
     async def around(self, call: Call[T]) -> T:
         """Carry out `call`. Every verb comes through here."""

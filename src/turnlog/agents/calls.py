@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.context import RunContextWrapper, ToolContext
+from turnlog.agents.exits import exits_as_errors
 from turnlog.agents.handoffs import Handoff, transfer_message
 from turnlog.agents.result import HandoffOutputItem, RunItem, ToolCallOutputItem
 from turnlog.agents.tool_output import ToolOutput
@@ -97,7 +98,8 @@ async def hand_over(
         ignored = "Ignored: the conversation was handed to another agent."
         await keep(_answered(agent, call, ignored))
     chosen = handoffs[first["name"]]
-    target = await chosen.on_invoke_handoff(context, first.get("arguments") or "{}")
+    with exits_as_errors():
+        target = await chosen.on_invoke_handoff(context, first.get("arguments") or "{}")
     output = transfer_message(target.name)
     raw_item = {"call_id": first["call_id"], "output": output, "type": "function_call_output"}
     await keep(HandoffOutputItem(agent, raw_item, target))

@@ -19,7 +19,9 @@ class RunConfig:
     """Settings of a single run.
 
     session_input_callback: merges the history with the new input, sync or async; without
-        one, the new input follows the history.
+        one, the new input follows the history. It is asked once for each view of the history
+        that was read. A retry asks it a second time only if the first attempt stored the new
+        input in words of the callback's own, since only the callback knows these.
     session_settings: overrides the session's own.
     session_policy: what to do when another run is under way on the session: "queue" waits
         for its end, "reject" raises `SessionBusy`, "branch" goes on with a copy of the

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from turnlog.agents import validation
 from turnlog.agents.context import RunContextWrapper
+from turnlog.agents.exits import exits_as_errors
 from turnlog.agents.model import JSONSchema, ToolDefinition
 from turnlog.agents.threads import in_thread
 from turnlog.agents.tool_output import ToolOutput, to_output
@@ -58,7 +59,8 @@ class FunctionTool:
 
     async def invoke(self, ctx: RunContextWrapper[Any], arguments: str) -> ToolOutput:
         """Call it. An error that comes out of here is to end the run."""
-        return to_output(await self.on_invoke_tool(ctx, arguments))
+        with exits_as_errors():
+            return to_output(await self.on_invoke_tool(ctx, arguments))
 
 
 def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:  # noqa: ARG001 - the form of all of them
@@ -149,7 +151,8 @@ class _Invocation:
         except validation.ValidationError as error:
             return _misfit(error)
         try:
-            return to_output(await self._call(ctx, bound))
+            with exits_as_errors():
+                return to_output(await self._call(ctx, bound))
         except asyncio.CancelledError as error:
             if _is_cancelled():
                 raise
