@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 REQUIREMENTS := requirements/dev.txt
 # One process for each core; those that are done early take tests from the others.
 PARALLEL := -n auto --dist worksteal
+# Tests start hundreds of Python processes; without bytecode, each compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test quick proof check docs bench format requirements clean
 .DEFAULT_GOAL := test

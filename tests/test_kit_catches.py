@@ -8,6 +8,8 @@ import pytest
 import planted
 from turnlog.testing import StoreTests
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 # A stranger's test module: no conftest, no configuration, one fixture.

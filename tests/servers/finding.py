@@ -1,8 +1,10 @@
 """Where the servers' programs are: named by the environment, installed, or to be had."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -47,7 +49,9 @@ def _places(kind: str) -> Iterator[Path]:
         return
     yield from _installed(kind)
     yield from _in_folders(kind, _in_wheels())
-    if _installs_from_debian(kind):
+    apt_get = shutil.which("apt-get")
+    if os.geteuid() == 0 and apt_get is not None:
+        _install_from_debian(kind, apt_get)
         yield from _installed(kind)
 
 
@@ -72,17 +76,16 @@ def _in_wheels() -> list[Path]:
     ]
 
 
-def _installs_from_debian(kind: str) -> bool:
-    apt_get = shutil.which("apt-get")
-    if os.geteuid() != 0 or apt_get is None:
-        return False
+def _install_from_debian(kind: str, apt_get: str) -> None:
     options = ["-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
     # RUNLEVEL: the package is to start no server of its own.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["update"], ["install", *options, _KINDS[kind][2]]):
-        done = subprocess.run(
-            [apt_get, "-qq", *command], env=environment, capture_output=True, check=False
-        )
-        if done.returncode:
-            return False
-    return True
+    # One test process after the other: apt-get's update fails beside another.
+    with Path(tempfile.gettempdir(), "turnlog-apt-get").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (["update"], ["install", *options, _KINDS[kind][2]]):
+            if next(_installed(kind), None):
+                return
+            subprocess.run(
+                [apt_get, "-qq", *command], env=environment, capture_output=True, check=False
+            )

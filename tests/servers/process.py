@@ -14,7 +14,7 @@ from typing import Self
 
 from servers.ports import HOST, free_port
 
-__all__ = ["HOST", "Server", "as_nobody", "own"]
+__all__ = ["HOST", "Server", "as_nobody", "free_port", "own"]
 
 _PATIENCE = 60.0  # seconds
 
