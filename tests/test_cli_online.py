@@ -5,8 +5,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from openai_server import Reply, Server, serving
 from shell import at_a_terminal, turnlog
+
+pytestmark = pytest.mark.usefixtures("interrupts")
 
 
 def online(server: Server) -> dict[str, Any]:
