@@ -274,8 +274,13 @@ async def test_the_same_file_is_the_same_place_under_every_name(
     places = {SQLiteStore(name).place for name in [*names, "hard.db"]}
     assert places == {SQLiteStore(path).place}
     assert SQLiteStore("other.db").place not in places
+    assert session.store.place in places
     for name in ("hard.db", "link.db"):
         await SQLiteSession("session", name).add_items([{"by": name}])
+    impatient = SQLiteStore("hard.db", timeout=1)
+    assert len(await impatient.read(Log("session"))) == 7
+    assert impatient.place in places
+    await impatient.aclose()
     assert len(await session.get_items()) == 7
     await session.store.aclose()
     assert not (tmp_path / "hard.db-wal").exists()
