@@ -81,10 +81,11 @@ class Terminal:
 
         Pressed until it is heard: Python may miss one right before it waits for a line.
         """
-        for _ in range(40):
+        for _ in range(8):
             self.process.send_signal(signal.SIGINT)
             try:
-                return self.process.wait(0.5)
+                # Longer than it takes to end: a signal that meets Python at its exit kills it.
+                return self.process.wait(5)
             except subprocess.TimeoutExpired:
                 continue
         raise AssertionError("Ctrl-C did not end it")

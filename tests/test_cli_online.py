@@ -10,7 +10,7 @@ import pytest
 from openai_server import Reply, Server, serving
 from shell import at_a_terminal, turnlog
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interrupts")]
 
 
 def online(server: Server) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from models import user
 from shell import at_a_terminal, filled, one_of_each, turnlog
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interrupts")]
 
 
 def test_ctrl_c_leaves_a_chat_and_what_was_said_stays(tmp_path: Path) -> None:

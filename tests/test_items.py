@@ -98,19 +98,25 @@ LOOP["self"] = LOOP
 @pytest.mark.parametrize(
     ("item", "path", "problem"),
     [
-        ({"a": [{"b": b"secret"}]}, "item.a[0].b", "bytes; encode it as base64 text"),
-        ({"a": {"secret"}}, "item.a", "set; make it a list"),
-        ({"a": math.nan}, "item.a", "nan"),
-        ({"a": [1, -math.inf]}, "item.a[1]", "-inf"),
-        ({"a": 2**80, "b": math.inf}, "item.b", "inf"),
-        ({"a": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, "item.a", "isoformat()"),
-        ({"a": dt.date(2026, 1, 1)}, "item.a", "isoformat()"),
+        (
+            {"content": [{"text": b"secret"}]},
+            "item.content[0].text",
+            "bytes; encode it as base64 text",
+        ),
+        ({"content": {"secret"}}, "item.content", "set; make it a list"),
+        ({"content": math.nan}, "item.content", "nan"),
+        ({"content": [1, -math.inf]}, "item.content[1]", "-inf"),
+        ({"content": 2**80, "text": math.inf}, "item.text", "inf"),
+        ({"content": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, "item.content", "isoformat()"),
+        ({"content": dt.date(2026, 1, 1)}, "item.content", "isoformat()"),
         ({1: "a"}, "item", "a key is a string"),
-        ({"a": {None: 1}}, "item.a", "a key is a string"),
-        ({"a": object()}, "item.a", "object of type object"),
-        ({"a": int}, "item.a", "object of type type"),
-        ({"a": 1 + 2j}, "item.a", "complex"),
+        ({"content": {None: 1}}, "item.content", "a key is a string"),
+        ({"content": object()}, "item.content", "object of type object"),
+        ({"content": int}, "item.content", "object of type type"),
+        ({"content": 1 + 2j}, "item.content", "complex"),
         ({"some text that is content": b""}, "item[…]", "bytes"),
+        ({"secret": {"text": b""}}, "item[…].text", "bytes"),
+        ({"content": [{"alice_smith": b"secret"}]}, "item.content[0][…]", "bytes"),
         ("text", "item", "an item is a JSON object"),
         ([1], "item", "an item is a JSON object"),
         (None, "item", "an item is a JSON object"),
@@ -142,8 +148,8 @@ def test_a_list_of_items_is_needed(items: object) -> None:
 
 def test_the_item_at_fault_is_named() -> None:
     with pytest.raises(InvalidItem) as caught:
-        encode_all([{"a": 1}, {"b": {"c": b""}}])
-    assert caught.value.path == "items[1].b.c"
+        encode_all([{"role": 1}, {"content": {"data": b""}}])
+    assert caught.value.path == "items[1].content.data"
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"1", b'"a"', b"null", b"\xff", b"{}{}"])

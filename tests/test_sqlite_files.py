@@ -1,7 +1,6 @@
 """Database files: moved, deleted or replaced while open, their mode, and their journal."""
 
 import asyncio
-import multiprocessing
 import os
 import sqlite3
 import stat
@@ -13,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from turnlog import FileReplaced, Item, SQLiteSession, open_store, sync
+from turnlog import (
+    FileReplaced,
+    Item,
+    SQLiteSession,
+    open_store,
+    sync,
+)
 from turnlog.store import Log
 from turnlog.stores.sqlite import SQLiteStore
 
@@ -255,50 +260,3 @@ def test_where_there_is_no_shared_memory_the_error_says_so(tmp_path: Path) -> No
     assert "needs shared memory in a file beside the database" in done.stdout, done.stderr
     assert "choose journal_mode='truncate'" in done.stdout
     assert "database file: " in done.stdout
-
-
-# One file under many names
-
-
-async def test_the_same_file_is_the_same_place_under_every_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "file.db"
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "link.db").symlink_to(path)
-    monkeypatch.chdir(tmp_path)
-    names: list[str | Path] = ["file.db", "./file.db", "folder/../file.db", "link.db", path]
-    assert len({SQLiteStore(name).place for name in names}) == 1
-    session = await _filled(path)
-    (tmp_path / "hard.db").hardlink_to(path)
-    places = {SQLiteStore(name).place for name in [*names, "hard.db"]}
-    assert places == {SQLiteStore(path).place}
-    assert SQLiteStore("other.db").place not in places
-    for name in ("hard.db", "link.db"):
-        await SQLiteSession("session", name).add_items([{"by": name}])
-    assert len(await session.get_items()) == 7
-    await session.store.aclose()
-    assert not (tmp_path / "hard.db-wal").exists()
-
-
-def test_each_conversation_in_memory_is_a_place_of_its_own() -> None:
-    assert SQLiteSession("a").store.place != SQLiteSession("a").store.place
-
-
-# Forks
-
-_shared: list[SQLiteSession] = []
-
-
-def _add_one(number: int) -> None:
-    asyncio.run(_shared[0].add_items([{"n": number}], key=f"key-{number % 40}"))
-
-
-def test_a_pool_of_forked_processes_stores_each_write_once(tmp_path: Path) -> None:
-    session = asyncio.run(_filled(tmp_path / "file.db", 1))
-    _shared[:] = [session]
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        pool.map(_add_one, range(80), chunksize=1)
-    _shared.clear()
-    found = [item["n"] % 40 for item in asyncio.run(session.get_items())[1:]]
-    assert sorted(found) == list(range(40))

@@ -16,6 +16,7 @@ ROOT = Path(turnlog.__file__).parent
 FLOORS = {
     "errors": 0,
     "lazy": 0,
+    "field_names": 0,
     "items": 0,
     "store": 1,
     "loops": 1,

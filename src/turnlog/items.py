@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias, cast
@@ -20,6 +19,7 @@ from uuid import UUID
 import orjson
 
 from turnlog.errors import InvalidItem
+from turnlog.field_names import FIELD_NAMES
 
 __all__ = ["Item", "TResponseInputItem", "decode", "decode_all", "encode", "encode_all"]
 
@@ -160,10 +160,7 @@ def _key(key: object, path: str) -> str:
 
 
 def _member(path: str, key: object) -> str:
-    # Keys name the schema, as far as they look like names; anything else may be content.
-    if isinstance(key, str) and re.fullmatch(r"[A-Za-z_][\w-]{0,63}", key, re.ASCII):
-        return f"{path}.{key}"
-    return f"{path}[…]"
+    return f"{path}.{key}" if key in FIELD_NAMES else f"{path}[…]"
 
 
 def _dump(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from turnlog.agents.agent import Agent
@@ -12,7 +11,7 @@ from turnlog.agents.run import Run
 from turnlog.agents.streaming import RunResultStreaming
 from turnlog.merge import input_items
 from turnlog.session import Session
-from turnlog.sync.loop import run_until_interrupted
+from turnlog.sync.loop import is_loop_running, run_until_interrupted
 from turnlog.sync.session import BlockingSession
 
 __all__ = ["Runner"]
@@ -109,11 +108,8 @@ def _awaited(session: Session | BlockingSession | None) -> Session | None:
 
 
 def _refuse_running_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise RuntimeError(
-        "Runner.run_sync blocks, and here an event loop is running: "
-        "write await Runner.run(...) instead"
-    )
+    if is_loop_running():
+        raise RuntimeError(
+            "Runner.run_sync blocks, and here an event loop is running: "
+            "write await Runner.run(...) instead"
+        )

@@ -19,7 +19,7 @@ from turnlog.agents import (
 from turnlog.cli.errors import told
 from turnlog.cli.models import assistant, label
 from turnlog.cli.stores import StoreOption, named
-from turnlog.cli.text import plain
+from turnlog.cli.text import one_line, plain
 from turnlog.session import StoredSession
 from turnlog.store import Store
 
@@ -45,7 +45,9 @@ def chat(
 def _talk(loop: asyncio.Runner, store: Store, session_id: str) -> None:
     session = StoredSession(session_id, store)
     remembered = len(loop.run(session.get_items()))
-    typer.echo(f"{label()}\nSession {plain(session_id)}: {remembered} items remembered.", err=True)
+    typer.echo(
+        f"{label()}\nSession {one_line(session_id)}: {remembered} items remembered.", err=True
+    )
     agent = assistant()
     for line in _lines():
         try:
@@ -67,7 +69,7 @@ def _show(event: StreamEvent) -> None:
     if isinstance(event, RawResponsesStreamEvent):
         typer.echo(plain(event.data.delta), nl=False)
     elif isinstance(event, RunItemStreamEvent) and isinstance(event.item, ToolCallItem):
-        typer.echo(f"({plain(str(event.item.raw_item.get('name', 'a tool')))} …)", err=True)
+        typer.echo(f"({one_line(str(event.item.raw_item.get('name', 'a tool')))} …)", err=True)
 
 
 def _lines() -> Iterator[str]:

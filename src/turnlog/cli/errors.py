@@ -1,14 +1,15 @@
 """From an error to one clear line and an exit status."""
 
 import os
-import re
 import sqlite3
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
+from turnlog.cli.secrets import shown, without_secrets
 from turnlog.cli.text import plain
 from turnlog.errors import TurnlogError
 
@@ -23,6 +24,8 @@ _MEANINGS = {
     sqlite3.SQLITE_READONLY: "can't be written to: it is read-only",
     sqlite3.SQLITE_CORRUPT: "is damaged",
 }
+
+_DRIVERS = {"sqlalchemy", "redis", "asyncpg", "asyncmy", "dapr", "grpc"}
 
 
 class Problem(Exception):
@@ -41,34 +44,33 @@ def told(store: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except sqlite3.Error as error:
-        _end(f"{store} {_meaning(error)}")
+        _end(f"{shown(store)} {_meaning(error)}", store)
     except (Problem, TurnlogError, ImportError, OSError, ValueError) as error:
         # A ValueError is how stores refuse a name that they can't hold.
-        _end(str(error))
+        _end(str(error), store)
     except Exception as error:
         if not _is_of_a_driver(error):
             raise
-        _end(f"{shown(store)} fails: {_first_line(error)}")
+        _end(f"{shown(store)} fails: {_first_line(error)}", store)
 
 
 def _meaning(error: sqlite3.Error) -> str:
     return _MEANINGS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, f"fails: {error}")
 
 
-def shown(store: str) -> str:
-    """The name of a store as it may be shown: without its password."""
-    return re.sub(r"(?<=://)([^/?#@]*):[^/?#]*@", r"\1:***@", store)
-
-
 def _is_of_a_driver(error: Exception) -> bool:
     """Whether a database's driver raised it; a mistake of ours keeps its traceback."""
-    return type(error).__module__.partition(".")[0] in {"sqlalchemy", "redis", "asyncpg", "asyncmy"}
+    # A driver that doesn't know an option of the URL raises a plain TypeError.
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = {type(error).__module__, str(frames[-1].f_globals.get("__name__"))}
+    return not _DRIVERS.isdisjoint(module.partition(".")[0] for module in modules)
 
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _end(line: str) -> None:
-    typer.echo(f"turnlog: {plain(line)}", err=True)
+def _end(text: str, store: str) -> None:
+    line = plain(without_secrets(text, store)).replace("\n", "\\n")
+    typer.echo(f"turnlog: {line}", err=True)
     raise typer.Exit(1)

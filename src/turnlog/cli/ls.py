@@ -13,7 +13,7 @@ from rich.text import Text
 
 from turnlog.cli.errors import told
 from turnlog.cli.stores import StoreOption, existing
-from turnlog.cli.text import plain
+from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
 
 __all__ = ["ls"]
@@ -71,5 +71,7 @@ def _print(heads: list[Head]) -> None:
     table.add_column("last change")
     for head in heads:
         changed = datetime.fromtimestamp(head.updated_at, UTC).astimezone()
-        table.add_row(Text(plain(head.log.session)), str(head.length), f"{changed:%Y-%m-%d %H:%M}")
+        table.add_row(
+            Text(one_line(head.log.session)), str(head.length), f"{changed:%Y-%m-%d %H:%M}"
+        )
     Console().print(table if heads else "no sessions")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from rich.padding import Padding
 from rich.text import Text
 
-from turnlog.cli.text import plain
+from turnlog.cli.text import one_line, plain
 from turnlog.items import Item
 
 __all__ = ["rendered"]
@@ -17,7 +17,7 @@ _STYLES = {"user": "bold cyan", "assistant": "bold green", "system": "bold magen
 def rendered(item: Item) -> Iterator[Text | Padding]:
     """A heading, and below it what the item says. Contents are never taken for markup."""
     heading, body = _described(item)
-    yield Text(plain(heading), style=_STYLES.get(heading, "bold yellow"))
+    yield Text(one_line(heading), style=_STYLES.get(heading, "bold yellow"))
     # A Text of its own, so that nothing in it is read as markup.
     yield Padding(Text(plain(body)), (0, 0, 1, 2), expand=False)
 

@@ -8,7 +8,7 @@ import typer
 
 from turnlog.cli.errors import Problem, told
 from turnlog.cli.stores import StoreOption, existing, heads_of
-from turnlog.cli.text import plain
+from turnlog.cli.text import one_line
 from turnlog.store import Head
 
 __all__ = ["rm"]
@@ -36,11 +36,11 @@ def _agreed(session: str, heads: list[Head]) -> bool:
     if not sys.stdin.isatty():
         raise Problem("nobody is there to ask: say --yes")
     items = sum(head.length for head in heads if not head.log.name.startswith(":"))
-    return typer.confirm(f"Delete session {plain(session)} with {items} items?")
+    return typer.confirm(f"Delete session {one_line(session)} with {items} items?")
 
 
 async def _delete(url: str, sessions: list[str]) -> None:
     async with existing(url) as store:
         for session in sessions:
             await store.delete(session)
-            typer.echo(f"deleted {plain(session)}")
+            typer.echo(f"deleted {one_line(session)}")

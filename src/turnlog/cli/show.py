@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from turnlog.cli.errors import told
 from turnlog.cli.rendering import rendered
 from turnlog.cli.stores import StoreOption, existing, head_of
+from turnlog.cli.text import safe_json
 from turnlog.items import Item, encode
 from turnlog.session import StoredSession
 
@@ -39,7 +40,8 @@ async def _items(url: str, session: str, branch: str, limit: int | None) -> list
 
 def _as_json(items: list[Item]) -> bytes:
     # Bytes, so that it is UTF-8 whatever the terminal's encoding.
-    return b"[\n" + b",\n".join(map(encode, items)) + b"\n]" if items else b"[]"
+    lines = b",\n".join(map(encode, items))
+    return b"[\n" + safe_json(lines) + b"\n]" if items else b"[]"
 
 
 def _print(items: list[Item]) -> None:

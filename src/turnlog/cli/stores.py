@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from turnlog.cli.errors import Problem, shown
+from turnlog.cli.errors import Problem
+from turnlog.cli.secrets import shown, without_secrets
+from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.urls import open_store
@@ -32,7 +34,8 @@ def named(url: str) -> Store:
     try:
         return open_store(url, timeout=_PATIENCE)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--store") from None
+        told = without_secrets(str(error), url)
+        raise typer.BadParameter(told, param_hint="--store") from None
 
 
 @asynccontextmanager
@@ -49,7 +52,7 @@ async def heads_of(store: Store, session: str) -> list[Head]:
     """The heads of all logs of a conversation that has to be there."""
     heads = await store.logs(session)
     if not heads:
-        raise Problem(f"there is no session {session!r}")
+        raise Problem(f"there is no session '{one_line(session)}'")
     return heads
 
 
@@ -58,4 +61,4 @@ async def head_of(store: Store, session: str, branch: str) -> Head:
     for head in await heads_of(store, session):
         if head.log.name == branch:
             return head
-    raise Problem(f"there is no branch {branch!r} of session {session!r}")
+    raise Problem(f"there is no branch '{one_line(branch)}' of session '{one_line(session)}'")

@@ -1,14 +1,51 @@
 """Text from a store, made fit for a terminal."""
 
 import re
+import unicodedata
 
-__all__ = ["plain"]
+__all__ = ["one_line", "plain", "safe_json"]
 
-# All control characters but tab and newline: they could move the cursor, change colours
-# or write to the clipboard. Directional marks could show one thing and mean another.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters (the cursor, colours, the clipboard), line separators, and marks that
+# show one order of characters and mean another.
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+# Python takes these for printable, and none of them can be seen.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def plain(text: str) -> str:
     """`text` with every character that a terminal would obey written out as its code."""
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _UNSAFE.sub(lambda found: _code(found[0]), text)
+
+
+def one_line(text: str) -> str:
+    """An id or a name in one line, in which every character can be seen.
+
+    Two that differ look different: what is invisible, a space at either end, and an accent
+    that could have been part of its letter are written out as their codes.
+    """
+    if unicodedata.normalize("NFC", text) != text:
+        inner = "".join(char if char.isascii() else _code(char) for char in text)
+    else:
+        inner = "".join(map(_visible, text))
+    return re.sub("^ | $", r"\\x20", inner)
+
+
+def safe_json(text: bytes) -> bytes:
+    """The same JSON, without characters that a terminal would obey."""
+    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text.decode()).encode()
+
+
+def _visible(char: str) -> str:
+    if char == "\\":
+        return r"\\"
+    return char if char.isprintable() and not _BLANK.match(char) else _code(char)
+
+
+def _code(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from turnlog import sessions  # noqa: F401 - its exit function is to run after the one below
 
-__all__ = ["run", "run_until_interrupted"]
+__all__ = ["is_loop_running", "run", "run_until_interrupted"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +41,20 @@ def run_until_interrupted(call: Callable[P, Awaitable[T]], *args: P.args, **kwar
     """The same as `run`, but an interrupt cancels the call, for calls that take their time."""
     outcome: _Outcome[T] = _Outcome()
     return _waited_for(outcome, partial(call, *args, **kwargs), outcome.interrupt)
+
+
+def is_loop_running() -> bool:
+    """Whether the caller runs on an event loop, which a call that waits would bring to a halt.
+
+    Under gevent, threads are greenlets of one thread: there, asyncio shows the background
+    loop to all of them as the running one.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    background = _running
+    return background is None or not background.is_elsewhere(loop)
 
 
 def _waited_for(
@@ -85,6 +99,10 @@ class _LoopThread(threading.Thread):
         self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself may forget them
         self._is_ending = False
         self.start()
+
+    def is_elsewhere(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether `loop` is this one, and runs in another thread or greenlet than the caller."""
+        return loop is self._loop and threading.current_thread() is not self
 
     def run(self) -> None:
         with self._runner:

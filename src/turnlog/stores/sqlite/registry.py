@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Hashable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -42,19 +41,29 @@ def attach(user: object, path: Path, timeout: float, journal_mode: JournalMode) 
         return engine
 
 
-def identify(path: Path) -> Hashable:
-    """Equal for two paths exactly when they name one file."""
-    return file_id(path) or os.path.realpath(path)
+def identify(path: Path) -> Path:
+    """The one name of a file among all that it has: equal for two paths that name one file.
+
+    Hard links are recognised while the file is open here.
+    """
+    file = file_id(path)
+    with _lock:
+        names = (engine.path for engine in _engines.values() if file and engine.file == file)
+        return next(names, None) or Path(os.path.realpath(path))
 
 
 def _by_another_name(path: Path, timeout: float) -> Engine | None:
     """The engine for a file of which `path` is another hard link.
 
-    It has to be the same engine: SQLite names the log after the path.
+    It has to be the same engine, whatever its timeout: SQLite names the log after the path.
     """
     file = file_id(path)
-    engines = (engine for (_, patience), engine in _engines.items() if patience == timeout)
-    return next((engine for engine in engines if file and engine.file == file), None)
+    linked = (
+        engine
+        for (name, patience), engine in _engines.items()
+        if file and engine.file == file and (patience == timeout or name != path)
+    )
+    return next(linked, None)
 
 
 def detach(user: object, engine: Engine) -> None:

@@ -61,7 +61,8 @@ class SQLiteStore(Store):
     @property
     def place(self) -> Hashable:
         """The file and the tables."""
-        return registry.identify(self.path), self.tables
+        engine = self._engine
+        return engine.path if engine else registry.identify(self.path), self.tables
 
     async def append(
         self,
