@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import redis
 from redis.asyncio import Redis, RedisCluster
 
 from turnlog.loops import Held, Shared, check_process
@@ -18,9 +19,18 @@ _CURE = "make a client in the child process, or use from_url, which does so by i
 
 
 class Clients:
-    """Hands out the client to use."""
+    """Hands out the client to use.
+
+    Raises `TypeError` for a client that blocks.
+    """
 
     def __init__(self, client: Client) -> None:
+        if isinstance(client, redis.Redis | redis.RedisCluster):
+            # Its calls do what they are asked, but nobody could wait for their answers.
+            raise TypeError(
+                f"this {type(client).__name__} blocks: hand in a client of redis.asyncio, or use "
+                "from_url"
+            )
         self._client = client
 
     @property
