@@ -122,7 +122,7 @@ async def test_a_write_is_known_for_longer_than_it_is_tried(
 async def test_a_blocking_client_is_refused_before_anything_is_stored(redis: RedisServer) -> None:
     with BlockingRedis.from_url(redis.url) as blocking:
         with pytest.raises(TypeError, match=r"this Redis blocks: hand in a client of redis\.async"):
-            RedisSession("blocking", blocking)  # type: ignore[arg-type]  # the mistake
+            RedisSession("blocking", blocking)
         assert not blocking.keys("*blocking*")
 
 
@@ -166,7 +166,7 @@ def _theirs(client: Redis, session_id: str, **options: Any) -> Any:
 @pytest.mark.parametrize("other", ["alice:messages", "alice:counter"])
 async def test_clearing_one_id_leaves_what_another_has(client: Redis, other: str) -> None:
     await _theirs(client, "alice").add_items(ITEMS)
-    await _theirs(client, "alice")._get_next_id()  # noqa: SLF001 - the one way to its counter
+    await _theirs(client, "alice")._get_next_id()
     ours = RedisSession(other, client)
     assert await ours.get_items() == []
     await ours.add_items(ITEMS[:1])
@@ -200,7 +200,7 @@ async def test_a_session_of_another_prefix_is_left(client: Redis) -> None:
 async def test_clearing_forgets_all_that_the_sdk_stored(client: Redis) -> None:
     for name in ("alice", "bob"):
         await _theirs(client, name).add_items(ITEMS)
-        await _theirs(client, name)._get_next_id()  # noqa: SLF001 - as above
+        await _theirs(client, name)._get_next_id()
     for _ in ITEMS:
         await _theirs(client, "bob").pop_item()  # so that it has no list any more
     await RedisSession("alice", client).clear_session()
@@ -221,11 +221,28 @@ async def test_ids_of_expired_sessions_go_without_a_listing(client: Redis) -> No
     busy = RedisStore(client, ttl=100)
     for n in range(2_000):
         await busy.append(Log(f"busy {n % 50}"), [b"1"])
-    left = [
-        member.decode()
-        for shard in Keys("agents:session").shards()
-        for member in await client.zrange(shard, 0, -1)
-    ]
-    assert sum(each.startswith("lasting") for each in left) == 40
-    assert sum(each.startswith("busy") for each in left) == 50
-    assert sum(each.startswith("short") for each in left) < 50
+    shards = Keys("agents:session").shards()
+    left = [str(member) for shard in shards for member in await client.zrange(shard, 0, -1)]
+    assert sum(each.startswith("b'lasting") for each in left) == 40
+    assert sum(each.startswith("b'busy") for each in left) == 50
+    assert sum(each.startswith("b'short") for each in left) < 50
+
+
+async def test_ids_of_expired_sessions_go_from_a_cluster(redis_cluster: RedisCluster) -> None:
+    options: dict[str, Any] = {"key_prefix": "expired"}
+    lasting = RedisStore.from_url(redis_cluster.url, **options)
+    await asyncio.gather(*(lasting.append(Log(f"lasting {n}"), [b"1"]) for n in range(40)))
+    client = redis_cluster.client()
+    long_ago = time.time_ns() // 1000 - 10**9
+    keys = Keys("expired")
+    for each in (f"expired {n}" for n in range(160)):
+        client.zadd(keys.directory(each), {each: long_ago})
+    short = RedisStore.from_url(redis_cluster.url, ttl=100, **options)
+    await asyncio.gather(*(short.append(Log(f"short {n}"), [b"1"]) for n in range(400)))
+    left = [str(member) for shard in keys.shards() for member in client.zrange(shard, 0, -1)]
+    client.close()
+    assert sum(each.startswith("b'lasting") for each in left) == 40
+    assert sum(each.startswith("b'short") for each in left) == 400
+    assert sum(each.startswith("b'expired") for each in left) == 0
+    for store in (lasting, short):
+        await store.aclose()

@@ -15,6 +15,7 @@ ROOT = Path(turnlog.__file__).parent
 
 FLOORS = {
     "errors": 0,
+    "addresses": 0,
     "items": 0,
     "store": 1,
     "loops": 1,

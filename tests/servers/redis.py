@@ -103,7 +103,7 @@ class RedisCluster:
 
     def master_of(self, key: str) -> RedisServer:
         """The node that holds `key` now."""
-        with self._client() as client:
+        with self.client() as client:
             port = client.get_node_from_key(key).port
         return next(node for node in self.nodes if node.port == port)
 
@@ -169,7 +169,8 @@ class RedisCluster:
         with node.client() as client:
             return dict(client.info("replication"))
 
-    def _client(self) -> redis.RedisCluster:
+    def client(self) -> redis.RedisCluster:
+        """A plain client to look behind the curtain with. The caller closes it."""
         return redis.RedisCluster(host=HOST, port=self._living()[0].port)
 
     def _wait(self, done: Callable[[], bool]) -> None:
@@ -181,7 +182,8 @@ class RedisCluster:
 
 def _id_on(client: redis.Redis) -> str:
     """What the other nodes call this one."""
-    return str(client.execute_command("CLUSTER MYID"), "ascii")
+    name: bytes = client.execute_command("CLUSTER MYID")  # type: ignore[no-untyped-call]  # as it is
+    return name.decode()
 
 
 class RedisSentinel:

@@ -42,8 +42,8 @@ class RedisStore(Store):
     patience: how many seconds a server that can't be reached is waited for.
 
     A write happens once, however often the client sends it: each carries a token that the
-    server remembers for two minutes, or for twice the `patience` if that is longer. What has been acknowledged is as durable as the
-    server's settings make it.
+    server remembers for two minutes, or for twice the `patience` if that is longer. What has
+    been acknowledged is as durable as the server's settings make it.
 
     Raises `ValueError` for a `ttl` that Redis doesn't take.
     """
@@ -63,12 +63,12 @@ class RedisStore(Store):
         self._patience = patience
         self._remembered = str(ceil(min(max(_REMEMBERED, 2 * patience), _DAY)))
         self._door = Door(type(self).__name__)
-        self._directory = Directory(self._keys, self._clients, self._command)
+        self._directory = Directory(self._keys, self._clients, self._command, self._ttl)
 
     @property
     def place(self) -> Hashable:
-        """The server, the prefix, and how long sessions live."""
-        return self._clients.place, self._prefix, self._ttl
+        """The server and database, or the Cluster, and the prefix."""
+        return "redis", self._clients.place, self._prefix
 
     @classmethod
     def from_url(
