@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "lazy": 0,
     "field_names": 0,
+    "addresses": 0,
     "items": 0,
     "store": 1,
     "loops": 1,

@@ -104,9 +104,25 @@ class RedisCluster:
 
     def master_of(self, key: str) -> RedisServer:
         """The node that holds `key` now."""
-        with self._client() as client:
+        with self.client() as client:
             port = client.get_node_from_key(key).port
         return next(node for node in self.nodes if node.port == port)
+
+    def move_slot_of(self, key: str, pause: float) -> None:
+        """Have another master hold the slot of `key`: key by key, with a pause after each."""
+        source = self.master_of(key)
+        target = next(node for node in self.masters() if node is not source)
+        with source.client() as giving, target.client() as taking:
+            slot = giving.execute_command("CLUSTER KEYSLOT", key)
+            giver, taker = (_id_on(client) for client in (giving, taking))
+            taking.execute_command(f"CLUSTER SETSLOT {slot} IMPORTING {giver}")
+            giving.execute_command(f"CLUSTER SETSLOT {slot} MIGRATING {taker}")
+            while keys := giving.execute_command(f"CLUSTER GETKEYSINSLOT {slot} 1"):
+                giving.execute_command("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", *keys)
+                time.sleep(pause)
+            for client in (taking, giving):
+                client.execute_command(f"CLUSTER SETSLOT {slot} NODE {taker}")
+        self.wait_healthy()
 
     def wait_healthy(self) -> None:
         """Wait until every slot has a master that all living nodes know, with a replica."""
@@ -125,7 +141,7 @@ class RedisCluster:
         self._wait(lambda: all(self._known(node) == 6 for node in self.nodes))
         for master, replica in zip(self.nodes[:3], self.nodes[3:], strict=True):
             with master.client() as client:
-                name = str(client.execute_command("CLUSTER MYID"), "ascii")
+                name = _id_on(client)
             with replica.client() as client:
                 client.execute_command(f"CLUSTER REPLICATE {name}")
 
@@ -154,7 +170,8 @@ class RedisCluster:
         with node.client() as client:
             return dict(client.info("replication"))
 
-    def _client(self) -> redis.RedisCluster:
+    def client(self) -> redis.RedisCluster:
+        """A plain client to look behind the curtain with. The caller closes it."""
         return redis.RedisCluster(host=HOST, port=self._living()[0].port)
 
     def _wait(self, done: Callable[[], bool]) -> None:
@@ -162,6 +179,12 @@ class RedisCluster:
         while not done():
             assert time.monotonic() < end, "the Cluster does not settle"
             time.sleep(0.05)
+
+
+def _id_on(client: redis.Redis) -> str:
+    """What the other nodes call this one."""
+    name: bytes = client.execute_command("CLUSTER MYID")  # type: ignore[no-untyped-call]  # as it is
+    return name.decode()
 
 
 class RedisSentinel:

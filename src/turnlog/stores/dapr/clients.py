@@ -6,9 +6,10 @@ import asyncio
 import inspect
 import weakref
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeAlias
 
+from turnlog.addresses import host_of
 from turnlog.loops import Held, Shared, check_process
 from turnlog.stores.dapr.turns import Turns
 
@@ -16,6 +17,7 @@ try:
     from dapr.aio.clients import DaprClient as AsyncDaprClient
     from dapr.clients import DaprClient
     from dapr.clients.health import DaprHealth
+    from dapr.conf.helpers import GrpcEndpoint
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] not in {"dapr", "grpc"}:
         raise
@@ -38,6 +40,11 @@ class Calls(Protocol):
 
     #: Whether the client belongs to the caller, who closes it.
     is_given: bool
+
+    @property
+    def place(self) -> Hashable:
+        """Equal for two that lead to the same sidecar, as far as their addresses tell."""
+        ...
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         """What the client's method of this name answers."""
@@ -65,6 +72,12 @@ class _Given:
         self._client = client
         self._home = _running_loop()
 
+    @property
+    def place(self) -> Hashable:
+        # What the client was given, or found in the environment, it tells in no public way.
+        endpoint = getattr(self._client, "_uri", None)
+        return _place_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
+
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(self._client, _CURE)
         method = getattr(self._client, verb)
@@ -91,9 +104,14 @@ class Connected:
     is_given = False
 
     def __init__(self, address: str) -> None:
+        self._address = address
         self._held: Held[str, AsyncDaprClient] = _clients.held(address)
         self._met: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._turns = Turns()
+
+    @property
+    def place(self) -> Hashable:
+        return _place_of(GrpcEndpoint(self._address))
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(_clients, _CURE)
@@ -124,6 +142,10 @@ def at_address(address: str) -> Connected:
 def calls_by(client: AnyClient | Connected) -> Calls:
     """Calls by way of `client`, which stays the caller's."""
     return client if isinstance(client, Connected) else _Given(client)
+
+
+def _place_of(endpoint: GrpcEndpoint) -> Hashable:
+    return endpoint.scheme, host_of(endpoint.hostname), endpoint.port
 
 
 def _made(address: str) -> AsyncDaprClient:

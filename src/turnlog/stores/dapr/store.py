@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -61,6 +61,11 @@ class DaprStore(Store):
         self._renewal = Renewal(self._sidecar, self._roster)
         self._turns = Turns()
         self._door = Door(type(self).__name__)
+
+    @property
+    def place(self) -> Hashable:
+        """The sidecar and the component."""
+        return "dapr", self._sidecar.calls.place, self._sidecar.store_name
 
     async def append(
         self,

@@ -6,21 +6,32 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import redis
 from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import parse_url
+from redis.asyncio.sentinel import SentinelConnectionPool
 
+from turnlog.addresses import host_of
 from turnlog.loops import Held, Shared, check_process
 
 __all__ = ["Client", "Clients", "at_url"]
 
 Client: TypeAlias = Redis | RedisCluster
 
+#: Where Redis listens unless told.
+_PORT = 6379
+
 _CURE = "make a client in the child process, or use from_url, which does so by itself"
 
 
 class Clients:
-    """Hands out the client to use."""
+    """Hands out the client to use.
+
+    Raises `TypeError` for a client that blocks.
+    """
 
     def __init__(self, client: Client) -> None:
+        _check_awaitable(client)
         self._client = client
 
     @property
@@ -30,8 +41,8 @@ class Clients:
 
     @property
     def place(self) -> Hashable:
-        """Equal for two that reach the same server."""
-        return self._client
+        """Equal for two that reach the same database, as far as their addresses tell."""
+        return _place_of(self._client)
 
     def here(self) -> Client:
         """The client for the running event loop.
@@ -64,6 +75,13 @@ class _Address:
     def is_cluster(self) -> bool:
         return self.url.startswith(("redis+cluster://", "rediss+cluster://"))
 
+    @property
+    def place(self) -> Hashable:
+        given = {**self.options, **parse_url(self.url.replace("+cluster", "", 1))}
+        if self.is_cluster:
+            return frozenset({_server(given)})
+        return _database(given)
+
 
 class _PerLoop(Clients):
     def __init__(self, address: _Address) -> None:
@@ -76,7 +94,7 @@ class _PerLoop(Clients):
 
     @property
     def place(self) -> Hashable:
-        return self._address
+        return self._address.place
 
     def here(self) -> Client:
         return self._held.here()
@@ -86,6 +104,40 @@ class _PerLoop(Clients):
 
     async def aclose(self) -> None:
         await self._held.aclose()
+
+
+def _check_awaitable(client: object) -> None:
+    """A client that blocks would store what it is given, and then its answer can't be awaited."""
+    if isinstance(client, redis.Redis | redis.RedisCluster):
+        raise TypeError(
+            f"this {type(client).__name__} blocks: hand in a client of redis.asyncio, "
+            "or use from_url"
+        )
+
+
+def _place_of(client: Client) -> Hashable:
+    """Where a client leads that was handed in."""
+    if isinstance(client, RedisCluster):
+        return frozenset((host_of(node.host), node.port) for node in client.startup_nodes)
+    pool = client.connection_pool
+    if not pool.connection_class.__module__.startswith("redis."):
+        return pool  # of a stand-in or an extension, whose address may mean nothing
+    if not isinstance(pool, SentinelConnectionPool):
+        return _database(pool.connection_kwargs)
+    watchers = (watcher.connection_pool for watcher in pool.sentinel_manager.sentinels)
+    servers = frozenset(_server(watcher.connection_kwargs) for watcher in watchers)
+    return servers, pool.service_name, pool.connection_kwargs.get("db", 0)
+
+
+def _database(options: Mapping[str, Any]) -> Hashable:
+    return _server(options), options.get("db", 0)
+
+
+def _server(options: Mapping[str, Any]) -> tuple[str, int]:
+    """The host and port that a client was given, or the path of a socket and 0."""
+    if options.get("path"):
+        return str(options["path"]), 0
+    return host_of(options.get("host") or ""), int(options.get("port") or _PORT)
 
 
 def _made(address: _Address) -> Client:

@@ -28,16 +28,27 @@ _GRACE = 60.0
 #: How many entries of a shard are read at once, at most.
 _CHUNK = 1000
 
+_DROP = """
+local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if score and tonumber(score) == tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
+"""
+
 
 class Directory:
     """Which sessions there are below one prefix.
 
     command: runs a command and returns the answer in bytes.
+    ttl: seconds after its last write that a session has expired; None: never.
     """
 
     def __init__(
-        self, keys: Keys, clients: Clients, command: Callable[..., Awaitable[Any]]
+        self,
+        keys: Keys,
+        clients: Clients,
+        command: Callable[..., Awaitable[Any]],
+        ttl: int | None,
     ) -> None:
+        self._ttl = ttl
         self._keys = keys
         self._clients = clients
         self._command = command
@@ -49,7 +60,9 @@ class Directory:
             return
         now = str(time.time_ns() // 1000)
         key = self._keys.directory(log.session)
-        await self._command("ZADD", key, "NX", now, log.session)
+        # Moved forward if it is there, so that nobody who looks right now takes it for expired.
+        await self._command("ZADD", key, "GT", now, log.session)
+        await self._purge(key)
         self._known[log.session] = None
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)
@@ -65,6 +78,24 @@ class Directory:
         if self._clients.is_cluster:
             self._known.pop(session, None)
             await self._command("ZREM", self._keys.directory(session), session)
+
+    async def _purge(self, key: str) -> None:
+        """Drop up to two sessions of a shard that have expired, with one look if there are none.
+
+        On a single server the scripts do so.
+        """
+        if self._ttl is None:
+            return
+        past = (time.time() - max(self._ttl, _GRACE)) * 1e6
+        oldest = ("-inf", f"({past:.0f}", "WITHSCORES", "LIMIT", "0", "2")
+        for entry in _entries(await self._command("ZRANGEBYSCORE", key, *oldest)):
+            if not await self._command("EXISTS", self._keys.heads(entry.session)):
+                await self._drop(entry)
+
+    async def _drop(self, entry: Cursor) -> None:
+        """Take an entry out, unless it was moved since it was found."""
+        key, score = self._keys.directory(entry.session), str(round(entry.updated_at * 1e6))
+        await self._command("EVAL", _DROP, 1, key, entry.session, score)
 
     async def page(
         self,
@@ -90,7 +121,7 @@ class Directory:
         if head is not None:
             return [head]
         if entry.updated_at < time.time() - _GRACE:
-            await self._command("ZREM", self._keys.directory(entry.session), entry.session)
+            await self._drop(entry)
         return []
 
     async def _newest_first(self, after: Cursor | None, chunk: int) -> AsyncGenerator[Cursor, None]:

@@ -27,11 +27,14 @@ class Script:
 
 # KEYS: 1 heads, 2 records, 3 keys, 4 past, 5 write, 6 directory, 7-9 the SDK's.
 # The last four are missing on a Cluster, where they would lie elsewhere.
-# ARGV: 1 log name, 2 session id, 3 ttl in seconds or 0, 4 stem of the session's keys.
+# While a Cluster moves the slot of a session, no node runs a script on the part that it has,
+# because the key of the write is on none: it answers TRYAGAIN until all is in one place.
+# ARGV: 1 log name, 2 session id, 3 ttl in seconds or 0, 4 the prefix of all keys, 5 stem of the
+# session's keys, 6 seconds for which the write is remembered.
 _COMMON = """
 local heads, records, keys, past, write, directory = unpack(KEYS)
-local name, session, ttl, stem = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local remembered = 120
+local name, session, ttl, prefix, stem = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local remembered = ARGV[6]
 
 local function now()
     local time = redis.call('TIME')
@@ -62,6 +65,19 @@ local function renew()
     end
 end
 
+-- Takes up to four sessions that have expired out of the directory: the two that were changed
+-- longest ago, and two at random, for others may live longer than this store lets them.
+local function purge()
+    local chosen = redis.call('ZRANGE', directory, 0, 1)
+    for _, id in ipairs(redis.call('ZRANDMEMBER', directory, 2)) do chosen[#chosen + 1] = id end
+    for _, id in ipairs(chosen) do
+        local escaped = string.gsub(id, '[%%{}]', {['%'] = '%25', ['{'] = '%7B', ['}'] = '%7D'})
+        if redis.call('EXISTS', prefix .. '/{=' .. escaped .. '}/heads') == 0 then
+            redis.call('ZREM', directory, id)
+        end
+    end
+end
+
 local function save(h, moment)
     h.updated = math.max(moment, h.updated + 1)
     if not h.made then h.created = h.updated end
@@ -69,6 +85,7 @@ local function save(h, moment)
         .. digits(h.last) .. ' ' .. h.length .. ' ' .. digits(h.greatest))
     if directory and name == 'main' then
         redis.call('ZADD', directory, digits(h.updated), session)
+        if ttl > 0 then purge() end
     end
     renew()
 end
@@ -89,27 +106,50 @@ local function push(h, payloads, first, last, moment)
     h.length = h.length + last - first + 1
 end
 
--- Takes over what the SDK has stored under the same id, if it has.
+-- What the SDK has stored under the same id. Its keys for one id and prefix are called as those
+-- for another may be ('a' has 'a:messages'), so each is looked at before it is taken for ours.
+local function is(kind, key) return key and redis.call('TYPE', key).ok == kind end
+
+local function found()
+    local head = is('hash', KEYS[7])
+    local owner = head and redis.call('HGET', KEYS[7], 'session_id')
+    if owner and owner ~= session then return {} end
+    return {head = head and KEYS[7], messages = is('list', KEYS[8]) and KEYS[8],
+            counter = is('string', KEYS[9]) and KEYS[9]}
+end
+
+local function drop(theirs)
+    if not theirs.head and not theirs.messages then return end
+    for _, key in pairs(theirs) do
+        if key then redis.call('DEL', key) end
+    end
+end
+
+-- Takes it over, if there is anything.
 local function adopt(h)
-    local theirs = KEYS[8]
-    if name ~= 'main' or not theirs or redis.call('EXISTS', theirs) == 0 then return false end
-    local messages = redis.call('LRANGE', theirs, 0, -1)
+    if name ~= 'main' or not KEYS[8] or redis.call('EXISTS', KEYS[8]) == 0 then return false end
+    local theirs = found()
+    if not theirs.messages then return false end
+    local messages = redis.call('LRANGE', theirs.messages, 0, -1)
     local moment = now()
-    local created = tonumber(redis.call('HGET', KEYS[7], 'created_at') or 0)
-    local left = redis.call('PTTL', theirs)
+    local created = tonumber(theirs.head and redis.call('HGET', theirs.head, 'created_at') or 0)
+    local left = redis.call('PTTL', theirs.messages)
     push(h, messages, 1, #messages, moment)
     if not h.made and created > 0 then
         h.created, h.made = created * 1000000, true
     end
     save(h, moment)
-    redis.call('DEL', KEYS[7], theirs, KEYS[9])
+    drop(theirs)
     if ttl == 0 and left > 0 then
         redis.call('PEXPIRE', heads, left)
         redis.call('PEXPIRE', records, left)
     end
     return true
 end
+"""
 
+# Binary search in a list of records.
+_INDEX = """
 local function index_of(position)
     local low, high = 0, redis.call('LLEN', records)
     while low < high do
@@ -121,42 +161,43 @@ local function index_of(position)
 end
 """
 
-# ARGV: 5 expected end or '', 6 '1' if there is a key, 7 the key; then the payloads.
+# ARGV: 7 expected end or '', 8 '1' if there is a key, 9 the key; then the payloads.
 # Answers {'ok', position, updated} or {'conflict', end, '0'}.
 APPEND = Script(
     _COMMON,
     """
 local done = redis.call('GET', write)
-if not done and ARGV[6] == '1' then done = redis.call('HGET', keys, ARGV[7]) end
+if not done and ARGV[8] == '1' then done = redis.call('HGET', keys, ARGV[9]) end
 if done then return {'ok', done, '0'} end
 local h = head()
 if adopt(h) then h = head() end
-if ARGV[5] ~= '' and ARGV[5] ~= string.format('%.0f', h.last) then
+if ARGV[7] ~= '' and ARGV[7] ~= string.format('%.0f', h.last) then
     return {'conflict', digits(h.last), '0'}
 end
-if #ARGV == 7 then return {'ok', digits(h.last), '0'} end
+if #ARGV == 9 then return {'ok', digits(h.last), '0'} end
 local moment = now()
-push(h, ARGV, 8, #ARGV, moment)
-if ARGV[6] == '1' then redis.call('HSET', keys, ARGV[7], digits(h.last)) end
+push(h, ARGV, 10, #ARGV, moment)
+if ARGV[8] == '1' then redis.call('HSET', keys, ARGV[9], digits(h.last)) end
 save(h, moment)
 redis.call('SET', write, digits(h.last), 'EX', remembered)
 return {'ok', digits(h.last), digits(h.updated)}
 """,
 )
 
-# ARGV: 5 expected end or '', 6 the first position inside, 7 the first behind.
+# ARGV: 7 expected end or '', 8 the first position inside, 9 the first behind.
 # Answers {'ok', how many, updated} or {'conflict', end, '0'}.
 REMOVE = Script(
     _COMMON,
+    _INDEX,
     """
 local done = redis.call('GET', write)
 if done then return {'ok', done, '0'} end
 local h = head()
 if adopt(h) then h = head() end
-if ARGV[5] ~= '' and ARGV[5] ~= string.format('%.0f', h.last) then
+if ARGV[7] ~= '' and ARGV[7] ~= string.format('%.0f', h.last) then
     return {'conflict', digits(h.last), '0'}
 end
-local first, stop = index_of(ARGV[6]), index_of(ARGV[7])
+local first, stop = index_of(ARGV[8]), index_of(ARGV[9])
 local count = stop - first
 if count <= 0 then return {'ok', '0', '0'} end
 if first == 0 then
@@ -176,13 +217,13 @@ return {'ok', tostring(count), digits(h.updated)}
 """,
 )
 
-# ARGV: 5 the note. Answers when it was updated.
+# ARGV: 7 the note. Answers when it was updated.
 ANNOTATE = Script(
     _COMMON,
     """
 local h = head()
 if adopt(h) then h = head() end
-redis.call('HSET', heads, 'n' .. name, ARGV[5])
+redis.call('HSET', heads, 'n' .. name, ARGV[7])
 save(h, now())
 return digits(h.updated)
 """,
@@ -191,12 +232,14 @@ return digits(h.updated)
 # Answers whether there was anything.
 ADOPT = Script(_COMMON, "return adopt(head()) and 1 or 0")
 
-# ARGV: 5 the first position inside, 6 the first behind, 7 limit or -1. Answers the elements inside.
+# KEYS: 1 records, so that it can be read while the rest is on another node of a Cluster.
+# ARGV: 1 the first position inside, 2 the first behind, 3 limit or -1. Answers the elements inside.
 RANGE = Script(
-    _COMMON,
+    "local records = KEYS[1]",
+    _INDEX,
     """
-local first, stop = index_of(ARGV[5]), index_of(ARGV[6])
-local limit = tonumber(ARGV[7])
+local first, stop = index_of(ARGV[1]), index_of(ARGV[2])
+local limit = tonumber(ARGV[3])
 if limit >= 0 then first = math.max(first, stop - limit) end
 if first >= stop then return {} end
 return redis.call('LRANGE', records, first, stop - 1)
@@ -214,7 +257,7 @@ local function forget(each)
     redis.call('HDEL', heads, 'h' .. each, 'n' .. each)
     if each == 'main' then
         if directory then redis.call('ZREM', directory, session) end
-        if KEYS[8] then redis.call('DEL', KEYS[7], KEYS[8], KEYS[9]) end
+        drop(found())
     end
 end
 """

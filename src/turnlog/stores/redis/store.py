@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from math import ceil
 from typing import Any, Self
 from uuid import uuid4
 
@@ -18,11 +19,14 @@ from turnlog.stores.redis.clients import Client, Clients, at_url
 from turnlog.stores.redis.directory import Directory
 from turnlog.stores.redis.elements import WIDTH, records_in
 from turnlog.stores.redis.keys import Keys
-from turnlog.stores.redis.retrying import patiently
+from turnlog.stores.redis.retrying import drivers_slips, patiently
 from turnlog.stores.redis.scripts import Script
 
 __all__ = ["RedisStore"]
 
+#: Seconds for which a write is known by its token, at least: longer than it is tried again.
+_REMEMBERED = 120
+_DAY = 86_400
 _BEYOND = 2**53 - 1  # the greatest number that a script counts to
 #: The longest time to live that Redis takes, in seconds.
 _LONGEST = (2**63 - 1) // 1000 - 10**11
@@ -38,8 +42,8 @@ class RedisStore(Store):
     patience: how many seconds a server that can't be reached is waited for.
 
     A write happens once, however often the client sends it: each carries a token that the
-    server remembers for two minutes. What has been acknowledged is as durable as the
-    server's settings make it.
+    server remembers for two minutes, or for twice the `patience` if that is longer. What has
+    been acknowledged is as durable as the server's settings make it.
 
     Raises `ValueError` for a `ttl` that Redis doesn't take.
     """
@@ -57,13 +61,14 @@ class RedisStore(Store):
         self._keys = Keys(key_prefix)
         self._ttl = _checked(ttl)
         self._patience = patience
+        self._remembered = str(ceil(min(max(_REMEMBERED, 2 * patience), _DAY)))
         self._door = Door(type(self).__name__)
-        self._directory = Directory(self._keys, self._clients, self._command)
+        self._directory = Directory(self._keys, self._clients, self._command, self._ttl)
 
     @property
     def place(self) -> Hashable:
-        """The server, the prefix, and how long sessions live."""
-        return self._clients.place, self._prefix, self._ttl
+        """The server and database, or the Cluster, and the prefix."""
+        return "redis", self._clients.place, self._prefix
 
     @classmethod
     def from_url(
@@ -211,7 +216,7 @@ class RedisStore(Store):
             found = await self._command("LRANGE", self._keys.records(log), first, -1)
         else:
             bounds = (*_bounds(after, before), "-1" if limit is None else str(limit))
-            found = await self._run(scripts.RANGE, log, *bounds)
+            found = await self._eval(scripts.RANGE, [self._keys.records(log)], *bounds)
         elements: list[bytes] = found
         return elements
 
@@ -225,9 +230,12 @@ class RedisStore(Store):
         keys = self._keys.of(log, _token())
         if not self._clients.is_cluster:
             keys += [self._keys.directory(log.session), *self._keys.adopted(log.session)]
-        ttl = str(self._ttl or 0)
-        stem = self._keys.stem(log.session)
-        given = (len(keys), *keys, log.name, log.session, ttl, stem, *arguments)
+        ttl, stem = str(self._ttl or 0), self._keys.stem(log.session)
+        given = (log.name, log.session, ttl, self._prefix, stem, self._remembered)
+        return await self._eval(script, keys, *given, *arguments)
+
+    async def _eval(self, script: Script, keys: list[str], *arguments: str | bytes) -> Any:
+        given = (len(keys), *keys, *arguments)
         try:
             return await self._command("EVALSHA", script.digest, *given)
         except NoScriptError:
@@ -241,7 +249,8 @@ class RedisStore(Store):
             if isinstance(client, RedisCluster):
                 # Once, and before commands that run at the same time would each begin it.
                 await client.initialize()
-            return await client.execute_command(*words, **{NEVER_DECODE: True})
+            with drivers_slips():
+                return await client.execute_command(*words, **{NEVER_DECODE: True})
 
         return await patiently(call, self._patience)
 
