@@ -127,6 +127,14 @@ class Lease:
             old = await self._claim_anew()
         await self._discard(*old)
 
+    async def confirm(self) -> None:
+        """Ask the store whether the lease is held. Raises `LeaseLost` if it isn't."""
+        self._check_state()
+        state = await self._log.look()
+        if state.holder != self.holder:
+            self._lose()
+            raise LeaseLost(self._guarded)
+
     async def clear(self, delete: Callable[[], Awaitable[None]]) -> None:
         """Hold the lease on while its holder deletes the session, and the lease with it."""
         self._is_cleared = True

@@ -14,7 +14,7 @@ from turnlog.items import Item, TResponseInputItem, decode_all, encode_all
 from turnlog.lease import LEASE_SECONDS, Policy
 from turnlog.merge import SessionInputCallback, input_items
 from turnlog.milestones import Milestones
-from turnlog.open_turn import open_turn_on
+from turnlog.open_turn import begun, open_turn_on
 from turnlog.policies import turn_taken
 from turnlog.recall import Past, recall
 from turnlog.repair import Interrupted
@@ -150,11 +150,10 @@ class StoredSession(SessionABC, HasTail):
         """
         given = input_items(new)
         async with turn_taken(self, policy, seconds=lease_seconds) as session:
-            merged = await recall(session, given, settings=settings, callback=callback)
-            if merged.fresh:
-                await session.add_items(merged.fresh)
             held = open_turn_on(session.store, Log(session.session_id, session.branch))
-            yield Turn(session, merged.shown, held)
+            view = partial(recall, session, given, settings=settings, callback=callback)
+            shown = await begun(view, session.add_items, held)
+            yield Turn(session, shown, held)
 
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Put `items` at the end, in order, all of them or none.
@@ -175,7 +174,7 @@ class StoredSession(SessionABC, HasTail):
         if turn is None:
             await self.store.append(log, payloads, key=key)
         else:
-            await turn.append(payloads, key)
+            await turn.append(payloads, key, store=self.store)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Take the newest item away and return it; None if there is none.
