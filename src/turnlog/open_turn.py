@@ -90,7 +90,7 @@ class OpenTurn:
                 await self._follow(expected, conflict.actual)
             except (TurnlogError, TypeError, ValueError):
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised if it fails again
                 # It may have happened. If so, its key tells the store, and nothing is doubled.
                 if failed is not None:
                     raise failed from None
