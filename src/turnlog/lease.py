@@ -179,8 +179,9 @@ class Lease:
 
     def _blocker(self, state: LeaseState, in_turn: bool) -> str | None:
         self._watch.saw(state)
-        if state.claim is not None and not self._watch.has_expired(state.claim):
-            return state.claim.holder
+        claim = state.claim
+        if claim and claim.holder != self.holder and not self._watch.has_expired(claim):
+            return claim.holder
         return "" if in_turn and not state.is_first(self.holder) else None
 
     def _useless(self, state: LeaseState) -> list[int]:
@@ -228,14 +229,15 @@ class Lease:
         await self._claimed(position, begun)
 
     async def _position_after(self, expect: int, error: Exception) -> int:
-        """Where the claim stands that `error` was raised for, if it was written all the same."""
+        """Where the claim stands that `error` was raised for: it may have been written."""
         try:
             state = await self._log.look()
         except Exception:  # noqa: BLE001 - the store is out of reach; the first error tells
             raise error from None
-        if state.claim is None or state.holder != self.holder or state.claim.position <= expect:
-            raise error
-        return state.claim.position
+        if state.claim and state.holder == self.holder and state.claim.position > expect:
+            return state.claim.position
+        # It was not, and the store answers again.
+        return await self._log.claim(self.holder, expect)
 
     async def _claimed(self, position: int, begun: float) -> None:
         if self._state in ("lost", "over"):
