@@ -69,7 +69,7 @@ class Lease:
         self._state: Literal["new", "held", "lost", "over"] = "new"
         self._position = 0  # of the newest claim
         self._until = 0.0  # by time.monotonic
-        self._watch = Watch()
+        self._watch = Watch(seconds)
         self._is_cleared = False  # just now, by its own holder
         self._is_tidy = True  # no record of this lease is left but its claim
         self._has_looked = False

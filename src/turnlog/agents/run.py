@@ -32,6 +32,7 @@ from turnlog.agents.model_names import resolve_model
 from turnlog.agents.model_settings import ModelSettings
 from turnlog.agents.output import OutputType
 from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
+from turnlog.endings import Endings
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items import Item
 from turnlog.merge import Merged, input_items
@@ -40,6 +41,7 @@ from turnlog.policies import turn_taken
 from turnlog.recall import recall
 from turnlog.session import Session, StoredSession
 from turnlog.store import Log
+from turnlog.turns import is_answered
 
 __all__ = ["Run"]
 
@@ -84,8 +86,17 @@ class Run:
             self._session = session
             self._shown = await begun(self._recalled, self._store, _open_turn_on(session))
             output = await self._until_answered()
+            await self._end()
         branch = getattr(session, "branch", None) if session is not None else None
         return RunResult(self.new, self.items, output, self.agent, self.usage, branch)
+
+    async def _end(self) -> None:
+        """Say that the turn is over, where what the model answered doesn't show it."""
+        session = self._session
+        shows = is_answered([item.raw_item for item in self.items])
+        if isinstance(session, StoredSession) and not shows:
+            log = Log(session.session_id, session.branch)
+            await Endings(session.store, log).mark_all()
 
     async def _recalled(self) -> Merged:
         if self._session is None:
