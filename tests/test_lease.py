@@ -16,7 +16,7 @@ from turnlog.lease import Lease, Policy
 from turnlog.policies import turn_taken
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
-from turnlog.testing import Failing, Failure, first_calls_of
+from turnlog.testing import Failing, Failure, first_calls_of, never
 
 pytestmark = pytest.mark.anyio
 
@@ -168,8 +168,10 @@ class TestLease:
         bad = Failing(store)
         lease = Lease(bad, LOG, seconds=SHORT)
         await lease.take()
-        bad.plan = first_calls_of("append", Failure(OSError("secret")))
-        await asyncio.sleep(2 * SHORT)
+        bad.plan = lambda verb: Failure(OSError("secret")) if verb == "append" else None
+        await asyncio.sleep(SHORT / 2)
+        bad.plan = never
+        await asyncio.sleep(1.5 * SHORT)
         assert await Lease(store, LOG).take() == lease.holder
         assert "not renewed: OSError" in caplog.text
         assert "secret" not in caplog.text

@@ -59,7 +59,6 @@ async def test_of_four_processes_each_gets_its_turn(url: str) -> None:
     fair = SECONDS / sum(turns) * PROCESSES  # seconds in which each of four has one turn
     longest = max(map(max, waits))
     figures = f"turns {turns}, longest wait {longest:.3f} s, fair share {fair:.3f} s"
-    print(figures)
     assert sum(turns) > 40, figures
     assert min(turns) * 3 >= max(turns), figures
     assert longest <= 3 * fair, figures

@@ -39,6 +39,7 @@ FLOORS = {
     "recall": 2,
     "tail": 2,
     "milestones": 2,
+    "endings": 2,
     "open_turn": 2,
     "policies": 2,
     "stores": 2,

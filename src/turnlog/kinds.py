@@ -5,8 +5,11 @@ from __future__ import annotations
 from turnlog.items import Item
 
 __all__ = [
+    "ANSWERS",
     "CALL_OF",
     "OUTPUT_OF",
+    "SAYS_NOTHING",
+    "ends_turn",
     "is_answer",
     "is_call",
     "is_note",
@@ -26,6 +29,25 @@ OUTPUT_OF = {
     "apply_patch_call": "apply_patch_call_output",
     "mcp_approval_request": "mcp_approval_response",
 }
+#: Calls that the provider runs: they hold their outcome, and a turn may end with one.
+ANSWERS = {
+    "code_interpreter_call",
+    "file_search_call",
+    "image_generation_call",
+    "mcp_call",
+    "web_search_call",
+}
+
+#: What tells nothing of whether a turn is over.
+SAYS_NOTHING = {
+    "additional_tools",
+    "compaction",
+    "compaction_trigger",
+    "configuration_update",
+    "mcp_list_tools",
+    "reasoning",
+}
+
 CALL_OF = {output: call for call, output in OUTPUT_OF.items()}
 
 
@@ -45,10 +67,20 @@ def is_note(item: Item) -> bool:
     return item.get("role") in ("system", "developer")
 
 
-def is_answer(item: Item) -> bool:
-    """Whether `item` is something with which the model may end a turn.
+def ends_turn(item: Item) -> bool | None:
+    """Whether a turn that ends with `item` was answered; None if `item` doesn't tell.
 
-    What it says, or a call that the provider has run for it, with its outcome: an image.
+    docs/runs.md has the table.
+    """
+    kind = kind_of(item)
+    if is_note(item) or kind in SAYS_NOTHING:
+        return None
+    return item.get("role") == "assistant" or kind in ANSWERS
+
+
+def is_answer(item: Item) -> bool:
+    """Whether `item` is the model's and asks for no output: what it says, a call that the
+    provider has run, or runs.
     """
     return item.get("role") == "assistant" or (
         kind_of(item).endswith("_call") and not is_call(item)

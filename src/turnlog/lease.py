@@ -69,7 +69,7 @@ class Lease:
         self._state: Literal["new", "held", "lost", "over"] = "new"
         self._position = 0  # of the newest claim
         self._until = 0.0  # by time.monotonic
-        self._watch = Watch()
+        self._watch = Watch(seconds)
         self._is_cleared = False  # just now, by its own holder
         self._is_tidy = True  # no record of this lease is left but its claim
         self._has_looked = False
@@ -127,6 +127,14 @@ class Lease:
             old = await self._claim_anew()
         await self._discard(*old)
 
+    async def confirm(self) -> None:
+        """Ask the store whether the lease is held. Raises `LeaseLost` if it isn't."""
+        self._check_state()
+        state = await self._log.look()
+        if state.holder != self.holder:
+            self._lose()
+            raise LeaseLost(self._guarded)
+
     async def clear(self, delete: Callable[[], Awaitable[None]]) -> None:
         """Hold the lease on while its holder deletes the session, and the lease with it."""
         self._is_cleared = True
@@ -171,8 +179,9 @@ class Lease:
 
     def _blocker(self, state: LeaseState, in_turn: bool) -> str | None:
         self._watch.saw(state)
-        if state.claim is not None and not self._watch.has_expired(state.claim):
-            return state.claim.holder
+        claim = state.claim
+        if claim and claim.holder != self.holder and not self._watch.has_expired(claim):
+            return claim.holder
         return "" if in_turn and not state.is_first(self.holder) else None
 
     def _useless(self, state: LeaseState) -> list[int]:
@@ -220,14 +229,15 @@ class Lease:
         await self._claimed(position, begun)
 
     async def _position_after(self, expect: int, error: Exception) -> int:
-        """Where the claim stands that `error` was raised for, if it was written all the same."""
+        """Where the claim stands that `error` was raised for: it may have been written."""
         try:
             state = await self._log.look()
         except Exception:  # noqa: BLE001 - the store is out of reach; the first error tells
             raise error from None
-        if state.claim is None or state.holder != self.holder or state.claim.position <= expect:
-            raise error
-        return state.claim.position
+        if state.claim and state.holder == self.holder and state.claim.position > expect:
+            return state.claim.position
+        # It was not, and the store answers again.
+        return await self._log.claim(self.holder, expect)
 
     async def _claimed(self, position: int, begun: float) -> None:
         if self._state in ("lost", "over"):

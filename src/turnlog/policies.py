@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol, TypeVar, get_args
 from uuid import uuid4
 
+from turnlog.endings import Endings
 from turnlog.errors import SessionBusy, StoreClosed
 from turnlog.items import decode_all, encode
 from turnlog.lease import LEASE_SECONDS, Lease, Policy
@@ -113,8 +115,12 @@ async def _on_a_new_branch(session: S) -> S:
     source = Log(session.session_id, session.branch)
     target = Log(session.session_id, f"run-{uuid4().hex[:12]}")
     records = await session.store.read(source)
-    kept = records[: settled(decode_all(records.payloads))]
-    await session.store.append(target, kept.payloads, expect=0)
+    items = decode_all(records.payloads)
+    ended = await Endings(session.store, source).newest()
+    kept = records[: settled(items, bisect_right(records.positions, ended))]
+    last = await session.store.append(target, kept.payloads, expect=0)
+    if ended:
+        await Endings(session.store, target).mark(last)
     origin = {"branch": source.name, "position": kept.positions[-1] if kept else 0}
     await session.store.annotate(target, encode({"forked_from": origin}))
     fork = copy.copy(session)

@@ -140,7 +140,7 @@ class Past:
             lambda seen: any(map(is_question, seen[len(items) - 1 :])), len(items) + _SOME
         )
         start = _start_of_unanswered(tail.items, items)
-        if start is None:
+        if start is None or await tail.is_over(start):
             return None
         return Begun(len(tail.items) - start, tail.items[start + len(items) :])
 

@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, cast
 
 from turnlog.conversation import Session, SessionABC
+from turnlog.endings import Endings
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.items import Item, TResponseInputItem, decode_all, encode_all
 from turnlog.lease import LEASE_SECONDS, Policy
 from turnlog.merge import SessionInputCallback, input_items
 from turnlog.milestones import Milestones
-from turnlog.open_turn import open_turn_on
+from turnlog.open_turn import begun, open_turn_on
 from turnlog.policies import turn_taken
 from turnlog.recall import Past, recall
 from turnlog.repair import Interrupted
@@ -121,7 +122,11 @@ class StoredSession(SessionABC, HasTail):
         gives_less = self._settings.has_windows or self._settings.limit is not None
         everything = EVERYTHING if gives_less else {}
         return ListedTail(
-            self.get_items, everything, is_exact=False, is_nested=self._is_within_a_turn()
+            self.get_items,
+            everything,
+            is_exact=False,
+            is_nested=self._is_within_a_turn(),
+            endings=Endings(self.store, self._log()),
         )
 
     @asynccontextmanager
@@ -143,6 +148,10 @@ class StoredSession(SessionABC, HasTail):
         The new input is stored before the block begins; a retry of a turn that has no
         answer yet stores nothing twice. Within the block no other run writes here.
 
+        The turn is over when the model has answered, when the block is left behind a tool's
+        output without an error, or after `await turn.end()`. Then the same words are a new
+        question.
+
         new: what the user says, or a list of items.
         policy: what to do when another run is under way; see `RunConfig.session_policy`.
         settings, callback: as in `RunConfig`.
@@ -150,11 +159,13 @@ class StoredSession(SessionABC, HasTail):
         """
         given = input_items(new)
         async with turn_taken(self, policy, seconds=lease_seconds) as session:
-            merged = await recall(session, given, settings=settings, callback=callback)
-            if merged.fresh:
-                await session.add_items(merged.fresh)
-            held = open_turn_on(session.store, Log(session.session_id, session.branch))
-            yield Turn(session, merged.shown, held)
+            log = Log(session.session_id, session.branch)
+            held = open_turn_on(session.store, log)
+            view = partial(recall, session, given, settings=settings, callback=callback)
+            shown = await begun(view, session.add_items, held)
+            turn = Turn(session, Endings(session.store, log), shown, held)
+            yield turn
+            await turn.left()
 
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Put `items` at the end, in order, all of them or none.
@@ -175,7 +186,7 @@ class StoredSession(SessionABC, HasTail):
         if turn is None:
             await self.store.append(log, payloads, key=key)
         else:
-            await turn.append(payloads, key)
+            await turn.append(payloads, key, store=self.store)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Take the newest item away and return it; None if there is none.
@@ -219,8 +230,8 @@ class StoredSession(SessionABC, HasTail):
         async def page(before: int | None, limit: int | None) -> Page:
             return self._page(await self._read(log, before=before, limit=limit))
 
-        milestones = Milestones(self.store, log)
-        return PagedTail(page, milestones, is_nested=self._is_within_a_turn())
+        milestones, endings = Milestones(self.store, log), Endings(self.store, log)
+        return PagedTail(page, milestones, endings, is_nested=self._is_within_a_turn())
 
     def _is_within_a_turn(self) -> bool:
         turn = open_turn_on(self.store, self._log())

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from turnlog.conversation import Session
+from turnlog.endings import Endings
 from turnlog.items import Item
 from turnlog.milestones import Milestones
 from turnlog.settings import SessionSettings
@@ -61,6 +62,10 @@ class Tail(ABC):
         await self.all()
         return 0
 
+    async def is_over(self, start: int) -> bool:  # noqa: ARG002 - most can't be told
+        """Whether it was said that the turn which begins at item `start` is over."""
+        return False
+
     async def mark(self, place: int, turn: int) -> None:  # noqa: B027 - most have no use for it
         """Write down, if that helps later, that the item at `place` begins turn `turn`."""
 
@@ -70,6 +75,7 @@ class ListedTail(Tail):
 
     everything: the arguments with which it gives all.
     is_exact: whether it gives fewer items than it is asked for only if there are no more.
+    endings: the marks of turns that are over, if it has any.
     """
 
     def __init__(
@@ -79,12 +85,17 @@ class ListedTail(Tail):
         *,
         is_exact: bool = True,
         is_nested: bool = False,
+        endings: Endings | None = None,
     ) -> None:
         super().__init__(is_nested=is_nested)
         self._get_items = get_items
         self._is_exact = is_exact
         self._takes_limit = _takes_limit(get_items)
         self._everything = everything if self._takes_limit else {}
+        self._endings = endings
+
+    async def is_over(self, start: int) -> bool:  # noqa: ARG002 - it knows no positions
+        return self._endings is not None and await self._endings.are_all()
 
     async def grow(self, count: int | None) -> None:
         if self.is_whole:
@@ -120,6 +131,7 @@ class PagedTail(Tail):
         self,
         page: Callable[[int | None, int | None], Awaitable[Page]],
         milestones: Milestones,
+        endings: Endings,
         *,
         is_nested: bool = False,
     ) -> None:
@@ -127,6 +139,7 @@ class PagedTail(Tail):
         self._positions: list[Sequence[int]] = []  # of each page, the newest last
         self._page = page
         self._milestones = milestones
+        self._endings = endings
         self._oldest: int | None = None  # the position of the oldest record that was read
 
     async def grow(self, count: int | None) -> None:
@@ -161,6 +174,9 @@ class PagedTail(Tail):
                 return 0
             await self.grow(max(self._seen, _SOME))
         return turns
+
+    async def is_over(self, start: int) -> bool:
+        return await self._endings.newest() >= self.positions[start]
 
     async def mark(self, place: int, turn: int) -> None:
         await self._milestones.lay(self.positions[place], turn)

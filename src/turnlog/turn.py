@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from turnlog.conversation import Session
+from turnlog.endings import Endings
 from turnlog.items import Item, decode, encode_all
+from turnlog.kinds import ends_turn, is_output
 from turnlog.open_turn import OpenTurn, opened
 
 __all__ = ["Turn"]
@@ -17,8 +19,12 @@ class Turn:
     session: the session that holds the turn; on a branch of its own, if the policy says so.
     """
 
-    def __init__(self, session: Session, shown: list[Item], held: OpenTurn | None) -> None:
+    def __init__(
+        self, session: Session, endings: Endings, shown: list[Item], held: OpenTurn | None
+    ) -> None:
         self.session = session
+        self._endings = endings
+        self._added: list[Item] = []
         self._held = held
         #: What to send to the model: the past, mended, and the new input. What is added to
         #: the turn is added here as well, so it can be sent again after a tool was called.
@@ -39,3 +45,19 @@ class Turn:
             with opened(self._held):  # whichever task this is called in
                 await self.session.add_items(stored)
         self.input += stored
+        self._added += stored
+
+    async def end(self) -> None:
+        """Say that the turn is over, whatever it ends with.
+
+        The same words are a new question then, and no retry of this one.
+        """
+        if self._held is not None:
+            await self._held.lease.check()
+        await self._endings.mark_all()
+
+    async def left(self) -> None:
+        """The block was left without an error."""
+        told = [item for item in self._added if ends_turn(item) is not None]
+        if told and is_output(told[-1]):
+            await self.end()

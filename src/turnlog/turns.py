@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turnlog.items import Item
-from turnlog.kinds import is_answer, is_note, is_question
+from turnlog.kinds import ends_turn, is_question
 
 __all__ = ["is_answered", "settled", "turn_starts"]
 
@@ -16,20 +16,20 @@ def turn_starts(items: Sequence[Item]) -> list[int]:
 
 
 def is_answered(items: Sequence[Item]) -> bool:
-    """Whether the model has had the last word, notes aside."""
-    for item in reversed(items):
-        if not is_note(item):
-            return is_answer(item)
-    return False
+    """Whether the model has had the last word, as `turnlog.kinds.ends_turn` tells."""
+    told = (ends_turn(item) for item in reversed(items))
+    return next((ended for ended in told if ended is not None), False)
 
 
-def settled(items: Sequence[Item | None]) -> int:
+def settled(items: Sequence[Item | None], ended: int = 0) -> int:
     """How many of `items` belong to turns that have come to an end.
 
     All, unless the last turn still waits for its answer. None stands for what can't be read.
+
+    ended: turns that begin among the first so many items are over in any case.
     """
     read = [(place, item) for place, item in enumerate(items) if item is not None]
     starts = [place for place, item in read if is_question(item)]
-    if not starts or is_answered([item for _, item in read]):
+    if not starts or starts[-1] < ended or is_answered([item for _, item in read]):
         return len(items)
     return starts[-1]

@@ -14,14 +14,18 @@ __all__ = ["Watch"]
 _SOON, _LATER = 0.005, 0.1
 
 # How long the first of those who wait may leave a free lease untaken, in seconds. Then its
-# process is taken for dead.
+# process is taken for dead, and its ticket removed.
 _ABSENT = 2.0
 
 
 class Watch:
-    """What a run has seen of a lease that it waits for, by its own monotonic clock."""
+    """What a run has seen of a lease that it waits for, by its own monotonic clock.
 
-    def __init__(self) -> None:
+    seconds: how long a lease lasts. Where that is next to nothing, the dead are given up sooner.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._absent = min(_ABSENT, 10 * seconds)
         self._claim = _Seen()
         self._first = _Seen()
         self._looks = 0
@@ -43,7 +47,7 @@ class Watch:
         """
         is_free = state.claim is None or self.has_expired(state.claim)
         first = state.tickets[0].position if is_free and state.tickets else 0
-        return self._first.seconds(first) > _ABSENT and first > 0
+        return self._first.seconds(first) > self._absent and first > 0
 
     async def pause(self) -> None:
         """Let some time pass before the next look: little after a change, then more."""

@@ -32,12 +32,16 @@ from turnlog.agents.model_names import resolve_model
 from turnlog.agents.model_settings import ModelSettings
 from turnlog.agents.output import OutputType
 from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
+from turnlog.endings import Endings
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items import Item
 from turnlog.merge import Merged, input_items
+from turnlog.open_turn import OpenTurn, begun, open_turn_on
 from turnlog.policies import turn_taken
 from turnlog.recall import recall
 from turnlog.session import Session, StoredSession
+from turnlog.store import Log
+from turnlog.turns import is_answered
 
 __all__ = ["Run"]
 
@@ -80,11 +84,19 @@ class Run:
         """Go through with it. What happened is stored even if this raises."""
         async with _turn(self._session, self._config) as session:
             self._session = session
-            self._shown, fresh = await self._recalled()
-            await self._store(fresh)
+            self._shown = await begun(self._recalled, self._store, _open_turn_on(session))
             output = await self._until_answered()
+            await self._end()
         branch = getattr(session, "branch", None) if session is not None else None
         return RunResult(self.new, self.items, output, self.agent, self.usage, branch)
+
+    async def _end(self) -> None:
+        """Say that the turn is over, where what the model answered doesn't show it."""
+        session = self._session
+        shows = is_answered([item.raw_item for item in self.items])
+        if isinstance(session, StoredSession) and not shows:
+            log = Log(session.session_id, session.branch)
+            await Endings(session.store, log).mark_all()
 
     async def _recalled(self) -> Merged:
         if self._session is None:
@@ -216,6 +228,12 @@ def _turn(
     if isinstance(session, StoredSession):
         return turn_taken(session, config.session_policy, seconds=config.lease_seconds)
     return nullcontext(session)
+
+
+def _open_turn_on(session: Session | None) -> OpenTurn | None:
+    if not isinstance(session, StoredSession):
+        return None
+    return open_turn_on(session.store, Log(session.session_id, session.branch))
 
 
 def _is_call(item: Item) -> bool:
