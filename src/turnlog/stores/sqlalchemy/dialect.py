@@ -82,6 +82,9 @@ class Dialect(Heads, ABC):
         Names in it are quoted, and nothing is escaped.
         """
 
+    def check_shared(self, db: Connection) -> None:
+        """Raise `SchemaError` for shared tables that strangers made, and that can't be used."""
+
     def details(self, db: Connection) -> dict[str, Any]:  # noqa: ARG002 - most have none
         """What else a `Layout` tells of this kind of database."""
         return {}
@@ -152,6 +155,8 @@ class Dialect(Heads, ABC):
         version = self.version(db) if self._has(db, "turnlog_schema") else 0
         shared = () if version else (self.tables.sessions, self.tables.messages)
         missing = tuple(table for table in shared if not self._has(db, table))
+        if shared:
+            self.check_shared(db)
         return Layout(version, missing, **self.details(db))
 
     def changes(self, db: Connection, *, shared: bool) -> list[str]:

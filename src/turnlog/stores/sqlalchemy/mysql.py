@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from turnlog.errors import SchemaError
 from turnlog.store import Log
@@ -62,23 +62,32 @@ class MySQL(Transactional):
         return {"packet": int(db.execute(text("SELECT @@max_allowed_packet")).scalar_one())}
 
     def ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:
-        collation = "utf8mb4_nopad_bin" if _is_mariadb(db) else "utf8mb4_0900_bin"
-        self._check_collation(db, collation)
+        collation = _collation(db)
         shared = dict(zip(_both(self.tables), self._shared(collation), strict=True))
         return [*(shared[table] for table in missing), *self._ours(collation)]
 
-    def _check_collation(self, db: Connection, collation: str) -> None:
-        """Raise `SchemaError` where two ids may be one to a shared table that is there."""
-        for table, found in db.execute(
-            _COLLATIONS, dict(zip("sm", _both(self.tables), strict=True))
-        ):
-            if found not in _EXACT:
-                raise SchemaError(
-                    f"the table {table!r} compares session ids by {found}, to which different ids "
-                    "are equal, such as 'a' and 'A': change it with SET FOREIGN_KEY_CHECKS=0; "
-                    f"ALTER TABLE {_quoted(table)} CONVERT TO CHARACTER SET utf8mb4 "
-                    f"COLLATE {collation}; SET FOREIGN_KEY_CHECKS=1, and the other table likewise"
-                )
+    def check_shared(self, db: Connection) -> None:
+        names = dict(zip("sm", _both(self.tables), strict=True))
+        found = [(name, by) for name, by in db.execute(_COLLATIONS, names) if by not in _EXACT]
+        if found:
+            tables = " and ".join(repr(name) for name, _ in found)
+            raise SchemaError(
+                f"{tables} compare session ids by {found[0][1]}, to which different ids are equal, "
+                f"such as 'a' and 'A'; change that with {self._cure(db)}"
+            )
+
+    def _cure(self, db: Connection) -> str:
+        """The statements that give both tables a collation that tells all ids apart."""
+        sessions, messages = map(_quoted, _both(self.tables))
+        names = [key["name"] for key in inspect(db).get_foreign_keys(self.tables.messages)]
+        drop = [f"ALTER TABLE {messages} DROP FOREIGN KEY {_quoted(str(name))}" for name in names]
+        into = f"CONVERT TO CHARACTER SET utf8mb4 COLLATE {_collation(db)}"
+        tie = (
+            f"ALTER TABLE {messages} ADD FOREIGN KEY (session_id) "
+            f"REFERENCES {sessions} (session_id) ON DELETE CASCADE"
+        )
+        convert = [f"ALTER TABLE {table} {into}" for table in (sessions, messages)]
+        return "; ".join([*drop, *convert, tie])
 
     def _shared(self, collation: str) -> list[str]:
         sessions, messages = map(_quoted, _both(self.tables))
@@ -161,7 +170,8 @@ _NOW = "DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"
 _BOUNDLESS = 2**30
 _COLLATIONS = text(
     "SELECT table_name, collation_name FROM information_schema.columns "
-    "WHERE table_schema = DATABASE() AND column_name = 'session_id' AND table_name IN (:s, :m)"
+    "WHERE table_schema = DATABASE() AND column_name = 'session_id' AND table_name IN (:s, :m) "
+    "ORDER BY table_name"
 )
 
 
@@ -189,5 +199,5 @@ def _escaped(payload: bytes) -> int:
 _ESCAPED = b"\0\n\r\x1a\"'\\"
 
 
-def _is_mariadb(db: Connection) -> bool:
-    return bool(getattr(db.dialect, "is_mariadb", False))
+def _collation(db: Connection) -> str:
+    return "utf8mb4_nopad_bin" if getattr(db.dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
