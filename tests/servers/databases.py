@@ -113,7 +113,7 @@ class MariaDBServer(Server):
         (self.folder / "init.sql").write_text(
             "CREATE DATABASE IF NOT EXISTS turnlog CHARACTER SET utf8mb4;\n"
             "CREATE USER IF NOT EXISTS turnlog@'127.0.0.1' IDENTIFIED BY 'secret';\n"
-            "GRANT ALL ON *.* TO turnlog@'127.0.0.1';\n"
+            "GRANT ALL ON *.* TO turnlog@'127.0.0.1' WITH GRANT OPTION;\n"
         )
         own(self.folder)
 

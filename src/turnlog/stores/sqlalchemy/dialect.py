@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -12,61 +12,31 @@ from sqlalchemy import BindParameter, Connection, TextClause, bindparam, inspect
 
 from turnlog.columns import Column
 from turnlog.errors import Conflict, SchemaError
-from turnlog.store import Cursor, Head, Log, Records, prefix_end
+from turnlog.store import Log, Records
 from turnlog.stores.sqlalchemy import moments
-from turnlog.stores.sqlalchemy.payloads import from_text, to_text
+from turnlog.stores.sqlalchemy.heads import Heads
+from turnlog.stores.sqlalchemy.layout import Layout
+from turnlog.stores.sqlalchemy.places import END, Place
 from turnlog.tables import Tables
 
-__all__ = ["END", "Dialect", "Place", "span"]
-
-#: The greatest position that a column can hold.
-END = 2**63 - 1
+__all__ = ["Abandoned", "Dialect"]
 
 
-def span(after: int, before: int | None) -> dict[str, int]:
-    """Both bounds, where a column can hold them; positions begin at 1."""
-    return {
-        "after": min(max(after, 0), END),
-        "before": END if before is None else min(max(before, 0), END),
-    }
+class Abandoned(Exception):
+    """A job has its outcome and wants its transaction rolled back."""
+
+    def __init__(self, outcome: object) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where logs of one kind lie: a row that stands for the log, and its records.
-
-    The log "main" lies in the shared tables, where the session id alone names it.
-    """
-
-    row: str
-    records: str
-    payload: str
-    names: tuple[str, ...]
-
-    @property
-    def columns(self) -> str:
-        """The columns that name the log, in both tables."""
-        return ", ".join(self.names)
-
-    @property
-    def is_main(self) -> bool:
-        """Whether it is that of the log "main"."""
-        return len(self.names) == 1
-
-    def stored(self, payload: bytes) -> str | bytes:
-        """`payload` as its column takes it."""
-        return to_text(payload) if self.is_main else payload
-
-    def loaded(self, value: str | bytes) -> bytes:
-        """The payload that a column holds."""
-        return from_text(value)
-
-
-class Dialect(ABC):
+class Dialect(Heads, ABC):
     """The schema and the statements of one kind of database, on one set of tables.
 
     Every verb runs on a connection, inside a transaction or as a single statement, as
-    the flags say.
+    the flags say. What isn't there yet reads as empty.
+
+    layout: what the database was found to hold.
     """
 
     #: Whether `append`, `remove` and `annotate` are single statements, so that they
@@ -79,8 +49,9 @@ class Dialect(ABC):
     #: Whether text can hold NUL.
     takes_nul = True
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, layout: Layout) -> None:
         self.tables = tables
+        self.layout = layout
         self.main = Place(
             self.quoted(tables.sessions),
             self.quoted(tables.messages),
@@ -101,11 +72,33 @@ class Dialect(ABC):
         """`name` as this kind of SQL takes any name."""
 
     @abstractmethod
-    def migrate(self, db: Connection, *, shared: bool) -> None:
-        """Bring the schema up to date. Others may be doing the same at the same time.
+    def hold_schema(self, db: Connection) -> AbstractContextManager[None]:
+        """Keep others from changing the schema meanwhile. The first in its transaction."""
 
-        shared: makes the two shared tables too; without it they have to be there.
+    @abstractmethod
+    def ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:
+        """The statements that make the `missing` shared tables, and ours.
+
+        Names in it are quoted, and nothing is escaped.
         """
+
+    def check_shared(self, db: Connection) -> None:
+        """Raise `SchemaError` for shared tables that strangers made, and that can't be used."""
+
+    def details(self, db: Connection) -> dict[str, Any]:  # noqa: ARG002 - most have none
+        """What else a `Layout` tells of this kind of database."""
+        return {}
+
+    def begin(self, db: Connection) -> None:
+        """Begin a transaction where the driver doesn't do it by itself."""
+        if self.commits_at_once(db):
+            db.exec_driver_sql(self._begin)
+
+    _begin = "BEGIN"
+
+    def commits_at_once(self, db: Connection) -> bool:
+        """Whether each statement outside of a transaction is one by itself."""
+        return db.dialect.detect_autocommit_setting(db.connection.dbapi_connection)  # type: ignore[arg-type] # it is connected
 
     @abstractmethod
     def append(
@@ -130,14 +123,6 @@ class Dialect(ABC):
         """The names that two locking SELECTs find, in one statement."""
         return f"({main}) UNION ALL ({others})"
 
-    @abstractmethod
-    def time_of(self, moment: float) -> object:
-        """A moment as it is compared with `updated_at`."""
-
-    #: An expression for the time of `updated_at` that sorts, also where strangers left it out.
-    changed = "coalesce(s.updated_at, s.created_at)"
-    #: What makes text compare by code points, where that isn't the column's own way.
-    binary = ""
     #: The condition on positions inside the bounds.
     inside = "id > :after AND id < :before"
     #: The column `key`, as this kind of SQL takes it.
@@ -161,16 +146,78 @@ class Dialect(ABC):
             if not self.takes_nul and "\0" in name:
                 raise ValueError(f"{role} holds NUL, which this database has no text for")
 
-    def check_shared(self, db: Connection) -> None:
-        """Raise `SchemaError` unless the two shared tables are there."""
-        for table in (self.tables.sessions, self.tables.messages):
-            if not inspect(db).has_table(table):
-                raise SchemaError(
-                    f"there is no table {table!r}: create_tables=True makes it, or your migrations"
-                )
+    def holds(self, place: Place) -> bool:
+        """Whether the tables of `place` are there."""
+        return self.layout.is_readable if place.is_main else bool(self.layout.version)
+
+    def look(self, db: Connection) -> Layout:
+        """What the database holds. Raises `SchemaError` for what can't be used."""
+        version = self.version(db) if self._has(db, "turnlog_schema") else 0
+        shared = () if version else (self.tables.sessions, self.tables.messages)
+        missing = tuple(table for table in shared if not self._has(db, table))
+        if shared:
+            self.check_shared(db)
+        return Layout(version, missing, **self.details(db))
+
+    def changes(self, db: Connection, *, shared: bool) -> list[str]:
+        """The statements that bring the schema up to date; none if it is.
+
+        shared: the two shared tables may be among them; without it they have to be there.
+        """
+        layout = self.look(db)
+        if layout.version == self.newest:
+            return []
+        if layout.missing and not shared:
+            raise self.lacking(layout.missing)
+        first = [] if self._has(db, "turnlog_schema") else [self._schema_table]
+        messages = self.tables.messages.replace("'", "''")
+        last = (
+            "INSERT INTO turnlog_schema (messages_table, version) "
+            f"VALUES ('{messages}', {self.newest})"
+        )
+        return [*first, *self.ddl(db, layout.missing), last]
+
+    _schema_table = (
+        "CREATE TABLE turnlog_schema (messages_table TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+    )
+
+    def migrate(self, db: Connection, *, shared: bool) -> None:
+        """Bring the schema up to date. Others may be doing the same at the same time.
+
+        shared: makes the two shared tables too; without it they have to be there.
+        """
+        with self.hold_schema(db):
+            for statement in self.changes(db, shared=shared):
+                db.execute(text(statement.replace(":", "\\:")))
+
+    def lacking(self, missing: Sequence[str]) -> SchemaError:
+        """What to raise where the `missing` shared tables have to be there."""
+        named = " and ".join(map(repr, missing))
+        return SchemaError(
+            f"there is no table {named}: create_tables=True makes it, or your migrations; "
+            "`turnlog migrate` prints the statements"
+        )
+
+    def denied(self) -> SchemaError:
+        """What to raise where the tables can't be made for want of rights."""
+        tables = self.tables
+        ours = ("turnlog_schema", tables.records, tables.heads, tables.keys)
+        names = ", ".join(dict.fromkeys((*self.layout.missing, *ours)))
+        return SchemaError(
+            f"writing needs the tables {names}, which are not all there, and this role may not "
+            "make them: run the statements that `turnlog migrate` prints as one that may"
+        )
+
+    def _has(self, db: Connection, table: str) -> bool:
+        return inspect(db).has_table(table)
+
+    def check_sizes(self, log: Log, payloads: Sequence[bytes]) -> None:
+        """Raise `ValueError` for payloads that are known to be too big for the server."""
 
     def find_key(self, db: Connection, log: Log, key: str) -> int | None:
         """What the append with `key` returned, if there was one."""
+        if not self.layout.version:
+            return None
         found = db.execute(self._find_key, {**self.at(log), "key": key}).scalar()
         return None if found is None else int(found)
 
@@ -190,6 +237,8 @@ class Dialect(ABC):
     def read(self, db: Connection, log: Log, bounds: dict[str, int], limit: int | None) -> Records:
         """The newest `limit` records inside `bounds`, oldest first."""
         place = self.place(log)
+        if not self.holds(place):
+            return Records([], [], [])
         statements = self._reads[place]
         if limit is None:
             rows = db.execute(statements[0], {**self.at(log), **bounds}).all()
@@ -204,7 +253,10 @@ class Dialect(ABC):
 
     def last(self, db: Connection, log: Log) -> int:
         """The position that `log` ends at, 0 when it is empty."""
-        statement = self._lasts[self.place(log)]
+        place = self.place(log)
+        if not self.holds(place):
+            return 0
+        statement = self._lasts[place]
         return int(db.execute(statement, self.at(log)).scalar() or 0)
 
     def check_end(self, db: Connection, log: Log, expect: int | None) -> int:
@@ -213,20 +265,6 @@ class Dialect(ABC):
         if expect is not None and expect != last:
             raise Conflict(log, expect, last)
         return last
-
-    def logs(self, db: Connection, session: str) -> list[Head]:
-        """The heads of all logs of `session`, by name."""
-        rows = db.execute(self._heads, {"session": session}).all()
-        return sorted(map(_head, rows), key=lambda head: head.log.name)
-
-    def sessions(self, db: Connection, prefix: str, after: Cursor | None, limit: int) -> list[Head]:
-        """One page of the list of sessions."""
-        end = prefix_end(prefix)
-        values = {"prefix": prefix, "end": end or "", "limit": min(limit, END)}
-        if after is not None:
-            values |= {"at": self.time_of(after.updated_at), "session": after.session}
-        statement = self._pages[end is None, after is None]
-        return list(map(_head, db.execute(statement, values).all()))
 
     def delete(self, db: Connection, session: str, name: str | None) -> None:
         """Forget one log, or all of `session`; keys and notes too."""
@@ -298,54 +336,6 @@ class Dialect(ABC):
             for place in (self.main, self.other)
         }
 
-    @cached_property
-    def _main_heads(self) -> str:
-        messages, heads = self.main.records, self.other.row
-        return (
-            "SELECT s.session_id, 'main' AS name, "
-            f"(SELECT max(id) FROM {messages} m WHERE m.session_id = s.session_id) AS last, "
-            f"(SELECT count(*) FROM {messages} m WHERE m.session_id = s.session_id) AS length, "
-            f"s.created_at, {self.changed} AS changed, "
-            f"(SELECT h.note FROM {heads} h "
-            f"WHERE h.session_id = s.session_id AND h.name = 'main') AS note "
-            f"FROM {self.main.row} s"
-        )
-
-    @cached_property
-    def _heads(self) -> TextClause:
-        heads, records = self.other.row, self.other.records
-        same = "r.session_id = h.session_id AND r.name = h.name"
-        return text(
-            f"{self._main_heads} WHERE s.session_id = :session UNION ALL "
-            f"SELECT h.session_id, h.name, "
-            f"(SELECT max(id) FROM {records} r WHERE {same}), "
-            f"(SELECT count(*) FROM {records} r WHERE {same}), "
-            f"h.created_at, h.updated_at, h.note "
-            f"FROM {heads} h WHERE h.session_id = :session AND h.name <> 'main'"
-        )
-
-    @cached_property
-    def _pages(self) -> dict[tuple[bool, bool], TextClause]:
-        return {
-            (endless, first): self._page(endless=endless, first=first)
-            for endless in (True, False)
-            for first in (True, False)
-        }
-
-    def _page(self, *, endless: bool, first: bool) -> TextClause:
-        by = f"s.session_id{self.binary}"
-        conditions = [f"{by} >= :prefix"]
-        if not endless:
-            conditions.append(f"{by} < :end")
-        if not first:
-            conditions.append(
-                f"({self.changed} < :at OR ({self.changed} = :at AND {by} < :session))"
-            )
-        return text(
-            f"{self._main_heads} WHERE {' AND '.join(conditions)} "
-            f"ORDER BY {self.changed} DESC, {by} DESC LIMIT :limit"
-        )
-
     def _locking(self, kind: str) -> str:
         """Locks the row of "main", of one "other" log, or of all others of a "session"."""
         if kind == "main":
@@ -384,11 +374,3 @@ def _kind(name: str | None) -> str:
     if name is None:
         return "session"
     return "main" if name == "main" else "other"
-
-
-def _head(row: Sequence[Any]) -> Head:
-    session, name, last, length, created, changed, note = row
-    seconds = moments.seconds
-    return Head(
-        Log(session, name), int(last or 0), length, seconds(created), seconds(changed), note or b""
-    )

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, event, exc, make_url
+from sqlalchemy import Engine, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.util import greenlet_spawn
 
 from turnlog.loops import Held, Shared
+from turnlog.stores.sqlalchemy.identity import identity_of
+from turnlog.stores.sqlalchemy.layout import Layout
+from turnlog.tables import Tables
 
 __all__ = ["Engines", "Job", "engines_at", "engines_of"]
 
@@ -27,11 +30,11 @@ Job = Callable[[Engine], T]
 class Engines(ABC):
     """Runs jobs, off the event loop.
 
-    ready: the names of tables whose schema is known to be up to date.
+    ready: what the database is known to hold, by tables, where that can be written to.
     backend: the kind of database, such as "postgresql".
     """
 
-    ready: set[object]
+    ready: dict[Tables, Layout]
     backend: str
 
     @abstractmethod
@@ -76,13 +79,14 @@ def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
 
 class _Async(Engines):
     def __init__(self, engine: AsyncEngine, *, owned: bool = False) -> None:
-        self.ready = _ready_on.setdefault(engine.sync_engine, set())
+        self.ready = _ready_on.setdefault(engine.sync_engine, {})
         self.backend = engine.dialect.name
         self._engine = engine
+        self._discreet = _discreet(engine.sync_engine)
         self._owned = owned
 
     async def run(self, job: Job[T]) -> T:
-        return await greenlet_spawn(job, self._engine.sync_engine)
+        return await greenlet_spawn(job, self._discreet)
 
     async def aclose(self) -> None:
         if self._owned:
@@ -94,7 +98,7 @@ class _Async(Engines):
 
     @property
     def place(self) -> Hashable:
-        return self._engine
+        return identity_of(self._engine.url, {}, self._engine)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -105,9 +109,10 @@ class _Threaded(Engines):
     """For engines that block: each job runs on a thread."""
 
     def __init__(self, engine: Engine) -> None:
-        self.ready = _ready_on.setdefault(engine, set())
+        self.ready = _ready_on.setdefault(engine, {})
         self.backend = engine.dialect.name
         self._engine = engine
+        self._discreet = _discreet(engine)
         self._executor: Executor | None = None
         if isinstance(engine.pool, SingletonThreadPool):
             # One connection for each thread, as for SQLite in memory: so one thread only.
@@ -115,7 +120,7 @@ class _Threaded(Engines):
 
     async def run(self, job: Job[T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, job, self._engine)
+        return await loop.run_in_executor(self._executor, job, self._discreet)
 
     async def aclose(self) -> None:
         self.let_go()
@@ -126,7 +131,7 @@ class _Threaded(Engines):
 
     @property
     def place(self) -> Hashable:
-        return self._engine
+        return identity_of(self._engine.url, {}, self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -152,7 +157,7 @@ class _Address:
 
 class _PerLoop(Engines):
     def __init__(self, address: _Address) -> None:
-        self.ready = _ready_at.setdefault(address, set())
+        self.ready = _ready_at.setdefault(address, {})
         self.backend = address.url.get_backend_name()
         self._address = address
         self._held: Held[_Address, AsyncEngine] = _shared.held(address)
@@ -168,7 +173,7 @@ class _PerLoop(Engines):
 
     @property
     def place(self) -> Hashable:
-        return self._address
+        return identity_of(self._address.url, self._address.options, self._address)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -177,12 +182,11 @@ class _PerLoop(Engines):
 
 def _made(address: _Address) -> AsyncEngine:
     options = dict(address.options)
-    if address.url.get_backend_name() in {"mysql", "mariadb"}:
-        options.setdefault("pool_pre_ping", True)
+    options.setdefault("hide_parameters", True)  # they hold what people said
     if address.url.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": 30.0, **options.get("connect_args", {})}
     try:
-        engine = create_async_engine(address.url, **options)
+        return create_async_engine(address.url, **options)
     except ModuleNotFoundError as error:
         extra = {"asyncpg": "postgresql", "asyncmy": "mysql"}.get(error.name or "")
         if extra is None:
@@ -190,21 +194,19 @@ def _made(address: _Address) -> AsyncEngine:
         raise ImportError(
             f"this database needs {error.name}: pip install 'turnlog[{extra}]'", name=error.name
         ) from error
-    if engine.dialect.driver == "asyncpg":
-        event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
-    return engine
 
 
-def _refuse_the_dead(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool replace a connection that the server has closed, without asking it."""
-    if connection.driver_connection.is_closed():
-        raise exc.DisconnectionError
+def _discreet(engine: Engine) -> Engine:
+    """The same engine, which shows no parameters in errors and logs: they hold what people said."""
+    discreet = engine.execution_options()
+    discreet.hide_parameters = True
+    return discreet
 
 
 async def _dispose(engine: AsyncEngine) -> None:
     await engine.dispose()
 
 
-_ready_on: WeakKeyDictionary[Engine, set[object]] = WeakKeyDictionary()
-_ready_at: dict[_Address, set[object]] = {}
+_ready_on: WeakKeyDictionary[Engine, dict[Tables, Layout]] = WeakKeyDictionary()
+_ready_at: dict[_Address, dict[Tables, Layout]] = {}
 _shared: Shared[_Address, AsyncEngine] = Shared(_made, _dispose)

@@ -1,4 +1,4 @@
-"""Times as drivers hand them out: datetimes in UTC, or text where there is no such type."""
+"""Times as drivers hand them out: datetimes, in UTC if they don't say, or text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def seconds(stored: Stored) -> float:
             stored = datetime.fromisoformat(text)
     except ValueError:
         return 0.0
-    return stored.replace(tzinfo=UTC).timestamp()
+    return (stored if stored.tzinfo else stored.replace(tzinfo=UTC)).timestamp()
 
 
 def instant(moment: float) -> datetime:

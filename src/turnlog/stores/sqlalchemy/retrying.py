@@ -1,4 +1,4 @@
-"""What may be tried again after an error, because trying it twice does no harm."""
+"""Retries: what may be tried again after an error, because trying it twice does no harm."""
 
 from __future__ import annotations
 
@@ -9,22 +9,40 @@ from typing import TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-__all__ = ["Again", "is_missing_table", "patiently"]
+__all__ = ["Again", "Undone", "is_denied", "is_missing_table", "may_pass", "patiently"]
 
 T = TypeVar("T")
 
 #: Asked after a connection was lost: whether the work may be done again.
 Again: TypeAlias = Callable[[], Awaitable[bool]]
 
-# Seconds between tries, each half as long to one and a half times; five seconds in all,
+# Seconds between tries, each half as long to one and a half times; ten seconds in all,
 # which is enough for a server to come back.
-_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, *(1.0 for _ in range(8)))
 
-#: Deadlock, serialization failure, lock wait: the database has undone the work.
-_UNDONE = {"40001", "40P01", "1205", "1213"}
+#: Deadlock, serialization failure, lock wait, a table being made: the database has undone it.
+_UNDONE = {"40001", "40P01", "1205", "1213", "1684"}
 #: The server is starting, stopping, or out of reach.
 _GONE = {"57P01", "57P02", "57P03", "2002", "2003", "2006", "2013", "2014", "2055", "1053", "1927"}
 _MISSING_TABLE = {"42P01", "1146"}
+#: No right to do it, or none on a server that only reads.
+_DENIED = {"42501", "25006", "1044", "1142", "1227", "1290", "1792", "1836"}
+
+#: What a driver raises when a connection can't be made, or has gone.
+_LOST = (DisconnectionError, OSError, EOFError)
+#: How libpq says that a server starts or stops; it has no code for what fails before a login.
+_LIBPQ_SAYS = ("starting up", "shutting down", "recovery", "not yet accepting connections")
+
+
+class Undone(Exception):
+    """The work failed and certainly left nothing behind, so that it may be tried again.
+
+    error: why it failed.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
 
 async def patiently(work: Callable[[], Awaitable[T]], again: Again) -> T:
@@ -35,11 +53,17 @@ async def patiently(work: Callable[[], Awaitable[T]], again: Again) -> T:
     for delay in _DELAYS:
         try:
             return await work()
-        except (DBAPIError, DisconnectionError, OSError) as error:
+        except Undone:
+            pass
+        except (DBAPIError, *_LOST) as error:
             if not await _may_be_repeated(error, again):
                 raise
         await asyncio.sleep(uniform(delay / 2, delay * 1.5))  # noqa: S311 - so that no two keep step
-    return await work()
+    try:
+        return await work()
+    except Undone as undone:
+        last = undone.error
+    raise last
 
 
 def is_missing_table(error: DBAPIError) -> bool:
@@ -47,29 +71,50 @@ def is_missing_table(error: DBAPIError) -> bool:
     return bool(_codes(error) & _MISSING_TABLE) or "no such table" in str(error.orig)
 
 
+def is_denied(error: DBAPIError) -> bool:
+    """Whether the role or the server may not do it."""
+    return bool(_codes(error) & _DENIED) or "readonly database" in str(error.orig)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether an error that left nothing behind may be gone at the next try."""
+    return bool(_codes(error) & _UNDONE) or is_lost_connection(error)
+
+
 async def _may_be_repeated(error: Exception, again: Again) -> bool:
     if _codes(error) & _UNDONE:
         return True
-    if not _is_lost_connection(error):
+    if not is_lost_connection(error):
         return False
     try:
         return await again()
-    except (DBAPIError, DisconnectionError, OSError):
+    except (DBAPIError, *_LOST):
         # The database can't be asked: then its answer can't be known either.
         return False
 
 
-def _is_lost_connection(error: Exception) -> bool:
+def is_lost_connection(error: Exception) -> bool:
+    """Whether the server is out of reach, or the connection to it has gone."""
+    codes = _codes(error)
+    if codes & _GONE or any(code.startswith("08") for code in codes):
+        return True
     if isinstance(error, DBAPIError):
-        codes = _codes(error)
-        lost = any(code.startswith("08") for code in codes) or codes & _GONE
-        return error.connection_invalidated or bool(lost)
-    return True
+        return error.connection_invalidated or _is_refused_by_libpq(error)
+    return isinstance(error, _LOST)
+
+
+def _is_refused_by_libpq(error: DBAPIError) -> bool:
+    said = str(error.orig)
+    if not said.startswith(("connection failed", "connection to server", "could not connect")):
+        return False
+    return "FATAL" not in said or any(reason in said for reason in _LIBPQ_SAYS)
 
 
 def _codes(error: Exception) -> set[str]:
     """The database's own codes: an SQLSTATE, MySQL's number, or neither."""
-    cause = getattr(error, "orig", None)
+    cause = getattr(error, "orig", None) or error
     state = getattr(cause, "sqlstate", None)
     numbers = getattr(cause, "args", ())[:1]
+    if isinstance(cause, OSError):
+        numbers = ()  # the operating system's
     return {str(code) for code in (state, *numbers) if code and isinstance(code, str | int)}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, TextClause, text
 
 from turnlog.stores.sqlalchemy import moments
+from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.transactional import Transactional
 from turnlog.tables import Tables, quoted, sqlite_migrations
 
@@ -22,14 +25,21 @@ class SQLite(Transactional):
         "ON CONFLICT (session_id, name) "
         "DO UPDATE SET updated_at = excluded.updated_at, note = excluded.note"
     )
-    # The SDK's times have no fraction: padding makes all of them comparable as text.
-    changed = "substr(coalesce(s.updated_at, s.created_at, '') || '.000000', 1, 26)"
     locks_all = True
+    _schema_table = (
+        "CREATE TABLE turnlog_schema "
+        "(messages_table TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL)"
+    )
 
-    def __init__(self, tables: Tables) -> None:
-        super().__init__(tables)
+    def __init__(self, tables: Tables, layout: Layout) -> None:
+        super().__init__(tables, layout)
         self.newest = len(sqlite_migrations(tables))
         self._last = 0
+
+    @property
+    def changed(self) -> str:
+        # The SDK's times have no fraction: padding makes all of them comparable as text.
+        return "substr(coalesce(s.updated_at, s.created_at, '') || '.000000', 1, 26)"
 
     def quoted(self, name: str) -> str:
         return quoted(name).replace(":", "\\:")
@@ -57,25 +67,21 @@ class SQLite(Transactional):
             *(text(f"DELETE FROM {table} WHERE {here}{named}") for table in others),
         ]
 
-    def migrate(self, db: Connection, *, shared: bool) -> None:
+    def begin(self, db: Connection) -> None:
+        # The engine may have begun one by an event; else the first write does.
+        if self.commits_at_once(db) and not db.connection.driver_connection.in_transaction:  # type: ignore[union-attr] # it is connected
+            db.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def hold_schema(self, db: Connection) -> Iterator[None]:
+        # What an event has begun may not have the lock, and could not get it after a look.
+        if db.connection.driver_connection.in_transaction:  # type: ignore[union-attr] # see begin
+            db.exec_driver_sql("ROLLBACK")
         db.exec_driver_sql("BEGIN IMMEDIATE")
-        db.exec_driver_sql(
-            "CREATE TABLE IF NOT EXISTS turnlog_schema "
-            "(messages_table TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL)"
-        )
-        version = self.version(db)
-        if not version and not shared:
-            self.check_shared(db)
-        for statements in sqlite_migrations(self.tables)[version:]:
-            for statement in statements:
-                db.exec_driver_sql(statement)
-        db.execute(
-            text(
-                "INSERT OR REPLACE INTO turnlog_schema (messages_table, version) "
-                "VALUES (:messages, :version)"
-            ),
-            {"messages": self.tables.messages, "version": self.newest},
-        )
+        yield
+
+    def ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:  # noqa: ARG002 - the statements look themselves
+        return [each for change in sqlite_migrations(self.tables) for each in change]
 
     def _now(self) -> dict[str, object]:
         # Never the same time twice: lists of sessions page by it.

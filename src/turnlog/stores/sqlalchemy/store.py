@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import partial
-from typing import Any, Self, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, Self, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
@@ -13,17 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnlog.loops import Door, finished
 from turnlog.store import Cursor, Head, Log, Records, Store, check
-from turnlog.stores.sqlalchemy.dialect import Dialect, span
+from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
+from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.mysql import MySQL
+from turnlog.stores.sqlalchemy.places import span
 from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
-from turnlog.stores.sqlalchemy.retrying import Again, is_missing_table, patiently
+from turnlog.stores.sqlalchemy.privacy import without_values
+from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing_table, patiently
 from turnlog.stores.sqlalchemy.sqlite import SQLite
+from turnlog.stores.sqlalchemy.work import looking, stating, writing
 from turnlog.tables import Tables
 
 __all__ = ["SQLAlchemyStore"]
 
 T = TypeVar("T")
+Job: TypeAlias = Callable[[Dialect, Connection], T]
 
 _DIALECTS: dict[str, type[Dialect]] = {
     "postgresql": PostgreSQL,
@@ -39,13 +44,16 @@ class SQLAlchemyStore(Store):
     engine: an `AsyncEngine`, or an ordinary `Engine`, whose work is then done on threads.
         It stays yours and is never disposed here.
     tables: names of the two tables that are shared with the OpenAI Agents SDK.
-    create_tables: makes the two shared tables on first use. Without it they have to be
-        there. Our own beside them are made in any case.
+    create_tables: makes the two shared tables at the first write. Without it they have to be
+        there. Our own beside them are made in any case. Where all are there, no right to
+        make tables is needed, and to read no right to write; what is missing and can't be
+        made is a `SchemaError`.
 
     An append is one statement on PostgreSQL and a short transaction elsewhere. What the
-    database undid (a deadlock, a serialization failure) is tried again; so is what a lost
-    connection can't have done twice: reads, and appends with a `key`. Everything else is
-    raised as it is.
+    database undid (a deadlock, a serialization failure) is tried again, and so is what was
+    never sent because there was no connection, for ten seconds. When a connection is lost in
+    the middle, so is what can't happen twice: reads, transactions that were not committed yet,
+    and writes with a `key` or an `expect`. Everything else is raised as it is.
     """
 
     def __init__(
@@ -61,7 +69,8 @@ class SQLAlchemyStore(Store):
             raise ValueError(f"{engines.backend} is not known here; there are {known}")
         self.tables = tables
         self._engines = engines
-        self._dialect = _DIALECTS[engines.backend](tables)
+        # Names are checked before anything is known of the database.
+        self._dialect = self._dialect_for(Layout())
         self._create_tables = create_tables
         self._door = Door(type(self).__name__)
 
@@ -103,9 +112,9 @@ class SQLAlchemyStore(Store):
         self._check(log, key, payloads)
         payloads = list(payloads)
         if not payloads:
-            return await self._read(lambda db: self._end_or_key(db, log, expect, key))
+            return await self._read(lambda sql, db: _end_or_key(sql, db, log, expect, key))
         return await self._write(
-            lambda db: self._dialect.append(db, log, payloads, expect, key),
+            lambda sql, db: sql.append(db, log, payloads, expect, key),
             again=self._again(log, expect, key),
         )
 
@@ -120,7 +129,7 @@ class SQLAlchemyStore(Store):
         check(limit=limit)
         self._check(log)
         bounds = span(after, before)
-        return await self._read(lambda db: self._dialect.read(db, log, bounds, limit))
+        return await self._read(lambda sql, db: sql.read(db, log, bounds, limit))
 
     async def remove(
         self,
@@ -133,17 +142,17 @@ class SQLAlchemyStore(Store):
         self._check(log)
         bounds = span(after, before)
         return await self._write(
-            lambda db: self._dialect.remove(db, log, bounds, expect),
+            lambda sql, db: sql.remove(db, log, bounds, expect),
             again=self._again(log, expect),
         )
 
     async def annotate(self, log: Log, note: bytes) -> None:
         self._check(log, payloads=[note])
-        await self._write(lambda db: self._dialect.annotate(db, log, note), again=_always)
+        await self._write(lambda sql, db: sql.annotate(db, log, note), again=_always)
 
     async def logs(self, session: str) -> list[Head]:
         self._check(Log(session))
-        return await self._read(lambda db: self._dialect.logs(db, session))
+        return await self._read(lambda sql, db: sql.logs(db, session))
 
     async def sessions(
         self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
@@ -151,17 +160,34 @@ class SQLAlchemyStore(Store):
         check(prefix, limit=limit)
         if not self._dialect.can_hold(Log(prefix)):
             return []
-        return await self._read(lambda db: self._dialect.sessions(db, prefix, after, limit))
+        return await self._read(lambda sql, db: sql.sessions(db, prefix, after, limit))
 
     async def delete(self, session: str, name: str | None = None) -> None:
         self._check(Log(session, name or ""))
         await self._write(
-            lambda db: self._dialect.delete(db, session, name), single=False, again=_always
+            lambda sql, db: sql.delete(db, session, name), single=False, again=_always
         )
 
     async def ping(self) -> None:
         """Ask the server for anything, and raise what keeps it from answering."""
-        await self._read(lambda db: db.exec_driver_sql("SELECT 1"))
+        with self._door:
+            await self._engines.run(looking(lambda db: db.exec_driver_sql("SELECT 1").scalar()))
+
+    async def changes(self) -> list[str]:
+        """The statements that make what is missing of the tables; none if nothing is."""
+        job = partial(self._dialect.changes, shared=True)
+        with self._door:
+            return await patiently(lambda: self._engines.run(looking(job)), _always)
+
+    async def migrate(self) -> None:
+        """Make what is missing of the tables. The first write does it too, if it may."""
+        with self._door:
+            await finished(patiently(self._migrate, _always))
+
+    async def _migrate(self) -> None:
+        layout = await self._look()
+        if not layout.version:
+            await self._migrated(layout)
 
     async def aclose(self) -> None:
         await self._door.close()
@@ -177,60 +203,82 @@ class SQLAlchemyStore(Store):
         check(*log, key or "", payloads=payloads)
         self._dialect.check_names(log, key)
 
-    def _end_or_key(self, db: Connection, log: Log, expect: int | None, key: str | None) -> int:
-        """What an append of nothing returns."""
-        done = None if key is None else self._dialect.find_key(db, log, key)
-        return self._dialect.check_end(db, log, expect) if done is None else done
-
     def _again(self, log: Log, expect: int | None, key: str | None = None) -> Again:
         """Whether a write may be tried again when its answer was lost."""
         if key is not None:
             return _always
         return _never if expect is None else partial(self._ends_at, log, expect)
 
-    async def _read(self, job: Callable[[Connection], T]) -> T:
+    async def _read(self, job: Job[T]) -> T:
         with self._door:
-            work = self._run(job, single=True, again=_always)
+            work = self._run(partial(self._reading, job), again=_always)
             # A connection to SQLite that is given up in mid-read keeps its lock for a while.
             return await (finished(work) if self._dialect.locks_all else work)
 
-    async def _write(
-        self, job: Callable[[Connection], T], *, again: Again, single: bool = True
-    ) -> T:
+    async def _write(self, job: Job[T], *, again: Again, single: bool = True) -> T:
         with self._door:
-            return await finished(self._run(job, single=single, again=again))
+            return await finished(self._run(partial(self._writing, job, single), again=again))
 
-    async def _run(self, job: Callable[[Connection], T], *, single: bool, again: Again) -> T:
-        """Run `job` on a connection, and again where that can do no harm.
+    async def _run(self, attempt: Callable[[], Awaitable[T]], *, again: Again) -> T:
+        """Make an attempt, and more where that can do no harm.
 
-        single: it is a single statement, so that it needs no transaction.
         again: whether it may be tried again after its connection was lost.
         """
-        single = single and self._dialect.single
-        await self._get_ready()
         try:
-            return await patiently(lambda: self._engines.run(_on(job, single=single)), again)
-        except DBAPIError as error:
-            error.hide_parameters = True  # they hold what people said
-            if not is_missing_table(error):
-                raise
+            try:
+                return await patiently(attempt, again)
+            except DBAPIError as error:
+                if not is_missing_table(error):
+                    raise
             # The database was made anew since this process last saw it.
-            self._engines.ready.discard(self.tables)
-            await self._get_ready()
-            return await self._engines.run(_on(job, single=single))
+            self._engines.ready.pop(self.tables, None)
+            return await patiently(attempt, again)
+        except DBAPIError as error:
+            raise without_values(error)  # noqa: B904 - the very same
 
-    async def _get_ready(self) -> None:
-        """See to it that the schema is up to date."""
-        if self.tables not in self._engines.ready:
-            migrate = partial(self._dialect.migrate, shared=self._create_tables)
-            await patiently(lambda: self._engines.run(_on(migrate, single=False)), _always)
-            self._engines.ready.add(self.tables)
+    async def _reading(self, job: Job[T]) -> T:
+        sql = self._dialect_for(await self._look())
+        if sql.layout.missing and not self._create_tables:
+            raise sql.lacking(sql.layout.missing)
+        work = partial(job, sql)
+        return await self._engines.run(stating(sql, work) if sql.single else looking(work))
+
+    async def _writing(self, job: Job[T], single: bool) -> T:
+        layout = await self._look()
+        if not layout.version:
+            layout = await self._migrated(layout)
+        sql = self._dialect_for(layout)
+        work = partial(job, sql)
+        single = single and sql.single
+        return await self._engines.run(stating(sql, work) if single else writing(sql, work))
+
+    async def _look(self) -> Layout:
+        """What the database holds; once it can be written to, that is remembered."""
+        layout = self._engines.ready.get(self.tables)
+        if layout is None:
+            layout = await self._engines.run(looking(self._dialect.look))
+            if layout.version:
+                self._engines.ready[self.tables] = layout
+        return layout
+
+    async def _migrated(self, found: Layout) -> Layout:
+        """What the database holds after the tables that are missing were made."""
+        sql = self._dialect_for(found)
+        try:
+            await self._engines.run(writing(sql, partial(sql.migrate, shared=self._create_tables)))
+        except DBAPIError as error:
+            if not is_denied(error):
+                raise
+            raise sql.denied() from without_values(error)
+        return await self._look()
+
+    def _dialect_for(self, layout: Layout) -> Dialect:
+        return _dialect(self._engines.backend, self.tables, layout)
 
     async def _ends_at(self, log: Log, position: int) -> bool:
         """Whether a write that expected this end can't have happened."""
-        return await self._engines.run(
-            _on(lambda db: self._dialect.last(db, log) == position, single=True)
-        )
+        last = await patiently(partial(self._reading, lambda sql, db: sql.last(db, log)), _always)
+        return last == position
 
 
 async def _always() -> bool:
@@ -241,15 +289,13 @@ async def _never() -> bool:
     return False
 
 
-def _on(job: Callable[[Connection], T], *, single: bool) -> Callable[[Engine], T]:
-    """`job` on a connection of its own, in one transaction or as one statement."""
+def _end_or_key(sql: Dialect, db: Connection, log: Log, expect: int | None, key: str | None) -> int:
+    """What an append of nothing returns."""
+    done = None if key is None else sql.find_key(db, log, key)
+    return sql.check_end(db, log, expect) if done is None else done
 
-    def work(engine: Engine) -> T:
-        with engine.connect() as db:
-            if single:
-                db = db.execution_options(isolation_level="AUTOCOMMIT")  # noqa: PLW2901 - the same one
-            outcome = job(db)
-            db.commit()
-            return outcome
 
-    return work
+@lru_cache(maxsize=128)
+def _dialect(backend: str, tables: Tables, layout: Layout) -> Dialect:
+    """One for all stores, so that its statements are made once."""
+    return _DIALECTS[backend](tables, layout)

@@ -6,13 +6,15 @@ what was committed before, and nobody else writes to the log until the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
 from turnlog.store import Log
-from turnlog.stores.sqlalchemy.dialect import Dialect, Place
+from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
+from turnlog.stores.sqlalchemy.places import Place
 
 __all__ = ["Transactional"]
 
@@ -34,17 +36,18 @@ class Transactional(Dialect):
         key: str | None,
     ) -> int:
         place, at = self.place(log), self.at(log)
+        self.check_sizes(log, payloads)
         self._touch(db, log)
         if key is not None:
             done = self.find_key(db, log, key)
             if done is not None:
-                db.rollback()
-                return done
+                raise Abandoned(done)
         if expect is not None:
             self.check_end(db, log, expect)
         created = self._created(db, log)
         rows = [{**at, **created, "payload": place.stored(payload)} for payload in payloads]
-        db.execute(self._inserts[place], rows)
+        for some in self.in_packets(log, rows):
+            db.execute(self._inserts[place], some)
         position = self.last(db, log)
         if key is not None:
             db.execute(
@@ -54,18 +57,16 @@ class Transactional(Dialect):
 
     def remove(self, db: Connection, log: Log, bounds: dict[str, int], expect: int | None) -> int:
         place = self.place(log)
-        if not self._is_there(db, log):
-            self.check_end(db, log, expect)
-            return 0
         self._touch(db, log)
         if expect is not None:
             self.check_end(db, log, expect)
         removed = db.execute(self._removals[place], {**self.at(log), **bounds}).rowcount
         if not removed:
-            db.rollback()
+            raise Abandoned(0)
         return removed
 
     def annotate(self, db: Connection, log: Log, note: bytes) -> None:
+        self.check_sizes(log, [note])
         self._touch(db, log)
         values = {**self.at(log), "main_of": _main_of(log), "note": note, **self._now()}
         db.execute(self._annotate, values)
@@ -73,10 +74,9 @@ class Transactional(Dialect):
     def _touch(self, db: Connection, log: Log) -> None:
         db.execute(self._touches[self.place(log)], {**self.at(log), **self._now()})
 
-    def _is_there(self, db: Connection, log: Log) -> bool:
-        there = db.execute(self._looks[self.place(log)], self.at(log)).scalar() is not None
-        db.rollback()  # so that the touch comes first in its transaction
-        return there
+    def in_packets(self, _log: Log, rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+        """`rows` in parts that the server takes in one statement each."""
+        return [rows]
 
     def _now(self) -> dict[str, object]:
         """The parameter `now`, where it doesn't come from the server."""
@@ -96,13 +96,6 @@ class Transactional(Dialect):
             f"INSERT INTO {place.row} ({place.columns}, created_at, updated_at) "
             f"VALUES ({names}, {self.now}, {self.now}) {self._touched.format(place.columns)}"
         )
-
-    @cached_property
-    def _looks(self) -> dict[Place, TextClause]:
-        return {
-            place: text(f"SELECT 1 FROM {place.row} WHERE {self.where(place)}")
-            for place in (self.main, self.other)
-        }
 
     @cached_property
     def _inserts(self) -> dict[Place, TextClause]:
