@@ -79,12 +79,12 @@ class Terminal:
     def interrupted(self) -> int:
         """Press Ctrl-C; the exit status.
 
-        Pressed until it is heard: Python may miss one right before it waits for a line.
+        Pressed until it is heard: Python may miss one right before it waits for a line. Not
+        again while a busy machine takes its time to end it: that would end Python itself.
         """
-        for _ in range(8):
+        for _ in range(10):
             self.process.send_signal(signal.SIGINT)
             try:
-                # Longer than it takes to end: a signal that meets Python at its exit kills it.
                 return self.process.wait(5)
             except subprocess.TimeoutExpired:
                 continue

@@ -153,7 +153,7 @@ async def test_parallel_calls_run_at_once(way: Way, session: StoredSession) -> N
 
     @function_tool
     async def meet() -> str:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await both.wait()
         return "met"
 
@@ -462,7 +462,7 @@ async def test_a_store_that_fails_at_any_write(
     agent, full = scripted()
     session = StoredSession("session", bad)
     failed = False
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):  # a lease is longer
         try:
             await way(agent, "go", session=session)
         except OSError:
@@ -489,7 +489,7 @@ async def test_cancelled_at_any_moment(way: Way, session: StoredSession, steps: 
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):  # a lease is longer
         await asyncio.wait([task])
     if not task.cancelled():
         assert await session.get_items() == full
@@ -498,7 +498,7 @@ async def test_cancelled_at_any_moment(way: Way, session: StoredSession, steps: 
     assert all(item in full for item in stored)
     answered = bool(stored) and stored[-1] == answer("done")
     again, _ = scripted()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):  # a lease is longer
         await way(again, "go", session=session, run_config=RunConfig(session_policy="reject"))
     items = await session.get_items()
     assert items.count(user("go")) == 1 + answered
@@ -584,7 +584,7 @@ async def test_a_run_in_a_tool_does_not_wait_behind_those_who_wait_for_it(
         return str(result.final_output)
 
     outer = Agent("A", model=Script([call("ask")], [answer("o")]), tools=[ask])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):  # a lease is longer
         first = asyncio.create_task(way(outer, "outer", session=session))
         await asyncio.sleep(0.02)
         await way(Agent("C", model=Script([answer("l")])), "later", session=session)
