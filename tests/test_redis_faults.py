@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from typing import Any
 
@@ -114,6 +114,36 @@ async def test_a_write_is_known_for_longer_than_it_is_tried(
     await RedisStore(client, patience=patience).append(Log("a"), [b"1"])
     (token,) = await client.keys("*/write/*")
     assert least - 5 < await client.ttl(token) <= least
+
+
+@pytest.mark.parametrize("sent", ["append", "remove", "annotate", "delete", "delete a log"])
+async def test_what_is_sent_again_does_not_undo_what_came_between(
+    client: Redis, monkeypatch: pytest.MonkeyPatch, sent: str
+) -> None:
+    """The answer to a write is lost, and its second copy comes when others have written."""
+    store, log = RedisStore(client), Log("a")
+    verbs: dict[str, Callable[[], Awaitable[object]]] = {
+        "append": lambda: store.append(log, [b"sent"]),
+        "remove": lambda: store.remove(log),
+        "annotate": lambda: store.annotate(log, b"sent"),
+        "delete": lambda: store.delete("a"),
+        "delete a log": lambda: store.delete("a", "main"),
+    }
+
+    async def send() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("turnlog.stores.redis.store._token", lambda: "the same write")
+            await verbs[sent]()
+
+    await store.append(log, [b"before"])
+    await send()
+    await store.append(log, [b"between"])
+    await store.annotate(log, b"between")
+    payloads = (await store.read(log)).payloads
+    await send()
+    (head,) = await store.logs("a")
+    assert (await store.read(log)).payloads == payloads
+    assert head.note == b"between"
 
 
 # Mistakes

@@ -221,10 +221,13 @@ return {'ok', tostring(count), digits(h.updated)}
 ANNOTATE = Script(
     _COMMON,
     """
+local done = redis.call('GET', write)
+if done then return done end
 local h = head()
 if adopt(h) then h = head() end
 redis.call('HSET', heads, 'n' .. name, ARGV[7])
 save(h, now())
+redis.call('SET', write, digits(h.updated), 'EX', remembered)
 return digits(h.updated)
 """,
 )
@@ -247,6 +250,9 @@ return redis.call('LRANGE', records, first, stop - 1)
 )
 
 _FORGET = """
+if redis.call('EXISTS', write) == 1 then return 1 end
+redis.call('SET', write, 1, 'EX', remembered)
+
 -- Positions are not used again, even if the clock is set back: remembered for a day.
 local function forget(each)
     name = each
