@@ -62,7 +62,10 @@ def shown(store: str) -> str:
 
 def _is_of_a_driver(error: Exception) -> bool:
     """Whether a database's driver raised it; a mistake of ours keeps its traceback."""
-    return type(error).__module__.partition(".")[0] in {"sqlalchemy", "redis", "asyncpg", "asyncmy"}
+    return type(error).__module__.partition(".")[0] in _DRIVERS
+
+
+_DRIVERS = {"sqlalchemy", "redis", "asyncpg", "asyncmy", "psycopg", "aiomysql", "pymysql"}
 
 
 def _first_line(error: Exception) -> str:
