@@ -57,7 +57,10 @@ def test_memory(url: str) -> None:
         ("postgres://host/db", SQLAlchemyStore),
         ("postgresql+asyncpg://host/db?sessions_table=chats", SQLAlchemyStore),
         ("mysql://user:secret@host/db?charset=utf8mb4", SQLAlchemyStore),
+        ("postgresql+psycopg://host/db?sslmode=require", SQLAlchemyStore),
         ("mysql+asyncmy://host/db", SQLAlchemyStore),
+        ("mysql+aiomysql://host/db", SQLAlchemyStore),
+        ("mariadb+aiomysql://host/db", SQLAlchemyStore),
         ("mariadb://host/db", SQLAlchemyStore),
         ("sqlite+aiosqlite:///chat.db", SQLAlchemyStore),
         ("dapr://localhost:50001/statestore?ttl=60&consistency=strong", DaprStore),
@@ -79,10 +82,21 @@ async def _remembers(url: str) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("server", ["postgres", "mariadb"])
-async def test_sql_servers_are_reached(server: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("server", "driver"),
+    [
+        ("postgres", "asyncpg"),
+        ("postgres", "psycopg"),
+        ("mariadb", "asyncmy"),
+        ("mariadb", "aiomysql"),
+    ],
+)
+async def test_sql_servers_are_reached(
+    server: str, driver: str, request: pytest.FixtureRequest
+) -> None:
     running = request.getfixturevalue(server)
-    await _remembers(running.url(running.fresh_database()))
+    scheme, _, rest = running.url(running.fresh_database()).partition("+")
+    await _remembers(f"{scheme}+{driver}{rest[rest.index(':') :]}")
 
 
 @pytest.mark.anyio
@@ -102,6 +116,9 @@ async def test_an_async_sqlite_file(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("oracle://user:hunter2@host/db", "no store is known for oracle://; there are sqlite://"),
+        ("postgresql+psycopg2://u:hunter2@host/db", "blocks: take one for asyncio"),
+        ("mysql+nothing://u:hunter2@host/db", "SQLAlchemy knows no mysql\\+nothing://"),
+        ("oracle+oracledb://u:hunter2@host/db", "no store is known for oracle"),
         ("sqlite://host/file.db", "with three slashes"),
         ("sqlite:///a.db?pool=3", "unknown option pool; there is timeout"),
         ("sqlite:///a.db?timeout=soon", "timeout is a number of seconds"),

@@ -24,7 +24,8 @@ def open_store(url: str, **defaults: str) -> Store:
         relative.db              ./folder/any.db           /absolute.db
         postgresql://user:password@host/database           (through asyncpg)
         mysql://user:password@host/database                (through asyncmy; mariadb:// too)
-        sqlite+aiosqlite:///file.db, and whatever else SQLAlchemy has an async driver for
+        postgresql+psycopg://…   mysql+aiomysql://…   sqlite+aiosqlite:///file.db, and whatever
+        else SQLAlchemy has an async driver for
         redis://host:6379/0      rediss://host:6380/0      redis+cluster://host:6379
         dapr://host:50001/store  (the sidecar's gRPC port, and the name of the component)
 
@@ -43,7 +44,8 @@ def open_store(url: str, **defaults: str) -> Store:
     if "://" not in url:
         return _sqlite_at(_path(url), defaults)
     parts = _split(url)
-    opener = _OPENERS.get(parts.scheme)
+    backend, plus, _ = parts.scheme.partition("+")
+    opener = _OPENERS.get(parts.scheme) or (_SQL.get(backend) if plus else None)
     if opener is None:
         known = ", ".join(f"{scheme}://" for scheme in _OPENERS if "+" not in scheme)
         raise ValueError(f"no store is known for {parts.scheme}://; there are {known}")
@@ -175,18 +177,17 @@ _OPENERS: dict[str, Opener] = {
     "memory": _memory,
     "postgresql": _sql,
     "postgres": _sql,
-    "postgresql+asyncpg": _sql,
     "mysql": _sql,
-    "mysql+asyncmy": _sql,
     "mariadb": _sql,
-    "mariadb+asyncmy": _sql,
-    "sqlite+aiosqlite": _sql,
     "dapr": _dapr,
     "redis": _redis,
     "rediss": _redis,
     "redis+cluster": _redis,
     "rediss+cluster": _redis,
 }
+
+#: Kinds of databases that SQLAlchemy reaches, by a driver that the scheme names behind a "+".
+_SQL: dict[str, Opener] = dict.fromkeys(("postgresql", "mysql", "mariadb", "sqlite"), _sql)
 
 #: What people write, and the driver that it means.
 _ASYNC_DRIVERS = {

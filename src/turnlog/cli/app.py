@@ -4,6 +4,7 @@ import typer
 
 from turnlog.cli.chat import chat
 from turnlog.cli.ls import ls
+from turnlog.cli.migrate import migrate
 from turnlog.cli.rm import rm
 from turnlog.cli.show import show
 
@@ -20,3 +21,4 @@ app.command()(chat)
 app.command()(ls)
 app.command()(show)
 app.command()(rm)
+app.command()(migrate)

@@ -25,7 +25,17 @@ _MEANINGS = {
     sqlite3.SQLITE_CORRUPT: "is damaged",
 }
 
-_DRIVERS = {"sqlalchemy", "redis", "asyncpg", "asyncmy", "dapr", "grpc"}
+_DRIVERS = {
+    "aiomysql",
+    "asyncmy",
+    "asyncpg",
+    "dapr",
+    "grpc",
+    "psycopg",
+    "pymysql",
+    "redis",
+    "sqlalchemy",
+}
 
 
 class Problem(Exception):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, exc, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
@@ -71,10 +71,26 @@ def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
     options: go to `create_async_engine`.
     """
     address = _Address(make_url(url), {**options})
+    _check_driver(address.url)
     if address.is_memory:
         # Nobody else may share it, and it must outlive the event loop.
         return _Async(_made(address), owned=True)
     return _PerLoop(address)
+
+
+def _check_driver(url: URL) -> None:
+    """Raise `ValueError` unless the URL names a driver for asyncio."""
+    try:
+        kind = url.get_dialect()
+    except exc.NoSuchModuleError:
+        raise ValueError(f"SQLAlchemy knows no {url.drivername}://") from None
+    except ImportError:
+        return  # told when it is used
+    if not kind.get_async_dialect_cls(url).is_async:
+        raise ValueError(
+            f"the driver of {url.drivername}:// blocks: take one for asyncio, such as asyncpg, "
+            "psycopg, asyncmy, aiomysql or aiosqlite, or hand in an engine"
+        )
 
 
 class _Async(Engines):

@@ -56,7 +56,8 @@ class MySQL(Transactional):
         try:
             yield
         finally:
-            db.execute(text("SELECT RELEASE_LOCK('turnlog_schema')"))
+            if not db.invalidated:  # a connection that has gone holds no lock
+                db.execute(text("SELECT RELEASE_LOCK('turnlog_schema')"))
 
     def details(self, db: Connection) -> dict[str, Any]:
         return {"packet": int(db.execute(text("SELECT @@max_allowed_packet")).scalar_one())}
