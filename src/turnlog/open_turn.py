@@ -78,7 +78,7 @@ class OpenTurn:
         Raises `LeaseLost` when another run has taken over; nothing is written then.
         """
         store = store or self.store
-        key = key or f"{self.lease.holder}/{next(self._numbers)}"
+        key = key or f"{self.lease.holder[:16]}/{next(self._numbers)}"
         failed: Exception | None = None
         while True:
             expected = await self._expected(failed)

@@ -25,7 +25,7 @@ class Watch:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._absent = min(_ABSENT, 10 * seconds)
+        self._absent = min(_ABSENT, 4 * seconds)
         self._claim = _Seen()
         self._first = _Seen()
         self._looks = 0
