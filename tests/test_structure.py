@@ -16,6 +16,7 @@ ROOT = Path(turnlog.__file__).parent
 FLOORS = {
     "errors": 0,
     "items": 0,
+    "deep_json": 0,
     "store": 1,
     "loops": 1,
     "columns": 1,
@@ -25,6 +26,7 @@ FLOORS = {
     "tables": 1,
     "merge": 1,
     "repair": 1,
+    "sound": 1,
     "turns": 1,
     "kinds": 1,
     "tokens": 1,

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from turnlog.cli.errors import told
 from turnlog.cli.rendering import rendered
 from turnlog.cli.stores import StoreOption, existing, head_of
-from turnlog.items import Item, encode
+from turnlog.items import Item, encode, finite
 from turnlog.session import StoredSession
 
 __all__ = ["show"]
@@ -39,7 +39,12 @@ async def _items(url: str, session: str, branch: str, limit: int | None) -> list
 
 def _as_json(items: list[Item]) -> bytes:
     # Bytes, so that it is UTF-8 whatever the terminal's encoding.
-    return b"[\n" + b",\n".join(map(encode, items)) + b"\n]" if items else b"[]"
+    return b"[\n" + b",\n".join(map(_line, items)) + b"\n]" if items else b"[]"
+
+
+def _line(item: Item) -> bytes:
+    """The JSON of one item; a number that JSON has no form for, which the SDK stores, is null."""
+    return encode(finite(item))
 
 
 def _print(items: list[Item]) -> None:
