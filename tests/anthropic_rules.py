@@ -1,5 +1,8 @@
 """What Anthropic's Messages API refuses of `messages`, from its documentation."""
 
+import json
+
+from strict_rules import check_call, check_ids, check_sendable
 from turnlog.items import Item
 
 __all__ = ["check_anthropic"]
@@ -13,6 +16,10 @@ _SOURCES = {"base64": {"type", "media_type", "data"}, "url": {"type", "url"}}
 
 def check_anthropic(messages: list[Item]) -> None:
     """Assert that `messages` would be taken."""
+    check_sendable(messages)
+    blocks = [block for message in messages for block in message["content"]]
+    check_ids(block["id"] for block in blocks if block["type"] == "tool_use")
+    assert not messages or messages[0]["role"] == "user", "a user speaks first"
     waiting: set[str] = set()
     for place, message in enumerate(messages):
         role, content = message["role"], message["content"]
@@ -38,8 +45,7 @@ def _check_block(block: Item, role: str) -> None:
             source = block["source"]
             assert set(source) == _SOURCES[source["type"]]
         case "tool_use":
-            assert isinstance(block["input"], dict)
-            assert block["id"].replace("_", "").replace("-", "").isalnum()
+            check_call(block["name"], json.dumps(block["input"]))
         case "tool_result":
             for inner in block["content"] if isinstance(block["content"], list) else ():
                 _check_block(inner, "user")

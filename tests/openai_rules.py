@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from openai_published import CHAT_REQUEST, ITEMS, RESPONSE_REQUEST, ROLES
+from strict_rules import TooLoose, check_call, check_ids, check_says, check_sendable
 from turnlog.items import Item
 
 __all__ = ["Refused", "Rules", "check_chat", "check_items", "check_strict"]
@@ -70,6 +71,13 @@ class Rules:
 
     def check(self, path: str, body: dict[str, Any]) -> None:
         """Raise `Refused` unless the request is one that the API accepts."""
+        try:
+            self._check(path, body)
+        except TooLoose as error:
+            raise Refused(str(error), "strict") from error
+
+    def _check(self, path: str, body: dict[str, Any]) -> None:
+        check_sendable(body)
         if path.endswith("/responses"):
             self._check_responses(body)
         elif path.endswith("/chat/completions"):
@@ -112,7 +120,9 @@ class Rules:
 
 
 def check_items(items: list[Item]) -> None:
-    """Raise `Refused` unless `items` are valid input of the Responses API."""
+    """Raise unless `items` are valid input of the Responses API."""
+    check_sendable(items)
+    check_ids(item.get("call_id") for item in items if item.get("type") in _CALLS)
     for place, item in enumerate(items):
         _check_item(item, f"input[{place}]")
     for place, item in enumerate(items):
@@ -143,7 +153,20 @@ def _check_item(item: Item, param: str) -> None:
         message = f"Invalid '{param}.call_id': string too long."
         raise Refused(message, f"{param}.call_id", "string_above_max_length")
     if kind == "message":
+        check_says(item["content"], param)
         _check_message(item, param)
+    elif kind == "function_call":
+        check_call(item["name"], item["arguments"])
+    elif kind in {"function_call_output", "custom_tool_call_output"}:
+        _check_output(item["output"], param)
+
+
+def _check_output(output: object, param: str) -> None:
+    if isinstance(output, str):
+        return
+    if not isinstance(output, list):
+        raise Refused("Expected a string or an array.", f"{param}.output", "invalid_type")
+    _check_parts(output, _PARTS["user"], param)
 
 
 def _check_message(item: Item, param: str) -> None:
@@ -187,7 +210,9 @@ def _check_pairs(items: list[Item], kind: str, name: str) -> None:
 
 
 def check_chat(messages: list[Item], extras: set[str] | None = None) -> None:
-    """Raise `Refused` unless `messages` are valid input of Chat Completions."""
+    """Raise unless `messages` are valid input of Chat Completions."""
+    check_sendable(messages)
+    check_ids(call["id"] for message in messages for call in message.get("tool_calls", ()))
     waiting: list[str] = []
     for place, message in enumerate(messages):
         _check_chat_message(message, f"messages[{place}]", extras or set())
@@ -224,10 +249,14 @@ def _check_chat_message(message: Item, param: str, extras: set[str]) -> None:
         raise Refused(f"Missing required parameter: '{param}.{name}'.", f"{param}.{name}")
     for call in message.get("tool_calls", ()):
         _only(call, {"id", "type", "function", "custom"} | extras, f"{param}.tool_calls")
+        if call["type"] == "function":
+            check_call(call["function"]["name"], call["function"]["arguments"])
     if message.get("content") is None and not message.get("tool_calls"):
         if message.get("refusal") is None:
             raise Refused("Invalid value for 'content': expected a string, got null.", param)
         return
+    if role != "tool" and message.get("content") is not None:  # a tool may give nothing
+        check_says(message["content"], param)
     _check_parts(message.get("content"), _CHAT_PARTS[role], param)
 
 

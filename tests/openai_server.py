@@ -18,7 +18,7 @@ from openai_events import chat_events, completion, response, response_events
 from openai_rules import Refused, Rules
 from turnlog.items import Item
 
-__all__ = ["Failing", "Reply", "Request", "Server", "serving"]
+__all__ = ["Failing", "Raw", "Reply", "Request", "Server", "serving"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ class Reply:
     until: int | None = None
     dropped: bool = False
     held: threading.Event | None = None
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Bytes as they are, with status 200: what a server answers that is no such server."""
+
+    body: bytes
+    kind: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, rules: Rules) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.rules = rules
-        self.script: deque[Reply | Failing] = deque()
+        self.script: deque[Reply | Failing | Raw] = deque()
         self.requests: list[Request] = []
         #: Set when a client has hung up in the middle of a stream.
         self.hung_up = threading.Event()
@@ -74,10 +82,10 @@ class Server(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def says(self, *replies: Reply | Failing) -> None:
+    def says(self, *replies: Reply | Failing | Raw) -> None:
         self.script.extend(replies)
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply | Raw:
         """What the script says next; raises `Refused` if the rules or the script say so."""
         self.requests.append(request)
         if self.script and isinstance(self.script[0], Failing):
@@ -90,8 +98,8 @@ class Server(ThreadingHTTPServer):
         if not self.script:
             raise Refused("The script is over", status=501)
         reply = self.script.popleft()
-        assert isinstance(reply, Reply)
-        if request.path.endswith("/responses"):
+        assert not isinstance(reply, Failing)
+        if isinstance(reply, Reply) and request.path.endswith("/responses"):
             self.rules.store(reply.output, stored=request.body.get("store", True))
         return reply
 
@@ -124,7 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             self._send(refused.status, refused.body, refused.headers)
             return
-        if body.get("stream"):
+        if isinstance(reply, Raw):
+            self._write(200, reply.kind, reply.body, {})
+        elif body.get("stream"):
             self._stream(reply, request)
         else:
             if reply.held:
@@ -140,9 +150,11 @@ class _Handler(BaseHTTPRequestHandler):
         return completion(reply.message, request.body, reply.status)
 
     def _send(self, status: int, body: Item, headers: dict[str, str]) -> None:
-        content = json.dumps(body).encode()
+        self._write(status, "application/json", json.dumps(body).encode(), headers)
+
+    def _write(self, status: int, kind: str, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(content)))
         self.send_header("connection", "close")
         for name, value in headers.items():

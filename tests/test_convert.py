@@ -19,7 +19,7 @@ from turnlog.agents.convert import (
     items_from_chat,
     responses_input,
 )
-from turnlog.agents.convert.shapes import _log_once, portable_id
+from turnlog.agents.convert.shapes import NOT_SHOWN, _log_once, portable_id
 from turnlog.items import Item
 
 CALL: Item = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
@@ -35,10 +35,10 @@ def output(given: object, call_id: str = "c1") -> Item:
     return {"type": "function_call_output", "call_id": call_id, "output": given}
 
 
-def _words(value: object) -> list[str]:
+def words_of(value: object) -> list[str]:
     """All that is said in `value`, in order, whatever the format."""
     if isinstance(value, list):
-        return [word for part in value for word in _words(part)]
+        return [word for part in value for word in words_of(part)]
     if not isinstance(value, dict):
         return []
     return [
@@ -47,7 +47,7 @@ def _words(value: object) -> list[str]:
         for word in (
             [inner]
             if isinstance(inner, str) and key in {"text", "content", "output", "refusal", "input"}
-            else _words(inner)
+            else words_of(inner)
         )
     ]
 
@@ -73,10 +73,10 @@ def test_every_history_is_one_that_chat_takes(items: list[Item]) -> None:
     check_chat(messages)
     assert items == before
     assert messages[0] == {"role": "system", "content": "Be brief."}
-    heard = "".join(_words(messages))
+    heard = "".join(words_of(messages))
     for item in items:
         if item.get("type", "message") == "message" or "output" in item:
-            for word in _words(item):
+            for word in words_of(item):
                 assert word in heard
     uses = [call["id"] for message in messages for call in message.get("tool_calls", ())]
     assert uses == [portable_id(item["call_id"]) for item in items if "name" in item]
@@ -89,7 +89,7 @@ def test_every_history_is_one_that_responses_takes(items: list[Item]) -> None:
     check_items(sent)
     assert items == before
     assert responses_input(sent) == sent
-    assert _words(sent) == _words(items)
+    assert words_of(sent) == words_of(items)
     assert len(sent) == len(items)
     check_items(responses_input(items, reasoning=False))
 
@@ -101,10 +101,10 @@ def test_every_history_is_one_that_anthropic_takes(items: list[Item]) -> None:
     check_anthropic(messages)
     assert items == before
     assert system.startswith("Be brief.")
-    heard = "".join([system, *_words(messages), str(messages)])
+    heard = "".join([system, *words_of(messages), str(messages)])
     for item in items:
         if item.get("type", "message") == "message":
-            assert all(word in heard for word in _words(item))
+            assert all(word in heard for word in words_of(item))
     uses = [b["id"] for m in messages for b in m["content"] if b["type"] == "tool_use"]
     assert uses == [portable_id(item["call_id"]) for item in items if "name" in item]
 
@@ -190,7 +190,10 @@ def test_parts_that_only_their_provider_can_reach_are_left_out() -> None:
     parts = [{"type": "input_image", "file_id": "file-1"}, {"type": "input_text", "text": "this"}]
     [message] = chat_messages([{"role": "user", "content": parts}])
     assert message["content"] == [{"type": "text", "text": "this"}]
-    assert chat_messages([{"role": "user", "content": parts[:1]}]) == []
+    alone: list[Item] = [{"role": "user", "content": parts[:1]}, said("Nice.")]
+    hidden = {"type": "text", "text": NOT_SHOWN}
+    assert chat_messages(alone)[0] == {"role": "user", "content": NOT_SHOWN}
+    assert anthropic_messages(alone).messages[0] == {"role": "user", "content": [hidden]}
 
 
 def test_short_forms_and_chats_own_parts_are_understood() -> None:
@@ -221,12 +224,6 @@ def test_what_a_completion_says_beside_its_text_is_kept() -> None:
     assert item["content"][0]["text"] == "Hello."
 
 
-def test_silence_is_a_message_and_an_empty_list_of_parts_is_none() -> None:
-    assert chat_messages([user(""), {"role": "user", "content": []}]) == [
-        {"role": "user", "content": ""}
-    ]
-
-
 def test_reasoning_goes_back_only_in_front_of_its_own_calls() -> None:
     data = {"model": "deepseek", "reasoning_field": "reasoning_content"}
     summary = [{"type": "summary_text", "text": "Hm."}]
@@ -247,10 +244,30 @@ def test_reasoning_goes_back_only_in_front_of_its_own_calls() -> None:
     assert thoughts(user("a"), longer, CALL, output("x")) == [None, "All of it.", None]
 
 
-def test_an_answer_without_words_is_an_answer() -> None:
-    [item] = items_from_chat([{"role": "assistant", "content": ""}])
-    assert item["content"][0]["text"] == ""
-    assert chat_messages([item]) == [{"role": "assistant", "content": ""}]
+def test_ids_that_chat_leaves_empty_are_found_by_their_place() -> None:
+    called = [
+        {"id": given, "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for given, name in (("", "a"), (None, "b"), ("1", "c"))
+    ]
+    custom = {"id": "1", "type": "custom", "custom": {"name": "d", "input": "x"}}
+    outputs = [
+        {"role": "tool", "tool_call_id": given, "content": content}
+        for given, content in (("", "ra"), (None, "rb"), ("1", "rc"), ("1", "rd"), ("9", "?"))
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": [*called, custom]}
+    made = items_from_chat([message, *outputs])
+    calls, given = made[:4], made[4:]
+    assert [output["call_id"] for output in given[:4]] == [call["call_id"] for call in calls]
+    assert len({call["call_id"] for call in calls}) == 3
+    assert given[3]["type"] == "custom_tool_call_output"
+    assert given[4] == output("?", "9")
+    shown = chat_messages([user("hi"), *made])
+    check_chat(shown)
+    names = [call.get("function", call.get("custom"))["name"] for call in shown[1]["tool_calls"]]
+    assert (names, [tool["content"] for tool in shown[2:]]) == (
+        ["a", "b", "c", "d"],
+        ["ra", "rb", "rc", "rd"],
+    )
 
 
 def test_a_call_without_a_name_gets_one() -> None:
@@ -290,15 +307,6 @@ def test_a_conversation_as_anthropic_has_it() -> None:
     assert [block["type"] for block in messages[2]["content"]] == ["tool_result", "text"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "given"),
-    [("{bad", {"arguments": "{bad"}), ("[1]", {"arguments": [1]}), ("", {}), ('{"a":1}', {"a": 1})],
-)
-def test_arguments_that_are_no_object_become_one(arguments: str, given: Item) -> None:
-    [message] = anthropic_messages([{**CALL, "arguments": arguments}]).messages
-    assert message["content"][0]["input"] == given
-
-
 def test_what_anthropic_answers_becomes_items_and_goes_back() -> None:
     thinking = [
         {"type": "thinking", "thinking": "Hm.", "signature": "sig"},
@@ -320,13 +328,6 @@ def test_what_anthropic_answers_becomes_items_and_goes_back() -> None:
     check_anthropic(messages)
     check_items(responses_input(history))
     check_chat(chat_messages(history))
-
-
-def test_text_that_says_nothing_is_no_block() -> None:
-    items = [user("a"), said(" \n"), said("b"), user("")]
-    messages = anthropic_messages(items).messages
-    check_anthropic(messages)
-    assert [len(message["content"]) for message in messages] == [1, 1]
 
 
 def test_results_come_before_what_was_said_meanwhile() -> None:

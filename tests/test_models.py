@@ -33,6 +33,7 @@ from turnlog.agents.openai_chat import OpenAIChatCompletionsModel
 from turnlog.agents.openai_responses import OpenAIResponsesModel
 from turnlog.errors import ModelBehaviorError
 from turnlog.items import Item
+from turnlog.repair import INTERRUPTED
 
 pytestmark = pytest.mark.anyio
 
@@ -286,11 +287,8 @@ async def test_a_provider_may_store_if_told(
 
 
 INVALID: list[tuple[list[Item], str]] = [
-    ([output(1)], "No tool call found"),
-    ([user("hi"), call(1)], "No tool output found"),
     ([user("hi"), {"type": "no_such_thing"}], "Invalid value"),
     ([user("hi"), {"type": "item_reference", "id": "msg_9"}], "not found"),
-    ([{"role": "tool", "content": "x"}], "Invalid value"),
     ([{**user("hi"), "mood": "good"}], "Unknown parameter"),
 ]
 
@@ -305,22 +303,23 @@ async def test_what_the_api_refuses_comes_out_as_it_is(
     assert len(server.requests) == 1
 
 
-async def test_reasoning_without_its_item_comes_out_as_it_is(
-    server: Server, responses: OpenAIResponsesModel
-) -> None:
-    server.says(Reply([reasoning(), message("one")]))
-    got = await responses.respond(ModelRequest([user("hi")]))
-    with pytest.raises(openai.BadRequestError, match="without its required following item"):
-        await responses.respond(ModelRequest([user("hi"), got.output[0], user("again")]))
-
-
 @both
-async def test_orphans_in_chat_come_out_as_they_are(
-    server: Server, chat: OpenAIChatCompletionsModel, streamed: bool
+async def test_halves_are_made_whole_or_left_out(
+    server: Server,
+    responses: OpenAIResponsesModel,
+    chat: OpenAIChatCompletionsModel,
+    streamed: bool,
 ) -> None:
-    for items, said in (([user("a"), output(1)], "preceding"), ([user("a"), call(1)], "followed")):
-        with pytest.raises(openai.BadRequestError, match=said):
-            await asked(chat, ModelRequest(items), streamed=streamed)
+    history = [output(1), user("a"), reasoning(), user("b"), call(2)]
+    interrupted = {**output(2), "output": INTERRUPTED}
+    server.says(Reply([message("x")]), Reply(message={"content": "x"}))
+    for model in (responses, chat):
+        await asked(model, ModelRequest(history), streamed=streamed)
+    sent = {key: value for key, value in call(2).items() if key not in {"id", "status"}}
+    assert server.requests[0].body["input"] == [user("a"), user("b"), sent, interrupted]
+    called = {"role": "assistant", "content": None, "tool_calls": [tool_call(2)]}
+    tool = {"role": "tool", "tool_call_id": "call_2", "content": INTERRUPTED}
+    assert server.requests[1].body["messages"] == [user("a"), user("b"), called, tool]
 
 
 @pytest.mark.parametrize("failing", [Failing(429, {"retry_after": "0"}), Failing(500)])

@@ -22,8 +22,15 @@ THOUGHT: Item = {"type": "reasoning", "id": "rs_1", "summary": []}
 SEARCH: Item = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
 
 
-def call(name: object, kind: str = "function_call") -> Item:
-    return {"type": kind, "call_id": str(name), "name": "look", "arguments": "{}"}
+#: What the id "1" becomes when it is used again, and when it is used a third time.
+AGAIN, THIRD = "call_020a7c91e30725bb19181898", "call_e57acc10f53c55bd65c8462f"
+#: What calls without an id are called.
+NAMELESS, NAMELESS_TOO = "call_0fc5165686190ca845407c03", "call_5749fdd6b67e4204b3047ba3"
+
+
+def call(name: object, kind: str = "function_call", said: str = "{}") -> Item:
+    given = {"input": said} if kind == "custom_tool_call" else {"arguments": said}
+    return {"type": kind, "call_id": str(name), "name": "look", **given}
 
 
 def output(name: object, kind: str = "function_call_output") -> Item:
@@ -32,6 +39,18 @@ def output(name: object, kind: str = "function_call_output") -> Item:
 
 def lost(name: object, kind: str = "function_call_output") -> Item:
     return {"type": kind, "call_id": str(name), "output": INTERRUPTED}
+
+
+A, B, C = '{"at":"A"}', '{"at":"B"}', '{"at":"C"}'
+
+
+def gave(name: object, given: str) -> Item:
+    return {"type": "function_call_output", "call_id": str(name), "output": given}
+
+
+def unnamed(item: Item) -> Item:
+    """The same without the field; the two forms of "none" are told apart nowhere."""
+    return {**item, "call_id": None}
 
 
 CASES: dict[str, tuple[list[Item], list[Item]]] = {
@@ -65,7 +84,57 @@ CASES: dict[str, tuple[list[Item], list[Item]]] = {
     ),
     "a name that is used again in the next turn": (
         [USER, call(1), output(1), USER, call(1), output(1)],
-        [USER, call(1), output(1), USER, call(1), output(1)],
+        [USER, call(1), output(1), USER, call(AGAIN), {**output(1), "call_id": AGAIN}],
+    ),
+    "calls of one id at once": (
+        [USER, call(1, said=A), call(1, said=B), gave(1, "a"), gave(1, "b"), SAID],
+        [USER, call(1, said=A), call(AGAIN, said=B), gave(1, "a"), gave(AGAIN, "b"), SAID],
+    ),
+    "three of them": (
+        [USER, *(call(1, said=x) for x in (A, B, C)), *(gave(1, x) for x in "abc")],
+        [
+            USER,
+            *(call(1, said=A), call(AGAIN, said=B), call(THIRD, said=C)),
+            *(gave(1, "a"), gave(AGAIN, "b"), gave(THIRD, "c")),
+        ],
+    ),
+    "three of them, of which one was interrupted": (
+        [USER, *(call(1, said=x) for x in (A, B, C)), *(gave(1, x) for x in "ab")],
+        [
+            USER,
+            *(call(1, said=A), call(AGAIN, said=B), call(THIRD, said=C)),
+            *(gave(1, "a"), gave(AGAIN, "b"), lost(THIRD)),
+        ],
+    ),
+    "calls of an empty id": (
+        [USER, call("", said=A), call("", said=B), gave("", "a"), gave("", "b")],
+        [
+            USER,
+            *(call(NAMELESS, said=A), call(NAMELESS_TOO, said=B)),
+            *(gave(NAMELESS, "a"), gave(NAMELESS_TOO, "b")),
+        ],
+    ),
+    "calls without an id": (
+        [USER, *(unnamed(call(0, said=x)) for x in (A, B)), *(unnamed(gave(0, x)) for x in "ab")],
+        [
+            USER,
+            *(call(NAMELESS, said=A), call(NAMELESS_TOO, said=B)),
+            *(gave(NAMELESS, "a"), gave(NAMELESS_TOO, "b")),
+        ],
+    ),
+    "a call of another id that was interrupted in an earlier turn": (
+        [USER, call(1, said=A), USER, call(1, said=B), gave(1, "b")],
+        [
+            *(USER, call(1, said=A), lost(1)),
+            *(USER, call(AGAIN, said=B), gave(AGAIN, "b")),
+        ],
+    ),
+    "an output that came late, of an id that was used again": (
+        [USER, call(1, said=A), USER, call(1, said=B), gave(1, "b"), gave(1, "a")],
+        [
+            *(USER, call(1, said=A), lost(1)),
+            *(USER, call(AGAIN, said=B), gave(AGAIN, "b")),
+        ],
     ),
     "a call that was made again": ([USER, call(1), call(1), output(1)], [USER, call(1), output(1)]),
     "somebody wrote between call and output": (
@@ -78,7 +147,10 @@ CASES: dict[str, tuple[list[Item], list[Item]]] = {
     ),
     "two kinds of calls of one name": (
         [USER, call(1), call(1, "custom_tool_call"), output(1), SAID],
-        [USER, call(1, "custom_tool_call"), lost(1, "custom_tool_call_output"), SAID],
+        [
+            *(USER, call(1), call(AGAIN, "custom_tool_call")),
+            *(output(1), lost(AGAIN, "custom_tool_call_output"), SAID),
+        ],
     ),
     "reasoning that led nowhere": ([USER, THOUGHT], [USER]),
     "reasoning before the user's next words": ([USER, THOUGHT, USER, SAID], [USER, USER, SAID]),
@@ -117,13 +189,15 @@ def test_every_kind_of_call(kind: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 1, [], {}, ["a"]])
-def test_what_is_no_name_is_nobodys(odd: object) -> None:
+def test_what_is_no_id_counts_as_none(odd: object) -> None:
     strange: list[Item] = [
         {"type": "function_call", "call_id": odd, "name": "look", "arguments": "{}"},
         {"type": "function_call_output", "call_id": odd, "output": "x"},
         {"type": odd, "role": odd, "content": "a"},
     ]
-    assert repair([USER, *strange, call(1), SAID]) == [USER, strange[2], call(1), SAID, lost(1)]
+    named = [{**item, "call_id": NAMELESS} for item in strange[:2]]
+    shown = [USER, *named, strange[2], call(1), SAID, lost(1)]
+    assert repair([USER, *strange, call(1), SAID]) == shown
 
 
 def test_calls_may_be_left_out_instead() -> None:
@@ -176,12 +250,30 @@ def test_any_history_is_accepted_once_repaired(history: list[Item]) -> None:
         window = repair(history[start:])
         accepted(window)
         assert window[0] == USER
-        assert window == shown[len(shown) - len(window) :], "a window shows what the whole does"
+        end = shown[len(shown) - len(window) :]
+        assert numbered(window) == numbered(end), "a window shows what the whole does"
+
+
+def numbered(items: list[Item]) -> list[Item]:
+    """`items` with numbers for ids: which ids were used before, a window can't know."""
+    numbers: dict[str, int] = {}
+    return [
+        {**item, "call_id": numbers.setdefault(item["call_id"], len(numbers))}
+        if "call_id" in item
+        else item
+        for item in items
+    ]
 
 
 @given(st.lists(stored_items, max_size=14))
-def test_nothing_is_made_up_but_the_marks(history: list[Item]) -> None:
+def test_nothing_is_made_up_but_the_marks_and_ids(history: list[Item]) -> None:
     for item in repair(history):
-        assert item.get("output") == INTERRUPTED or any(item is stored for stored in history)
+        made_up = item.get("output") == INTERRUPTED
+        named = {**item, "call_id": None}
+        assert (
+            made_up
+            or any(item is stored for stored in history)
+            or named in [{**stored, "call_id": None} for stored in history]
+        )
     said = [item for item in history if "role" in item]
     assert [item for item in repair(history) if "role" in item] == said

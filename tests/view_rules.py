@@ -18,8 +18,11 @@ PAIRS = [
 
 
 def accepted(items: list[Item]) -> None:
-    """Fail unless every call has its output, once and behind it, and reasoning leads somewhere."""
+    """Fail unless every call has an id of its own and its output, once and behind it, and
+    reasoning leads somewhere.
+    """
     open_calls: list[tuple[str, str]] = []
+    names: set[str] = set()
     answers = {answer: kind for kind, answer in PAIRS}
     for place, item in enumerate(items):
         kind = item.get("type", "message")
@@ -31,7 +34,8 @@ def accepted(items: list[Item]) -> None:
             assert following.get("type") not in answers, "reasoning before an output"
         if kind in dict(PAIRS):
             name = (kind, item["call_id"])
-            assert name not in open_calls, "a call is made twice"
+            assert item["call_id"] not in names, "an id names two calls"
+            names.add(item["call_id"])
             open_calls.append(name)
         if kind in answers:
             open_calls.remove((answers[kind], item.get("call_id") or item["id"]))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
-from turnlog.items import Item, decode, encode, encode_all
+from turnlog.items import Item, copied, decode, encode, encode_all
 
 __all__ = ["Merged", "SessionInputCallback", "input_items", "merge"]
 
@@ -67,7 +66,7 @@ class _Lent:
     def __init__(self, items: list[Item]) -> None:
         self.items = items
         #: Held here whatever the callback does, so that their identities stay theirs.
-        self.copies = copy.deepcopy(items)
+        self.copies = copied(items)
         self.ids = set(map(id, self.copies))
 
     def missing(self, returned: list[object]) -> Counter[str]:
@@ -108,4 +107,8 @@ def _new_among(made: list[int], returned: list[object], old: _Lent, new: _Lent) 
 
 
 def _content(item: object) -> str:
-    return json.dumps(decode(encode(item)), sort_keys=True)
+    plain = decode(encode(item))
+    try:
+        return json.dumps(plain, sort_keys=True)
+    except RecursionError:  # in such an item, the order of keys counts
+        return encode(plain).decode()

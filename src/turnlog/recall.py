@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from turnlog.conversation import Session
-from turnlog.items import Item
+from turnlog.items import Item, equal
 from turnlog.kinds import is_question
 from turnlog.merge import Merged, SessionInputCallback, merge
 from turnlog.repair import Interrupted, repair
@@ -171,6 +171,6 @@ def _start_of_unanswered(items: list[Item], new: list[Item]) -> int | None:
         end = start + len(new)
         if end < len(items) and is_question(items[end]):
             return None
-        if items[start:end] == new:
+        if equal(items[start:end], new):
             return start
     return None

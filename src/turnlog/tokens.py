@@ -79,26 +79,30 @@ def _counted(item: Item, encode: Callable[[str], list[int]]) -> int:
     return _FRAME + _images(item) + sum(len(encode(text)) for text in _texts(item))
 
 
-def _texts(value: JSON, name: str = "") -> Iterator[str]:
+def _texts(value: JSON) -> Iterator[str]:
     """All that is written in an item, but for labels and images."""
-    match value:
-        case str() if name not in _LABELS:
-            yield value
-        case list():
-            for part in value:
-                yield from _texts(part, name)
-        case dict() if value.get("type") not in _IMAGES:
-            for key, part in value.items():
-                yield from _texts(part, key)
+    for text, field in _scalars(value):
+        if isinstance(text, str) and field not in _LABELS:
+            yield text
 
 
 def _images(value: JSON) -> int:
     """What the images in an item are worth."""
-    match value:
-        case list():
-            return sum(map(_images, value))
-        case dict() if value.get("type") in _IMAGES:
-            return _ROUGH_IMAGE if value.get("detail") == "low" else _IMAGE
-        case dict():
-            return sum(map(_images, value.values()))
-    return 0
+    images = [part for part, _ in _scalars(value) if isinstance(part, dict)]
+    return sum(_ROUGH_IMAGE if part.get("detail") == "low" else _IMAGE for part in images)
+
+
+def _scalars(value: JSON) -> Iterator[tuple[JSON, str]]:
+    """Each scalar in `value` with the field that it is in, and each image whole; in any order.
+
+    Without recursion: an item may be nested deeper than Python recurses.
+    """
+    todo: list[tuple[JSON, str]] = [(value, "")]
+    while todo:
+        part, field = todo.pop()
+        if isinstance(part, list):
+            todo += [(inner, field) for inner in part]
+        elif isinstance(part, dict) and part.get("type") not in _IMAGES:
+            todo += [(inner, key) for key, inner in part.items()]
+        else:
+            yield part, field

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
+from turnlog.agents.call_ids import with_own_ids
 from turnlog.agents.chat_assembly import Assembly
 from turnlog.agents.convert import chat_messages, items_from_chat
 from turnlog.agents.convert.shapes import Message
@@ -19,13 +20,23 @@ from turnlog.agents.model import (
     ToolDefinition,
     Usage,
 )
+from turnlog.agents.openai_answers import (
+    bodies_of,
+    body_of,
+    checked_delta,
+    checked_message,
+    choices_in,
+    count_in,
+    message_in,
+    reading,
+    text_or_none,
+)
 from turnlog.agents.openai_client import AsyncOpenAI, default_client
 from turnlog.agents.openai_params import Params, complete, reasoning_of, shared, tool_params
 from turnlog.errors import ModelBehaviorError
 
 if TYPE_CHECKING:
     from openai import AsyncStream
-    from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletionChunk
 
 __all__ = ["OpenAIChatCompletionsModel"]
@@ -52,38 +63,35 @@ class OpenAIChatCompletionsModel:
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
         client = self._client or await default_client()
-        completion = await client.chat.completions.create(**self._params(client, request))
-        # Servers that fail after they said 200 leave it out, whatever the type says.
-        if not completion.choices:
-            raise ModelBehaviorError("the completion holds no choice")
-        message = completion.choices[0].message.to_dict(mode="json", warnings=False)
-        return self._response(message, completion.usage, completion.id)
+        with reading():
+            answer = await client.chat.completions.create(**self._params(client, request))
+        completion = body_of(answer)
+        return self._response(message_in(completion), completion)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         client = self._client or await default_client()
         params = {**_streamed(request), **self._params(client, request)}
         # With `stream` among parameters that are Any, the client's types miss which answer it is.
-        chunks = cast(
-            "AsyncStream[ChatCompletionChunk]", await client.chat.completions.create(**params)
-        )
+        with reading():
+            answer = await client.chat.completions.create(**params)
+        chunks = cast("AsyncStream[ChatCompletionChunk]", answer)
         watched = _Watched()
         async with chunks:
-            async for chunk in chunks:
+            async for chunk in bodies_of(chunks):
                 text = watched.take(chunk)
                 if text:
                     yield TextDelta(text)
         if not watched.finished:
             raise ModelBehaviorError("the completion broke off before it was complete")
-        response = self._response(watched.assembly.message, watched.usage, watched.id)
+        response = self._response(checked_message(watched.assembly.message), watched.about)
         for item in response.output:
             yield ItemDone(item)
         yield ResponseDone(response)
 
-    def _response(
-        self, message: Message, usage: CompletionUsage | None, response_id: str | None
-    ) -> ModelResponse:
+    def _response(self, message: Message, about: Message) -> ModelResponse:
         output = items_from_chat([{**message, "role": "assistant"}], model=self.model)
-        return ModelResponse(output, _usage(usage), response_id or None)
+        usage = _usage(about.get("usage"))
+        return with_own_ids(ModelResponse(output, usage, text_or_none(about.get("id"))))
 
     def _params(self, client: AsyncOpenAI, request: ModelRequest) -> Params:
         settings = request.settings
@@ -113,18 +121,17 @@ class _Watched:
     def __init__(self) -> None:
         self.assembly = Assembly()
         self.finished = False
-        self.usage: CompletionUsage | None = None
-        self.id: str | None = None
+        #: The id of the completion and its usage.
+        self.about: Message = {}
 
-    def take(self, chunk: ChatCompletionChunk) -> str:
+    def take(self, chunk: Message) -> str:
         """Take in `chunk`; the text that it adds."""
-        self.usage = chunk.usage or self.usage
-        self.id = self.id or chunk.id
+        self.about.setdefault("id", chunk.get("id"))
+        self.about["usage"] = chunk.get("usage") or self.about.get("usage")
         text = ""
-        for choice in chunk.choices or ():
-            if choice.delta is not None:
-                text += self.assembly.add(choice.delta.to_dict(mode="json", warnings=False))
-            self.finished = self.finished or choice.finish_reason is not None
+        for choice in choices_in(chunk):
+            text += self.assembly.add(checked_delta(choice))
+            self.finished = self.finished or choice.get("finish_reason") is not None
         return text
 
 
@@ -157,9 +164,10 @@ def _response_format(request: ModelRequest) -> Params | None:
     return {"type": "json_schema", "json_schema": schema}
 
 
-def _usage(usage: CompletionUsage | None) -> Usage:
-    if usage is None:
-        return Usage()
-    cached = getattr(usage.prompt_tokens_details, "cached_tokens", None)
-    reasoned = getattr(usage.completion_tokens_details, "reasoning_tokens", None)
-    return Usage(usage.prompt_tokens, usage.completion_tokens, cached or 0, reasoned or 0)
+def _usage(usage: object) -> Usage:
+    return Usage(
+        count_in(usage, "prompt_tokens"),
+        count_in(usage, "completion_tokens"),
+        count_in(usage, "prompt_tokens_details", "cached_tokens"),
+        count_in(usage, "completion_tokens_details", "reasoning_tokens"),
+    )

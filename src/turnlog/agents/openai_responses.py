@@ -6,7 +6,9 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
+from turnlog.agents.call_ids import CallIds, with_own_ids
 from turnlog.agents.convert import responses_input
+from turnlog.agents.convert.shapes import Message
 from turnlog.agents.model import (
     ItemDone,
     ModelEvent,
@@ -17,6 +19,18 @@ from turnlog.agents.model import (
     ToolDefinition,
     Usage,
 )
+from turnlog.agents.openai_answers import (
+    bodies_of,
+    body_of,
+    checked_item,
+    code_in,
+    count_in,
+    items_in,
+    reading,
+    response_in,
+    text_in,
+    text_or_none,
+)
 from turnlog.agents.openai_client import AsyncOpenAI, BadRequestError, default_client
 from turnlog.agents.openai_params import Params, complete, reasoning_of, shared, tool_params
 from turnlog.errors import ModelBehaviorError
@@ -24,7 +38,7 @@ from turnlog.items import Item
 
 if TYPE_CHECKING:
     from openai import AsyncStream
-    from openai.types.responses import Response, ResponseStreamEvent, ResponseUsage
+    from openai.types.responses import ResponseStreamEvent
 
 __all__ = ["OpenAIResponsesModel"]
 
@@ -55,32 +69,30 @@ class OpenAIResponsesModel:
         return f"{type(self).__name__}({self.model!r})"
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
-        response = cast("Response", await self._create(self._params(request)))
+        response = body_of(await self._create(self._params(request)))
         _refuse_failed(response)
-        return _response(response, [_item(item) for item in response.output])
+        return with_own_ids(_response(response, list(map(checked_item, items_in(response)))))
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         params = {**self._params(request), "stream": True}
         events = cast("AsyncStream[ResponseStreamEvent]", await self._create(params))
-        done: list[Item] = []
+        done = _Done()
         async with events:
-            async for event in events:
-                if event.type == "response.output_text.delta":
-                    yield TextDelta(event.delta)
-                elif event.type == "response.output_item.done":
-                    done.append(_item(event.item))
-                    yield ItemDone(done[-1])
-                elif event.type in {"response.completed", "response.incomplete"}:
+            async for event in bodies_of(events):
+                kind = event.get("type")
+                if kind == "response.output_text.delta":
+                    yield TextDelta(text_in(event))
+                elif kind == "response.output_item.done":
+                    yield done.add(event.get("item"))
+                elif kind in {"response.completed", "response.incomplete"}:
+                    response = response_in(event)
                     # Some servers tell of items only here.
-                    for item in event.response.output[len(done) :]:
-                        done.append(_item(item))
-                        yield ItemDone(done[-1])
-                    yield ResponseDone(_response(event.response, done))
+                    for item in items_in(response)[len(done.items) :]:
+                        yield done.add(item)
+                    yield ResponseDone(_response(response, done.items))
                     return
-                elif event.type == "response.failed":
-                    _refuse_failed(event.response)
-                elif event.type == "error":
-                    raise ModelBehaviorError(f"the response failed: {event.code}")
+                else:
+                    _refuse_failure(event)
         raise ModelBehaviorError("the response broke off before it was complete")
 
     async def _create(self, params: Params) -> object:
@@ -88,7 +100,8 @@ class OpenAIResponsesModel:
         while True:
             try:
                 # The cast is at the caller's, who knows whether it is a stream.
-                return await client.responses.create(**params)
+                with reading():
+                    return await client.responses.create(**params)
             except BadRequestError as error:
                 if not self._concede(error, params):
                     raise
@@ -159,27 +172,47 @@ def _text_params(request: ModelRequest) -> Params:
     return params
 
 
-def _item(item: object) -> Item:
-    """An output item as it came over the wire."""
-    # All output types are models of the client's; the union of them is 30 names long.
-    return cast("Response", item).to_dict(mode="json", warnings=False)
+class _Done:
+    """The items of a response that is streamed, so far."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self._ids = CallIds()
+
+    def add(self, item: object) -> ItemDone:
+        self.items.append(self._ids.settled(checked_item(item)))
+        return ItemDone(self.items[-1])
 
 
-def _response(response: Response, output: list[Item]) -> ModelResponse:
-    return ModelResponse(output, _usage(response.usage), response.id)
+def _response(response: Message, output: list[Item]) -> ModelResponse:
+    usage = response.get("usage")
+    return ModelResponse(output, _usage(usage), text_or_none(response.get("id")))
 
 
-def _usage(usage: ResponseUsage | None) -> Usage:
-    if usage is None:
-        return Usage()
-    # Servers that speak the API leave out the details, whatever the type says.
-    cached = getattr(usage.input_tokens_details, "cached_tokens", None)
-    reasoned = getattr(usage.output_tokens_details, "reasoning_tokens", None)
-    return Usage(usage.input_tokens, usage.output_tokens, cached or 0, reasoned or 0)
+def _usage(usage: object) -> Usage:
+    return Usage(
+        count_in(usage, "input_tokens"),
+        count_in(usage, "output_tokens"),
+        count_in(usage, "input_tokens_details", "cached_tokens"),
+        count_in(usage, "output_tokens_details", "reasoning_tokens"),
+    )
 
 
-def _refuse_failed(response: Response) -> None:
-    if response.status in {"failed", "cancelled"}:
-        # The code, not the message, which may quote the conversation.
-        code = response.error.code if response.error else response.status
-        raise ModelBehaviorError(f"response {response.id} failed: {code}")
+def _refuse_failure(event: Message) -> None:
+    match event.get("type"):
+        case "response.failed":
+            _refuse_failed({"status": "failed", **response_in(event)})
+        case "error":
+            raise ModelBehaviorError(f"the response failed: {code_in(event)}")
+        case str():
+            return  # one of the many that tell how far it has come
+        case _:
+            raise ModelBehaviorError("an event of the stream doesn't say what it is")
+
+
+def _refuse_failed(response: Message) -> None:
+    status = response.get("status")
+    if status in ("failed", "cancelled"):
+        error = response.get("error")
+        code = code_in(error) if error else status
+        raise ModelBehaviorError(f"response {code_in(response.get('id'))} failed: {code}")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from turnlog.agents.agent import Agent
+from turnlog.agents.call_ids import with_own_ids
 from turnlog.agents.calls import call_tools, hand_over
 from turnlog.agents.config import RunConfig
 from turnlog.agents.context import RunContextWrapper
@@ -39,6 +40,7 @@ from turnlog.merge import Merged, input_items
 from turnlog.open_turn import OpenTurn, begun, open_turn_on
 from turnlog.policies import turn_taken
 from turnlog.recall import recall
+from turnlog.repair import repair
 from turnlog.session import Session, StoredSession
 from turnlog.store import Log
 from turnlog.turns import is_answered
@@ -123,7 +125,7 @@ class Run:
         agent = self.agent
         tools = await agent.tools_for(self._context)
         handoffs = await handoffs_of(agent, self._context)
-        response = await self._asked(await self._request(tools, handoffs))
+        response = with_own_ids(await self._asked(await self._request(tools, handoffs)))
         self.usage = self._context.usage = self.usage + response.usage
         wishes = [item for item in response.output if _is_call_of(item, handoffs)]
         await self._keep_response(response, wishes)
@@ -140,7 +142,7 @@ class Run:
         agent = self.agent
         output = OutputType.of(agent.output_type)
         return ModelRequest(
-            self._all_shown(),
+            repair(self._all_shown()),
             await agent.instructions_for(self._context),
             tools=tuple(tool.definition for tool in tools.values()),
             handoffs=tuple(each.definition for each in handoffs.values()),

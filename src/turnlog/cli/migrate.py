@@ -5,7 +5,8 @@ from typing import Annotated, Protocol, runtime_checkable
 
 import typer
 
-from turnlog.cli.errors import Problem, shown, told
+from turnlog.cli.errors import Problem, told
+from turnlog.cli.secrets import shown
 from turnlog.cli.stores import StoreOption, named
 
 __all__ = ["migrate"]

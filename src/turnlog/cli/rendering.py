@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from turnlog.cli.text import one_line, plain
-from turnlog.items import Item
+from turnlog.items import Item, writable
 
 __all__ = ["rendered"]
 
@@ -37,16 +37,16 @@ def _described(item: Item) -> tuple[str, str]:
 
 def _said(content: object) -> str:
     """The text in any of the forms that content takes."""
-    if isinstance(content, str):
-        return content
     if isinstance(content, list):
-        return "\n".join(_part(part) for part in content)
-    return "" if content is None else json.dumps(content, ensure_ascii=False)
+        return "\n".join(map(_part, content))
+    return "" if content is None else _part(content)
 
 
 def _part(part: object) -> str:
+    if isinstance(part, str):
+        return part
     if not isinstance(part, dict):
-        return _said(part)
+        return _json(part)
     for name in ("text", "refusal"):
         if isinstance(part.get(name), str):
             return str(part[name])
@@ -55,4 +55,9 @@ def _part(part: object) -> str:
 
 def _rest(item: Item) -> str:
     others = {name: value for name, value in item.items() if name not in {"id", "type"}}
-    return json.dumps(others, ensure_ascii=False, indent=2)
+    return _json(others, indent=2)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    # Far fewer levels than fit on a screen; more would end the recursion of `json`.
+    return json.dumps(writable(value), ensure_ascii=False, indent=indent)

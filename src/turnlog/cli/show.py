@@ -10,7 +10,7 @@ from turnlog.cli.errors import told
 from turnlog.cli.rendering import rendered
 from turnlog.cli.stores import StoreOption, existing, head_of
 from turnlog.cli.text import safe_json
-from turnlog.items import Item, encode
+from turnlog.items import Item, encode, finite
 from turnlog.session import StoredSession
 
 __all__ = ["show"]
@@ -40,8 +40,13 @@ async def _items(url: str, session: str, branch: str, limit: int | None) -> list
 
 def _as_json(items: list[Item]) -> bytes:
     # Bytes, so that it is UTF-8 whatever the terminal's encoding.
-    lines = b",\n".join(map(encode, items))
+    lines = b",\n".join(map(_line, items))
     return b"[\n" + safe_json(lines) + b"\n]" if items else b"[]"
+
+
+def _line(item: Item) -> bytes:
+    """The JSON of one item; a number that JSON has no form for, which the SDK stores, is null."""
+    return encode(finite(item))
 
 
 def _print(items: list[Item]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import NamedTuple
 
 from turnlog.agents.convert.anthropic_parts import ANTHROPIC, block
 from turnlog.agents.convert.shapes import (
+    NOT_SHOWN,
     Message,
     call_id_of,
     joined_text,
@@ -17,9 +16,13 @@ from turnlog.agents.convert.shapes import (
     parts_of,
     provider_data_of,
 )
-from turnlog.items import Item
+from turnlog.items import Item, decode
+from turnlog.repair import repair
 
 __all__ = ["AnthropicView", "anthropic_messages"]
+
+# The first message must be a user's, even if the assistant spoke first.
+_BEFORE = "(The conversation begins with the assistant.)"
 
 
 class AnthropicView(NamedTuple):
@@ -37,15 +40,18 @@ def anthropic_messages(items: Iterable[Item], *, instructions: str | None = None
 
     Calls and their outputs become tool_use and tool_result blocks; reasoning goes only in
     the signed blocks that Anthropic gave out. What is not the user's or a tool's is the
-    assistant's. Hosted tools, references and compaction are left out. Valid items make
-    valid messages, as long as a user's comes first; nothing is repaired.
+    assistant's. Hosted tools, references and compaction are left out. Any items make valid
+    messages: they are shown as `turnlog.repair` mends them, and begin with a user's.
     """
     writer = _Writer()
     if instructions:
         writer.system.append(instructions)
-    for item in items:
+    for item in repair(items):
         writer.write(item)
-    return AnthropicView("\n\n".join(writer.system), writer.messages)
+    messages = writer.messages
+    if messages and messages[0]["role"] != "user":
+        messages = [{"role": "user", "content": [_text(_BEFORE)]}, *messages]
+    return AnthropicView("\n\n".join(writer.system), messages)
 
 
 class _Writer:
@@ -73,20 +79,23 @@ class _Writer:
     def _message(self, item: Item) -> None:
         content = item.get("content")
         match item.get("role"):
-            case "user" | "assistant" as role:
-                self._put(role, _blocks(content))
+            case "user":
+                self._put("user", _blocks(content) or [_text(NOT_SHOWN)])
+            case "assistant":
+                said = [block for block in _blocks(content) if block["type"] == "text"]
+                self._put("assistant", said or [_text(NOT_SHOWN)])
             case "system" | "developer":
-                self.system.append(joined_text(content, "\n"))
+                self.system.append(joined_text(content, "\n") or NOT_SHOWN)
             case _:
                 left_out("message", ANTHROPIC)
 
     def _call(self, item: Item) -> None:
-        use = {"type": "tool_use", "id": call_id_of(item), "name": item.get("name")}
+        use = {"type": "tool_use", "id": call_id_of(item), "name": item["name"]}
         self._put("assistant", [{**use, "input": _arguments(item)}])
 
     def _output(self, item: Item) -> None:
         result = {"type": "tool_result", "tool_use_id": call_id_of(item)}
-        output = item.get("output")
+        output = item["output"]
         self._put("user", [{**result, "content": output if output == "" else _blocks(output)}])
 
     def _reasoning(self, item: Item) -> None:
@@ -111,12 +120,12 @@ def _blocks(content: object) -> list[Message]:
     return [part for part in found if part is not None]
 
 
+def _text(text: str) -> Message:
+    return {"type": "text", "text": text}
+
+
 def _arguments(call: Item) -> Message:
-    """The input of a call, which is an object here; what is none is named by its field."""
+    """The input of a call, which is an object here."""
     if kind_of(call) == "custom_tool_call":
-        return {"input": call.get("input", "")}
-    arguments = call.get("arguments") or "{}"
-    if isinstance(arguments, str):
-        with suppress(ValueError):  # what is no JSON stays the words that it is
-            arguments = json.loads(arguments)
-    return arguments if isinstance(arguments, dict) else {"arguments": arguments}
+        return {"input": call["input"]}
+    return decode(call["arguments"].encode())

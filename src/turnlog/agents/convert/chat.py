@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from turnlog.agents.convert.chat_parts import CHAT, chat_content, chat_part
 from turnlog.agents.convert.shapes import (
+    NOT_SHOWN,
     Message,
     call_id_of,
     joined_text,
@@ -18,6 +19,7 @@ from turnlog.agents.convert.shapes import (
     text_of,
 )
 from turnlog.items import Item
+from turnlog.repair import repair
 
 __all__ = ["chat_messages"]
 
@@ -34,9 +36,10 @@ def chat_messages(
 
     An assistant's text and the calls beside it are one message. Hosted tools, references
     and compaction have no form here and are left out; so are pictures and files that only
-    their provider can reach. Valid items make valid messages; nothing is repaired.
+    their provider can reach. Any items make valid messages: they are shown as
+    `turnlog.repair` mends them.
     """
-    items = list(items)
+    items = repair(items)
     writer = _Writer(model, _start_of_turn(items))
     if instructions:
         writer.messages.append({"role": "system", "content": instructions})
@@ -102,12 +105,11 @@ class _Writer:
         self.close()
         self._thought = {}
         converted = chat_content(content if role == "user" else joined_text(content, "\n"))
-        if converted or content == "":
-            self.messages.append({"role": role, "content": converted})
+        self.messages.append({"role": role, "content": converted or NOT_SHOWN})
 
     def _said(self, content: object) -> None:
-        text = joined_text(content)
         refusal = refusal_in(content)
+        text = joined_text(content) or ("" if refusal else NOT_SHOWN)
         opened = self._open
         if opened is None or "tool_calls" not in opened:
             self.close()
@@ -117,16 +119,14 @@ class _Writer:
         opened["content"] = "\n\n".join(said) or opened["content"]
         if refusal:
             opened["refusal"] = refusal
-        elif opened["content"] is None:
-            opened["content"] = ""
 
     def _function_call(self, item: Item) -> None:
-        function = {"name": item.get("name"), "arguments": item.get("arguments") or "{}"}
+        function = {"name": item["name"], "arguments": item["arguments"]}
         call = {"id": call_id_of(item), "type": "function", "function": function}
         self._called({**call, **self._signature(item)})
 
     def _custom_call(self, item: Item) -> None:
-        custom = {"name": item.get("name"), "input": item.get("input", "")}
+        custom = {"name": item["name"], "input": item["input"]}
         self._called({"id": call_id_of(item), "type": "custom", "custom": custom})
 
     def _called(self, call: Message) -> None:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from turnlog.agents.convert.chat_parts import CHAT, item_content
-from turnlog.agents.convert.shapes import Message, joined_text, left_out, new_call_id, refusal_in
+from turnlog.agents.convert.shapes import (
+    Message,
+    joined_text,
+    left_out,
+    new_call_id,
+    parts_of,
+    refusal_in,
+)
 from turnlog.items import Item
+from turnlog.kinds import OUTPUT_OF
 
 __all__ = ["items_from_chat"]
 
@@ -33,7 +41,9 @@ class _Reader:
     def __init__(self, model: str, new_id: Callable[[], str]) -> None:
         self._model = model
         self._new_id = new_id
-        self._custom: set[str] = set()  # calls whose outputs are of the custom kind
+        # Calls whose outputs have not come, the newest message's first: the id that the call
+        # came with, and what its output needs.
+        self._waiting: list[tuple[str, Item]] = []
 
     def read(self, message: Message) -> Iterator[Item]:
         match message.get("role"):
@@ -52,8 +62,12 @@ class _Reader:
         calls = message.get("tool_calls") or []
         if parts or not calls:
             yield {"type": "message", "role": "assistant", "status": "completed", "content": parts}
-        for call in calls:
-            yield self._call(call)
+        items = [self._call(call) for call in calls]
+        self._waiting[:0] = [
+            (_given_id(call), {"type": OUTPUT_OF[item["type"]], "call_id": item["call_id"]})
+            for call, item in zip(calls, items, strict=True)
+        ]
+        yield from items
 
     def _reasoning(self, message: Message) -> Iterator[Item]:
         for field in ("reasoning_content", "reasoning"):
@@ -65,9 +79,8 @@ class _Reader:
                 return
 
     def _call(self, call: Message) -> Item:
-        call_id = call.get("id") or self._new_id()
+        call_id = _given_id(call) or self._new_id()
         if call.get("type") == "custom":
-            self._custom.add(call_id)
             custom = call["custom"]
             called = {"name": custom["name"], "input": custom["input"]}
             return {"type": "custom_tool_call", "call_id": call_id, **called}
@@ -89,11 +102,23 @@ class _Reader:
         return {}
 
     def _output(self, message: Message) -> Item:
-        call_id = message.get("tool_call_id", "")
-        kind = "custom_tool_call" if call_id in self._custom else "function_call"
         content = message.get("content")
         output = content if isinstance(content, str) else item_content(content)
-        return {"type": f"{kind}_output", "call_id": call_id, "output": output}
+        return {**self._called(message), "output": output}
+
+    def _called(self, message: Message) -> Item:
+        """What names the call that an output belongs to: the first of its id that waits."""
+        given = _given_id(message, "tool_call_id")
+        for place, (call_id, names) in enumerate(self._waiting):
+            if call_id == given:
+                del self._waiting[place]
+                return names
+        return {"type": "function_call_output", "call_id": given}
+
+
+def _given_id(message: Message, field: str = "id") -> str:
+    given = message.get(field)
+    return given if isinstance(given, str) else ""
 
 
 def _said(message: Message) -> Iterator[Item]:
@@ -116,6 +141,6 @@ def _annotations(message: Message) -> list[Item]:
     """Citations, which chat nests one level deeper than items do."""
     return [
         {"type": "url_citation", **annotation["url_citation"]}
-        for annotation in message.get("annotations") or []
+        for annotation in parts_of(message.get("annotations"))
         if isinstance(annotation.get("url_citation"), dict)
     ]

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from turnlog.agents.convert.chat_parts import item_part
-from turnlog.agents.convert.shapes import kind_of, parts_of, portable_id, text_of
+from turnlog.agents.convert.shapes import (
+    NOT_SHOWN,
+    kind_of,
+    left_out,
+    parts_of,
+    portable_id,
+    text_of,
+)
 from turnlog.items import Item
+from turnlog.repair import repair
 
 __all__ = ["responses_input"]
 
@@ -39,6 +47,10 @@ _WITHOUT_STATUS = frozenset({
     "reasoning",
 })  # fmt: skip
 
+_RESPONSES = "Responses"
+_ROLES = ("user", "assistant", "system", "developer")
+_SAID = ("output_text", "refusal")
+
 # What is in an output or in a stored item and is refused in an input.
 _NOT_FOR_INPUT = frozenset({"created_by", "parsed_arguments", "provider_data"})
 
@@ -49,14 +61,23 @@ def responses_input(items: Iterable[Item], *, reasoning: bool = True) -> list[It
     reasoning: False leaves the reasoning out, for a provider that can't open it.
 
     Every item goes whole and without its id. Reasoning goes only in the encrypted form that
-    the API gave out: it has no other use for it. Nothing is repaired.
+    the API gave out: it has no other use for it. Items are shown as `turnlog.repair` mends
+    them, so the calls that outputs belong to have to be among them.
     """
-    shown = (item for item in items if kind_of(item) != "reasoning" or _opens(item, reasoning))
-    return [_portable(item) for item in shown]
+    return [_portable(item) for item in repair(items) if _has_form(item, reasoning=reasoning)]
 
 
-def _opens(item: Item, reasoning: bool) -> bool:
-    return reasoning and bool(item.get("encrypted_content")) and not item.get("provider_data")
+def _has_form(item: Item, *, reasoning: bool) -> bool:
+    match kind_of(item):
+        case "message":
+            if item.get("role") in _ROLES and isinstance(item.get("type", "message"), str):
+                return True
+            left_out("message", _RESPONSES)
+            return False
+        case "reasoning":
+            sealed = isinstance(item.get("encrypted_content"), str) and item["encrypted_content"]
+            return reasoning and bool(sealed) and not item.get("provider_data")
+    return True
 
 
 def _portable(item: Item) -> Item:
@@ -75,19 +96,38 @@ def _portable(item: Item) -> Item:
         case "reasoning":
             # What is readable of it is for people; beside the encrypted form it is refused.
             kept.pop("content", None)
-            kept.setdefault("summary", [])
+            kept["summary"] = parts_of(kept.get("summary"))
+        case "function_call_output" | "custom_tool_call_output":
+            kept["output"] = _content("user", kept["output"])
     return kept
 
 
 def _content(role: object, content: object) -> object:
     if isinstance(content, str):
         return content
-    form = _said if role == "assistant" else item_part
-    return [form(part) for part in parts_of(content)]
+    if role == "assistant":
+        said = [part for part in map(_said, parts_of(content)) if part["type"] in _SAID]
+        return said or [_said({"type": "output_text", "text": NOT_SHOWN})]
+    told = [part for part in map(_told, parts_of(content)) if _is_told(part, role)]
+    return told or NOT_SHOWN
+
+
+def _told(part: Item) -> Item:
+    text = text_of(part)
+    return item_part(part) if text is None else {**part, "type": "input_text", "text": text}
+
+
+def _is_told(part: Item, role: object) -> bool:
+    """Whether a part has a form here; all have such a type, those that come later too."""
+    kind = str(part.get("type"))
+    if kind == "input_text" or (role == "user" and kind.startswith("input_")):
+        return True
+    left_out(part.get("type"), _RESPONSES)
+    return False
 
 
 def _said(part: Item) -> Item:
     text = text_of(part)
     if text is None:
-        return part
+        return {**part, "type": str(part.get("type"))}
     return {"annotations": [], **part, "type": "output_text", "text": text}

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from turnlog.items import Item
 
 __all__ = [
+    "NOT_SHOWN",
     "Message",
     "call_id_of",
     "joined_text",
@@ -29,6 +30,9 @@ __all__ = [
 
 #: One message of another format. Its values are whatever JSON holds, as with items.
 Message: TypeAlias = dict[str, Any]
+
+#: What stands for a message of which nothing has a form: without it, the order would change.
+NOT_SHOWN = "(something that can't be shown here)"
 
 _logger = logging.getLogger(__name__)
 
