@@ -52,11 +52,11 @@ async def _merged(past: Past, new: list[Item], callback: SessionInputCallback | 
     await past.window()  # reads what is needed, in one go
     begun = await past.begun(new)
     merged = await _shown_before(begun, past, new, callback)
-    if merged.fresh != new:
+    if not equal(merged.fresh, new):
         # A callback may have stored the new input in words of its own, and notes in front of
         # it. If so, it was not yet given the history without these.
         reworded = await past.begun(merged.fresh)
-        if reworded is not None and reworded != begun:
+        if reworded is not None and (begun is None or reworded.sizes != begun.sizes):
             begun = reworded
             merged = await _shown_before(begun, past, new, callback)
     if begun is None:
@@ -79,6 +79,11 @@ class Begun(NamedTuple):
     length: int
     #: What came after its input: calls, outputs.
     since: list[Item]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many items it has, and how many of them came after its input."""
+        return self.length, len(self.since)
 
 
 class Past:
