@@ -11,7 +11,7 @@ they are wherever we have nothing truer to say.
     ├── LeaseLost       (RuntimeError)  the run holds its session no longer; nothing was written
     ├── MaxTurnsExceeded (RuntimeError) the model was asked as often as allowed, and did not answer
     ├── ModelBehaviorError (ValueError) a model answered what can't be used
-    ├── SchemaError     (RuntimeError)  the database was made by a newer Turnlog
+    ├── SchemaError     (RuntimeError)  tables are missing, unfit, or of a newer Turnlog
     ├── SessionBusy     (RuntimeError)  another run is under way on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
     └── Unreadable      (ValueError)    a stored record can't be opened or decoded

@@ -27,8 +27,8 @@ class SQLAlchemySession(NetworkSession):
     session_id: any string that the database can hold; every id is a conversation of its own.
     engine: an `AsyncEngine`, or an ordinary `Engine`, whose work is done on threads. It
         stays yours: closing the session leaves it open.
-    create_tables: makes the two tables shared with the OpenAI Agents SDK, if they aren't
-        there. Ours beside them are made in any case.
+    create_tables: the first write makes the two tables shared with the OpenAI Agents SDK, if
+        they aren't there. Ours beside them are made in any case. Reading makes nothing.
     sessions_table, messages_table: their names.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
     ensure_ascii: taken because the SDK takes it; items are stored as UTF-8, which every
