@@ -288,8 +288,11 @@ _STUBBORN = """
 """
 
 
-@pytest.mark.parametrize("writers", [1, 3])
-@pytest.mark.parametrize("lose", [_without_log, _without_log_and_index, _moved])
+# Of several writers, a log that is deleted by hand can cost what one of them wrote: docs/stores.md.
+@pytest.mark.parametrize(
+    ("lose", "writers"),
+    [(_without_log, 1), (_without_log_and_index, 1), (_moved, 1), (_moved, 3)],
+)
 def test_kill_9_after_a_loss_takes_nothing_that_was_acknowledged(
     tmp_path: Path, lose: Callable[[Path], None], writers: int
 ) -> None:
