@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,10 @@ def _without_log(path: Path) -> None:
 def _without_log_and_index(path: Path) -> None:
     path.with_name("file.db-wal").unlink()
     path.with_name("file.db-shm").unlink()
+
+
+def _moved(path: Path) -> None:
+    path.rename(path.with_name("moved.db"))
 
 
 @pytest.mark.parametrize("lose", [_without_log, _without_log_and_index])
@@ -260,3 +265,77 @@ def test_where_there_is_no_shared_memory_the_error_says_so(tmp_path: Path) -> No
     assert "needs shared memory in a file beside the database" in done.stdout, done.stderr
     assert "choose journal_mode='truncate'" in done.stdout
     assert "database file: " in done.stdout
+
+
+# Processes that are killed after the files were taken from under them
+
+_STUBBORN = """
+    import asyncio, sys
+    from turnlog import FileReplaced, SQLiteSession
+
+    async def main(path, name):
+        session, number = SQLiteSession(name, path), 0
+        while True:
+            try:
+                await session.add_items([{"n": number}])
+            except FileReplaced:
+                print("told", flush=True)
+            else:
+                print(number, flush=True)
+                number += 1
+
+    asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+# Of several writers, a log that is deleted by hand can cost what one of them wrote: docs/stores.md.
+@pytest.mark.parametrize(
+    ("lose", "writers"),
+    [(_without_log, 1), (_without_log_and_index, 1), (_moved, 1), (_moved, 3)],
+)
+def test_kill_9_after_a_loss_takes_nothing_that_was_acknowledged(
+    tmp_path: Path, lose: Callable[[Path], None], writers: int
+) -> None:
+    path = tmp_path / "file.db"
+    with ExitStack() as stack:
+        processes = [_stubborn(stack, path, f"w{number}") for number in range(writers)]
+        lines = [_until(process, "20") for process in processes]
+        lose(path)
+        for process, seen in zip(processes, lines, strict=True):
+            seen.extend([*_until(process, "told"), *(_line(process) for _ in range(20))])
+        for process in processes:
+            process.kill()
+    kept = {row for file in tmp_path.glob("*.db") for row in _rows(file)}
+    for number, seen in enumerate(lines):
+        acknowledged = {(f"w{number}", f'{{"n":{n}}}') for n in seen if n.isdigit()}
+        assert len(acknowledged) > 40
+        assert acknowledged <= kept
+
+
+def _stubborn(stack: ExitStack, path: Path, name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", textwrap.dedent(_STUBBORN), str(path), name]
+    process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    stack.callback(process.kill)
+    return process
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def _until(process: subprocess.Popen[str], wanted: str) -> list[str]:
+    lines = [_line(process)]
+    while lines[-1] != wanted:
+        lines.append(_line(process))
+        assert lines[-1], "the writer has ended"
+    return lines
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    db = sqlite3.connect(path)
+    try:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return db.execute("SELECT session_id, message_data FROM agent_messages").fetchall()
+    finally:
+        db.close()

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from turnlog.stores.sqlite.files import FileId, create, file_id, wal_of
+from turnlog.stores.sqlite.files import FileId, create, file_id, remove_log, wal_of
 
 __all__ = [
     "JournalMode",
-    "Writer",
     "check_journal_mode",
+    "fold_in",
     "is_busy",
     "open_reader",
     "open_writer",
@@ -28,7 +28,6 @@ JournalMode: TypeAlias = Literal["wal", "truncate", "delete"]
 _JOURNAL_MODES = ("wal", "truncate", "delete")
 
 T = TypeVar("T")
-C = TypeVar("C", bound=sqlite3.Connection)
 
 # A WAL file that is written over costs a much cheaper flush than one that grows.
 # So it is folded into the database early, and from then on it stays this short.
@@ -39,8 +38,8 @@ _WAL_PAGES = 200
 _NAPS = (0.0005, 0.003)
 
 
-class Writer(sqlite3.Connection):
-    """A connection that writes, and knows which write-ahead log it writes to."""
+class Connection(sqlite3.Connection):
+    """A connection that knows which write-ahead log it is on."""
 
     #: None while it uses another kind of journal.
     wal: FileId | None = None
@@ -54,11 +53,11 @@ def check_journal_mode(mode: str) -> JournalMode:
     raise ValueError(f"journal_mode is one of {', '.join(_JOURNAL_MODES)}")
 
 
-def open_writer(path: Path, timeout: float, journal_mode: JournalMode) -> Writer:
+def open_writer(path: Path, timeout: float, journal_mode: JournalMode) -> Connection:
     """The connection that writes: every commit is flushed to the disk."""
 
-    def attempt() -> Writer:
-        db = _connect(path, timeout=0, factory=Writer)
+    def attempt() -> Connection:
+        db = _connect(path, timeout=0)
         try:
             _set_journal(db, path, journal_mode)
             # A rollback journal is gone for certain only when its folder is on the disk too.
@@ -78,7 +77,7 @@ def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
 
     With a rollback journal they wait all the same: unflushed, it could corrupt the file.
     """
-    if not isinstance(cursor.connection, Writer) or cursor.connection.wal is None:
+    if not isinstance(cursor.connection, Connection) or cursor.connection.wal is None:
         yield
         return
     cursor.execute("PRAGMA synchronous = NORMAL")
@@ -90,10 +89,37 @@ def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
 
 def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
     """A connection that can't write, and hands out text as the bytes that are stored."""
-    db = _connect(path, timeout=timeout, factory=sqlite3.Connection)
-    db.execute("PRAGMA query_only = ON")
-    db.text_factory = bytes
+    db = _connect(path, timeout=timeout)
+    try:
+        db.execute("PRAGMA query_only = ON")
+        [used] = db.execute("PRAGMA journal_mode").fetchone()
+        _note_log(db, path, used)
+        db.text_factory = bytes
+    except BaseException as error:
+        db.close()
+        if isinstance(error, sqlite3.Error) and _lacks_shared_memory(error):
+            raise _without_shared_memory(error) from error
+        raise
     return db
+
+
+def fold_in(db: Connection, path: Path) -> None:
+    """Write the log into the file that is open, wherever that lies, and clear its path.
+
+    SQLite would take a log or an index that stays there for those of the next file, and
+    other processes may still use them for this one.
+    """
+    db.execute("PRAGMA busy_timeout = 1000")
+    db.execute("PRAGMA query_only = OFF")
+    [is_busy, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        return
+    # One process at a time. What others commit to this log from now on, they don't acknowledge.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        remove_log(path, db.wal)
+    finally:
+        db.execute("ROLLBACK")
 
 
 def patiently(attempt: Callable[[], T], timeout: float) -> T:
@@ -108,20 +134,18 @@ def patiently(attempt: Callable[[], T], timeout: float) -> T:
         time.sleep(random.uniform(*_NAPS))  # noqa: S311 - spreads the tries, guards nothing
 
 
-def _connect(path: Path, timeout: float, factory: type[C]) -> C:
+def _connect(path: Path, timeout: float) -> Connection:
     create(path)
     # A worker thread opens it; before a fork, the forking thread closes it.
     return sqlite3.connect(
-        path, timeout=timeout, isolation_level=None, check_same_thread=False, factory=factory
+        path, timeout=timeout, isolation_level=None, check_same_thread=False, factory=Connection
     )
 
 
-def _set_journal(db: Writer, path: Path, mode: JournalMode) -> None:
+def _set_journal(db: Connection, path: Path, mode: JournalMode) -> None:
     try:
         [used] = db.execute(f"PRAGMA journal_mode = {mode}").fetchone()
-        if used == "wal":
-            db.execute("PRAGMA user_version").fetchone()  # opens the log
-            db.wal = file_id(wal_of(path))
+        _note_log(db, path, used)
     except sqlite3.OperationalError as error:
         if mode == "wal" and _lacks_shared_memory(error):
             raise _without_shared_memory(error) from error
@@ -130,8 +154,14 @@ def _set_journal(db: Writer, path: Path, mode: JournalMode) -> None:
             raise
 
 
+def _note_log(db: Connection, path: Path, journal_mode: str) -> None:
+    if journal_mode == "wal":
+        db.execute("PRAGMA user_version").fetchone()  # opens the log
+        db.wal = file_id(wal_of(path))
+
+
 def _lacks_shared_memory(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode in {
+    return getattr(error, "sqlite_errorcode", 0) in {
         sqlite3.SQLITE_IOERR_SHMOPEN,
         sqlite3.SQLITE_IOERR_SHMSIZE,
         sqlite3.SQLITE_IOERR_SHMMAP,

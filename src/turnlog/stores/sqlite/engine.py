@@ -23,8 +23,9 @@ from typing import TypeVar
 from turnlog.errors import Conflict, FileReplaced, StoreClosed
 from turnlog.stores.sqlite.clock import Clock
 from turnlog.stores.sqlite.connections import (
+    Connection,
     JournalMode,
-    Writer,
+    fold_in,
     is_busy,
     open_reader,
     open_writer,
@@ -166,18 +167,14 @@ class Engine:
             self.prepared.clear()
 
     def _fold_in(self) -> None:
-        """If the files were moved, write what was acknowledged into the one that is open.
-
-        The log that stays behind is emptied: SQLite would take it for the new file's.
-        """
-        writer = self._writer.connection
-        if not isinstance(writer, Writer) or writer.wal is None:
-            return
+        """If the files were moved, write what was acknowledged into the one that is open."""
+        connections = (worker.connection for worker in (self._writer, *self._readers))
+        db = next((db for db in connections if isinstance(db, Connection) and db.wal), None)
         # A log that another process has begun since can't be folded in beside ours.
-        if self.lost_its_file or file_id(self._wal_path) is None:
+        if db and (self.lost_its_file or file_id(self._wal_path) is None):
             # If it fails, the log stays, and whoever finds it has all that was acknowledged.
-            with suppress(sqlite3.Error):
-                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with suppress(sqlite3.Error, OSError):
+                fold_in(db, self.path)
 
     def _check_file(self) -> None:
         if self.file is not None and self.file != file_id(self.path):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["FileId", "create", "file_id", "wal_of"]
+__all__ = ["FileId", "create", "file_id", "remove_log", "wal_of"]
 
 #: Device and inode: equal for two paths exactly when they name one file.
 FileId: TypeAlias = tuple[int, int]
@@ -44,3 +44,11 @@ def create(path: Path) -> None:
     # Whatever is wrong with the path, SQLite meets it next and has the better words.
     with _creating, suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def remove_log(path: Path, log: FileId | None) -> None:
+    """Remove the log beside `path`, and its index, unless it is another one than `log`."""
+    if file_id(wal_of(path)) not in {None, log}:
+        return  # another process has begun it, for the file that is there now
+    for file in (wal_of(path), f"{path}-shm"):
+        Path(file).unlink(missing_ok=True)
