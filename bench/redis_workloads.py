@@ -12,7 +12,7 @@ from agents.extensions.memory import RedisSession as TheirSession
 from redis.asyncio import Redis
 
 from bench.harness import Contender, Workload
-from turnlog.items import Item
+from turnlog.items.json import Item
 from turnlog.sessions.redis import RedisSession
 
 __all__ = ["workloads"]

@@ -11,7 +11,7 @@ from agents.testing import ScriptedModel, assistant_message
 
 import turnlog
 from bench.harness import Workload
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["workloads"]
 

@@ -13,7 +13,7 @@ from agents.extensions.memory import SQLAlchemySession as TheirSession
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bench.harness import Contender, Workload
-from turnlog.items import Item
+from turnlog.items.json import Item
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 
 __all__ = ["workloads"]

@@ -3,7 +3,7 @@
 import json
 
 from strict_rules import check_call, check_ids, check_sendable
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["check_anthropic"]
 

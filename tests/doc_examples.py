@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openai_server import Reply
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["PAGES", "PARTS", "PROGRAMS", "ROOT", "Part", "parts"]
 

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["broken_items", "histories", "plain_histories", "plain_messages"]
 

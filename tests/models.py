@@ -1,7 +1,7 @@
 """Models for tests of runs, and the items that go in and come out."""
 
 from turnlog import ModelRequest, ModelResponse
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 
 def answer(text: str) -> Item:

@@ -29,8 +29,8 @@ from turnlog import (
     open_store,
 )
 from turnlog.agents.events import RunItemStreamEvent
-from turnlog.items import Item
-from turnlog.repair import INTERRUPTED
+from turnlog.items.json import Item
+from turnlog.items.repair import INTERRUPTED
 from view_rules import accepted
 
 _NEVER = -1

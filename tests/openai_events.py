@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["chat_events", "completion", "response", "response_events"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from openai_published import CHAT_REQUEST, ITEMS, RESPONSE_REQUEST, ROLES
 from strict_rules import TooLoose, check_call, check_ids, check_says, check_sendable
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["Refused", "Rules", "check_chat", "check_items", "check_strict"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from openai_events import chat_events, completion, response, response_events
 from openai_rules import Refused, Rules
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["Failing", "Raw", "Reply", "Request", "Server", "serving"]
 

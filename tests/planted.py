@@ -6,7 +6,8 @@ from itertools import count
 from typing import Any
 
 from turnlog.errors import Conflict
-from turnlog.store import Cursor, Head, Layer, Log, Records, Store
+from turnlog.records import Log, Records
+from turnlog.store import Cursor, Head, Layer, Store
 from turnlog.stores.memory import MemoryStore
 
 

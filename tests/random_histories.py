@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
 
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["history"]
 

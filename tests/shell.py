@@ -14,7 +14,7 @@ from typing import IO
 
 from models import user
 from turnlog import StoredSession
-from turnlog.items import Item
+from turnlog.items.json import Item
 from turnlog.stores.sqlite import SQLiteStore
 
 COMMAND = [sys.executable, "-W", "error", "-m", "turnlog.cli"]

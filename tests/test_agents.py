@@ -19,7 +19,7 @@ from turnlog import (
     SQLiteSession,
     StoredSession,
 )
-from turnlog.items import Item
+from turnlog.items.json import Item
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing.failing import Failing, Failure, first_calls_of
 

@@ -11,9 +11,9 @@ from anthropic_rules import check_anthropic
 from histories import broken_items, histories
 from openai_rules import check_chat, check_items
 from strict_rules import check_sendable
-from turnlog.agents.convert import anthropic_messages, chat_messages, responses_input
-from turnlog.items import Item
-from turnlog.repair import repair
+from turnlog.convert import anthropic_messages, chat_messages, responses_input
+from turnlog.items.json import Item
+from turnlog.items.repair import repair
 from view_rules import accepted
 
 HALF = "half of a pair: \ud83d"

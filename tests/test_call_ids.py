@@ -18,9 +18,9 @@ from turnlog import (
     SQLiteSession,
     function_tool,
 )
-from turnlog.agents.openai_chat import OpenAIChatCompletionsModel
-from turnlog.agents.openai_responses import OpenAIResponsesModel
-from turnlog.items import Item
+from turnlog.agents.models.openai.chat import OpenAIChatCompletionsModel
+from turnlog.agents.models.openai.responses import OpenAIResponsesModel
+from turnlog.items.json import Item
 from view_rules import accepted_everywhere
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 
 from models import Broken, Echo, answer, user
 from turnlog import Agent, InvalidItem, RunConfig, Runner, SQLiteSession
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 pytestmark = pytest.mark.anyio
 

@@ -12,15 +12,15 @@ from anthropic_rules import check_anthropic
 from histories import PDF, PNG, broken_items, histories, plain_histories, plain_messages
 from models import user
 from openai_rules import check_chat, check_items
-from turnlog.agents.convert import (
+from turnlog.convert import (
     anthropic_messages,
     chat_messages,
     items_from_anthropic,
     items_from_chat,
     responses_input,
 )
-from turnlog.agents.convert.shapes import NOT_SHOWN, _log_once, portable_id
-from turnlog.items import Item
+from turnlog.convert.shapes import NOT_SHOWN, _log_once, portable_id
+from turnlog.items.json import Item
 
 CALL: Item = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
 

@@ -18,8 +18,8 @@ from dapr_sidecar import STORE, Fault, Plan, Sidecar, well
 from sizes import LOST_ANSWERS
 from turnlog import sync
 from turnlog.errors import Conflict, Unreadable
+from turnlog.records import Log
 from turnlog.sessions.dapr import DAPR_CONSISTENCY_STRONG, DaprSession
-from turnlog.store import Log
 from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.dapr.sidecar import status
 from turnlog.testing.looking import all_sessions, payloads_of, seen

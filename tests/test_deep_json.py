@@ -15,9 +15,9 @@ from models import Broken, Echo, user
 from shell import turnlog
 from test_items import VALUES
 from turnlog import Agent, InvalidItem, RunConfig, Runner, SQLiteSession
-from turnlog.deep_json import MOST_LEVELS, read, write
-from turnlog.items import Item, decode, decode_all, encode
-from turnlog.tokens import estimated_tokens
+from turnlog.items.deep_json import MOST_LEVELS, read, write
+from turnlog.items.json import Item, decode, decode_all, encode
+from turnlog.items.tokens import estimated_tokens
 
 
 def nested(levels: int, leaf: object, **fields: object) -> Item:

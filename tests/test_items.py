@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
 from turnlog import InvalidItem
-from turnlog.items import Item, decode, decode_all, encode, encode_all
+from turnlog.items.json import Item, decode, decode_all, encode, encode_all
 
 TEXTS = st.text(st.characters(), max_size=12)
 SCALARS = (

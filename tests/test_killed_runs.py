@@ -12,8 +12,8 @@ from models import answer, user
 from sizes import STRIDE
 from test_lease_processes import url
 from turnlog import StoredSession, open_store
-from turnlog.items import Item
-from turnlog.repair import repair
+from turnlog.items.json import Item
+from turnlog.items.repair import repair
 from view_rules import accepted_everywhere
 
 __all__ = ["url"]  # the fixture

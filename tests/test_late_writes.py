@@ -11,10 +11,11 @@ from models import answer, user
 from test_lease import SHORT, apart
 from test_lease_ends import Gate
 from turnlog import Agent, LeaseLost, ModelRequest, ModelResponse, RunConfig, Runner
-from turnlog.items import Item
-from turnlog.policies import turn_taken
-from turnlog.session import StoredSession
-from turnlog.store import Layer, Log, Records, Store
+from turnlog.conversation.session import StoredSession
+from turnlog.conversation.turns.policy import turn_taken
+from turnlog.items.json import Item
+from turnlog.records import Log, Records
+from turnlog.store import Layer, Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from turnlog.store import Layer, Log, Store
+from turnlog.records import Log
+from turnlog.store import Layer, Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import Failing, Failure, StoreTests, first_calls_of

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import pytest
 
 from turnlog import LeaseLost, Log, SessionBusy, Store, StoredSession
-from turnlog.lease import Lease, Policy
-from turnlog.policies import turn_taken
+from turnlog.conversation.turns.lease import Lease, Policy
+from turnlog.conversation.turns.policy import turn_taken
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import Failing, Failure, first_calls_of, never
@@ -117,7 +117,7 @@ class TestLease:
     ) -> None:
         late = await dead(store)
         hours_ago = time.time() - 7200
-        monkeypatch.setattr("turnlog.lease.time.time", lambda: hours_ago)
+        monkeypatch.setattr("turnlog.conversation.turns.lease.time.time", lambda: hours_ago)
         thief = Lease(store, LOG)
         async with asyncio.timeout(5):
             while await thief.take():

@@ -10,8 +10,8 @@ import pytest
 
 from test_lease import LOG, SHORT, apart, dead, other
 from turnlog import LeaseLost, Log, SessionBusy, Store, StoredSession
-from turnlog.lease import Lease
-from turnlog.policies import turn_taken
+from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.policy import turn_taken
 from turnlog.store import Layer
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
@@ -140,7 +140,7 @@ async def test_a_clock_that_is_wrong_takes_no_lease_from_a_live_run(
     holder = Lease(store, LOG, seconds=SHORT)
     await holder.take()
     real = time.time
-    monkeypatch.setattr("turnlog.waiting.time.time", lambda: real() + step)
+    monkeypatch.setattr("turnlog.conversation.turns.waiting.time.time", lambda: real() + step)
     thief = Lease(store, LOG, seconds=SHORT)
     end = time.monotonic() + 3 * SHORT
     while time.monotonic() < end:

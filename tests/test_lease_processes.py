@@ -15,7 +15,7 @@ import pytest
 
 from sizes import DUELS
 from turnlog import Store, StoredSession, open_store
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from turnlog.errors import StoreClosed
-from turnlog.loops import Door, Shared, finished
+from turnlog.loops.clients import Shared
+from turnlog.loops.door import Door
+from turnlog.loops.finishing import finished
 
 
 class Client:

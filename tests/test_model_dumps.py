@@ -6,7 +6,7 @@ import pytest
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 from pydantic import BaseModel, Field
 
-from turnlog.items import decode, encode
+from turnlog.items.json import decode, encode
 
 
 class Part(BaseModel):

@@ -15,8 +15,7 @@ from models import Echo, answer, user
 from openai_events import response_events
 from openai_server import Failing, Reply, Server, serving
 from turnlog import Agent, ModelRequest, ModelResponse, Runner, SQLiteSession, Usage
-from turnlog.agents import openai_client
-from turnlog.agents.model import (
+from turnlog.agents.models.model import (
     ItemDone,
     Model,
     ModelEvent,
@@ -27,13 +26,14 @@ from turnlog.agents.model import (
     ToolDefinition,
     stream,
 )
-from turnlog.agents.model_names import resolve_model
-from turnlog.agents.model_settings import ModelSettings
-from turnlog.agents.openai_chat import OpenAIChatCompletionsModel
-from turnlog.agents.openai_responses import OpenAIResponsesModel
+from turnlog.agents.models.names import resolve_model
+from turnlog.agents.models.openai import client as openai_client
+from turnlog.agents.models.openai.chat import OpenAIChatCompletionsModel
+from turnlog.agents.models.openai.responses import OpenAIResponsesModel
+from turnlog.agents.models.settings import ModelSettings
 from turnlog.errors import ModelBehaviorError
-from turnlog.items import Item
-from turnlog.repair import INTERRUPTED
+from turnlog.items.json import Item
+from turnlog.items.repair import INTERRUPTED
 
 pytestmark = pytest.mark.anyio
 
@@ -467,7 +467,7 @@ async def test_reasoning_goes_back_in_front_of_a_call_to_who_said_it(
 
 
 async def test_calls_that_share_an_index_stay_apart(chat: OpenAIChatCompletionsModel) -> None:
-    from turnlog.agents.chat_assembly import Assembly  # noqa: PLC0415 - one test's
+    from turnlog.agents.models.openai.assembly import Assembly  # noqa: PLC0415 - one test's
 
     assembly = Assembly()
     for number in (1, 2):

@@ -4,7 +4,7 @@ import pytest
 
 from models import user
 from turnlog import Agent, ModelRequest, OfflineModel, Runner, SQLiteSession
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 pytestmark = pytest.mark.anyio
 

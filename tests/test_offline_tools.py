@@ -7,9 +7,9 @@ import pytest
 from models import user
 from turnlog import ModelRequest, OfflineModel
 from turnlog.agents.context import RunContextWrapper
-from turnlog.agents.model import ItemDone, ResponseDone, StreamingModel, TextDelta, stream
-from turnlog.agents.tools import function_tool
-from turnlog.items import Item
+from turnlog.agents.models.model import ItemDone, ResponseDone, StreamingModel, TextDelta, stream
+from turnlog.agents.tools.tool import function_tool
+from turnlog.items.json import Item
 
 pytestmark = pytest.mark.anyio
 

@@ -18,14 +18,14 @@ from turnlog import (
     StoredSession,
     function_tool,
 )
-from turnlog.agents.convert import chat_messages, responses_input
-from turnlog.items import Item
-from turnlog.kinds import is_question
-from turnlog.repair import repair
-from turnlog.store import Log, Records
+from turnlog.convert import chat_messages, responses_input
+from turnlog.items.json import Item
+from turnlog.items.kinds import is_question
+from turnlog.items.repair import repair
+from turnlog.items.tokens import estimated_tokens
+from turnlog.items.turns import settled
+from turnlog.records import Log, Records
 from turnlog.stores.memory import MemoryStore
-from turnlog.tokens import estimated_tokens
-from turnlog.turns import settled
 
 pytestmark = pytest.mark.anyio
 

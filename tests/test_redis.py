@@ -18,9 +18,9 @@ from servers.proxy import Proxy
 from servers.redis import RedisCluster, RedisSentinel, RedisServer, certificate
 from sizes import LOST_ANSWERS
 from turnlog import Log
+from turnlog.conversation.reading.tail import ListedTail
 from turnlog.sessions.redis import RedisSession
 from turnlog.stores.redis import RedisStore
-from turnlog.tail import ListedTail
 
 pytestmark = pytest.mark.anyio
 

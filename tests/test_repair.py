@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnlog.items import Item
-from turnlog.repair import INTERRUPTED, repair
-from turnlog.turns import turn_starts
+from turnlog.items.json import Item
+from turnlog.items.repair import INTERRUPTED, repair
+from turnlog.items.turns import turn_starts
 from view_rules import PAIRS, accepted
 
 USER: Item = {"role": "user", "content": "hi"}

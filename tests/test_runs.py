@@ -34,9 +34,9 @@ from turnlog import (
     function_tool,
     handoff,
 )
-from turnlog.agents.model import ItemDone, ModelEvent, ResponseDone
-from turnlog.items import Item
-from turnlog.repair import repair
+from turnlog.agents.models.model import ItemDone, ModelEvent, ResponseDone
+from turnlog.items.json import Item
+from turnlog.items.repair import repair
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.redis import RedisStore
 from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables

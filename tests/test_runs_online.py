@@ -23,9 +23,9 @@ from turnlog import (
     StoredSession,
     function_tool,
 )
-from turnlog.agents.convert import chat_messages
-from turnlog.agents.model import Model
-from turnlog.items import Item
+from turnlog.agents.models.model import Model
+from turnlog.convert import chat_messages
+from turnlog.items.json import Item
 
 __all__ = ["way"]  # the fixture
 

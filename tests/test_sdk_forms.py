@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from openai_server import Reply, serving
 from turnlog import Agent, Runner, SQLiteSession
 from turnlog.agents.handoffs import handoff, transfer_message
-from turnlog.agents.openai_responses import OpenAIResponsesModel
+from turnlog.agents.models.openai.responses import OpenAIResponsesModel
 from turnlog.agents.output import OutputType
-from turnlog.agents.tools import function_tool
-from turnlog.items import Item
+from turnlog.agents.tools.tool import function_tool
+from turnlog.items.json import Item
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,8 @@ from agents.memory import OpenAIResponsesCompactionSession
 
 from models import answer, user
 from turnlog import SessionSettings, SQLiteSession, StoredSession
-from turnlog.items import Item
-from turnlog.store import Log
+from turnlog.items.json import Item
+from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio

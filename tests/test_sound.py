@@ -8,14 +8,14 @@ from anthropic_rules import check_anthropic
 from models import user
 from openai_rules import check_chat, check_items
 from test_convert import CALL, output, said, words_of
-from turnlog.agents.convert import (
+from turnlog.convert import (
     anthropic_messages,
     chat_messages,
     items_from_chat,
     responses_input,
 )
-from turnlog.items import Item
-from turnlog.sound import SILENCE, sound
+from turnlog.items.json import Item
+from turnlog.items.sound import SILENCE, sound
 
 
 @pytest.mark.parametrize("content", ["", " \n", [], None, [{"type": "input_text", "text": ""}]])

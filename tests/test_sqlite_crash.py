@@ -12,7 +12,7 @@ import pytest
 
 from sizes import KILLED_WRITERS
 from turnlog import SQLiteSession
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

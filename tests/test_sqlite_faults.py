@@ -15,8 +15,8 @@ import pytest
 
 from turnlog import SQLiteSession
 from turnlog.errors import InvalidItem, SchemaError
-from turnlog.items import Item
-from turnlog.store import Log
+from turnlog.items.json import Item
+from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,7 @@ from turnlog import (
     open_store,
     sync,
 )
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,7 @@ from turnlog import (
     SQLiteSession,
     function_tool,
 )
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio

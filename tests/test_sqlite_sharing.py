@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from turnlog import SQLiteSession
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 pytestmark = pytest.mark.anyio
 

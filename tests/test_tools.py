@@ -17,15 +17,15 @@ from models import Echo
 from openai_rules import check_strict
 from turnlog import Agent, Runner
 from turnlog.agents.context import RunContextWrapper, ToolContext
-from turnlog.agents.docstrings import documented
-from turnlog.agents.strict_schema import strict_schema
-from turnlog.agents.tool_output import (
+from turnlog.agents.tools.docstrings import documented
+from turnlog.agents.tools.output import (
     ToolOutputFileContent,
     ToolOutputImage,
     ToolOutputText,
     to_output,
 )
-from turnlog.agents.tools import FunctionTool, function_tool
+from turnlog.agents.tools.strict import strict_schema
+from turnlog.agents.tools.tool import FunctionTool, function_tool
 
 pytestmark = pytest.mark.anyio
 

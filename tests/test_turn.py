@@ -13,8 +13,9 @@ from openai import AsyncOpenAI
 from models import answer, user
 from openai_server import Reply, serving
 from turnlog import LeaseLost, SessionBusy, SQLiteSession, StoredSession
-from turnlog.items import Item
-from turnlog.store import Layer, Log
+from turnlog.items.json import Item
+from turnlog.records import Log
+from turnlog.store import Layer
 from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio

@@ -9,10 +9,10 @@ from test_lease import apart
 from test_recall import NOTE
 from test_runs import Script, call, output
 from turnlog import Agent, LeaseLost, RunConfig, Runner, SQLiteSession, StoredSession
-from turnlog.items import Item
-from turnlog.kinds import ends_turn
-from turnlog.policies import turn_taken
-from turnlog.recall import recall
+from turnlog.conversation.reading.recall import recall
+from turnlog.conversation.turns.policy import turn_taken
+from turnlog.items.json import Item
+from turnlog.items.kinds import ends_turn
 from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio

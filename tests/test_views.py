@@ -11,14 +11,14 @@ import pytest
 from random_histories import history
 from sizes import HISTORIES
 from turnlog import SessionSettings, Store, StoredSession
-from turnlog.items import Item
-from turnlog.repair import repair
+from turnlog.items.json import Item
+from turnlog.items.repair import repair
+from turnlog.items.tokens import TokenCounter, estimated_tokens
+from turnlog.items.turns import turn_starts
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.redis import RedisStore
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
 from turnlog.stores.sqlite import SQLiteStore
-from turnlog.tokens import TokenCounter, estimated_tokens
-from turnlog.turns import turn_starts
 from view_rules import accepted_everywhere
 
 

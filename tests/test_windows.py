@@ -24,11 +24,12 @@ from turnlog import (
     StoredSession,
     tokens,
 )
-from turnlog.items import Item
-from turnlog.repair import INTERRUPTED
-from turnlog.store import Layer, Log, Records
+from turnlog.items.json import Item
+from turnlog.items.repair import INTERRUPTED
+from turnlog.items.tokens import estimated_tokens, token_counter
+from turnlog.records import Log, Records
+from turnlog.store import Layer
 from turnlog.stores.memory import MemoryStore
-from turnlog.tokens import estimated_tokens, token_counter
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ from openai import AsyncOpenAI
 from models import user
 from openai_server import Raw, Server, serving
 from turnlog import ModelRequest, Usage
-from turnlog.agents.model import Model, ResponseDone, stream
-from turnlog.agents.openai_chat import OpenAIChatCompletionsModel
-from turnlog.agents.openai_responses import OpenAIResponsesModel
+from turnlog.agents.models.model import Model, ResponseDone, stream
+from turnlog.agents.models.openai.chat import OpenAIChatCompletionsModel
+from turnlog.agents.models.openai.responses import OpenAIResponsesModel
 from turnlog.errors import ModelBehaviorError
 
 pytestmark = pytest.mark.anyio

@@ -2,8 +2,8 @@
 
 from anthropic_rules import check_anthropic
 from openai_rules import check_chat, check_items
-from turnlog.agents.convert import anthropic_messages, chat_messages, responses_input
-from turnlog.items import Item
+from turnlog.convert import anthropic_messages, chat_messages, responses_input
+from turnlog.items.json import Item
 
 __all__ = ["PAIRS", "accepted", "accepted_everywhere"]
 

@@ -42,9 +42,15 @@ if TYPE_CHECKING:
     from turnlog.agents import Usage as Usage
     from turnlog.agents import function_tool as function_tool
     from turnlog.agents import handoff as handoff
-    from turnlog.agents.openai_chat import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
-    from turnlog.agents.openai_client import AsyncOpenAI as AsyncOpenAI
-    from turnlog.agents.openai_responses import OpenAIResponsesModel as OpenAIResponsesModel
+    from turnlog.agents.models.openai.chat import (
+        OpenAIChatCompletionsModel as OpenAIChatCompletionsModel,
+    )
+    from turnlog.agents.models.openai.client import AsyncOpenAI as AsyncOpenAI
+    from turnlog.agents.models.openai.responses import OpenAIResponsesModel as OpenAIResponsesModel
+    from turnlog.conversation.session import Session as Session
+    from turnlog.conversation.session import SessionABC as SessionABC
+    from turnlog.conversation.session import StoredSession as StoredSession
+    from turnlog.conversation.settings import SessionSettings as SessionSettings
     from turnlog.errors import Conflict as Conflict
     from turnlog.errors import FileReplaced as FileReplaced
     from turnlog.errors import InvalidItem as InvalidItem
@@ -56,24 +62,20 @@ if TYPE_CHECKING:
     from turnlog.errors import StoreClosed as StoreClosed
     from turnlog.errors import TurnlogError as TurnlogError
     from turnlog.errors import Unreadable as Unreadable
-    from turnlog.items import Item as Item
-    from turnlog.items import TResponseInputItem as TResponseInputItem
-    from turnlog.merge import SessionInputCallback as SessionInputCallback
-    from turnlog.session import Session as Session
-    from turnlog.session import SessionABC as SessionABC
-    from turnlog.session import StoredSession as StoredSession
+    from turnlog.items.json import Item as Item
+    from turnlog.items.json import TResponseInputItem as TResponseInputItem
+    from turnlog.items.merge import SessionInputCallback as SessionInputCallback
+    from turnlog.records import Log as Log
+    from turnlog.records import Record as Record
+    from turnlog.records import Records as Records
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
     from turnlog.sessions.dapr import DaprSession as DaprSession
     from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
-    from turnlog.settings import SessionSettings as SessionSettings
     from turnlog.store import Cursor as Cursor
     from turnlog.store import Head as Head
     from turnlog.store import Layer as Layer
-    from turnlog.store import Log as Log
-    from turnlog.store import Record as Record
-    from turnlog.store import Records as Records
     from turnlog.store import Store as Store
     from turnlog.urls import open_store as open_store
 
@@ -88,20 +90,21 @@ _NAMES_BY_HOME = {
     "RunContextWrapper RunItem RunItemStreamEvent RunResult RunResultStreaming "
     "Runner StreamEvent TextDelta ToolCallItem ToolCallOutputItem Usage "
     "function_tool handoff ",
-    "turnlog.agents.openai_chat": "OpenAIChatCompletionsModel",
-    "turnlog.agents.openai_client": "AsyncOpenAI",
-    "turnlog.agents.openai_responses": "OpenAIResponsesModel",
+    "turnlog.agents.models.openai.chat": "OpenAIChatCompletionsModel",
+    "turnlog.agents.models.openai.client": "AsyncOpenAI",
+    "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
     "turnlog.errors": "Conflict FileReplaced InvalidItem LeaseLost MaxTurnsExceeded "
     "ModelBehaviorError SchemaError SessionBusy StoreClosed TurnlogError Unreadable",
-    "turnlog.items": "Item TResponseInputItem",
-    "turnlog.merge": "SessionInputCallback",
-    "turnlog.session": "Session SessionABC StoredSession",
+    "turnlog.items.json": "Item TResponseInputItem",
+    "turnlog.items.merge": "SessionInputCallback",
+    "turnlog.conversation.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
     "turnlog.sessions.dapr": "DaprSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
-    "turnlog.settings": "SessionSettings",
-    "turnlog.store": "Cursor Head Layer Log Record Records Store",
+    "turnlog.conversation.settings": "SessionSettings",
+    "turnlog.records": "Log Record Records",
+    "turnlog.store": "Cursor Head Layer Store",
     "turnlog.urls": "open_store",
 }
 _names = LazyNames(

@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from turnlog.store import Log
+    from turnlog.records import Log
 
 __all__ = [
     "Conflict",

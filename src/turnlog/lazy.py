@@ -8,9 +8,9 @@ __all__ = ["LazyNames"]
 
 #: The third-party package without which a module can't be imported.
 _NEEDED = {
-    "turnlog.agents.openai_chat": "openai",
-    "turnlog.agents.openai_client": "openai",
-    "turnlog.agents.openai_responses": "openai",
+    "turnlog.agents.models.openai.chat": "openai",
+    "turnlog.agents.models.openai.client": "openai",
+    "turnlog.agents.models.openai.responses": "openai",
     "turnlog.sessions.dapr": "dapr",
     "turnlog.sessions.redis": "redis",
     "turnlog.sessions.sqlalchemy": "sqlalchemy",

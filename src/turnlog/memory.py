@@ -1,8 +1,8 @@
 """The session names where users of the OpenAI Agents SDK look for them."""
 
-from turnlog.merge import SessionInputCallback
-from turnlog.session import Session, SessionABC
+from turnlog.conversation.session import Session, SessionABC
+from turnlog.conversation.settings import SessionSettings
+from turnlog.items.merge import SessionInputCallback
 from turnlog.sessions import SQLiteSession
-from turnlog.settings import SessionSettings
 
 __all__ = ["SQLiteSession", "Session", "SessionABC", "SessionInputCallback", "SessionSettings"]

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeVar
+
+from turnlog.records import Log, Records
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,9 +25,6 @@ __all__ = [
     "Cursor",
     "Head",
     "Layer",
-    "Log",
-    "Record",
-    "Records",
     "Store",
     "check",
     "prefix_end",
@@ -33,87 +32,6 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Log(NamedTuple):
-    """The name of one ordered run of records."""
-
-    session: str
-    #: Branches have plain names; auxiliary logs begin with ":".
-    name: str = "main"
-
-    def beside(self, purpose: str) -> Log:
-        """The auxiliary log of this one for some purpose."""
-        name = f":{purpose}" if self.name == "main" else f":{purpose}@{self.name}"
-        return Log(self.session, name)
-
-    @property
-    def is_volatile(self) -> bool:
-        """Whether it is worth nothing once the machine has stopped, as leases are.
-
-        A store need not wait for the disk when it writes there. All else that it promises
-        holds all the same.
-        """
-        return self.name.startswith(":lease")
-
-
-class Record(NamedTuple):
-    """One entry of a log, as stored."""
-
-    #: Grows strictly within a log and is never used again, not even after removal or deletion.
-    position: int
-    payload: bytes
-    #: Seconds since the epoch, UTC; some stores keep whole seconds only.
-    created_at: float
-
-
-class Records(Sequence[Record]):
-    """The records that a read found, oldest first.
-
-    They are kept as columns: to make an object of each of ten thousand rows would cost
-    more than to read them.
-    """
-
-    __slots__ = ("payloads", "positions", "times")
-
-    def __init__(
-        self, positions: Sequence[int], payloads: Sequence[bytes], times: Sequence[float]
-    ) -> None:
-        self.positions = positions
-        self.payloads = payloads
-        self.times = times
-
-    @classmethod
-    def of(cls, records: Sequence[Record]) -> Self:
-        """The same records, for stores that hold them one by one."""
-        return cls(
-            [record.position for record in records],
-            [record.payload for record in records],
-            [record.created_at for record in records],
-        )
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> Records: ...
-    def __getitem__(self, index: int | slice) -> Record | Records:
-        if isinstance(index, slice):
-            return Records(self.positions[index], self.payloads[index], self.times[index])
-        return Record(self.positions[index], self.payloads[index], self.times[index])
-
-    def __iter__(self) -> Iterator[Record]:
-        return map(Record, self.positions, self.payloads, self.times)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} records>"
 
 
 class Cursor(NamedTuple):

@@ -15,7 +15,7 @@ from turnlog.agents.events import (
     StreamEvent,
 )
 from turnlog.agents.handoffs import Handoff, handoff
-from turnlog.agents.model import (
+from turnlog.agents.models.model import (
     ItemDone,
     Model,
     ModelEvent,
@@ -28,9 +28,9 @@ from turnlog.agents.model import (
     ToolDefinition,
     Usage,
 )
-from turnlog.agents.model_names import resolve_model
-from turnlog.agents.model_settings import ModelSettings
-from turnlog.agents.offline import OfflineModel
+from turnlog.agents.models.names import resolve_model
+from turnlog.agents.models.settings import ModelSettings
+from turnlog.agents.offline.model import OfflineModel
 from turnlog.agents.result import (
     HandoffCallItem,
     HandoffOutputItem,
@@ -43,7 +43,7 @@ from turnlog.agents.result import (
 )
 from turnlog.agents.runner import Runner
 from turnlog.agents.streaming import RunResultStreaming
-from turnlog.agents.tools import FunctionTool, function_tool
+from turnlog.agents.tools.tool import FunctionTool, function_tool
 
 __all__ = [
     "Agent",

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from turnlog.agents.context import RunContextWrapper, TContext
-from turnlog.agents.model import Model
-from turnlog.agents.model_settings import ModelSettings
-from turnlog.agents.tools import FunctionTool
+from turnlog.agents.models.model import Model
+from turnlog.agents.models.settings import ModelSettings
+from turnlog.agents.tools.tool import FunctionTool
 
 __all__ = ["Agent", "LeadsOn", "by_name", "is_offered"]
 

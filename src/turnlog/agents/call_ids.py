@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from turnlog.agents.convert.shapes import new_call_id
-from turnlog.agents.model import ModelResponse
+from turnlog.agents.models.model import ModelResponse
+from turnlog.convert.shapes import new_call_id
 from turnlog.errors import ModelBehaviorError
-from turnlog.items import Item
-from turnlog.kinds import OUTPUT_OF, kind_of
+from turnlog.items.json import Item
+from turnlog.items.kinds import OUTPUT_OF, kind_of
 
 __all__ = ["CallIds", "with_own_ids"]
 

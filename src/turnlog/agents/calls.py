@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.context import RunContextWrapper, ToolContext
-from turnlog.agents.exits import exits_as_errors
 from turnlog.agents.handoffs import Handoff, transfer_message
 from turnlog.agents.result import HandoffOutputItem, RunItem, ToolCallOutputItem
-from turnlog.agents.tool_output import ToolOutput
-from turnlog.agents.tools import FunctionTool
-from turnlog.items import Item
+from turnlog.agents.tools.exits import exits_as_errors
+from turnlog.agents.tools.output import ToolOutput
+from turnlog.agents.tools.tool import FunctionTool
+from turnlog.items.json import Item
 
 __all__ = ["call_tools", "hand_over"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from turnlog.agents.model import Model
-from turnlog.agents.model_settings import ModelSettings
-from turnlog.lease import LEASE_SECONDS, Policy, check_seconds
-from turnlog.merge import SessionInputCallback
-from turnlog.policies import check_policy
-from turnlog.settings import SettingsLike
+from turnlog.agents.models.model import Model
+from turnlog.agents.models.settings import ModelSettings
+from turnlog.conversation.settings import SettingsLike
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy, check_seconds
+from turnlog.conversation.turns.policy import check_policy
+from turnlog.items.merge import SessionInputCallback
 
 __all__ = ["RunConfig"]
 

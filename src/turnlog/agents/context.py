@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
-from turnlog.agents.model import Usage
+from turnlog.agents.models.model import Usage
 
 if TYPE_CHECKING:
     # Type checkers know this module, also where it isn't installed; 3.13 has it in typing.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from turnlog.agents.agent import Agent
-from turnlog.agents.model import TextDelta
+from turnlog.agents.models.model import TextDelta
 from turnlog.agents.result import RunItem
 
 __all__ = [

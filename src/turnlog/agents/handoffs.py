@@ -9,17 +9,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from turnlog.agents import validation
 from turnlog.agents.agent import Agent, LeadsOn, by_name, is_offered
 from turnlog.agents.context import RunContextWrapper
-from turnlog.agents.model import JSONSchema, ToolDefinition
+from turnlog.agents.models.model import JSONSchema, ToolDefinition
 from turnlog.agents.result import RunItem
-from turnlog.agents.strict_schema import strict_schema
+from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools.strict import strict_schema
 from turnlog.errors import ModelBehaviorError
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 if TYPE_CHECKING:
-    from turnlog.agents.validation import TypeAdapter
+    from turnlog.agents.tools.pydantic import TypeAdapter
 
 __all__ = [
     "Handoff",

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from turnlog.agents import validation
-from turnlog.agents.model import JSONSchema, OutputSchema
-from turnlog.agents.strict_schema import strict_schema
+from turnlog.agents.models.model import JSONSchema, OutputSchema
+from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools.strict import strict_schema
 from turnlog.errors import ModelBehaviorError
 
 if TYPE_CHECKING:
-    from turnlog.agents.validation import TypeAdapter, ValidationError
+    from turnlog.agents.tools.pydantic import TypeAdapter, ValidationError
 
 __all__ = ["OutputType"]
 

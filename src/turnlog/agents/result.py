@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
 from turnlog.agents.agent import Agent
-from turnlog.agents.model import Usage
-from turnlog.items import Item
+from turnlog.agents.models.model import Usage
+from turnlog.items.json import Item
 
 __all__ = [
     "HandoffCallItem",

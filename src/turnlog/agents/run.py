@@ -21,7 +21,7 @@ from turnlog.agents.events import (
     StreamEvent,
 )
 from turnlog.agents.handoffs import Handoff, HandoffInputData, handoffs_of
-from turnlog.agents.model import (
+from turnlog.agents.models.model import (
     ModelRequest,
     ModelResponse,
     ResponseDone,
@@ -29,21 +29,21 @@ from turnlog.agents.model import (
     Usage,
     stream,
 )
-from turnlog.agents.model_names import resolve_model
-from turnlog.agents.model_settings import ModelSettings
+from turnlog.agents.models.names import resolve_model
+from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.output import OutputType
 from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
-from turnlog.endings import Endings
+from turnlog.conversation.reading.endings import Endings
+from turnlog.conversation.reading.recall import recall
+from turnlog.conversation.session import Session, StoredSession
+from turnlog.conversation.turns.holding import OpenTurn, begun, open_turn_on
+from turnlog.conversation.turns.policy import turn_taken
 from turnlog.errors import MaxTurnsExceeded
-from turnlog.items import Item
-from turnlog.merge import Merged, input_items
-from turnlog.open_turn import OpenTurn, begun, open_turn_on
-from turnlog.policies import turn_taken
-from turnlog.recall import recall
-from turnlog.repair import repair
-from turnlog.session import Session, StoredSession
-from turnlog.store import Log
-from turnlog.turns import is_answered
+from turnlog.items.json import Item
+from turnlog.items.merge import Merged, input_items
+from turnlog.items.repair import repair
+from turnlog.items.turns import is_answered
+from turnlog.records import Log
 
 __all__ = ["Run"]
 

@@ -9,8 +9,8 @@ from turnlog.agents.config import RunConfig
 from turnlog.agents.result import RunResult
 from turnlog.agents.run import Run
 from turnlog.agents.streaming import RunResultStreaming
-from turnlog.merge import input_items
-from turnlog.session import Session
+from turnlog.conversation.session import Session
+from turnlog.items.merge import input_items
 from turnlog.sync.loop import is_loop_running, run_until_interrupted
 from turnlog.sync.session import BlockingSession
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.events import StreamEvent
-from turnlog.agents.model import Usage
+from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem, RunResult
 from turnlog.agents.run import Run
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["RunResultStreaming"]
 

@@ -20,7 +20,7 @@ from turnlog.cli.errors import told
 from turnlog.cli.models import assistant, label
 from turnlog.cli.stores import StoreOption, named
 from turnlog.cli.text import one_line, plain
-from turnlog.session import StoredSession
+from turnlog.conversation.session import StoredSession
 from turnlog.store import Store
 
 __all__ = ["chat"]

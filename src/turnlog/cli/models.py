@@ -1,7 +1,7 @@
 """The model that the chat talks with."""
 
 from turnlog.agents import Agent, FunctionTool, OfflineModel, resolve_model
-from turnlog.agents.environment import default_name
+from turnlog.agents.models.environment import default_name
 
 __all__ = ["assistant", "label"]
 

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from turnlog.cli.text import one_line, plain
-from turnlog.items import Item, writable
+from turnlog.items.json import Item, writable
 
 __all__ = ["rendered"]
 

@@ -10,8 +10,8 @@ from turnlog.cli.errors import told
 from turnlog.cli.rendering import rendered
 from turnlog.cli.stores import StoreOption, existing, head_of
 from turnlog.cli.text import safe_json
-from turnlog.items import Item, encode, finite
-from turnlog.session import StoredSession
+from turnlog.conversation.session import StoredSession
+from turnlog.items.json import Item, encode, finite
 
 __all__ = ["show"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from turnlog.conversation.session import StoredSession
 from turnlog.errors import StoreClosed
-from turnlog.session import StoredSession
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.sessions.closing import NetworkSession
-from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.dapr import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,

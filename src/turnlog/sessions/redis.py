@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.sessions.closing import NetworkSession
-from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.redis import Clients, RedisStore, at_url
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.sessions.closing import NetworkSession
-from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.sqlalchemy import Engines, SQLAlchemyStore, Tables, engines_at
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.sessions.closing import OwningSession
-from turnlog.settings import SessionSettings, SettingsLike
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import JournalMode, SQLiteStore, Tables
 

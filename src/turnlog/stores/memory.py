@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from turnlog.errors import Conflict, StoreClosed
-from turnlog.store import Cursor, Head, Log, Record, Records, Store, check
+from turnlog.records import Log, Record, Records
+from turnlog.store import Cursor, Head, Store, check
 
 __all__ = ["MemoryStore"]
 

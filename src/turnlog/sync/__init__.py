@@ -13,7 +13,7 @@ once, and also where another loop is running, which then stands still meanwhile.
 
 from typing import TYPE_CHECKING
 
-import turnlog.session
+import turnlog.conversation.session
 from turnlog.lazy import LazyNames
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession, blocking
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockingSession", "SQLiteSession", "StoredSession", "blocking", "run"]
 
-StoredSession = blocking(turnlog.session.StoredSession)
+StoredSession = blocking(turnlog.conversation.session.StoredSession)
 
 _names = LazyNames(
     __name__,

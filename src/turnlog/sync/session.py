@@ -6,9 +6,9 @@ from collections.abc import Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Generic, ParamSpec
 
-from turnlog.conversation import Session
-from turnlog.items import Item
-from turnlog.settings import SessionSettings
+from turnlog.conversation.protocol import Session
+from turnlog.conversation.settings import SessionSettings
+from turnlog.items.json import Item
 from turnlog.sync.loop import run
 
 if TYPE_CHECKING:

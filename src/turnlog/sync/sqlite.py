@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from turnlog import sessions
-from turnlog.settings import SettingsLike
+from turnlog.conversation.settings import SettingsLike
 from turnlog.stores.sqlite import JournalMode
 from turnlog.sync.session import BlockingSession
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turnlog.items import Item
+from turnlog.items.json import Item
 
 __all__ = ["ITEMS", "said"]
 

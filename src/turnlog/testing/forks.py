@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from turnlog.errors import Conflict
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 
 __all__ = ["ForkTests"]
 

@@ -14,7 +14,8 @@ from random import Random
 from typing import NamedTuple
 
 from turnlog.errors import Conflict
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 
 __all__ = ["Call", "client", "is_linearizable"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from turnlog.store import Head, Log, Records, Store
+from turnlog.records import Log, Records
+from turnlog.store import Head, Store
 
 __all__ = ["Sight", "all_sessions", "end_of", "head_of", "payloads_of", "positions_of", "seen"]
 

@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 )
 
 from turnlog.errors import Conflict
-from turnlog.store import Head, Log, Store
+from turnlog.records import Log
+from turnlog.store import Head, Store
 from turnlog.testing.looking import all_sessions, end_of
 
 __all__ = ["MakeStore", "stores_agree"]

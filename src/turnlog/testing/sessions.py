@@ -9,8 +9,8 @@ from typing import ClassVar, TypeAlias
 
 import pytest
 
-from turnlog.items import Item
-from turnlog.session import Session
+from turnlog.conversation.session import Session
+from turnlog.items.json import Item
 from turnlog.testing.conversation import ITEMS, said
 from turnlog.testing.hostile import NAMES, PLAIN, UNENCODABLE
 

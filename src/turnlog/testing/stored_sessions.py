@@ -12,11 +12,11 @@ from typing import Any, Protocol, cast
 
 import pytest
 
+from turnlog.conversation.session import StoredSession
+from turnlog.conversation.settings import SessionSettings
 from turnlog.errors import InvalidItem, StoreClosed
-from turnlog.items import Item
-from turnlog.session import StoredSession
-from turnlog.settings import SessionSettings
-from turnlog.store import Log
+from turnlog.items.json import Item
+from turnlog.records import Log
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.sessions import SessionTests

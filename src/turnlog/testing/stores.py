@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing import promises
 
 __all__ = ["StoreTests"]

@@ -15,7 +15,7 @@ from functools import partial
 
 from dapr.clients.exceptions import DaprGrpcError
 
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.documents import HeadDocument
 from turnlog.stores.dapr.logfile import Found, LogFile

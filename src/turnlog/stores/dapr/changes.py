@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnlog.errors import Conflict
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.dapr.clock import now
 from turnlog.stores.dapr.documents import (
     RECORDS,

@@ -9,8 +9,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeAlias
 
-from turnlog.addresses import host_of
-from turnlog.loops import Held, Shared, check_process
+from turnlog.loops.clients import Held, Shared
+from turnlog.loops.forks import check_process
+from turnlog.stores.addresses import host_of
 from turnlog.stores.dapr.turns import Turns
 
 try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.dapr.adoption import Adoption
 from turnlog.stores.dapr.documents import SessionDocument
 from turnlog.stores.dapr.logfile import Found

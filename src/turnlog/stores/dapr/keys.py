@@ -11,7 +11,7 @@ import hashlib
 import string
 from typing import NamedTuple
 
-from turnlog.store import Log
+from turnlog.records import Log
 
 __all__ = ["SHARDS", "Place", "digest", "place_of", "session_key", "shard_of", "shards"]
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from dapr.clients.exceptions import DaprGrpcError
 
 from turnlog.errors import Unreadable
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.dapr.cells import Cell, Try
 from turnlog.stores.dapr.documents import HeadDocument, Ref, Rows, SessionDocument, Window, unpacked
 from turnlog.stores.dapr.keys import Place

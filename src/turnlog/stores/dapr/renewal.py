@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from dapr.clients.exceptions import DaprGrpcError
 
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.dapr.cells import Cell
 from turnlog.stores.dapr.clock import now
 from turnlog.stores.dapr.documents import HeadDocument, SessionDocument

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.cells import Cell, Try
 from turnlog.stores.dapr.clock import now

@@ -6,8 +6,10 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from turnlog.loops import Door, finished
-from turnlog.store import Cursor, Head, Log, Records, Store, check
+from turnlog.loops.door import Door
+from turnlog.loops.finishing import finished
+from turnlog.records import Log, Records
+from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.adoption import Adoption
 from turnlog.stores.dapr.clients import AnyClient, Connected, calls_by

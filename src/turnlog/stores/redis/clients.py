@@ -11,8 +11,9 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from turnlog.addresses import host_of
-from turnlog.loops import Held, Shared, check_process
+from turnlog.loops.clients import Held, Shared
+from turnlog.loops.forks import check_process
+from turnlog.stores.addresses import host_of
 
 __all__ = ["Client", "Clients", "at_url"]
 

@@ -15,7 +15,8 @@ from contextlib import aclosing
 from itertools import chain
 from typing import Any
 
-from turnlog.store import Cursor, Head, Log
+from turnlog.records import Log
+from turnlog.store import Cursor, Head
 from turnlog.stores.redis.clients import Clients
 from turnlog.stores.redis.keys import Keys
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turnlog.columns import Column
-from turnlog.store import Records
+from turnlog.records import Column, Records
 
 __all__ = ["WIDTH", "records_in"]
 

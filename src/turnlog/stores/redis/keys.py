@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from zlib import crc32
 
-from turnlog.store import Log
+from turnlog.records import Log
 
 __all__ = ["SHARDS", "Adopted", "Keys"]
 

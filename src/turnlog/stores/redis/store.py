@@ -12,8 +12,10 @@ from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
 
 from turnlog.errors import Conflict
-from turnlog.loops import Door, finished
-from turnlog.store import Cursor, Head, Log, Records, Store, check
+from turnlog.loops.door import Door
+from turnlog.loops.finishing import finished
+from turnlog.records import Log, Records
+from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.redis import scripts
 from turnlog.stores.redis.clients import Client, Clients, at_url
 from turnlog.stores.redis.directory import Directory

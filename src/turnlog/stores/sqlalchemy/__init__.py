@@ -7,7 +7,7 @@ store ── work ──▶ engine (the caller's, or shared by address and loop)
 try:
     from turnlog.stores.sqlalchemy.engines import Engines, engines_at
     from turnlog.stores.sqlalchemy.store import SQLAlchemyStore
-    from turnlog.tables import Tables
+    from turnlog.stores.tables import Tables
 except ModuleNotFoundError as error:
     if error.name != "sqlalchemy":
         raise

@@ -10,14 +10,13 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, TextClause, bindparam, inspect, text
 
-from turnlog.columns import Column
 from turnlog.errors import Conflict, SchemaError
-from turnlog.store import Log, Records
+from turnlog.records import Column, Log, Records
 from turnlog.stores.sqlalchemy import moments
 from turnlog.stores.sqlalchemy.heads import Heads
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import END, Place
-from turnlog.tables import Tables
+from turnlog.stores.tables import Tables
 
 __all__ = ["Abandoned", "Dialect"]
 

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.util import greenlet_spawn
 
-from turnlog.loops import Held, Shared
+from turnlog.loops.clients import Held, Shared
 from turnlog.stores.sqlalchemy.identity import identity_of
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.tables import Tables
+from turnlog.stores.tables import Tables
 
 __all__ = ["Engines", "Job", "engines_at", "engines_of"]
 

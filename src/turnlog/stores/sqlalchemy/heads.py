@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-from turnlog.store import Cursor, Head, Log, prefix_end
+from turnlog.records import Log
+from turnlog.store import Cursor, Head, prefix_end
 from turnlog.stores.sqlalchemy import moments
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import END, Place

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 from turnlog.errors import SchemaError
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.sqlalchemy import moments
 from turnlog.stores.sqlalchemy.places import Place
 from turnlog.stores.sqlalchemy.transactional import Transactional
-from turnlog.tables import Tables
+from turnlog.stores.tables import Tables
 
 __all__ = ["MySQL"]
 

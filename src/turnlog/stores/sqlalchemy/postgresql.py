@@ -19,11 +19,11 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, inspect, text
 
 from turnlog.errors import Conflict
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.sqlalchemy import moments
 from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.places import END, Place
-from turnlog.tables import Tables, quoted
+from turnlog.stores.tables import Tables, quoted
 
 __all__ = ["PostgreSQL"]
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, TextClause, text
 from turnlog.stores.sqlalchemy import moments
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.transactional import Transactional
-from turnlog.tables import Tables, quoted, sqlite_migrations
+from turnlog.stores.tables import Tables, quoted, sqlite_migrations
 
 __all__ = ["SQLite"]
 

@@ -11,8 +11,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnlog.loops import Door, finished
-from turnlog.store import Cursor, Head, Log, Records, Store, check
+from turnlog.loops.door import Door
+from turnlog.loops.finishing import finished
+from turnlog.records import Log, Records
+from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
 from turnlog.stores.sqlalchemy.layout import Layout
@@ -23,7 +25,7 @@ from turnlog.stores.sqlalchemy.privacy import without_values
 from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing_table, patiently
 from turnlog.stores.sqlalchemy.sqlite import SQLite
 from turnlog.stores.sqlalchemy.work import looking, stating, writing
-from turnlog.tables import Tables
+from turnlog.stores.tables import Tables
 
 __all__ = ["SQLAlchemyStore"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
 from turnlog.stores.sqlalchemy.places import Place
 

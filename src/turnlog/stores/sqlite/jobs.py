@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from turnlog.errors import Conflict
-from turnlog.store import Log
+from turnlog.records import Log
 from turnlog.stores.sqlite.clock import Clock
 from turnlog.stores.sqlite.schema import ROWS_AT_ONCE, LogStatements, Statements
 

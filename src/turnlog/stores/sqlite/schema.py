@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from turnlog.errors import SchemaError
-from turnlog.store import Log
-from turnlog.tables import Tables, quoted, sqlite_migrations
+from turnlog.records import Log
+from turnlog.stores.tables import Tables, quoted, sqlite_migrations
 
 __all__ = [
     "ROWS_AT_ONCE",

@@ -9,15 +9,15 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from turnlog.columns import Column
 from turnlog.errors import StoreClosed
-from turnlog.store import Cursor, Head, Log, Records, Store, check, prefix_end
+from turnlog.records import Column, Log, Records
+from turnlog.store import Cursor, Head, Store, check, prefix_end
 from turnlog.stores.sqlite import clock, jobs, registry
 from turnlog.stores.sqlite.clock import Clock
 from turnlog.stores.sqlite.connections import JournalMode, check_journal_mode
 from turnlog.stores.sqlite.engine import Engine
 from turnlog.stores.sqlite.schema import State, Statements, migrate, state_of, statements_for
-from turnlog.tables import Tables
+from turnlog.stores.tables import Tables
 
 __all__ = ["SQLiteStore"]
 

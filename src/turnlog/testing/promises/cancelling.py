@@ -7,7 +7,8 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import payloads_of, seen
 
 __all__ = ["Cancelling"]

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import pytest
 
 from turnlog.errors import StoreClosed
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import payloads_of
 
 __all__ = ["Closing"]

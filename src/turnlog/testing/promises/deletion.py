@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import head_of, payloads_of, seen
 
 __all__ = ["Deletion"]

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from turnlog.store import Head, Log, Store
+from turnlog.records import Log
+from turnlog.store import Head, Store
 from turnlog.testing.looking import head_of, payloads_of, positions_of
 
 __all__ = ["Heads"]

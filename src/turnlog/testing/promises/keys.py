@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from turnlog.errors import Conflict
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import payloads_of, seen
 
 __all__ = ["Keys"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.linear import client, is_linearizable
 
 __all__ = ["Linear"]

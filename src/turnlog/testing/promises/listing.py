@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import all_sessions, end_of
 from turnlog.testing.promises.windows import BEYOND
 

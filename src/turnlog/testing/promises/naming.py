@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.hostile import NAMES, PLAIN, UNENCODABLE
 from turnlog.testing.looking import all_sessions, payloads_of
 

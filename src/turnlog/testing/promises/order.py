@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import end_of, payloads_of, positions_of, seen
 
 __all__ = ["Order"]

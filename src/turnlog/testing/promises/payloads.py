@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import payloads_of, seen
 
 __all__ = ["Payloads"]

@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 
 from turnlog.errors import Conflict
-from turnlog.store import Log, Store
+from turnlog.records import Log
+from turnlog.store import Store
 from turnlog.testing.looking import end_of, head_of, payloads_of, positions_of, seen
 from turnlog.testing.promises.windows import BEYOND
 

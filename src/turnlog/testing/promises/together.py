@@ -8,7 +8,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from turnlog.store import Log, Record, Store
+from turnlog.records import Log, Record
+from turnlog.store import Store
 from turnlog.testing.looking import payloads_of
 
 __all__ = ["Together"]

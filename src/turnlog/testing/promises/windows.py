@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 
-from turnlog.store import Log, Record, Records, Store
+from turnlog.records import Log, Record, Records
+from turnlog.store import Store
 
 __all__ = ["BEYOND", "Windows"]
 

@@ -1,0 +1,1 @@
+"""Models: the protocol, settings and names."""

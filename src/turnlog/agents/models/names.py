@@ -1,0 +1,89 @@
+"""From what people write as a model to the model itself."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache, lru_cache
+from urllib.parse import urlsplit
+
+from turnlog.agents.models.environment import address, default_name, is_openai
+from turnlog.agents.models.model import Model
+from turnlog.agents.offline.model import OfflineModel
+
+__all__ = ["resolve_model"]
+
+_logger = logging.getLogger(__name__)
+
+_EXTRA = "pip install 'turnlog[openai]'"
+
+
+def resolve_model(model: Model | str | None) -> Model:
+    """The model that is meant: itself, one by its name, or the default.
+
+    A name needs `pip install 'turnlog[openai]'`, and OPENAI_API_KEY once it is asked. OpenAI is
+    asked through its Responses API, another OPENAI_BASE_URL through Chat Completions, which
+    all providers have. "openai/…" is the SDK's way to write a name of OpenAI's; to others
+    names are sent as they are.
+
+    None is the model that the environment names: with OPENAI_API_KEY, TURNLOG_MODEL or else
+    OPENAI_DEFAULT_MODEL or else a small one of OpenAI's; without a key, the offline model.
+    """
+    if isinstance(model, str):
+        return _named(model)
+    return _default() if model is None else model
+
+
+def _default() -> Model:
+    name = default_name()
+    if name is None:
+        return _offline()
+    try:
+        return _named(name)
+    except ImportError as error:
+        raise ImportError(
+            f"OPENAI_API_KEY is set, so an agent without a model asks {name}, which needs the "
+            f"openai package. Give the agent a model, such as OfflineModel(), or {_EXTRA}",
+            name=error.name,
+        ) from error
+
+
+@cache
+def _offline() -> Model:
+    _logger.warning(
+        "no model was given and OPENAI_API_KEY is not set: the offline model answers, which is no "
+        "LLM, only a few patterns for trying out"
+    )
+    return OfflineModel()
+
+
+def _named(name: str) -> Model:
+    if is_openai(urlsplit(address()).hostname):
+        return _responses(_name_at_openai(name))
+    return _chat(name)
+
+
+@lru_cache(maxsize=128)  # a model remembers what its API refuses
+def _responses(name: str) -> Model:
+    from turnlog.agents.models.openai.responses import OpenAIResponsesModel  # noqa: PLC0415 - an extra
+
+    return OpenAIResponsesModel(name)
+
+
+@lru_cache(maxsize=128)
+def _chat(name: str) -> Model:
+    from turnlog.agents.models.openai.chat import OpenAIChatCompletionsModel  # noqa: PLC0415 - an extra
+
+    return OpenAIChatCompletionsModel(name)
+
+
+def _name_at_openai(name: str) -> str:
+    """The name without the provider that users of the SDK may write before it."""
+    provider, slash, rest = name.partition("/")
+    if not slash:
+        return name
+    if provider == "openai":
+        return rest
+    raise ValueError(
+        f"the model {name!r} is none of OpenAI's: set OPENAI_BASE_URL to the address of its "
+        f"provider, or give OpenAIChatCompletionsModel a client with that base_url"
+    )

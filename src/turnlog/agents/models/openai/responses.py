@@ -1,0 +1,218 @@
+"""Models behind OpenAI's Responses API, or anything that speaks it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, cast
+
+from turnlog.agents.call_ids import CallIds, with_own_ids
+from turnlog.agents.models.model import (
+    ItemDone,
+    ModelEvent,
+    ModelRequest,
+    ModelResponse,
+    ResponseDone,
+    TextDelta,
+    ToolDefinition,
+    Usage,
+)
+from turnlog.agents.models.openai.answers import (
+    bodies_of,
+    body_of,
+    checked_item,
+    code_in,
+    count_in,
+    items_in,
+    reading,
+    response_in,
+    text_in,
+    text_or_none,
+)
+from turnlog.agents.models.openai.client import AsyncOpenAI, BadRequestError, default_client
+from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
+from turnlog.convert import responses_input
+from turnlog.convert.shapes import Message
+from turnlog.errors import ModelBehaviorError
+from turnlog.items.json import Item
+
+if TYPE_CHECKING:
+    from openai import AsyncStream
+    from openai.types.responses import ResponseStreamEvent
+
+__all__ = ["OpenAIResponsesModel"]
+
+_logger = logging.getLogger(__name__)
+
+_ENCRYPTED = "reasoning.encrypted_content"
+
+
+class OpenAIResponsesModel:
+    """A model behind the Responses API.
+
+    model: its name, such as "gpt-4.1".
+    openai_client: whom to ask, an `AsyncOpenAI`; its timeouts and retries hold, and closing
+        it is up to its owner. Without one, a client is made from OPENAI_API_KEY.
+
+    Nothing is kept by the provider unless the settings say `store=True`: the whole view
+    goes along each time, so that history from anywhere will do. Errors of the client come
+    out as they are; a response that fails or breaks off is a `ModelBehaviorError`.
+    """
+
+    def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
+        self.model = model
+        self._client = openai_client
+        #: Whether the model takes the question for encrypted reasoning; not all do.
+        self._encrypts = True
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        response = body_of(await self._create(self._params(request)))
+        _refuse_failed(response)
+        return with_own_ids(_response(response, list(map(checked_item, items_in(response)))))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        params = {**self._params(request), "stream": True}
+        events = cast("AsyncStream[ResponseStreamEvent]", await self._create(params))
+        done = _Done()
+        async with events:
+            async for event in bodies_of(events):
+                kind = event.get("type")
+                if kind == "response.output_text.delta":
+                    yield TextDelta(text_in(event))
+                elif kind == "response.output_item.done":
+                    yield done.add(event.get("item"))
+                elif kind in {"response.completed", "response.incomplete"}:
+                    response = response_in(event)
+                    # Some servers tell of items only here.
+                    for item in items_in(response)[len(done.items) :]:
+                        yield done.add(item)
+                    yield ResponseDone(_response(response, done.items))
+                    return
+                else:
+                    _refuse_failure(event)
+        raise ModelBehaviorError("the response broke off before it was complete")
+
+    async def _create(self, params: Params) -> object:
+        client = self._client or await default_client()
+        while True:
+            try:
+                # The cast is at the caller's, who knows whether it is a stream.
+                with reading():
+                    return await client.responses.create(**params)
+            except BadRequestError as error:
+                if not self._concede(error, params):
+                    raise
+
+    def _concede(self, error: BadRequestError, params: Params) -> bool:
+        """Take out of `params` what this model refuses although it asks nothing else.
+
+        Nothing tells beforehand which models encrypt their reasoning, and by whose key
+        reasoning was encrypted. So the refusal is what tells.
+        """
+        if _ENCRYPTED in params.get("include", ()) and _refuses_encryption(error):
+            self._encrypts = False
+            params["include"] = [name for name in params["include"] if name != _ENCRYPTED]
+            return True
+        shown: list[Item] = params["input"]
+        kept = [item for item in shown if item.get("type") != "reasoning"]
+        if error.code != "invalid_encrypted_content" or len(kept) == len(shown):
+            return False
+        _logger.warning("%s can't open the reasoning of another model: asked without", self.model)
+        params["input"] = kept
+        return True
+
+    def _params(self, request: ModelRequest) -> Params:
+        settings = request.settings
+        include = [_ENCRYPTED] if self._encrypts and not settings.store else []
+        params = {
+            **shared(settings),
+            **tool_params(request, _tool, lambda name: {"type": "function", "name": name}),
+            "model": self.model,
+            "input": responses_input(request.items),
+            "instructions": request.instructions,
+            "include": [*include, *(settings.response_include or ())],
+            "store": bool(settings.store),
+            "text": _text_params(request) or None,
+            "max_output_tokens": settings.max_tokens,
+            "reasoning": reasoning_of(settings),
+            "truncation": settings.truncation,
+        }
+        return complete(params, settings)
+
+
+def _refuses_encryption(error: BadRequestError) -> bool:
+    return error.param == "include" or "encrypted content is not supported" in str(error).lower()
+
+
+def _tool(tool: ToolDefinition) -> Params:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "strict": tool.strict,
+    }
+
+
+def _text_params(request: ModelRequest) -> Params:
+    params: Params = {}
+    if request.output is not None:
+        output = request.output
+        params["format"] = {
+            "type": "json_schema",
+            "name": output.name,
+            "schema": output.schema,
+            "strict": output.strict,
+        }
+    if request.settings.verbosity is not None:
+        params["verbosity"] = request.settings.verbosity
+    return params
+
+
+class _Done:
+    """The items of a response that is streamed, so far."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self._ids = CallIds()
+
+    def add(self, item: object) -> ItemDone:
+        self.items.append(self._ids.settled(checked_item(item)))
+        return ItemDone(self.items[-1])
+
+
+def _response(response: Message, output: list[Item]) -> ModelResponse:
+    usage = response.get("usage")
+    return ModelResponse(output, _usage(usage), text_or_none(response.get("id")))
+
+
+def _usage(usage: object) -> Usage:
+    return Usage(
+        count_in(usage, "input_tokens"),
+        count_in(usage, "output_tokens"),
+        count_in(usage, "input_tokens_details", "cached_tokens"),
+        count_in(usage, "output_tokens_details", "reasoning_tokens"),
+    )
+
+
+def _refuse_failure(event: Message) -> None:
+    match event.get("type"):
+        case "response.failed":
+            _refuse_failed({"status": "failed", **response_in(event)})
+        case "error":
+            raise ModelBehaviorError(f"the response failed: {code_in(event)}")
+        case str():
+            return  # one of the many that tell how far it has come
+        case _:
+            raise ModelBehaviorError("an event of the stream doesn't say what it is")
+
+
+def _refuse_failed(response: Message) -> None:
+    status = response.get("status")
+    if status in ("failed", "cancelled"):
+        error = response.get("error")
+        code = code_in(error) if error else status
+        raise ModelBehaviorError(f"response {code_in(response.get('id'))} failed: {code}")

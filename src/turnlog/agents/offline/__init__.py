@@ -1,0 +1,1 @@
+"""The offline model: a stand-in that is no LLM."""

@@ -1,0 +1,135 @@
+"""A stand-in for a model, for demos and tests without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncGenerator
+
+from turnlog.agents.models.model import (
+    ItemDone,
+    ModelEvent,
+    ModelRequest,
+    ModelResponse,
+    ResponseDone,
+    TextDelta,
+)
+from turnlog.agents.offline.facts import (
+    Fact,
+    asks_for_all,
+    asks_what_was_said,
+    facts_in,
+    is_question,
+    latest,
+    topics_asked,
+)
+from turnlog.agents.offline.tools import call_asked_for, told_by_tools
+from turnlog.items.json import Item, encode
+
+__all__ = ["OfflineModel"]
+
+
+class OfflineModel:
+    """Not an LLM: a few patterns that answer from the conversation they are shown.
+
+    It needs no network and always answers the same conversation with the same words. Told
+    "My name is Alice and I love Python", and asked "What's my name?", it finds the answer
+    in the history; without the history it can't, which is what makes it a test of memory.
+
+    Told "use get_weather for Oslo", with a tool of that name, it calls the tool and passes on
+    what that says. It hands over only if the name of the handoff is said in the same way.
+    """
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        """Answer the last thing that the user said."""
+        return ModelResponse([_next(request)])
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """The same answer, word by word."""
+        item = _next(request)
+        for part in item.get("content", ()):
+            for word in re.findall(r"\s*\S+\s*$|\s*\S+", part["text"]):
+                yield TextDelta(word)
+        yield ItemDone(item)
+        yield ResponseDone(ModelResponse([item]))
+
+
+def _next(request: ModelRequest) -> Item:
+    """What follows on what the model is shown: a call, what tools said, or an answer."""
+    shown = request.items
+    said = [_text(item) for item in shown if item.get("role") == "user"]
+    if not said:
+        return _message("Nobody has said anything yet.", shown)
+    if shown[-1].get("role") == "user":
+        call = call_asked_for(said[-1], (*request.tools, *request.handoffs), shown)
+        if call is not None:
+            return call
+    return _message(told_by_tools(shown) or _answer(said[-1], said[:-1]), shown)
+
+
+def _answer(last: str, earlier: list[str]) -> str:
+    if not is_question(last):
+        return _acknowledged(last)
+    if asks_what_was_said(last):
+        return _quoted(earlier, first="first" in last.lower())
+    known = latest([*earlier, last])
+    topics = topics_asked(last)
+    if topics:
+        return _about(topics, known)
+    if asks_for_all(last):
+        return _all_known(list(known.values()))
+    return "I can't tell: I am no LLM and know only what you say of yourself here."
+
+
+def _acknowledged(text: str) -> str:
+    facts = [fact.says for fact in facts_in(text)]
+    return f"I'll remember: {_listed(facts)}." if facts else "I'll remember that you said so."
+
+
+def _quoted(earlier: list[str], *, first: bool) -> str:
+    if not earlier:
+        return "I can't tell: this is the first that I hear of you."
+    said = " ".join(earlier[0 if first else -1].split())
+    return f"You said: {said}"
+
+
+def _about(topics: list[str], known: dict[str, Fact]) -> str:
+    for topic in topics:
+        if topic in known:
+            return _sentence(known[topic].says)
+    # Topics are parts of a statement; only this kind can be named by itself.
+    named = topics[0] if topics[0].startswith("your ") else "that"
+    return f"I can't tell {named}: you haven't said it here."
+
+
+def _all_known(facts: list[Fact]) -> str:
+    said = [fact.says for fact in facts]
+    return _sentence(_listed(said)) if said else "I know nothing about you yet."
+
+
+def _listed(facts: list[str]) -> str:
+    return " and ".join([", ".join(facts[:-1]), facts[-1]] if len(facts) > 1 else facts)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _text(item: Item) -> str:
+    """What a user's message says, in either of its two forms."""
+    content = item.get("content")
+    if isinstance(content, str):
+        return content
+    parts = [part for part in content or () if isinstance(part, dict)]
+    return " ".join(str(part["text"]) for part in parts if "text" in part)
+
+
+def _message(text: str, shown: list[Item]) -> Item:
+    digest = hashlib.sha256(b"\n".join(map(encode, shown))).hexdigest()
+    return {
+        "id": f"msg_offline_{digest[:24]}",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }

@@ -1,0 +1,99 @@
+"""What a tool gave, in the form in which a model is shown it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Literal, TypeAlias
+
+from turnlog.agents.tools import pydantic as validation
+from turnlog.items.json import Item
+
+__all__ = ["ToolOutput", "ToolOutputFileContent", "ToolOutputImage", "ToolOutputText", "to_output"]
+
+#: The `output` of a function_call_output item.
+ToolOutput: TypeAlias = str | list[Item]
+
+
+@dataclass(frozen=True)
+class ToolOutputText:
+    """Text, as a part of a tool's output."""
+
+    text: str
+    type: Literal["text"] = "text"
+
+
+@dataclass(frozen=True)
+class ToolOutputImage:
+    """A picture, as a part of a tool's output: a URL (also a data URL) or a provider's file."""
+
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: Literal["low", "high", "auto"] | None = None
+    type: Literal["image"] = "image"
+
+
+@dataclass(frozen=True)
+class ToolOutputFileContent:
+    """A file, as a part of a tool's output: base64, a URL, or a provider's file."""
+
+    file_data: str | None = None
+    file_url: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+    type: Literal["file"] = "file"
+
+
+# What makes a dict a part and not just data that has a `type`: one of the first, and nothing
+# but the second, which is all that providers take.
+_FIELDS = {
+    "text": {"text"},
+    "image": {"image_url", "file_id"},
+    "file": {"file_data", "file_url", "file_id"},
+}
+_KNOWN = {
+    "text": {"type", "text"},
+    "image": {"type", "image_url", "file_id", "detail"},
+    "file": {"type", "file_data", "file_url", "file_id", "filename", "detail"},
+}
+
+
+def to_output(value: object) -> ToolOutput:
+    """`value` as the model is shown it.
+
+    Text stays as it is, parts and lists of parts stay parts, and all else becomes JSON.
+    Raises `ValueError` for what holds itself.
+    """
+    if isinstance(value, str):
+        return value
+    values = value if isinstance(value, list | tuple) else [value]
+    parts = [_part(each) for each in values]
+    found = [part for part in parts if part is not None]
+    if found and len(found) == len(parts):
+        return found
+    # JSON proper has no NaN and no bytes; models read both well enough.
+    made = validation.to_json(value, fallback=str, inf_nan_mode="constants", bytes_mode="base64")
+    return made.decode()
+
+
+def _part(value: object) -> Item | None:
+    data = _data(value)
+    if data is None:
+        return None
+    kind = str(data.get("type")).removeprefix("input_")
+    if not any(isinstance(data.get(field), str) for field in _FIELDS.get(kind, ())):
+        return None
+    said = {key: field for key, field in data.items() if field is not None}
+    if not said.keys() <= _KNOWN[kind]:
+        return None
+    return {**said, "type": f"input_{kind}"}
+
+
+def _data(value: object) -> Item | None:
+    """What `value` holds, if it may be a part: a dict, or an object that says its type."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type) and hasattr(value, "type"):
+        return asdict(value)
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json") if callable(dump) and hasattr(value, "type") else None

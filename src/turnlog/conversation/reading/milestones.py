@@ -1,0 +1,77 @@
+"""Which turn of a conversation stands where, written down now and then.
+
+Whoever wants to know how many turns came before an item would have to count them from the
+start. With a milestone near it, it counts from there. It is an index and nothing more:
+without it, or when its record was popped, the answer is the same and takes longer.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from turnlog.items.json import Item, decode, encode
+from turnlog.items.turns import turn_starts
+from turnlog.records import Log
+from turnlog.store import Store
+
+__all__ = ["Milestones"]
+
+
+class Milestones:
+    """The milestones of `log`, in a log of their own beside it."""
+
+    def __init__(self, store: Store, log: Log) -> None:
+        self._store = store
+        self._log = log.beside("turns")
+        self._found: list[_Milestone] = []  # read and not known to be void, the newest first
+        self._before: int | None = None  # from where to read on
+        self._wanted = 1
+        self._is_all = False
+
+    async def turns_before(self, items: Sequence[Item], positions: Sequence[int]) -> int | None:
+        """How many turns come before `items`; None if none of them has a milestone."""
+        while positions:
+            if not self._found and not self._is_all:
+                await self._read_on()
+                continue
+            if not self._found or self._found[0].position < positions[0]:
+                return None
+            newest = self._found[0]
+            place = bisect_left(positions, newest.position)
+            if place < len(positions) and positions[place] == newest.position:
+                return newest.turn - len(turn_starts(items[:place]))
+            del self._found[0]  # the record that it stood at is gone
+        return None
+
+    async def lay(self, position: int, turn: int) -> None:
+        """Write down that turn number `turn` begins at `position`, unless that is known."""
+        if not self._found or self._found[0].position < position:
+            milestone = {"position": position, "turn": turn}
+            await self._store.append(self._log, [encode(milestone)])
+
+    async def _read_on(self) -> None:
+        records = await self._store.read(self._log, before=self._before, limit=self._wanted)
+        self._is_all = len(records) < self._wanted
+        self._wanted *= 4
+        if records:
+            self._before = records.positions[0]
+        read = map(_milestone, reversed(records.payloads))
+        self._found += [milestone for milestone in read if milestone is not None]
+
+
+class _Milestone(NamedTuple):
+    #: The position of the item that it stands at.
+    position: int
+    #: How many turns come before that item.
+    turn: int
+
+
+def _milestone(payload: bytes) -> _Milestone | None:
+    """What `payload` says; None if it can't be read, which is as if it were not there."""
+    try:
+        said = decode(payload)
+        return _Milestone(int(said["position"]), int(said["turn"]))
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,143 @@
+"""How much of a session is read and shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, TypeAlias
+
+from turnlog.items.tokens import TokenCounter
+from turnlog.items.window import Window
+
+__all__ = ["SessionSettings", "SettingsLike"]
+
+
+@dataclass(frozen=True)
+class SessionSettings(dict[str, Any]):
+    """How much of a session is read and shown when the caller doesn't say.
+
+    limit: at most so many of the newest items; None, or a negative number, means all.
+    max_turns: at most so many of the newest turns.
+    max_tokens: so many turns as have at most so many tokens.
+    step: the window begins at every so manieth turn of the conversation only, so that
+        its start moves seldom and a provider's prompt cache stays warm. With
+        `max_turns=40, step=20` it holds 21 to 40 turns and moves once in 20.
+    token_counter: takes an item and returns how many tokens it is worth; unless given,
+        `turnlog.items.tokens.token_counter`: tiktoken's count if that is installed, else an
+        estimate.
+
+    Whoever is shown a window, is shown whole turns that begin at a user's message, and
+    nothing of a turn that doesn't fit. With `max_turns` or `max_tokens`, `get_items()`
+    gives that window as well; under `limit` alone it gives exactly the newest items.
+
+    The SDK's Runner asks for exactly the newest items wherever there is a `limit`: for it,
+    set `max_turns` or `max_tokens` without one.
+
+    It is a dict of `limit` and the other fields that are set as well, because a dict is
+    all that the OpenAI Agents SDK takes from strangers, in its `RunConfig` and its
+    session wrappers; of these fields, it knows `limit`. It can't be changed, as a dict
+    neither; `resolve` makes other settings from these.
+    """
+
+    limit: int | None = None
+    max_turns: int | None = None
+    max_tokens: int | None = None
+    step: int | None = None
+    token_counter: TokenCounter | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("limit", None), ("max_turns", 0), ("max_tokens", 0), ("step", 1)):
+            _check(name, getattr(self, name), least)
+        if self.step is not None and self.max_turns is not None and self.step > self.max_turns:
+            raise ValueError(
+                f"step is {self.step} and max_turns {self.max_turns}: a window of so few turns "
+                f"would often hold none; make step at most max_turns"
+            )
+        counter: object = self.token_counter
+        if counter is not None and not callable(counter):
+            kind = type(counter).__name__
+            raise TypeError(f"token_counter is called with an item; {kind} is not callable")
+        dict.update(self, {"limit": self.limit}, **_set_fields(self))
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("SessionSettings can't be changed; make others: settings.resolve({...})")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self) -> tuple[type[SessionSettings], tuple[Any, ...]]:
+        # A dict is copied and unpickled by setting its items, and these can't be set.
+        return type(self), tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether `get_items()` gives what a model may be shown."""
+        return self.max_turns is not None or self.max_tokens is not None
+
+    def window(self, count: TokenCounter) -> Window:
+        """The bounds of what is shown."""
+        limit = None if self.limit is None or self.limit < 0 else self.limit
+        step = None if self.step == 1 else self.step
+        return Window(limit, self.max_turns, self.max_tokens, step, count)
+
+    @classmethod
+    def of(cls, value: SettingsLike) -> SessionSettings:
+        """Settings from an instance, a dict, None, or the OpenAI Agents SDK's own class."""
+        if isinstance(value, cls):
+            return value
+        given = value if isinstance(value, Mapping) else _set_fields(value)
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = [str(name) for name in given if name not in known]
+        if unknown:
+            raise TypeError(f"Unknown session settings: {', '.join(unknown)}")
+        return cls(**given)
+
+    @classmethod
+    def either(cls, session_settings: SettingsLike, settings: SettingsLike) -> SettingsLike:
+        """Whichever of a constructor's two parameters for settings was given."""
+        if session_settings is not None and settings is not None:
+            raise TypeError("session_settings and settings are one thing: give either")
+        return settings if session_settings is None else session_settings
+
+    def resolve(self, override: SettingsLike) -> SessionSettings:
+        """These settings, with whatever `override` sets laid over them."""
+        if override is None:
+            return self
+        return dataclasses.replace(self, **_set_fields(self.of(override)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as a plain dict."""
+        return dict(self)
+
+
+class _HasLimit(Protocol):
+    """Settings of another library, such as the OpenAI Agents SDK's own class."""
+
+    @property
+    def limit(self) -> int | None: ...
+
+
+#: Whatever settings are taken from.
+SettingsLike: TypeAlias = _HasLimit | Mapping[str, Any] | None
+
+
+def _check(name: str, value: object, least: int | None) -> None:
+    if value is None:
+        return
+    if type(value) is not int:
+        raise TypeError(f"{name} is an int or None, not {type(value).__name__}")
+    if least is not None and value < least:
+        raise ValueError(f"{name} is {value}; it is at least {least}")
+
+
+def _set_fields(value: object) -> dict[str, Any]:
+    """The fields of a dataclass that are not None."""
+    if value is None:
+        return {}
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        raise TypeError(
+            f"session settings are a SessionSettings or a dict, not {type(value).__name__}"
+        )
+    values = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Turns: the lease, the run that holds it, and policies for runs that meet."""

@@ -1,0 +1,168 @@
+"""Items as the messages of Chat Completions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from turnlog.convert.chat_parts import CHAT, chat_content, chat_part
+from turnlog.convert.shapes import (
+    NOT_SHOWN,
+    Message,
+    call_id_of,
+    joined_text,
+    kind_of,
+    left_out,
+    parts_of,
+    provider_data_of,
+    refusal_in,
+    summary_of,
+    text_of,
+)
+from turnlog.items.json import Item
+from turnlog.items.repair import repair
+
+__all__ = ["chat_messages"]
+
+
+def chat_messages(
+    items: Iterable[Item], *, instructions: str | None = None, model: str = ""
+) -> list[Message]:
+    """`items` as chat messages, in order.
+
+    instructions: come first, as a system message.
+    model: who will be asked. What providers want back that Chat Completions doesn't know
+        (reasoning in front of a tool call, Gemini's signatures) goes only to the model
+        that it came from.
+
+    An assistant's text and the calls beside it are one message. Hosted tools, references
+    and compaction have no form here and are left out; so are pictures and files that only
+    their provider can reach. Any items make valid messages: they are shown as
+    `turnlog.items.repair` mends them.
+    """
+    items = repair(items)
+    writer = _Writer(model, _start_of_turn(items))
+    if instructions:
+        writer.messages.append({"role": "system", "content": instructions})
+    for place, item in enumerate(items):
+        writer.write(place, item)
+    writer.close()
+    return writer.messages
+
+
+def _start_of_turn(items: list[Item]) -> int:
+    users = [place for place, item in enumerate(items) if item.get("role") == "user"]
+    return users[-1] if users else 0
+
+
+class _Writer:
+    """Writes messages one item at a time; an assistant's message stays open for more."""
+
+    def __init__(self, model: str, turn: int) -> None:
+        self.messages: list[Message] = []
+        self._model = model
+        self._turn = turn  # the place at which the last turn begins
+        self._open: Message | None = None
+        self._thought: Message = {}  # reasoning that belongs to the next thing said
+        self._shown: list[Message] = []  # what tools gave that a tool message can't hold
+        self._writers: dict[str, Callable[[Item], None]] = {
+            "message": self._message,
+            "function_call": self._function_call,
+            "custom_tool_call": self._custom_call,
+            "function_call_output": self._output,
+            "custom_tool_call_output": self._output,
+        }
+
+    def write(self, place: int, item: Item) -> None:
+        """Put `item` behind what was written."""
+        kind = kind_of(item)
+        if kind == "reasoning":
+            self._reasoning(place, item)
+        elif kind in self._writers:
+            self._writers[kind](item)
+        else:
+            left_out(kind, CHAT)
+
+    def close(self) -> None:
+        """End what is open; the next thing begins a new message."""
+        opened, self._open = self._open, None
+        if opened is not None and "tool_calls" not in opened:
+            for field in ("reasoning_content", "reasoning"):
+                opened.pop(field, None)  # wanted back only in front of a call
+        if self._shown:
+            self.messages.append({"role": "user", "content": self._shown})
+            self._shown = []
+
+    def _message(self, item: Item) -> None:
+        match item.get("role"):
+            case "assistant":
+                self._said(item.get("content"))
+            case "user" | "system" | "developer" as role:
+                self._told("user" if role == "user" else "system", item.get("content"))
+            case _:
+                left_out("message", CHAT)
+
+    def _told(self, role: str, content: object) -> None:
+        self.close()
+        self._thought = {}
+        converted = chat_content(content if role == "user" else joined_text(content, "\n"))
+        self.messages.append({"role": role, "content": converted or NOT_SHOWN})
+
+    def _said(self, content: object) -> None:
+        refusal = refusal_in(content)
+        text = joined_text(content) or ("" if refusal else NOT_SHOWN)
+        opened = self._open
+        if opened is None or "tool_calls" not in opened:
+            self.close()
+            opened = self._assistant()
+        # Behind calls only their outputs may follow, so what was said then joins them.
+        said = [opened["content"], text] if opened["content"] and text else [text]
+        opened["content"] = "\n\n".join(said) or opened["content"]
+        if refusal:
+            opened["refusal"] = refusal
+
+    def _function_call(self, item: Item) -> None:
+        function = {"name": item["name"], "arguments": item["arguments"]}
+        call = {"id": call_id_of(item), "type": "function", "function": function}
+        self._called({**call, **self._signature(item)})
+
+    def _custom_call(self, item: Item) -> None:
+        custom = {"name": item["name"], "input": item["input"]}
+        self._called({"id": call_id_of(item), "type": "custom", "custom": custom})
+
+    def _called(self, call: Message) -> None:
+        self._assistant().setdefault("tool_calls", []).append(call)
+
+    def _signature(self, item: Item) -> Message:
+        signature = provider_data_of(item).get("thought_signature")
+        if not signature or "gemini" not in self._model:
+            return {}
+        return {"extra_content": {"google": {"thought_signature": signature}}}
+
+    def _output(self, item: Item) -> None:
+        shown, self._shown = self._shown, []
+        self.close()
+        output, call_id = item.get("output"), call_id_of(item)
+        content = output if isinstance(output, str) else joined_text(output, "\n")
+        media = [part for part in parts_of(output) if text_of(part) is None]
+        found = [part for part in map(chat_part, media) if part is not None]
+        if found:
+            content = content or "The output is shown below."
+            shown += [{"type": "text", "text": f"Output of the tool call {call_id}:"}, *found]
+        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
+        self._shown = shown
+
+    def _reasoning(self, place: int, item: Item) -> None:
+        data, text = provider_data_of(item), summary_of(item)
+        its_own = data.get("model") == self._model != ""
+        if its_own and text and place > self._turn:
+            field = data.get("reasoning_field")
+            self._thought = {"reasoning" if field == "reasoning" else "reasoning_content": text}
+
+    def _assistant(self) -> Message:
+        if self._open is None:
+            self.close()
+            self._open = {"role": "assistant", "content": None}
+            self.messages.append(self._open)
+        self._open.update(self._thought)
+        self._thought = {}
+        return self._open

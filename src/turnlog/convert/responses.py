@@ -1,0 +1,133 @@
+"""Items as input of the Responses API, whichever provider they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from turnlog.convert.chat_parts import item_part
+from turnlog.convert.shapes import (
+    NOT_SHOWN,
+    kind_of,
+    left_out,
+    parts_of,
+    portable_id,
+    text_of,
+)
+from turnlog.items.json import Item
+from turnlog.items.repair import repair
+
+__all__ = ["responses_input"]
+
+# An id names what the provider stored. Sent along, it makes the provider look the item up
+# and refuse it if it isn't there; without, the item stands for itself. Only these kinds are
+# incomplete without: their type requires the id, or other items point to it.
+_NEEDS_ID = frozenset({
+    "code_interpreter_call",
+    "computer_call",
+    "file_search_call",
+    "image_generation_call",
+    "item_reference",
+    "local_shell_call",
+    "local_shell_call_output",
+    "mcp_approval_request",
+    "mcp_call",
+    "mcp_list_tools",
+    "program",
+    "program_output",
+    "web_search_call",
+})  # fmt: skip
+
+# How far these had come is the provider's to note, and goes with the id.
+_WITHOUT_STATUS = frozenset({
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "function_call",
+    "function_call_output",
+    "message",
+    "reasoning",
+})  # fmt: skip
+
+_RESPONSES = "Responses"
+_ROLES = ("user", "assistant", "system", "developer")
+_SAID = ("output_text", "refusal")
+
+# What is in an output or in a stored item and is refused in an input.
+_NOT_FOR_INPUT = frozenset({"created_by", "parsed_arguments", "provider_data"})
+
+
+def responses_input(items: Iterable[Item], *, reasoning: bool = True) -> list[Item]:
+    """`items` as the Responses API takes them, none pointing to what a provider may not have.
+
+    reasoning: False leaves the reasoning out, for a provider that can't open it.
+
+    Every item goes whole and without its id. Reasoning goes only in the encrypted form that
+    the API gave out: it has no other use for it. Items are shown as `turnlog.items.repair` mends
+    them, so the calls that outputs belong to have to be among them.
+    """
+    return [_portable(item) for item in repair(items) if _has_form(item, reasoning=reasoning)]
+
+
+def _has_form(item: Item, *, reasoning: bool) -> bool:
+    match kind_of(item):
+        case "message":
+            if item.get("role") in _ROLES and isinstance(item.get("type", "message"), str):
+                return True
+            left_out("message", _RESPONSES)
+            return False
+        case "reasoning":
+            sealed = isinstance(item.get("encrypted_content"), str) and item["encrypted_content"]
+            return reasoning and bool(sealed) and not item.get("provider_data")
+    return True
+
+
+def _portable(item: Item) -> Item:
+    kind = kind_of(item)
+    kept = {key: item[key] for key in item if key not in _NOT_FOR_INPUT}
+    if kind not in _NEEDS_ID:
+        kept.pop("id", None)
+        kept = {key: value for key, value in kept.items() if value is not None}
+    if kind in _WITHOUT_STATUS:
+        kept.pop("status", None)
+    if isinstance(kept.get("call_id"), str):
+        kept["call_id"] = portable_id(kept["call_id"])
+    match kind:
+        case "message":
+            kept["content"] = _content(item.get("role"), item.get("content"))
+        case "reasoning":
+            # What is readable of it is for people; beside the encrypted form it is refused.
+            kept.pop("content", None)
+            kept["summary"] = parts_of(kept.get("summary"))
+        case "function_call_output" | "custom_tool_call_output":
+            kept["output"] = _content("user", kept["output"])
+    return kept
+
+
+def _content(role: object, content: object) -> object:
+    if isinstance(content, str):
+        return content
+    if role == "assistant":
+        said = [part for part in map(_said, parts_of(content)) if part["type"] in _SAID]
+        return said or [_said({"type": "output_text", "text": NOT_SHOWN})]
+    told = [part for part in map(_told, parts_of(content)) if _is_told(part, role)]
+    return told or NOT_SHOWN
+
+
+def _told(part: Item) -> Item:
+    text = text_of(part)
+    return item_part(part) if text is None else {**part, "type": "input_text", "text": text}
+
+
+def _is_told(part: Item, role: object) -> bool:
+    """Whether a part has a form here; all have such a type, those that come later too."""
+    kind = str(part.get("type"))
+    if kind == "input_text" or (role == "user" and kind.startswith("input_")):
+        return True
+    left_out(part.get("type"), _RESPONSES)
+    return False
+
+
+def _said(part: Item) -> Item:
+    text = text_of(part)
+    if text is None:
+        return {**part, "type": str(part.get("type"))}
+    return {"annotations": [], **part, "type": "output_text", "text": text}

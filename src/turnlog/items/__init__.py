@@ -1,0 +1,1 @@
+"""Items: pure functions over the JSON objects of a conversation."""

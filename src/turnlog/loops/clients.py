@@ -1,0 +1,172 @@
+"""Clients per event loop: shared, and closed with their last user or their loop.
+
+A connection belongs to the event loop that opened it, and a store to no loop at all.
+So a store holds one client for each loop that it is used on. Stores with the same
+address share them, and they are closed with their last user, at the latest when
+their loop ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from contextlib import suppress
+from typing import Any, Generic, TypeAlias, TypeVar
+
+__all__ = ["Held", "Shared"]
+
+K = TypeVar("K", bound=Hashable)
+
+
+T = TypeVar("T")
+
+
+_User: TypeAlias = weakref.ref[Any]  # of a Held; references are invariant
+
+
+class Shared(Generic[K, T]):
+    """Clients that are shared by everyone who asks for the same key on the same loop.
+
+    make: makes the client for a key, on the loop that will use it.
+    close: closes a client, on that loop.
+    linger: seconds that a client stays open after its last user, so that sessions made
+        one after the other share it.
+    """
+
+    def __init__(
+        self, make: Callable[[K], T], close: Callable[[T], Awaitable[None]], *, linger: float = 1.0
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._linger = linger
+        self._shelves: dict[AbstractEventLoop, dict[K, _Kept[T]]] = {}
+
+    def held(self, key: K) -> Held[K, T]:
+        """A new user of the clients for `key`. It makes none before it needs one."""
+        return Held(self, key)
+
+    def take(self, key: K) -> _Kept[T]:
+        """The client for `key` on the running loop, made if need be."""
+        shelf = self._shelf(asyncio.get_running_loop())
+        kept = shelf.get(key)
+        if kept is None or not kept.is_open:
+            kept = shelf[key] = _Kept(self._make(key), self._close, self._linger)
+        return kept
+
+    def _shelf(self, loop: AbstractEventLoop) -> dict[K, _Kept[T]]:
+        shelf = self._shelves.get(loop)
+        if shelf is None:
+            # A fork's child keeps what was its parent's: to close it would be heard there.
+            _drop_ended(self._shelves)
+            shelf = self._shelves[loop] = {}  # no other thread runs this loop
+        return shelf
+
+
+class Held(Generic[K, T]):
+    """One user's hold on the clients for one key, a client for each loop.
+
+    It is let go when it is garbage too, so that forgetting to close leaks nothing.
+    """
+
+    def __init__(self, shared: Shared[K, T], key: K) -> None:
+        self._shared = shared
+        self._key = key
+        self._kept: dict[AbstractEventLoop, tuple[_Kept[T], _User]] = {}
+
+    def here(self) -> T:
+        """The client for the running loop, made if need be."""
+        held = self._kept.get(asyncio.get_running_loop())
+        if held is None or not held[0].is_open:
+            held = self._take()
+        return held[0].client
+
+    def let_go(self) -> None:
+        """Stop using the clients, from any thread. They close soon after their last user."""
+        for kept, user in self._drained():
+            kept.leave_soon(user)
+
+    async def aclose(self) -> None:
+        """Stop using the clients. The running loop's is closed before this returns,
+        unless it has other users; those of other loops close soon after.
+        """
+        here = asyncio.get_running_loop()
+        for kept, user in self._drained():
+            if kept.loop is here:
+                await kept.leave(user)
+            else:
+                kept.leave_soon(user)
+
+    def _take(self) -> tuple[_Kept[T], _User]:
+        kept = self._shared.take(self._key)
+        user = weakref.ref(self, kept.leave_soon)
+        kept.users.add(user)
+        _drop_ended(self._kept)
+        self._kept[kept.loop] = kept, user
+        return kept, user
+
+    def _drained(self) -> list[tuple[_Kept[T], _User]]:
+        kept, self._kept = self._kept, {}
+        return list(kept.values())
+
+
+def _drop_ended(by_loop: dict[AbstractEventLoop, Any]) -> None:
+    """Forget the loops that have ended. Other threads may add theirs meanwhile."""
+    for loop in list(by_loop):
+        if loop.is_closed():
+            by_loop.pop(loop, None)
+
+
+class _Kept(Generic[T]):
+    """A client, its loop, and who uses it. All but `leave_soon` runs on that loop."""
+
+    def __init__(self, client: T, close: Callable[[T], Awaitable[None]], linger: float) -> None:
+        self.client = client
+        self.loop = asyncio.get_running_loop()
+        self.is_open = True
+        self.users: set[_User] = set()
+        self._close = close
+        self._linger = linger
+        self._closing: asyncio.Task[None] | None = None
+        self._until_closed = self._keep()
+        with suppress(StopIteration):
+            self._until_closed.__anext__().send(None)
+
+    def leave_soon(self, user: _User) -> None:
+        """What a user does when it goes, from any thread, also as garbage."""
+        # A loop that has ended has closed its clients already.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._left, user)
+
+    async def leave(self, user: _User) -> None:
+        """Drop `user`, and close the client if it was the last."""
+        self.users.discard(user)
+        if not self.users:
+            await self._aclose()
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        """Stands open while the client does.
+
+        A loop that ends closes the asynchronous generators that it started, this one
+        among them: the one way by which a library hears of a loop's end.
+        """
+        try:
+            yield
+        finally:
+            self.is_open = False
+            await self._close(self.client)
+
+    def _left(self, user: _User) -> None:
+        self.users.discard(user)
+        if not self.users:
+            self.loop.call_later(self._linger, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.is_open and not self.users:
+            self._closing = self.loop.create_task(self._aclose())
+
+    async def _aclose(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            await self._until_closed.aclose()
