@@ -150,7 +150,7 @@ class ModelBehaviorError(TurnlogError, ValueError):
 
 
 class SchemaError(TurnlogError, RuntimeError):
-    """The database holds a schema that this version does not know."""
+    """The tables are missing, can't be used as they are, or are of a newer version."""
 
 
 class StoreClosed(TurnlogError, RuntimeError):

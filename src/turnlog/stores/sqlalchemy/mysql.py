@@ -65,7 +65,14 @@ class MySQL(Transactional):
     def ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:
         collation = _collation(db)
         shared = dict(zip(_both(self.tables), self._shared(collation), strict=True))
-        return [*(shared[table] for table in missing), *self._ours(collation)]
+        tables = self.tables
+        # Each table is a transaction of its own: some may be left of a try that broke off.
+        names = (tables.records, tables.heads, tables.keys)
+        ours = zip(names, self._ours(collation), strict=True)
+        return [
+            *(shared[table] for table in missing),
+            *(statement for name, statement in ours if not self._has(db, name)),
+        ]
 
     def check_shared(self, db: Connection) -> None:
         names = dict(zip("sm", _both(self.tables), strict=True))

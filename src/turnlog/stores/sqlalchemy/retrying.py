@@ -31,7 +31,13 @@ _DENIED = {"42501", "25006", "1044", "1142", "1227", "1290", "1792", "1836"}
 #: What a driver raises when a connection can't be made, or has gone.
 _LOST = (DisconnectionError, OSError, EOFError)
 #: How libpq says that a server starts or stops; it has no code for what fails before a login.
-_LIBPQ_SAYS = ("starting up", "shutting down", "recovery", "not yet accepting connections")
+_LIBPQ_SAYS = (
+    "starting up",
+    "shutting down",
+    "recovery",
+    "not yet accepting connections",
+    "terminating connection",
+)
 
 
 class Undone(Exception):

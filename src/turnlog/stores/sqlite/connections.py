@@ -33,6 +33,9 @@ T = TypeVar("T")
 # So it is folded into the database early, and from then on it stays this short.
 _WAL_PAGES = 200
 
+# How many seconds a log that was moved is tried to be folded in; it takes milliseconds.
+_FOLDING = 5.0
+
 # SQLite's own wait sleeps up to 100 ms between its tries and is unfair: under a
 # steady stream of foreign commits it can starve. Short uneven naps can't.
 _NAPS = (0.0005, 0.003)
@@ -109,11 +112,14 @@ def fold_in(db: Connection, path: Path) -> None:
     SQLite would take a log or an index that stays there for those of the next file, and
     other processes may still use them for this one.
     """
-    db.execute("PRAGMA busy_timeout = 1000")
+    db.execute("PRAGMA busy_timeout = 5000")
     db.execute("PRAGMA query_only = OFF")
-    [is_busy, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if is_busy:
-        return
+    # SQLite itself doesn't wait for another process that is just doing the same.
+    deadline = time.monotonic() + _FOLDING
+    while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(_NAPS[1])
     # One process at a time. What others commit to this log from now on, they don't acknowledge.
     db.execute("BEGIN IMMEDIATE")
     try:

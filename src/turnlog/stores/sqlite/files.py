@@ -47,8 +47,10 @@ def create(path: Path) -> None:
 
 
 def remove_log(path: Path, log: FileId | None) -> None:
-    """Remove the log beside `path`, and its index, unless it is another one than `log`."""
-    if file_id(wal_of(path)) not in {None, log}:
-        return  # another process has begun it, for the file that is there now
-    for file in (wal_of(path), f"{path}-shm"):
-        Path(file).unlink(missing_ok=True)
+    """Remove the log beside `path`, and its index, if it is still `log`.
+
+    If it is missing, another process has removed it, and may be about to begin the next one.
+    """
+    if log is not None and file_id(wal_of(path)) == log:
+        for file in (wal_of(path), f"{path}-shm"):
+            Path(file).unlink(missing_ok=True)
