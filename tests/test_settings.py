@@ -26,7 +26,7 @@ from turnlog import SessionSettings
 )
 def test_settings_cannot_be_changed_as_a_dict(change: Callable[[Any], object]) -> None:
     settings = SessionSettings(limit=2)
-    with pytest.raises(TypeError, match=r"can't be changed; make others: settings\.resolve"):
+    with pytest.raises(TypeError, match=r"can't be changed; use settings\.resolve"):
         change(settings)
     assert settings == {"limit": settings.limit} == {"limit": 2}
 

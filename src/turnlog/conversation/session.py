@@ -51,7 +51,9 @@ class StoredSession(SessionABC, HasTail):
         session_settings: SettingsLike = None,
     ) -> None:
         if not isinstance(session_id, str):
-            raise TypeError(f"session_id is a str, not {type(session_id).__name__}: use str(…)")
+            raise TypeError(
+                f"session_id must be a str, not {type(session_id).__name__}: use str(…)"
+            )
         self.session_id = session_id
         self.store = store
         self.branch = branch
@@ -67,8 +69,8 @@ class StoredSession(SessionABC, HasTail):
     @property
     def session_settings(self) -> Any:
         """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
-        # Any, because the SDK's protocol names its own class here: a type checker would
-        # otherwise not let this session stand where the SDK's is asked for.
+        # Any, because the SDK's protocol names its own class here: with ours, a type checker
+        # would not accept this session where the SDK's protocol is asked for.
         return self._settings
 
     @session_settings.setter
@@ -109,8 +111,8 @@ class StoredSession(SessionABC, HasTail):
         interrupted: whether a call whose output never came gets one that says so, or is
             left out.
 
-        Under any bound it begins at a user's message. The records stay as they are; what
-        `turnlog.items.repair` does with them, and why, is told by `explain`.
+        Under any bound it begins at a user's message. The records stay as they are;
+        `explain` tells what was done with each, and why.
         """
         asked = self._settings.resolve(settings).resolve(SessionSettings(limit=limit))
         view = await View.of(self.tail(), asked)

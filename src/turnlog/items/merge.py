@@ -28,7 +28,7 @@ class Merged(NamedTuple):
 
 
 def input_items(given: str | Iterable[object]) -> list[Item]:
-    """The new input as items, checked and apart from what the caller holds."""
+    """The new input as items, checked and copied."""
     if isinstance(given, str):
         return [{"content": given, "role": "user"}]
     return [decode(payload) for payload in encode_all(given)]

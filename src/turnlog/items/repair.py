@@ -45,7 +45,7 @@ __all__ = ["INTERRUPTED", "Interrupted", "Repaired", "repair", "repaired"]
 Interrupted: TypeAlias = Literal["mark", "leave out"]
 
 #: The output that a model is shown for such a call.
-INTERRUPTED = "This call was interrupted: what came of it is not known."
+INTERRUPTED = "This call was interrupted: its result is not known."
 
 #: Calls whose output may be any text; for the others, none can be made up.
 _TEXTUAL = {"function_call", "custom_tool_call"}
