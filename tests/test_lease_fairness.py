@@ -6,11 +6,13 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from test_lease_processes import url
+from turnlog import StoredSession, open_store
 
 __all__ = ["url"]  # the fixture
 
@@ -53,12 +55,22 @@ async def waits_of_each(url: str) -> list[list[float]]:
     return [json.loads(out) for out, _ in said]
 
 
+async def turns_in_order(url: str) -> list[str]:
+    """Who asked, turn by turn."""
+    async with open_store(url) as store:
+        items = await StoredSession("shared", store).get_items()
+    return [item["content"][0] for item in items if item["role"] == "user"]
+
+
 async def test_of_four_processes_each_gets_its_turn(url: str) -> None:
     waits = await waits_of_each(url)
-    turns = [len(each) for each in waits]
-    fair = SECONDS / sum(turns) * PROCESSES  # seconds in which each of four has one turn
-    longest = max(map(max, waits))
-    figures = f"turns {turns}, longest wait {longest:.3f} s, fair share {fair:.3f} s"
-    assert sum(turns) > 40, figures
-    assert min(turns) * 3 >= max(turns), figures
-    assert longest <= 3 * fair, figures
+    turns = await turns_in_order(url)
+    each = {name: turns.count(name) for name in "abcd"}
+    fair = SECONDS / len(turns)
+    figures = f"turns {each}, longest wait {max(map(max, waits)) / fair:.1f} turns"
+    assert len(turns) > 40, figures
+    assert min(each.values()) * 3 >= max(each.values()), figures
+    # In turns and not in seconds: a busy machine makes some turns long.
+    for name in "abcd":
+        own = [place for place, asker in enumerate(turns) if asker == name]
+        assert max(later - place for place, later in pairwise(own)) <= 3 * PROCESSES, figures
