@@ -200,7 +200,7 @@ def test_what_takes_the_size_of_a_proof_is_marked_as_one() -> None:
         sizes = {
             name.name
             for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module == "sizes"
+            if isinstance(node, ast.ImportFrom) and node.module == "tests.sizes"
             for name in node.names
         }
         for test in (node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)):

@@ -1,0 +1,63 @@
+"""Four processes that ask on one session again and again: each gets its turn."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from tests import ROOT
+from tests.conversation.turns.test_lease_processes import url
+from tests.programs import command
+
+__all__ = ["url"]  # the fixture
+
+pytestmark = pytest.mark.anyio
+
+PROCESSES = 4
+SECONDS = 6.0
+THINKING = 0.02  # seconds
+
+
+@asynccontextmanager
+async def asking(url: str, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command("ask_repeatedly", url, name, THINKING), stdin=pipe, stdout=pipe, cwd=ROOT
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def waits_of_each(url: str) -> list[list[float]]:
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(asking(url, name)) for name in "abcd"]
+        for process in crowd:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"ready\n"
+        for process in crowd:
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+        await asyncio.sleep(SECONDS)
+        for process in crowd:
+            assert process.stdin is not None
+            process.stdin.close()
+        said = await asyncio.gather(*(process.communicate() for process in crowd))
+    return [json.loads(out) for out, _ in said]
+
+
+async def test_of_four_processes_each_gets_its_turn(url: str) -> None:
+    waits = await waits_of_each(url)
+    turns = [len(each) for each in waits]
+    fair = SECONDS / sum(turns) * PROCESSES  # seconds in which each of four has one turn
+    longest = max(map(max, waits))
+    figures = f"turns {turns}, longest wait {longest:.3f} s, fair share {fair:.3f} s"
+    assert sum(turns) > 40, figures
+    assert min(turns) * 3 >= max(turns), figures
+    assert longest <= 3 * fair, figures
