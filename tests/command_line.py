@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tests.fake_models import user
+from tests.sample_items import user
 from turnlog import StoredSession
 from turnlog.items.json import Item
 from turnlog.stores.sqlite import SQLiteStore

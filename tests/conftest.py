@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.databases import *  # noqa: F403 - fixtures, and __all__ lists them
 from tests.servers import fixtures
 from tests.servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
 from tests.servers.process import Server

@@ -1,12 +1,12 @@
-"""Models for tests of runs, and the items that go in and come out."""
+"""Fake models, for tests of runs."""
 
-from turnlog import ModelRequest, ModelResponse
+import asyncio
+from collections.abc import AsyncGenerator
+
+from tests.sample_items import answer
+from turnlog import ModelRequest, ModelResponse, TextDelta, Usage
+from turnlog.agents.models.model import ItemDone, ModelEvent, ResponseDone
 from turnlog.items.json import Item
-
-
-def answer(text: str) -> Item:
-    part = {"type": "output_text", "text": text, "annotations": []}
-    return {"type": "message", "role": "assistant", "content": [part]}
 
 
 class Echo:
@@ -35,5 +35,24 @@ class Broken:
         return ModelResponse([answer("at last")])
 
 
-def user(text: str) -> Item:
-    return {"content": text, "role": "user"}
+class Script:
+    """A model that knows its part, and remembers what it was shown."""
+
+    def __init__(self, *responses: list[Item]) -> None:
+        self.responses = list(responses)
+        self.requests: list[ModelRequest] = []
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        return ModelResponse(self.responses.pop(0), Usage(10, 1))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        response = await self.respond(request)
+        for item in response.output:
+            for part in item.get("content") or ():
+                for word in part["text"].split(" "):
+                    await asyncio.sleep(0)
+                    yield TextDelta(word)
+            yield ItemDone(item)
+        yield ResponseDone(response)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from tests.fake_models import answer, user
 from tests.providers.openai_server import Reply, Server, serving
 from tests.providers.view_rules import accepted_everywhere
+from tests.sample_items import answer, user
 from turnlog import (
     Agent,
     ModelBehaviorError,
@@ -35,7 +35,7 @@ def weather(city: str) -> str:
     return f"rain in {city}"
 
 
-def call(call_id: object, city: str, kind: str = "function_call") -> Item:
+def call_for(call_id: object, city: str, kind: str = "function_call") -> Item:
     named = {} if call_id is MISSING else {"call_id": call_id}
     said = {"name": "weather", "arguments": f'{{"city":"{city}"}}'}
     return {"type": kind, **named, **said}
@@ -64,7 +64,7 @@ def told(items: list[Item]) -> dict[str, str]:
 @pytest.mark.parametrize("ids", [*IDS, [MISSING, MISSING], [7, 7]])
 async def test_each_call_is_stored_with_an_id_of_its_own(ids: list[object]) -> None:
     cities = ["Oslo", "Rome", "Bern"][: len(ids)]
-    made = [call(call_id, city) for call_id, city in zip(ids, cities, strict=True)]
+    made = [call_for(call_id, city) for call_id, city in zip(ids, cities, strict=True)]
     model, session = Scripted(made, [answer("Rain.")]), SQLiteSession("s")
     await Runner.run(Agent("A", model=model, tools=[weather]), "hi", session=session)
     expected = {f'{{"city":"{city}"}}': f"rain in {city}" for city in cities}
@@ -73,13 +73,13 @@ async def test_each_call_is_stored_with_an_id_of_its_own(ids: list[object]) -> N
     stored = [item["call_id"] for item in await session.get_items() if "arguments" in item]
     assert len(set(stored)) == len(ids)
     assert all(re.fullmatch(r"[0a]|call_[0-9a-f]{24}", call_id) for call_id in stored)
-    assert made[0] == call(ids[0], "Oslo"), "what the model gave is not changed"
+    assert made[0] == call_for(ids[0], "Oslo"), "what the model gave is not changed"
 
 
 async def test_a_call_without_a_name_is_no_call_and_nothing_of_it_is_stored() -> None:
     for name in ("", None, 7):
-        wrong = {**call("1", "Oslo"), "name": name}
-        model, session = Scripted([call("0", "Rome"), wrong]), SQLiteSession("s")
+        wrong = {**call_for("1", "Oslo"), "name": name}
+        model, session = Scripted([call_for("0", "Rome"), wrong]), SQLiteSession("s")
         with pytest.raises(ModelBehaviorError, match="without saying which"):
             await Runner.run(Agent("A", model=model, tools=[weather]), "hi", session=session)
         assert await session.get_items() == [user("hi")]
@@ -89,7 +89,7 @@ async def test_ids_that_are_counted_anew_in_each_turn_go_out_once() -> None:
     model, session = Scripted(), SQLiteSession("s")
     agent = Agent("A", model=model, tools=[weather])
     for city in ("Oslo", "Rome", "Bern"):
-        model.left = [[call("0", city)], [answer("Rain.")]]
+        model.left = [[call_for("0", city)], [answer("Rain.")]]
         await Runner.run(agent, "hi", session=session)
     stored = [item["call_id"] for item in await session.get_items() if "call_id" in item]
     assert stored == ["0"] * 6, "the log stays exact"
@@ -99,7 +99,7 @@ async def test_ids_that_are_counted_anew_in_each_turn_go_out_once() -> None:
 
 
 async def test_what_broke_in_this_run_is_mended_before_the_model_is_asked_again() -> None:
-    broken = {**call("0", "Oslo"), "arguments": '{"city": "Os'}
+    broken = {**call_for("0", "Oslo"), "arguments": '{"city": "Os'}
     model, session = Scripted([broken], [answer("Sorry.")]), SQLiteSession("s")
     await Runner.run(Agent("A", model=model, tools=[weather]), "hi", session=session)
     assert (await session.get_items())[1] == broken

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.fake_models import Echo, user
+from tests.fake_models import Echo
 from tests.providers.openai_rules import check_strict
+from tests.sample_items import user
 from turnlog import Agent, Runner
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.handoffs import HandoffInputData, handoff, handoffs_of, transfer_message

@@ -7,16 +7,13 @@ import subprocess
 import pytest
 
 from tests import ROOT
-from tests.conversation.turns.test_lease_processes import url
-from tests.fake_models import answer, user
 from tests.programs import command
 from tests.providers.view_rules import accepted_everywhere
+from tests.sample_items import answer, user
 from tests.sizes import STRIDE
 from turnlog import StoredSession, open_store
 from turnlog.items.json import Item
 from turnlog.items.repair import repair
-
-__all__ = ["url"]  # the fixture
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -24,9 +21,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 @pytest.mark.proof
 @pytest.mark.parametrize("way", ["run", "run_streamed"])
 async def test_nothing_is_lost_or_doubled_at_whatever_step_a_run_is_killed(
-    url: str, way: str
+    any_url: str, way: str
 ) -> None:
-    program = command("kill_runs", url, way, STRIDE)
+    program = command("kill_runs", any_url, way, STRIDE)
     done = await asyncio.to_thread(
         subprocess.run,
         program,
@@ -39,7 +36,7 @@ async def test_nothing_is_lost_or_doubled_at_whatever_step_a_run_is_killed(
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) > 30 // STRIDE
-    async with open_store(url) as store:
+    async with open_store(any_url) as store:
         for line in lines:
             items = await StoredSession(line["session"], store).get_items()
             _check(items, line["told"])

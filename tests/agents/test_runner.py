@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.fake_models import Broken, Echo, answer, user
+from tests.fake_models import Broken, Echo
+from tests.sample_items import answer, user
 from turnlog import (
     Agent,
     InvalidItem,

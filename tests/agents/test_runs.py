@@ -1,8 +1,7 @@
 """Whole runs: tools, handoffs, streaming, and what is left when something breaks off."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from itertools import count
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ import pytest
 from agents.testing import ScriptedModel, assistant_message, function_call
 from pydantic import BaseModel
 
-from tests.fake_models import answer, user
+from tests.agents.ways import Way
+from tests.fake_models import Script
+from tests.sample_items import answer, call, output, user
 from turnlog import (
     Agent,
     MaxTurnsExceeded,
@@ -34,94 +35,17 @@ from turnlog import (
     function_tool,
     handoff,
 )
-from turnlog.agents.models.model import ItemDone, ModelEvent, ResponseDone
+from turnlog.agents.models.model import ModelEvent
 from turnlog.items.json import Item
 from turnlog.items.repair import repair
-from turnlog.stores.memory import MemoryStore
-from turnlog.stores.redis import RedisStore
-from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
-from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import Failing, Failure
 
 pytestmark = pytest.mark.anyio
 
 
-def call(name: str, number: int = 1, arguments: str = "{}") -> Item:
-    return {
-        "type": "function_call",
-        "call_id": f"call_{number}",
-        "name": name,
-        "arguments": arguments,
-    }
-
-
-def output(text: str, number: int = 1) -> Item:
-    return {"call_id": f"call_{number}", "output": text, "type": "function_call_output"}
-
-
-class Script:
-    """A model that knows its part, and remembers what it was shown."""
-
-    def __init__(self, *responses: list[Item]) -> None:
-        self.responses = list(responses)
-        self.requests: list[ModelRequest] = []
-
-    async def respond(self, request: ModelRequest) -> ModelResponse:
-        self.requests.append(request)
-        await asyncio.sleep(0)
-        return ModelResponse(self.responses.pop(0), Usage(10, 1))
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        response = await self.respond(request)
-        for item in response.output:
-            for part in item.get("content") or ():
-                for word in part["text"].split(" "):
-                    await asyncio.sleep(0)
-                    yield TextDelta(word)
-            yield ItemDone(item)
-        yield ResponseDone(response)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with _made(request, tmp_path) as store:
-        yield store
-
-
-_numbers = count(1)
-
-
-def _made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A fresh store of the kind that is asked for."""
-    if request.param == "memory":
-        return MemoryStore()
-    if request.param == "sqlite":
-        return SQLiteStore(tmp_path / "a.db")
-    url = request.getfixturevalue(request.param).url
-    number = next(_numbers)
-    if request.param == "redis":
-        return RedisStore.from_url(url, key_prefix=f"runs-{number}")
-    return SQLAlchemyStore.from_url(url(), tables=Tables(f"runs_{number}", f"items_{number}"))
-
-
 @pytest.fixture
-def session(store: Store) -> StoredSession:
-    return StoredSession("session", store)
-
-
-Way = Callable[..., Any]
-
-
-async def streamed(*args: Any, **options: Any) -> Any:
-    result = Runner.run_streamed(*args, **options)
-    async for _ in result:
-        pass
-    return result
-
-
-@pytest.fixture(params=["run", "run_streamed"])
-def way(request: pytest.FixtureRequest) -> Way:
-    return Runner.run if request.param == "run" else streamed
+def session(any_store: Store) -> StoredSession:
+    return StoredSession("session", any_store)
 
 
 @function_tool
@@ -450,7 +374,7 @@ def scripted() -> tuple[Agent, list[Item]]:
 @pytest.mark.parametrize("happened", [False, True])
 @pytest.mark.parametrize("nth", range(14))
 async def test_a_store_that_fails_at_any_write(
-    way: Way, store: Store, nth: int, happened: bool
+    way: Way, any_store: Store, nth: int, happened: bool
 ) -> None:
     writes = iter(range(1000))
 
@@ -458,7 +382,7 @@ async def test_a_store_that_fails_at_any_write(
         fails = verb in {"append", "remove"} and next(writes) == nth
         return Failure(OSError("cut off"), happened) if fails else None
 
-    bad = Failing(store, plan)
+    bad = Failing(any_store, plan)
     agent, full = scripted()
     session = StoredSession("session", bad)
     failed = False
@@ -556,10 +480,10 @@ class Slow(Script):
 
 
 async def test_those_who_queue_are_served_in_the_order_in_which_they_came(
-    way: Way, store: Store
+    way: Way, any_store: Store
 ) -> None:
     async def talk(n: int) -> None:
-        session = StoredSession("session", store)
+        session = StoredSession("session", any_store)
         await way(Agent("A", model=Slow([answer(f"a{n}")])), f"q{n}", session=session)
 
     runs = []
@@ -568,7 +492,7 @@ async def test_those_who_queue_are_served_in_the_order_in_which_they_came(
         await asyncio.sleep(0.01)
     runs[3].cancel()
     await asyncio.wait(runs)
-    items = await StoredSession("session", store).get_items()
+    items = await StoredSession("session", any_store).get_items()
     expected = [user(f"q{n}") for n in range(8) if n != 3]
     assert [item for item in items if item.get("role") == "user"] == expected
 

@@ -9,9 +9,9 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from tests.agents.test_runs import Way, call, output, streamed, way
-from tests.fake_models import answer, user
+from tests.agents.ways import Way, streamed
 from tests.providers.openai_server import Failing, Reply, Server, serving
+from tests.sample_items import answer, call, output, user
 from turnlog import (
     Agent,
     OpenAIChatCompletionsModel,
@@ -26,8 +26,6 @@ from turnlog import (
 from turnlog.agents.models.model import Model
 from turnlog.convert import chat_messages
 from turnlog.items.json import Item
-
-__all__ = ["way"]  # the fixture
 
 pytestmark = pytest.mark.anyio
 
@@ -52,11 +50,11 @@ def model(request: pytest.FixtureRequest, client: AsyncOpenAI) -> Model:
 
 
 def said(text: str) -> Item:
-    return {**answer(text), "id": "msg_1", "status": "completed"}
+    return answer(text, id="msg_1", status="completed")
 
 
 def called(name: str, number: int, arguments: str = "{}") -> Item:
-    return {**call(name, number, arguments), "id": f"fc_{number}", "status": "completed"}
+    return call(name, number, arguments, id=f"fc_{number}", status="completed")
 
 
 def reply(*items: Item, **how: Any) -> Reply:

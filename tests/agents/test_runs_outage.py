@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conversation.turns.test_lease import apart
-from tests.fake_models import answer, user
+from tests.conversation.turns.leases import apart
+from tests.sample_items import answer, user
 from tests.servers.databases import MariaDBServer, PostgresServer
 from turnlog import Agent, ModelRequest, ModelResponse, Runner, StoredSession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore

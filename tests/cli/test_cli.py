@@ -10,7 +10,7 @@ import pytest
 
 from tests import ROOT
 from tests.command_line import filled, one_of_each, turnlog
-from tests.fake_models import answer, user
+from tests.sample_items import answer, user
 from turnlog import Log
 from turnlog.stores.sqlite import SQLiteStore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import COMMAND, filled, one_of_each, turnlog
-from tests.fake_models import user
+from tests.sample_items import user
 
 pytestmark = pytest.mark.slow
 

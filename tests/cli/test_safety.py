@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import at_a_terminal, filled, one_of_each, turnlog
-from tests.fake_models import user
+from tests.sample_items import user
 from turnlog.cli.secrets import shown, without_secrets
 from turnlog.cli.text import one_line, safe_json
 

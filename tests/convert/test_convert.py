@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fake_models import user
+from tests.convert.samples import CALL, said, words_of
 from tests.generated_items import PDF, PNG, broken_items, histories, plain_histories, plain_messages
 from tests.providers.anthropic_rules import check_anthropic
 from tests.providers.openai_rules import check_chat, check_items
+from tests.sample_items import output, user
 from turnlog.convert import (
     anthropic_messages,
     chat_messages,
@@ -21,36 +22,6 @@ from turnlog.convert import (
 )
 from turnlog.convert.shapes import NOT_SHOWN, _log_once, portable_id
 from turnlog.items.json import Item
-
-CALL: Item = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
-
-
-def said(text: str, **fields: object) -> Item:
-    content = [{"type": "output_text", "text": text, "annotations": []}]
-    shape = {"type": "message", "role": "assistant", "status": "completed", "content": content}
-    return {**shape, **fields}
-
-
-def output(given: object, call_id: str = "c1") -> Item:
-    return {"type": "function_call_output", "call_id": call_id, "output": given}
-
-
-def words_of(value: object) -> list[str]:
-    """All that is said in `value`, in order, whatever the format."""
-    if isinstance(value, list):
-        return [word for part in value for word in words_of(part)]
-    if not isinstance(value, dict):
-        return []
-    return [
-        word
-        for key, inner in value.items()
-        for word in (
-            [inner]
-            if isinstance(inner, str) and key in {"text", "content", "output", "refusal", "input"}
-            else words_of(inner)
-        )
-    ]
-
 
 # Properties
 
@@ -124,12 +95,12 @@ def test_no_item_makes_a_conversion_fail(items: list[Item]) -> None:
 
 
 def test_text_and_calls_beside_it_are_one_message() -> None:
-    second = {**CALL, "call_id": "c2"}
-    items = [user("hi"), said("One moment."), CALL, second, output("a"), output("b", "c2")]
+    second = {**CALL, "call_id": "call_2"}
+    items = [user("hi"), said("One moment."), CALL, second, output("a"), output("b", 2)]
     _, message, *outputs = chat_messages(items)
     assert message["content"] == "One moment."
-    assert [call["id"] for call in message["tool_calls"]] == ["c1", "c2"]
-    assert [out["tool_call_id"] for out in outputs] == ["c1", "c2"]
+    assert [call["id"] for call in message["tool_calls"]] == ["call_1", "call_2"]
+    assert [out["tool_call_id"] for out in outputs] == ["call_1", "call_2"]
 
 
 def test_what_is_said_behind_a_call_joins_it() -> None:
@@ -154,9 +125,9 @@ def test_two_answers_in_a_row_stay_two() -> None:
 
 def test_a_picture_from_a_tool_is_shown_behind_the_outputs() -> None:
     parts = [{"type": "input_image", "image_url": PNG, "detail": "auto"}]
-    second = {**CALL, "call_id": "c2"}
+    second = {**CALL, "call_id": "call_2"}
     text = [{"type": "input_text", "text": "b"}]
-    messages = chat_messages([CALL, second, output(parts), output(text, "c2"), said("Nice.")])
+    messages = chat_messages([CALL, second, output(parts), output(text, 2), said("Nice.")])
     assert [message["role"] for message in messages] == [
         "assistant",
         "tool",
@@ -167,7 +138,7 @@ def test_a_picture_from_a_tool_is_shown_behind_the_outputs() -> None:
     assert messages[1]["content"] == "The output is shown below."
     assert messages[2]["content"] == "b"
     assert messages[3]["content"] == [
-        {"type": "text", "text": "Output of the tool call c1:"},
+        {"type": "text", "text": "Output of the tool call call_1:"},
         {"type": "image_url", "image_url": {"url": PNG}},
     ]
 
@@ -260,7 +231,7 @@ def test_ids_that_chat_leaves_empty_are_found_by_their_place() -> None:
     assert [output["call_id"] for output in given[:4]] == [call["call_id"] for call in calls]
     assert len({call["call_id"] for call in calls}) == 3
     assert given[3]["type"] == "custom_tool_call_output"
-    assert given[4] == output("?", "9")
+    assert given[4] == {**output("?"), "call_id": "9"}
     shown = chat_messages([user("hi"), *made])
     check_chat(shown)
     names = [call.get("function", call.get("custom"))["name"] for call in shown[1]["tool_calls"]]
@@ -322,7 +293,7 @@ def test_what_anthropic_answers_becomes_items_and_goes_back() -> None:
     items = items_from_anthropic(blocks)
     assert [item["type"] for item in items] == ["reasoning", "message", "function_call"]
     assert items[2]["arguments"] == '{"at": "ü"}'
-    history = [user("hi"), *items, output("a dog", "toolu_1")]
+    history = [user("hi"), *items, {**output("a dog"), "call_id": "toolu_1"}]
     messages = anthropic_messages(history).messages
     assert messages[1]["content"] == blocks[:4]
     check_anthropic(messages)

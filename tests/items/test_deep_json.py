@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.command_line import turnlog
-from tests.fake_models import Broken, Echo, user
-from tests.items.test_json import VALUES
+from tests.fake_models import Broken, Echo
+from tests.generated_json import VALUES
+from tests.sample_items import user
 from turnlog import Agent, InvalidItem, RunConfig, Runner, SQLiteSession
 from turnlog.items.deep_json import MOST_LEVELS, read, write
 from turnlog.items.json import Item, decode, decode_all, encode

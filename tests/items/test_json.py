@@ -12,23 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
+from tests.generated_json import ITEMS
 from turnlog import InvalidItem
 from turnlog.items.json import Item, decode, decode_all, encode, encode_all
-
-TEXTS = st.text(st.characters(), max_size=12)
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXTS
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=8,
-)
-ITEMS = st.dictionaries(TEXTS, VALUES, max_size=4)
 
 
 @given(ITEMS)

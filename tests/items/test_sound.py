@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tests.convert.test_convert import CALL, output, said, words_of
-from tests.fake_models import user
+from tests.convert.samples import CALL, said, words_of
 from tests.providers.anthropic_rules import check_anthropic
 from tests.providers.openai_rules import check_chat, check_items
+from tests.sample_items import output, user
 from turnlog.convert import (
     anthropic_messages,
     chat_messages,

@@ -17,8 +17,8 @@ from collections.abc import Coroutine, Generator
 from itertools import count
 from typing import Any
 
-from tests.fake_models import answer
 from tests.providers.view_rules import accepted
+from tests.sample_items import answer
 from turnlog import (
     Agent,
     ModelRequest,

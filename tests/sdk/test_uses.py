@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.fake_models import Echo, answer, user
+from tests.fake_models import Echo
 from tests.providers.openai_server import Reply, serving
+from tests.sample_items import answer, user
 from turnlog import (
     Agent,
     AsyncOpenAI,

@@ -14,7 +14,7 @@ import pytest
 from agents.extensions.memory import AdvancedSQLiteSession, EncryptedSession
 from agents.memory import OpenAIResponsesCompactionSession
 
-from tests.fake_models import answer, user
+from tests.sample_items import answer, user
 from turnlog import SessionSettings, SQLiteSession, StoredSession
 from turnlog.items.json import Item
 from turnlog.records import Log

@@ -11,9 +11,10 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from tests.fake_models import Echo, answer, user
+from tests.fake_models import Echo
 from tests.providers.openai_events import response_events
 from tests.providers.openai_server import Failing, Reply, Server, serving
+from tests.sample_items import answer, call, output, user
 from turnlog import Agent, ModelRequest, ModelResponse, Runner, SQLiteSession, Usage
 from turnlog.agents.models.model import (
     ItemDone,
@@ -48,24 +49,18 @@ TRANSFER = ToolDefinition("transfer_to_billing", "Hand over.", {**SCHEMA})
 SPENT = Usage(20, 7, 5, 3)
 
 
-def message(text: str) -> Item:
-    part = {"type": "output_text", "text": text, "annotations": []}
-    said = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
-    return {"id": "msg_1", **said}
+def completed(text: str) -> Item:
+    return answer(text, id="msg_1", status="completed")
+
+
+def weather_call(number: int) -> Item:
+    fields = {"id": f"fc_{number}", "status": "completed"}
+    return call("weather", number, '{"city":"Oslo"}', **fields)
 
 
 def reasoning(sealed: str | None = "sealed") -> Item:
     thought = {"id": "rs_1", "type": "reasoning", "summary": []}
     return thought if sealed is None else {**thought, "encrypted_content": sealed}
-
-
-def call(number: int) -> Item:
-    called = {"call_id": f"call_{number}", "name": "weather", "arguments": '{"city":"Oslo"}'}
-    return {"id": f"fc_{number}", "type": "function_call", "status": "completed", **called}
-
-
-def output(number: int) -> Item:
-    return {"type": "function_call_output", "call_id": f"call_{number}", "output": "rain"}
 
 
 def tool_call(number: int) -> Item:
@@ -118,7 +113,7 @@ both = pytest.mark.parametrize("streamed", [False, True])
 async def test_responses_come_back_as_they_were_sent(
     server: Server, responses: OpenAIResponsesModel, streamed: bool
 ) -> None:
-    sent = [reasoning(), message("Let me see."), call(1), call(2)]
+    sent = [reasoning(), completed("Let me see."), weather_call(1), weather_call(2)]
     server.says(Reply(sent))
     got = await asked(responses, ModelRequest([user("hi")], tools=(WEATHER,)), streamed=streamed)
     assert (got.output, got.usage, got.response_id) == (sent, SPENT, "resp_1")
@@ -128,7 +123,7 @@ async def test_a_streamed_response_is_told_piece_by_piece(
     server: Server, responses: OpenAIResponsesModel, chat: OpenAIChatCompletionsModel
 ) -> None:
     text = "It rains in Oslo."
-    server.says(Reply([message(text)]), Reply(message={"content": text}))
+    server.says(Reply([completed(text)]), Reply(message={"content": text}))
     for model in (responses, chat):
         events = await events_of(model, ModelRequest([user("hi")]))
         deltas = [event.delta for event in events if isinstance(event, TextDelta)]
@@ -150,7 +145,7 @@ async def test_chat_completions_come_back_as_items(
     assert [item.get("call_id") for item in got.output] == [None, "call_1", "call_2"]
     assert all("id" not in item for item in got.output)
     server.says(Reply(message={"content": "Rain."}))
-    history = [*request.items, *got.output, output(1), output(2)]
+    history = [*request.items, *got.output, output("rain", 1), output("rain", 2)]
     assert (await asked(chat, ModelRequest(history), streamed=streamed)).output
 
 
@@ -167,14 +162,16 @@ async def test_a_conversation_moves_between_the_apis(
         model: Model = (responses, chat)[turn % 2]
         history.append(user(f"turn {turn}"))
         server.says(
-            Reply([reasoning(f"secret {turn}"), call(turn)], {"tool_calls": [tool_call(turn)]}),
-            Reply([reasoning(f"secret {turn}b"), message("Rain.")], {"content": "Rain."}),
+            Reply(
+                [reasoning(f"secret {turn}"), weather_call(turn)], {"tool_calls": [tool_call(turn)]}
+            ),
+            Reply([reasoning(f"secret {turn}b"), completed("Rain.")], {"content": "Rain."}),
         )
         for _ in range(2):
             request = ModelRequest(list(history), "Be brief.", tools=(WEATHER,))
             history += (await asked(model, request, streamed=streamed)).output
             if history[-1]["type"] == "function_call":
-                history.append(output(turn))
+                history.append(output("rain", turn))
     assert len(server.requests) == 12
     assert [item["type"] for item in history if item.get("type") == "reasoning"] == [
         "reasoning"
@@ -196,7 +193,7 @@ async def test_the_whole_request_is_what_was_asked_for(
     )
     schema = OutputSchema("final_output", SCHEMA)
     request = ModelRequest([user("hi")], "Be brief.", (WEATHER,), (TRANSFER,), schema, settings)
-    server.says(Reply([message("x")]), Reply(message={"content": "x"}))
+    server.says(Reply([completed("x")]), Reply(message={"content": "x"}))
     await responses.respond(request)
     await chat.respond(request)
     first, second = (sent.body for sent in server.requests)
@@ -222,7 +219,7 @@ async def test_nothing_is_said_of_tools_when_there_are_none(
     server: Server, responses: OpenAIResponsesModel, chat: OpenAIChatCompletionsModel
 ) -> None:
     settings = ModelSettings(tool_choice="required", parallel_tool_calls=True)
-    server.says(Reply([message("x")]), Reply(message={"content": "x"}))
+    server.says(Reply([completed("x")]), Reply(message={"content": "x"}))
     for model in (responses, chat):
         assert (await model.respond(ModelRequest([user("hi")], settings=settings))).output
 
@@ -234,18 +231,18 @@ async def test_what_another_account_stored_or_signed_is_no_obstacle(
     history = [
         user("hi"),
         reasoning(None),
-        {**call(1), "id": "__fake_id__", "provider_data": {"model": "litellm/x"}},
-        output(1),
-        {**message("one"), "id": "foreign-17"},
+        {**weather_call(1), "id": "__fake_id__", "provider_data": {"model": "litellm/x"}},
+        output("rain", 1),
+        {**completed("one"), "id": "foreign-17"},
         user("again"),
         {"type": "reasoning", "summary": [], "provider_data": {"model": "deepseek"}},
-        {**call(2), "call_id": "x" * 90},
-        {**output(2), "call_id": "x" * 90, "id": None, "status": None},
-        message("two"),
+        {**weather_call(2), "call_id": "x" * 90},
+        {**output("rain", 2), "call_id": "x" * 90, "id": None, "status": None},
+        completed("two"),
         user("now"),
     ]
-    server.says(Reply([message("fine")]))
-    assert (await responses.respond(ModelRequest(history))).output == [message("fine")]
+    server.says(Reply([completed("fine")]))
+    assert (await responses.respond(ModelRequest(history))).output == [completed("fine")]
     sent = server.requests[0].body["input"]
     assert not any("id" in item for item in sent)
     assert "x" * 90 in history[7]["call_id"], "the history itself stays as it was"
@@ -255,16 +252,16 @@ async def test_what_another_account_stored_or_signed_is_no_obstacle(
 async def test_reasoning_that_only_another_can_open_is_left_out(
     server: Server, responses: OpenAIResponsesModel, streamed: bool
 ) -> None:
-    history = [user("hi"), reasoning("of another account"), message("one"), user("now")]
-    server.says(Reply([message("fine")]))
+    history = [user("hi"), reasoning("of another account"), completed("one"), user("now")]
+    server.says(Reply([completed("fine")]))
     got = await asked(responses, ModelRequest(history), streamed=streamed)
-    assert got.output == [message("fine")]
+    assert got.output == [completed("fine")]
     assert [len(sent.body["input"]) for sent in server.requests] == [4, 3]
 
 
 async def test_a_model_that_does_not_encrypt_is_asked_for_it_once() -> None:
     with serving(encrypts=False) as server:
-        server.says(Reply([message("one")]), Reply([message("two")]))
+        server.says(Reply([completed("one")]), Reply([completed("two")]))
         async with AsyncOpenAI(api_key="k", base_url=server.url) as client:
             model = OpenAIResponsesModel("gpt-4.1", client)
             for _ in range(2):
@@ -276,10 +273,10 @@ async def test_a_model_that_does_not_encrypt_is_asked_for_it_once() -> None:
 async def test_a_provider_may_store_if_told(
     server: Server, responses: OpenAIResponsesModel
 ) -> None:
-    server.says(Reply([reasoning(None), message("one")]))
+    server.says(Reply([reasoning(None), completed("one")]))
     settings = ModelSettings(store=True, response_include=("message.output_text.logprobs",))
     got = await responses.respond(ModelRequest([user("hi")], settings=settings))
-    server.says(Reply([message("two")]))
+    server.says(Reply([completed("two")]))
     again = [user("hi"), *got.output, user("again")]
     await responses.respond(ModelRequest(again, settings=settings))
     assert server.requests[0].body["store"] is True
@@ -310,12 +307,12 @@ async def test_halves_are_made_whole_or_left_out(
     chat: OpenAIChatCompletionsModel,
     streamed: bool,
 ) -> None:
-    history = [output(1), user("a"), reasoning(), user("b"), call(2)]
-    interrupted = {**output(2), "output": INTERRUPTED}
-    server.says(Reply([message("x")]), Reply(message={"content": "x"}))
+    history = [output("rain", 1), user("a"), reasoning(), user("b"), weather_call(2)]
+    interrupted = {**output("rain", 2), "output": INTERRUPTED}
+    server.says(Reply([completed("x")]), Reply(message={"content": "x"}))
     for model in (responses, chat):
         await asked(model, ModelRequest(history), streamed=streamed)
-    sent = {key: value for key, value in call(2).items() if key not in {"id", "status"}}
+    sent = {key: value for key, value in weather_call(2).items() if key not in {"id", "status"}}
     assert server.requests[0].body["input"] == [user("a"), user("b"), sent, interrupted]
     called = {"role": "assistant", "content": None, "tool_calls": [tool_call(2)]}
     tool = {"role": "tool", "tool_call_id": "call_2", "content": INTERRUPTED}
@@ -332,7 +329,7 @@ async def test_the_client_tries_again(
     streamed: bool,
 ) -> None:
     models: list[tuple[Model, Reply]] = [
-        (responses, Reply([message("x")])),
+        (responses, Reply([completed("x")])),
         (chat, Reply(message={"content": "x"})),
     ]
     for model, reply in models:
@@ -376,7 +373,7 @@ async def test_a_stream_that_breaks_off_says_so(
     dropped: bool,
 ) -> None:
     models: list[tuple[Model, Reply]] = [
-        (responses, Reply([message("a"), call(1)], until=9, dropped=dropped)),
+        (responses, Reply([completed("a"), weather_call(1)], until=9, dropped=dropped)),
         (chat, Reply(message={"content": "It rains."}, until=2, dropped=dropped)),
     ]
     expected = openai.APIConnectionError if dropped else ModelBehaviorError
@@ -405,7 +402,9 @@ async def test_an_answer_cut_short_by_its_bound_is_an_answer(
     chat: OpenAIChatCompletionsModel,
     streamed: bool,
 ) -> None:
-    cut = Reply([{**message("It ra"), "status": "incomplete"}], {"content": "It ra"}, "incomplete")
+    cut = Reply(
+        [{**completed("It ra"), "status": "incomplete"}], {"content": "It ra"}, "incomplete"
+    )
     server.says(cut, cut)
     for model in (responses, chat):
         got = await asked(model, ModelRequest([user("hi")]), streamed=streamed)
@@ -418,7 +417,7 @@ async def test_leaving_a_stream_hangs_up(
     never = threading.Event()
     for model in (responses, chat):
         server.hung_up.clear()
-        server.says(Reply([message("It rains.")], {"content": "It rains."}, until=6, held=never))
+        server.says(Reply([completed("It rains.")], {"content": "It rains."}, until=6, held=never))
         events = stream(model, ModelRequest([user("hi")]))
         async with aclosing(events):
             async for event in events:
@@ -437,12 +436,12 @@ async def test_gemini_gets_its_signatures_back_and_nobody_else_does(server: Serv
             got = await asked(
                 gemini, ModelRequest([user("a")], tools=(WEATHER,)), streamed=streamed
             )
-            await gemini.respond(ModelRequest([user("a"), *got.output, output(1)]))
+            await gemini.respond(ModelRequest([user("a"), *got.output, output("rain", 1)]))
             sent = server.requests[-1].body["messages"][1]["tool_calls"]
             assert sent == [signed]
         server.rules.extras.clear()
-        server.says(Reply(message={"content": "x"}), Reply([message("x")]))
-        history = [user("a"), *got.output, output(1)]
+        server.says(Reply(message={"content": "x"}), Reply([completed("x")]))
+        history = [user("a"), *got.output, output("rain", 1)]
         await OpenAIChatCompletionsModel("gpt-5", client).respond(ModelRequest(history))
         await OpenAIResponsesModel("gpt-5", client).respond(ModelRequest(history))
 
@@ -458,7 +457,7 @@ async def test_reasoning_goes_back_in_front_of_a_call_to_who_said_it(
         server.says(Reply(message=thinking), *[Reply(message={"content": "Rain."})] * 3)
         got = await asked(deepseek, ModelRequest([user("a")]), streamed=streamed)
         assert [item["type"] for item in got.output] == ["reasoning", "function_call"]
-        history = [user("a"), *got.output, output(1)]
+        history = [user("a"), *got.output, output("rain", 1)]
         await deepseek.respond(ModelRequest(history))
         assert server.requests[-1].body["messages"][1]["reasoning_content"] == "Oslo is wet."
         server.rules.extras.clear()
@@ -478,7 +477,9 @@ async def test_calls_that_share_an_index_stay_apart(chat: OpenAIChatCompletionsM
 async def test_a_completion_without_a_choice_is_none(
     server: Server, chat: OpenAIChatCompletionsModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openai_server.completion", lambda *_: {"id": "x", "choices": None})
+    monkeypatch.setattr(
+        "tests.providers.openai_server.completion", lambda *_: {"id": "x", "choices": None}
+    )
     server.says(Reply())
     with pytest.raises(ModelBehaviorError, match="no choice"):
         await chat.respond(ModelRequest([user("hi")]))
@@ -500,7 +501,7 @@ async def test_runs_go_through_either_model(
     server: Server, responses: OpenAIResponsesModel, chat: OpenAIChatCompletionsModel
 ) -> None:
     session = SQLiteSession("user")
-    server.says(Reply([reasoning(), message("one")]), Reply(message={"content": "two"}))
+    server.says(Reply([reasoning(), completed("one")]), Reply(message={"content": "two"}))
     for model in (responses, chat):
         await Runner.run(Agent("A", model=model), "hello", session=session)
     assert len(await session.get_items()) == 5
@@ -572,10 +573,10 @@ async def test_items_that_are_told_of_only_at_the_end_are_told_of(
     def sparse(*args: Any) -> Iterator[str]:
         return (event for event in response_events(*args) if "output_item.done" not in event)
 
-    monkeypatch.setattr("openai_server.response_events", sparse)
-    server.says(Reply([message("a"), call(1)]))
+    monkeypatch.setattr("tests.providers.openai_server.response_events", sparse)
+    server.says(Reply([completed("a"), weather_call(1)]))
     got = await asked(responses, ModelRequest([user("hi")]), streamed=True)
-    assert got.output == [message("a"), call(1)]
+    assert got.output == [completed("a"), weather_call(1)]
 
 
 async def test_errors_of_such_a_model_come_out_when_streamed() -> None:

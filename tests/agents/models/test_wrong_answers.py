@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from tests.fake_models import user
 from tests.providers.openai_server import Raw, Server, serving
+from tests.sample_items import user
 from turnlog import ModelRequest, Usage
 from turnlog.agents.models.model import Model, ResponseDone, stream
 from turnlog.agents.models.openai.chat import OpenAIChatCompletionsModel
@@ -42,7 +42,7 @@ def tool_call(**fields: object) -> dict[str, Any]:
     return {"id": "1", "type": "function", "function": function, **fields}
 
 
-def call(**fields: object) -> dict[str, Any]:
+def wrong_call(**fields: object) -> dict[str, Any]:
     return {
         "type": "function_call", "call_id": "1", "name": "look", "arguments": SAID, **fields
     }  # fmt: skip
@@ -103,10 +103,10 @@ NO_RESPONSE: dict[str, object] = {
     "an item without a type": response([{"text": SAID}]),
     "type: a number": response([{"type": 1}]),
     "a call without a name": response([{"type": "function_call", "call_id": "1"}]),
-    "name: null": response([call(name=None)]),
-    "name: empty": response([call(name="")]),
-    "name: a list": response([call(name=[SAID])]),
-    "arguments: a list": response([call(arguments=[SAID])]),
+    "name: null": response([wrong_call(name=None)]),
+    "name: empty": response([wrong_call(name="")]),
+    "name: a list": response([wrong_call(name=[SAID])]),
+    "arguments: a list": response([wrong_call(arguments=[SAID])]),
     "a message without content": response([{"type": "message", "role": "assistant"}]),
     "content: null": response([{"type": "message", "role": "assistant", "content": None}]),
     "a part that is null": response([{"type": "message", "role": "assistant", "content": [None]}]),
@@ -145,7 +145,7 @@ NO_EVENTS: dict[str, list[object]] = {
     "a delta that is null": [{"type": "response.output_text.delta", "delta": None}],
     "an item that is null": [{"type": "response.output_item.done", "item": None}],
     "no item": [{"type": "response.output_item.done"}],
-    "a call without a name": [{"type": "response.output_item.done", "item": call(name=None)}],
+    "a call without a name": [{"type": "response.output_item.done", "item": wrong_call(name=None)}],
     "no response": [{"type": "response.completed"}],
     "response: null": [{"type": "response.completed", "response": None}],
     "response: a text": [{"type": "response.completed", "response": SAID}],
@@ -230,12 +230,12 @@ HARMLESS: list[tuple[type[Any], bool, Raw]] = [
 ] + [
     (OpenAIResponsesModel, False, Raw(json.dumps(answer).encode()))
     for answer in (
-        response([call(call_id=[SAID])]),
-        response([call(call_id=None)]),
-        response([call(call_id="")]),
-        response([call()], usage=SAID),
-        response([call()], usage={"input_tokens": SAID}),
-        response([call()], id=None),
+        response([wrong_call(call_id=[SAID])]),
+        response([wrong_call(call_id=None)]),
+        response([wrong_call(call_id="")]),
+        response([wrong_call()], usage=SAID),
+        response([wrong_call()], usage={"input_tokens": SAID}),
+        response([wrong_call()], id=None),
     )
 ]
 
@@ -299,7 +299,7 @@ async def test_what_does_no_harm_is_passed_over(
 async def test_an_object_in_place_of_arguments_becomes_their_text(server: Server) -> None:
     given = {"city": "Oslo"}
     server.says(
-        Raw(json.dumps(response([call(arguments=given)])).encode()),
+        Raw(json.dumps(response([wrong_call(arguments=given)])).encode()),
         Raw(
             json.dumps(
                 completion({"tool_calls": [tool_call(function={"name": "a", "arguments": given})]})

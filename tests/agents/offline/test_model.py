@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fake_models import user
+from tests.sample_items import user
 from turnlog import Agent, ModelRequest, OfflineModel, Runner, SQLiteSession
 from turnlog.items.json import Item
 

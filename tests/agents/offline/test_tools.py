@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.fake_models import user
+from tests.sample_items import user
 from turnlog import ModelRequest, OfflineModel
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import ItemDone, ResponseDone, StreamingModel, TextDelta, stream

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_models import answer
+from tests.sample_items import answer
 from turnlog import Agent, FunctionTool, ModelRequest, ModelResponse, Runner, function_tool, handoff
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.fake_models import Broken, Echo, answer, user
+from tests.fake_models import Broken, Echo
+from tests.sample_items import answer, user
 from turnlog import Agent, InvalidItem, RunConfig, Runner, SQLiteSession
 from turnlog.items.json import Item
 

@@ -6,9 +6,10 @@ from typing import Any
 import agents as sdk
 import pytest
 
-from tests.conversation.reading.test_windows import Counting, call, first, output, turn, turns
-from tests.fake_models import Broken, Echo, answer, user
+from tests.conversation.reading.turns import Counting, first, turn, turns
+from tests.fake_models import Broken, Echo
 from tests.providers.openai_rules import check_chat, check_items
+from tests.sample_items import answer, call, output, user
 from turnlog import (
     Agent,
     RunConfig,
@@ -65,9 +66,9 @@ async def test_what_a_callback_cuts_is_mended() -> None:
 
 async def test_an_output_that_comes_with_the_new_input() -> None:
     session = SQLiteSession("s")
-    await session.add_items([user("pay?"), call(1)])
-    async with session.turn([output(1)]) as begun:
-        assert begun.input == [user("pay?"), call(1), output(1)]
+    await session.add_items([user("pay?"), call("look", 1)])
+    async with session.turn([output("seen", 1)]) as begun:
+        assert begun.input == [user("pay?"), call("look", 1), output("seen", 1)]
 
 
 async def test_a_request_for_approval_that_the_user_passed_over() -> None:
@@ -79,7 +80,7 @@ async def test_a_request_for_approval_that_the_user_passed_over() -> None:
 
 async def test_interrupted_calls_are_marked_or_left_out() -> None:
     session = SQLiteSession("s")
-    await session.add_items([user("q"), call(1), user("r"), answer("a")])
+    await session.add_items([user("q"), call("look", 1), user("r"), answer("a")])
     assert len(await session.view()) == 5
     left = await session.view(interrupted="leave out")
     assert left == [user("q"), user("r"), answer("a")]
@@ -93,7 +94,9 @@ async def test_interrupted_calls_are_marked_or_left_out() -> None:
 async def test_a_retry_of_several_items(settings: Any, begin: Item) -> None:
     new = [begin, user("x")]
     session = SQLiteSession("s", settings=SessionSettings(**settings))
-    await session.add_items([user("q0"), answer("a0"), *new, call(1), output(1), call(2)])
+    await session.add_items(
+        [user("q0"), answer("a0"), *new, call("look", 1), output("seen", 1), call("look", 2)]
+    )
     await shown(session, new)
     assert (await session.get_items(-1)).count(user("x")) == 1
 
@@ -125,7 +128,7 @@ async def test_a_run_in_a_tool_is_no_retry_of_the_run_around_it() -> None:
         async def respond(self, request: Any) -> Any:
             response = await super().respond(request)
             if len(self.requests) == 1:
-                response.output[:] = [{**call(1), "name": "ask"}]
+                response.output[:] = [call("ask")]
             return response
 
     @function_tool
@@ -175,7 +178,7 @@ async def test_every_item_is_counted_once() -> None:
         return 1
 
     session = SQLiteSession("s")
-    await session.add_items([item for n in range(500) for item in (user(f"q{n}"), call(n))])
+    await session.add_items([item for n in range(500) for item in (user(f"q{n}"), call("look", n))])
     view = await session.view(settings=SessionSettings(max_tokens=600, token_counter=count))
     assert len(view) == 600
     assert len(counted) < 3 * 600, "but for the marks, which are made anew"
@@ -228,8 +231,12 @@ async def test_overrides_are_asked(make: Callable[..., Any], settings: Any) -> N
     view = await session.view()
     assert first(view) == begin
     assert len(view) == 2 * (20 - begin)
-    await session.add_items([user("again"), *quiet * 8, call(1), output(1)])
-    assert (await shown(session, "again"))[-3:] == [user("again"), call(1), output(1)]
+    await session.add_items([user("again"), *quiet * 8, call("look", 1), output("seen", 1)])
+    assert (await shown(session, "again"))[-3:] == [
+        user("again"),
+        call("look", 1),
+        output("seen", 1),
+    ]
 
 
 async def test_a_limit_of_a_foreign_session_is_overruled() -> None:

@@ -1,8 +1,7 @@
 """Ten thousand conversations through every window: what is shown is valid, on every store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
@@ -17,9 +16,6 @@ from turnlog.items.repair import repair
 from turnlog.items.tokens import TokenCounter, estimated_tokens
 from turnlog.items.turns import turn_starts
 from turnlog.stores.memory import MemoryStore
-from turnlog.stores.redis import RedisStore
-from turnlog.stores.sqlalchemy import SQLAlchemyStore
-from turnlog.stores.sqlite import SQLiteStore
 
 
 class Stored(NamedTuple):
@@ -85,28 +81,14 @@ def test_every_window_on_every_history_is_valid() -> None:
         assert items == history(seed)
 
 
-@pytest.fixture(params=["sqlite", "postgres", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with _made(request, tmp_path) as store:
-        yield store
-
-
-def _made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "sqlite":
-        return SQLiteStore(tmp_path / "a.db")
-    server = request.getfixturevalue(request.param)
-    if request.param == "redis":
-        return RedisStore.from_url(server.url, key_prefix="views")
-    return SQLAlchemyStore.from_url(server.url(server.fresh_database()))
-
-
 @pytest.mark.proof
 @pytest.mark.anyio
-async def test_the_views_of_all_stores_are_equal(store: Store) -> None:
+@pytest.mark.stores("sqlite", "postgres", "redis")
+async def test_the_views_of_all_stores_are_equal(any_store: Store) -> None:
     reference = MemoryStore()
     rng = Random(1)
     for first in range(0, HISTORIES, 100):
-        ours = await stored(store, range(first, first + 100))
+        ours = await stored(any_store, range(first, first + 100))
         theirs = await stored(reference, range(first, first + 100))
         for one, other in zip(ours, theirs, strict=True):
             settings = rng.choice(list(bounds(one.items, estimated_tokens)))

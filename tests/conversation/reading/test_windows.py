@@ -12,7 +12,9 @@ import agents as sdk
 import pytest
 from agents.testing import ScriptedModel, assistant_message
 
-from tests.fake_models import Echo, answer, user
+from tests.conversation.reading.turns import Counting, first, turn, turns
+from tests.fake_models import Echo
+from tests.sample_items import answer, call, output, user
 from turnlog import (
     Agent,
     RunConfig,
@@ -20,57 +22,16 @@ from turnlog import (
     SessionABC,
     SessionSettings,
     SQLiteSession,
-    Store,
     StoredSession,
 )
 from turnlog.items import tokens
 from turnlog.items.json import Item
 from turnlog.items.repair import INTERRUPTED
 from turnlog.items.tokens import estimated_tokens, token_counter
-from turnlog.records import Log, Records
-from turnlog.store import Layer
+from turnlog.records import Log
 from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
-
-
-class Counting(Layer):
-    """Counts the records that are read."""
-
-    def __init__(self, inner: Store) -> None:
-        super().__init__(inner)
-        self.records = 0
-
-    async def read(self, log: Log, **bounds: Any) -> Records:
-        found = await super().read(log, **bounds)
-        self.records += len(found)
-        return found
-
-
-def call(number: int) -> Item:
-    return {"type": "function_call", "call_id": f"c{number}", "name": "look", "arguments": "{}"}
-
-
-def output(number: int) -> Item:
-    return {"type": "function_call_output", "call_id": f"c{number}", "output": "seen"}
-
-
-def turn(number: int, calls: int = 0) -> list[Item]:
-    """A question, some calls, an answer."""
-    numbers = range(100 * number, 100 * number + calls)
-    called = [item for each in numbers for item in (call(each), output(each))]
-    return [user(f"q{number}"), *called, answer(f"a{number}")]
-
-
-def turns(count: int) -> list[Item]:
-    """Turns of different lengths."""
-    rng = Random(count)
-    return [item for number in range(count) for item in turn(number, rng.randint(0, 3))]
-
-
-def first(view: list[Item]) -> int:
-    """The number of the turn that a view begins with."""
-    return int(view[0]["content"][1:])
 
 
 # Bounds
@@ -109,7 +70,7 @@ async def test_the_strictest_bound_counts() -> None:
 
 async def test_the_marks_of_interrupted_calls_count_as_tokens() -> None:
     session = SQLiteSession("s")
-    await session.add_items([user("q0"), call(1), user("q1"), answer("a1")])
+    await session.add_items([user("q0"), call("look", 1), user("q1"), answer("a1")])
     for most, shown in ((3, 2), (4, 2), (5, 5)):
         settings = SessionSettings(max_tokens=most, token_counter=lambda _: 1)
         assert len(await session.view(settings=settings)) == shown
@@ -130,26 +91,30 @@ async def test_records_that_cannot_be_read_are_not_counted() -> None:
 
 async def test_an_explicit_limit_is_exact_all_the_same() -> None:
     session = SQLiteSession("s", settings=SessionSettings(max_turns=1))
-    items = [user("q0"), call(1), user("q1"), call(2)]
+    items = [user("q0"), call("look", 1), user("q1"), call("look", 2)]
     await session.add_items(items)
-    assert await session.get_items() == [user("q1"), call(2), {**output(2), "output": INTERRUPTED}]
+    assert await session.get_items() == [
+        user("q1"),
+        call("look", 2),
+        {**output("seen", 2), "output": INTERRUPTED},
+    ]
     for limit in range(1, 5):
         assert await session.get_items(limit=limit) == items[-limit:]
     assert await session.get_items(-1) == items
     assert await session.get_items(0) == []
-    assert await session.pop_item() == call(2)
+    assert await session.pop_item() == call("look", 2)
 
 
 async def test_the_runner_of_the_sdk_is_shown_the_window_too() -> None:
     session = SQLiteSession("s", settings=SessionSettings(max_turns=2))
-    await session.add_items([*turn(0), *turn(1, 2), user("q2"), call(7)])
+    await session.add_items([*turn(0), *turn(1, 2), user("q2"), call("look", 7)])
     model = ScriptedModel()
     model.extend([[assistant_message("yes")]])
     agent = sdk.Agent("A", model=model)
     await sdk.Runner.run(agent, "more?", session=session)
     shown = model.calls[0].input
-    interrupted = {**output(7), "output": INTERRUPTED}
-    assert shown == [*turn(1, 2), user("q2"), call(7), interrupted, user("more?")]
+    interrupted = {**output("seen", 7), "output": INTERRUPTED}
+    assert shown == [*turn(1, 2), user("q2"), call("look", 7), interrupted, user("more?")]
     assert (await session.get_items(-1))[-2] == user("more?")
 
 
@@ -164,9 +129,9 @@ async def test_our_runner_is_shown_the_window_of_the_run() -> None:
 @pytest.mark.parametrize("settings", [{"max_turns": 2}, {"max_turns": 0}, {"max_tokens": 60}])
 async def test_a_retry_is_known_under_any_window(settings: Any) -> None:
     session, model = SQLiteSession("s", settings=settings), Echo()
-    await session.add_items([*turns(9), user("again"), call(1), output(1)])
+    await session.add_items([*turns(9), user("again"), call("look", 1), output("seen", 1)])
     await Runner.run(Agent("A", model=model), "again", session=session)
-    assert model.requests[0].items[-3:] == [user("again"), call(1), output(1)]
+    assert model.requests[0].items[-3:] == [user("again"), call("look", 1), output("seen", 1)]
     assert (await session.get_items(-1)).count(user("again")) == 1
     shown = [item for item in model.requests[0].items if item.get("role") == "user"]
     assert len(shown) <= 1 + settings.get("max_turns", 9)
@@ -329,7 +294,7 @@ def test_the_estimate() -> None:
     assert estimated_tokens(user("a" * 40)) == 14
     assert estimated_tokens(user("ü" * 20)) == 14
     assert estimated_tokens(user("\ud83d" * 4)) == 7
-    assert estimated_tokens(call(1)) == 4 + 2
+    assert estimated_tokens(call("look", 1)) == 4 + 2
     image = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 100_000}
     assert estimated_tokens({"role": "user", "content": [image]}) == 1004
     assert estimated_tokens({"role": "user", "content": [{**image, "detail": "low"}]}) == 89

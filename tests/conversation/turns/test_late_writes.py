@@ -1,15 +1,13 @@
 """Writes of a run that was taken for dead, and that are still on their way to the disk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.conversation.turns.test_lease import SHORT, apart
-from tests.conversation.turns.test_lease_ends import Gate
-from tests.fake_models import answer, user
+from tests.conversation.turns.leases import SHORT, Gate, apart
+from tests.sample_items import answer, user
 from turnlog import Agent, LeaseLost, ModelRequest, ModelResponse, RunConfig, Runner
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.turns.policy import turn_taken
@@ -17,16 +15,8 @@ from turnlog.items.json import Item
 from turnlog.records import Log, Records
 from turnlog.store import Layer, Store
 from turnlog.stores.memory import MemoryStore
-from turnlog.stores.sqlite import SQLiteStore
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "a.db")
-    async with made as store:
-        yield store
+pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
 
 
 class Hanging(Gate):
@@ -81,9 +71,11 @@ async def late_answer(gate: Hanging, popped: bool) -> str:
 
 @pytest.mark.parametrize("popped", [False, True])
 @pytest.mark.parametrize("moment", ["before the next reads", "between", "after its question"])
-async def test_a_late_write_is_refused_or_seen(store: Store, moment: str, *, popped: bool) -> None:
+async def test_a_late_write_is_refused_or_seen(
+    any_store: Store, moment: str, *, popped: bool
+) -> None:
     """No run answers to a view that lacks what stands before its question."""
-    gate = Hanging(store, Log("session"))
+    gate = Hanging(any_store, Log("session"))
     late = asyncio.create_task(late_answer(gate, popped))
     await gate.came.wait()
     await asyncio.sleep(2.5 * SHORT)
@@ -95,7 +87,7 @@ async def test_a_late_write_is_refused_or_seen(store: Store, moment: str, *, pop
         outcome = await late
 
     model = Told()
-    next_store = Reading(store, let_go if moment == "between" else None)
+    next_store = Reading(any_store, let_go if moment == "between" else None)
     session = StoredSession("session", next_store)
     if moment == "before the next reads":
         await let_go()
@@ -115,19 +107,19 @@ async def _run(model: Told, session: StoredSession) -> None:
     await Runner.run(Agent("A", model=model), "new question", session=session, run_config=config)
 
 
-async def test_who_adds_between_the_view_and_the_question_is_seen(store: Store) -> None:
+async def test_who_adds_between_the_view_and_the_question_is_seen(any_store: Store) -> None:
     """A webhook's note; and the callback is asked for each view that was read."""
     note: Item = {"role": "developer", "content": "the customer has moved"}
     asked: list[int] = []
 
     async def add() -> None:
-        await apart(StoredSession("session", store).add_items([note]))
+        await apart(StoredSession("session", any_store).add_items([note]))
 
     def callback(history: list[Item], new: list[Item]) -> list[Item]:
         asked.append(len(history))
         return history + new
 
-    model, session = Told(), StoredSession("session", Reading(store, add))
+    model, session = Told(), StoredSession("session", Reading(any_store, add))
     config = RunConfig(session_input_callback=callback)
     await Runner.run(Agent("A", model=model), "q", session=session, run_config=config)
     assert model.shown == [[note, user("q")]]
@@ -136,11 +128,13 @@ async def test_who_adds_between_the_view_and_the_question_is_seen(store: Store) 
 
 
 @pytest.mark.parametrize("layered", ["outer", "inner"])
-async def test_a_turn_under_way_is_one_with_and_without_a_layer(store: Store, layered: str) -> None:
+async def test_a_turn_under_way_is_one_with_and_without_a_layer(
+    any_store: Store, layered: str
+) -> None:
     """A call under way is not interrupted, whichever handle it is seen through."""
     call: Item = {"type": "function_call", "call_id": "1", "name": "x", "arguments": "{}"}
-    outer, inner = StoredSession("session", store), StoredSession("session", store)
-    layer = Marking(store)
+    outer, inner = StoredSession("session", any_store), StoredSession("session", any_store)
+    layer = Marking(any_store)
     (outer if layered == "outer" else inner).store = layer
     async with outer.turn("go") as turn:
         await turn.add([call])
@@ -163,6 +157,6 @@ class Marking(Layer):
         return await super().append(log, payloads, **options)
 
 
-async def test_layers_are_in_the_same_place(store: Store) -> None:
-    assert Layer(Layer(store)).place == store.place
-    assert Layer(store).place != MemoryStore().place
+async def test_layers_are_in_the_same_place(any_store: Store) -> None:
+    assert Layer(Layer(any_store)).place == any_store.place
+    assert Layer(any_store).place != MemoryStore().place

@@ -4,121 +4,85 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextvars import Context
-from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
-from turnlog import LeaseLost, Log, SessionBusy, Store, StoredSession
+from tests.conversation.turns.leases import LOG, SHORT, apart, dead, other
+from turnlog import LeaseLost, SessionBusy, Store, StoredSession
 from turnlog.conversation.turns.lease import Lease, Policy
 from turnlog.conversation.turns.policy import turn_taken
-from turnlog.stores.memory import MemoryStore
-from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import Failing, Failure, first_calls_of, never
 
-pytestmark = pytest.mark.anyio
-
-T = TypeVar("T")
-
-LOG = Log("session")
-SHORT = 0.3  # seconds; what a dead holder keeps others waiting in these tests
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "a.db")
-    async with made as store:
-        yield store
+pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
 
 
 @pytest.fixture
-def session(store: Store) -> StoredSession:
-    return StoredSession("session", store)
-
-
-def other(session: StoredSession) -> StoredSession:
-    """The same conversation, as another request has it."""
-    return StoredSession(session.session_id, session.store, branch=session.branch)
-
-
-async def dead(store: Store, seconds: float = SHORT) -> Lease:
-    """A lease whose holder doesn't live to renew it."""
-    lease = Lease(store, LOG, seconds=seconds)
-    assert await lease.take() is None
-    assert lease._alarm is not None
-    lease._alarm.cancel()
-    return lease
-
-
-async def apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` as a task that belongs to no turn."""
-    return await asyncio.get_running_loop().create_task(work, context=Context())
+def session(any_store: Store) -> StoredSession:
+    return StoredSession("session", any_store)
 
 
 class TestLease:
-    async def test_one_holds_it_at_a_time(self, store: Store) -> None:
-        first, second = Lease(store, LOG), Lease(store, LOG)
+    async def test_one_holds_it_at_a_time(self, any_store: Store) -> None:
+        first, second = Lease(any_store, LOG), Lease(any_store, LOG)
         assert await first.take() is None
         assert await second.take() == first.holder
         await first.give_back()
         assert await second.take() is None
         await second.give_back()
 
-    async def test_one_of_many_takes_it(self, store: Store) -> None:
-        leases = [Lease(store, LOG) for _ in range(20)]
+    async def test_one_of_many_takes_it(self, any_store: Store) -> None:
+        leases = [Lease(any_store, LOG) for _ in range(20)]
         holders = await asyncio.gather(*(lease.take() for lease in leases))
         (winner,) = [lease for lease, holder in zip(leases, holders, strict=True) if holder is None]
         assert {holder for holder in holders if holder} <= {winner.holder, ""}
         await winner.give_back()
 
-    async def test_it_leaves_nothing_behind(self, store: Store) -> None:
+    async def test_it_leaves_nothing_behind(self, any_store: Store) -> None:
         for _ in range(5):
-            lease = Lease(store, LOG)
+            lease = Lease(any_store, LOG)
             await lease.take()
             await lease.renew()
             await lease.give_back()
-        assert await store.read(LOG.beside("lease")) == []
+        assert await any_store.read(LOG.beside("lease")) == []
 
-    async def test_it_never_grows(self, store: Store) -> None:
-        lease = Lease(store, LOG)
+    async def test_it_never_grows(self, any_store: Store) -> None:
+        lease = Lease(any_store, LOG)
         await lease.take()
         for _ in range(5):
             await lease.renew()
-            assert len(await store.read(LOG.beside("lease"))) == 1
+            assert len(await any_store.read(LOG.beside("lease"))) == 1
         await lease.give_back()
 
-    async def test_it_is_renewed_while_its_holder_lives(self, store: Store) -> None:
-        lease = Lease(store, LOG, seconds=SHORT)
+    async def test_it_is_renewed_while_its_holder_lives(self, any_store: Store) -> None:
+        lease = Lease(any_store, LOG, seconds=SHORT)
         await lease.take()
         end = time.monotonic() + 3 * SHORT
         while time.monotonic() < end:
-            assert await Lease(store, LOG).take() == lease.holder
+            assert await Lease(any_store, LOG).take() == lease.holder
             await asyncio.sleep(SHORT / 10)
         await lease.check()
         await lease.give_back()
 
-    async def test_a_dead_holder_loses_it(self, store: Store) -> None:
-        late = await dead(store)
+    async def test_a_dead_holder_loses_it(self, any_store: Store) -> None:
+        late = await dead(any_store)
         await asyncio.sleep(2 * SHORT)
-        thief = Lease(store, LOG)
+        thief = Lease(any_store, LOG)
         assert await thief.take() is None
         for call in (late.check, late.renew, late.check):
             with pytest.raises(LeaseLost):
                 await call()
         await late.give_back()
         await thief.check()
-        assert await Lease(store, LOG).take() == thief.holder
+        assert await Lease(any_store, LOG).take() == thief.holder
         await thief.give_back()
 
     async def test_a_clock_that_is_behind_is_waited_out(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
+        self, any_store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        late = await dead(store)
+        late = await dead(any_store)
         hours_ago = time.time() - 7200
         monkeypatch.setattr("turnlog.conversation.turns.lease.time.time", lambda: hours_ago)
-        thief = Lease(store, LOG)
+        thief = Lease(any_store, LOG)
         async with asyncio.timeout(5):
             while await thief.take():
                 await thief.pause()
@@ -126,72 +90,72 @@ class TestLease:
             await late.renew()
         await thief.give_back()
 
-    async def test_a_claim_that_cannot_be_read_ends_too(self, store: Store) -> None:
-        await store.append(LOG.beside("lease"), [b"\xff{}"])
-        lease = Lease(store, LOG, seconds=SHORT)
+    async def test_a_claim_that_cannot_be_read_ends_too(self, any_store: Store) -> None:
+        await any_store.append(LOG.beside("lease"), [b"\xff{}"])
+        lease = Lease(any_store, LOG, seconds=SHORT)
         async with asyncio.timeout(5):
             while await lease.take() is not None:
                 await lease.pause()
         await lease.give_back()
 
-    async def test_a_claim_whose_answer_is_lost_counts(self, store: Store) -> None:
-        bad = Failing(store, first_calls_of("append", Failure(OSError("lost"), happened=True)))
+    async def test_a_claim_whose_answer_is_lost_counts(self, any_store: Store) -> None:
+        bad = Failing(any_store, first_calls_of("append", Failure(OSError("lost"), happened=True)))
         lease = Lease(bad, LOG)
         assert await lease.take() is None
-        assert await Lease(store, LOG).take() == lease.holder
+        assert await Lease(any_store, LOG).take() == lease.holder
         await lease.give_back()
-        assert await store.read(LOG.beside("lease")) == []
+        assert await any_store.read(LOG.beside("lease")) == []
 
-    async def test_a_claim_that_nobody_can_tell_of_is_withdrawn(self, store: Store) -> None:
-        bad = Failing(store)
+    async def test_a_claim_that_nobody_can_tell_of_is_withdrawn(self, any_store: Store) -> None:
+        bad = Failing(any_store)
         failures = {"append": Failure(OSError("lost"), happened=True), "read": Failure(OSError())}
         bad.plan = lambda verb: failures.pop(verb, None)
         with pytest.raises(OSError, match="lost"):
             await Lease(bad, LOG).take()
-        assert await store.read(LOG.beside("lease")) == []
+        assert await any_store.read(LOG.beside("lease")) == []
 
-    async def test_a_renewal_whose_answer_is_lost_counts(self, store: Store) -> None:
-        bad = Failing(store)
+    async def test_a_renewal_whose_answer_is_lost_counts(self, any_store: Store) -> None:
+        bad = Failing(any_store)
         lease = Lease(bad, LOG)
         await lease.take()
         bad.plan = first_calls_of("append", Failure(OSError("lost"), happened=True))
         await lease.renew()
         await lease.check()
         await lease.renew()
-        assert len(await store.read(LOG.beside("lease"))) == 1
+        assert len(await any_store.read(LOG.beside("lease"))) == 1
         await lease.give_back()
-        assert await store.read(LOG.beside("lease")) == []
+        assert await any_store.read(LOG.beside("lease")) == []
 
     async def test_a_renewal_that_fails_is_tried_again(
-        self, store: Store, caplog: pytest.LogCaptureFixture
+        self, any_store: Store, caplog: pytest.LogCaptureFixture
     ) -> None:
-        bad = Failing(store)
+        bad = Failing(any_store)
         lease = Lease(bad, LOG, seconds=SHORT)
         await lease.take()
         bad.plan = lambda verb: Failure(OSError("secret")) if verb == "append" else None
         await asyncio.sleep(SHORT / 2)
         bad.plan = never
         await asyncio.sleep(1.5 * SHORT)
-        assert await Lease(store, LOG).take() == lease.holder
+        assert await Lease(any_store, LOG).take() == lease.holder
         assert "not renewed: OSError" in caplog.text
         assert "secret" not in caplog.text
         await lease.give_back()
 
-    async def test_cancelled_while_taking(self, store: Store) -> None:
+    async def test_cancelled_while_taking(self, any_store: Store) -> None:
         for rounds in range(12):
-            task = asyncio.create_task(Lease(store, LOG).take())
+            task = asyncio.create_task(Lease(any_store, LOG).take())
             for _ in range(rounds):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait([task])
             if not task.cancelled():
                 break
-            assert await store.read(LOG.beside("lease")) == []
+            assert await any_store.read(LOG.beside("lease")) == []
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-    async def test_it_lasts_for_some_time(self, store: Store, seconds: float) -> None:
+    async def test_it_lasts_for_some_time(self, any_store: Store, seconds: float) -> None:
         with pytest.raises(ValueError, match="lease lasts"):
-            Lease(store, LOG, seconds=seconds)
+            Lease(any_store, LOG, seconds=seconds)
 
 
 class TestPolicies:

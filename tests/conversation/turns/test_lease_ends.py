@@ -2,32 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conversation.turns.test_lease import LOG, SHORT, apart, dead, other
-from turnlog import LeaseLost, Log, SessionBusy, Store, StoredSession
+from tests.conversation.turns.leases import LOG, SHORT, Gate, apart, dead, other
+from turnlog import LeaseLost, SessionBusy, Store, StoredSession
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.store import Layer
 from turnlog.stores.memory import MemoryStore
-from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import Failing, Failure
 from turnlog.testing.failing import never
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
 
 LEASE = LOG.beside("lease")
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "a.db")
-    async with made as store:
-        yield store
 
 
 async def none_left(store: Store, seconds: float = 5.0) -> None:
@@ -39,49 +29,32 @@ async def none_left(store: Store, seconds: float = 5.0) -> None:
 # Over is over
 
 
-async def test_a_lease_that_was_given_back_is_not_taken_anew(store: Store) -> None:
-    lease = Lease(store, LOG)
+async def test_a_lease_that_was_given_back_is_not_taken_anew(any_store: Store) -> None:
+    lease = Lease(any_store, LOG)
     await lease.take()
     await lease.give_back()
     for call in (lease.renew, lease.check):
         with pytest.raises(LeaseLost):
             await call()
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
-async def test_a_renewal_that_is_due_when_the_run_ends(store: Store) -> None:
-    lease = Lease(store, LOG)
+async def test_a_renewal_that_is_due_when_the_run_ends(any_store: Store) -> None:
+    lease = Lease(any_store, LOG)
     await lease.take()
     lease._ring()  # the renewal's task is made, and has not begun
     await lease.give_back()
     assert lease._renewal is not None
     await lease._renewal
-    assert await store.read(LEASE) == []
-
-
-class Gate(Layer):
-    """Holds back appends to one log until told to let them go."""
-
-    def __init__(self, inner: Store, log: Log) -> None:
-        super().__init__(inner)
-        self.log = log
-        self.came = asyncio.Event()
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def append(self, log: Log, payloads: Sequence[bytes], **options: Any) -> int:
-        if log == self.log and not self.open.is_set():
-            self.came.set()
-            await self.open.wait()
-        return await super().append(log, payloads, **options)
+    assert await any_store.read(LEASE) == []
 
 
 @pytest.mark.parametrize("waiting", [False, True])
 async def test_a_renewal_that_is_on_its_way_when_the_run_ends(
-    store: Store, *, waiting: bool
+    any_store: Store, *, waiting: bool
 ) -> None:
-    gate = Gate(store, LEASE)
-    lease, next_one = Lease(gate, LOG), Lease(store, LOG)
+    gate = Gate(any_store, LEASE)
+    lease, next_one = Lease(gate, LOG), Lease(any_store, LOG)
     await lease.take()
     queueing = asyncio.create_task(next_one.queue()) if waiting else None
     await asyncio.sleep(0.05)
@@ -96,29 +69,29 @@ async def test_a_renewal_that_is_on_its_way_when_the_run_ends(
         async with asyncio.timeout(5):
             await queueing
         await next_one.give_back()
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
-async def test_a_write_that_comes_after_the_end_of_its_run(store: Store) -> None:
+async def test_a_write_that_comes_after_the_end_of_its_run(any_store: Store) -> None:
     """A tool's, on its way while the run ends and another one writes."""
-    gate = Gate(store, LOG)
+    gate = Gate(any_store, LOG)
     session = StoredSession("session", gate)
     async with turn_taken(session):
         await session.add_items([{"n": 1}])
         gate.open.clear()
         late = asyncio.create_task(session.add_items([{"n": 2}]))
         await gate.came.wait()
-    await StoredSession("session", store).add_items([{"n": 3}])
+    await StoredSession("session", any_store).add_items([{"n": 3}])
     gate.open.set()
     with pytest.raises(LeaseLost):
         await late
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
     async with turn_taken(other(session), "reject"):
         pass
 
 
-async def test_many_short_runs_with_renewals_leave_no_lease(store: Store) -> None:
-    session = StoredSession("session", store)
+async def test_many_short_runs_with_renewals_leave_no_lease(any_store: Store) -> None:
+    session = StoredSession("session", any_store)
 
     async def run(number: int) -> None:
         async with turn_taken(other(session), seconds=0.06):
@@ -126,7 +99,7 @@ async def test_many_short_runs_with_renewals_leave_no_lease(store: Store) -> Non
 
     for number in range(150):
         await apart(run(number))
-        assert await store.read(LEASE) == []
+        assert await any_store.read(LEASE) == []
 
 
 # Clocks
@@ -134,27 +107,27 @@ async def test_many_short_runs_with_renewals_leave_no_lease(store: Store) -> Non
 
 @pytest.mark.parametrize("step", [SHORT * 1.4, -SHORT * 3, -7200])
 async def test_a_clock_that_is_wrong_takes_no_lease_from_a_live_run(
-    store: Store, monkeypatch: pytest.MonkeyPatch, step: float
+    any_store: Store, monkeypatch: pytest.MonkeyPatch, step: float
 ) -> None:
     """Ahead by less than the lease lasts, or behind by any time."""
-    holder = Lease(store, LOG, seconds=SHORT)
+    holder = Lease(any_store, LOG, seconds=SHORT)
     await holder.take()
     real = time.time
     monkeypatch.setattr("turnlog.conversation.turns.waiting.time.time", lambda: real() + step)
-    thief = Lease(store, LOG, seconds=SHORT)
+    thief = Lease(any_store, LOG, seconds=SHORT)
     end = time.monotonic() + 3 * SHORT
     while time.monotonic() < end:
         assert await thief.take() == holder.holder
-        assert await Lease(store, LOG, seconds=SHORT).take() == holder.holder
+        assert await Lease(any_store, LOG, seconds=SHORT).take() == holder.holder
         await asyncio.sleep(0.02)
     await holder.check()
     await holder.give_back()
 
 
 async def test_a_clock_that_steps_while_a_run_waits(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    any_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holder, waiter = Lease(store, LOG, seconds=SHORT), Lease(store, LOG, seconds=SHORT)
+    holder, waiter = Lease(any_store, LOG, seconds=SHORT), Lease(any_store, LOG, seconds=SHORT)
     await holder.take()
     waiting = asyncio.create_task(waiter.queue())
     real = time.time
@@ -168,19 +141,21 @@ async def test_a_clock_that_steps_while_a_run_waits(
     await waiter.give_back()
 
 
-async def test_a_dead_run_keeps_others_waiting_for_its_lease_and_no_longer(store: Store) -> None:
-    await dead(store)
-    waiter = Lease(store, LOG)
+async def test_a_dead_run_keeps_others_waiting_for_its_lease_and_no_longer(
+    any_store: Store,
+) -> None:
+    await dead(any_store)
+    waiter = Lease(any_store, LOG)
     start = time.monotonic()
     await waiter.queue()
     assert SHORT * 0.9 <= time.monotonic() - start < SHORT * 3
     await waiter.give_back()
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
-async def test_a_dead_run_does_not_keep_out_those_who_do_not_wait(store: Store) -> None:
-    await dead(store)
-    session = StoredSession("session", store)
+async def test_a_dead_run_does_not_keep_out_those_who_do_not_wait(any_store: Store) -> None:
+    await dead(any_store)
+    session = StoredSession("session", any_store)
     with pytest.raises(SessionBusy):
         async with turn_taken(session, "reject"):
             pytest.fail("it may live")
@@ -194,35 +169,35 @@ async def test_a_dead_run_does_not_keep_out_those_who_do_not_wait(store: Store) 
 
 @pytest.mark.parametrize("happened", [False, True])
 async def test_giving_back_is_tried_until_it_works(
-    store: Store, caplog: pytest.LogCaptureFixture, *, happened: bool
+    any_store: Store, caplog: pytest.LogCaptureFixture, *, happened: bool
 ) -> None:
-    bad = Failing(store)
+    bad = Failing(any_store)
     session = StoredSession("session", bad)
     async with turn_taken(session):
         bad.plan = fails_for(0.3, happened=happened)
-    async with turn_taken(StoredSession("session", store), "reject"):
+    async with turn_taken(StoredSession("session", any_store), "reject"):
         pass
     assert "OSError" in caplog.text
     assert "secret" not in caplog.text
 
 
-async def test_a_long_outage_keeps_the_caller_a_second_only(store: Store) -> None:
-    bad = Failing(store)
+async def test_a_long_outage_keeps_the_caller_a_second_only(any_store: Store) -> None:
+    bad = Failing(any_store)
     start = time.monotonic()
     async with turn_taken(StoredSession("session", bad)):
         bad.plan = fails_for(1.6)
     assert time.monotonic() - start < 1.5
-    assert await store.read(LEASE) != []
-    await none_left(store)
+    assert await any_store.read(LEASE) != []
+    await none_left(any_store)
 
 
 async def test_a_store_that_was_closed_is_not_asked_for_ever(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store = MemoryStore()
+    any_store = MemoryStore()
     start = time.monotonic()
-    async with turn_taken(StoredSession("session", store)):
-        await store.aclose()
+    async with turn_taken(StoredSession("session", any_store)):
+        await any_store.aclose()
     assert time.monotonic() - start < 0.5
     assert "ends by itself: StoreClosed" in caplog.text
 
@@ -235,9 +210,11 @@ def fails_for(seconds: float, *, happened: bool = False) -> Any:
 
 
 @pytest.mark.parametrize("waiting", [False, True])
-async def test_what_could_not_be_tidied_up_blocks_nobody(store: Store, *, waiting: bool) -> None:
-    bad = Failing(store)
-    lease, waiter = Lease(bad, LOG), Lease(store, LOG)
+async def test_what_could_not_be_tidied_up_blocks_nobody(
+    any_store: Store, *, waiting: bool
+) -> None:
+    bad = Failing(any_store)
+    lease, waiter = Lease(bad, LOG), Lease(any_store, LOG)
     await lease.take()
     bad.plan = lambda verb: Failure(OSError()) if verb == "remove" else None
     await lease.renew()
@@ -248,16 +225,16 @@ async def test_what_could_not_be_tidied_up_blocks_nobody(store: Store, *, waitin
     if queueing is not None:
         await queueing
         await waiter.give_back()
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
 # Waiting in order
 
 
-async def test_those_who_wait_are_served_in_the_order_in_which_they_came(store: Store) -> None:
-    holder = Lease(store, LOG)
+async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_store: Store) -> None:
+    holder = Lease(any_store, LOG)
     await holder.take()
-    leases = [Lease(store, LOG) for _ in range(5)]
+    leases = [Lease(any_store, LOG) for _ in range(5)]
     served: list[int] = []
 
     async def wait(number: int) -> None:
@@ -272,48 +249,48 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(store: 
         await asyncio.sleep(0.05)
     await holder.renew()
     await holder.give_back()
-    assert await Lease(store, LOG).take(in_turn=True) is not None, "one who comes later"
+    assert await Lease(any_store, LOG).take(in_turn=True) is not None, "one who comes later"
     async with asyncio.timeout(10):
         await asyncio.gather(*tasks)
     assert served == [0, 1, 2, 3, 4]
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
-async def test_one_that_died_waiting_keeps_others_for_two_seconds(store: Store) -> None:
-    await Lease(store, LOG)._log.draw("dead")
-    lease = Lease(store, LOG)
+async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Store) -> None:
+    await Lease(any_store, LOG)._log.draw("dead")
+    lease = Lease(any_store, LOG)
     start = time.monotonic()
     async with asyncio.timeout(10):
         await lease.queue()
     assert 1.9 < time.monotonic() - start < 4
     await lease.give_back()
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
-async def test_those_who_do_not_wait_pass_those_who_died_waiting(store: Store) -> None:
-    await Lease(store, LOG)._log.draw("dead")
-    lease = Lease(store, LOG)
+async def test_those_who_do_not_wait_pass_those_who_died_waiting(any_store: Store) -> None:
+    await Lease(any_store, LOG)._log.draw("dead")
+    lease = Lease(any_store, LOG)
     assert await lease.take() is None
     await lease.give_back()
 
 
-async def test_one_that_is_cancelled_while_it_waits_leaves_no_ticket(store: Store) -> None:
-    holder = Lease(store, LOG)
+async def test_one_that_is_cancelled_while_it_waits_leaves_no_ticket(any_store: Store) -> None:
+    holder = Lease(any_store, LOG)
     await holder.take()
     for delay in (0.0, 0.001, 0.01, 0.03):
-        task = asyncio.create_task(Lease(store, LOG).queue())
+        task = asyncio.create_task(Lease(any_store, LOG).queue())
         await asyncio.sleep(delay)
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
-        assert len(await store.read(LEASE)) == 1
+        assert len(await any_store.read(LEASE)) == 1
     await holder.give_back()
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
-async def test_a_holder_renews_though_others_wait(store: Store) -> None:
-    session = StoredSession("session", store)
-    waiter = Lease(store, LOG)
+async def test_a_holder_renews_though_others_wait(any_store: Store) -> None:
+    session = StoredSession("session", any_store)
+    waiter = Lease(any_store, LOG)
     async with turn_taken(session, seconds=SHORT):
         waiting = asyncio.create_task(waiter.queue())
         await asyncio.sleep(3 * SHORT)
@@ -321,7 +298,7 @@ async def test_a_holder_renews_though_others_wait(store: Store) -> None:
         assert not waiting.done()
     await waiting
     await waiter.give_back()
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []
 
 
 class SlowToDelete(Layer):
@@ -330,13 +307,13 @@ class SlowToDelete(Layer):
         await asyncio.sleep(SHORT)
 
 
-async def test_a_holder_that_clears_its_session_keeps_it(store: Store) -> None:
+async def test_a_holder_that_clears_its_session_keeps_it(any_store: Store) -> None:
     """Also when its renewals find that the lease is gone."""
-    session = StoredSession("session", SlowToDelete(store))
+    session = StoredSession("session", SlowToDelete(any_store))
     async with turn_taken(session, seconds=SHORT):
         await session.add_items([{"n": 1}])
         await session.clear_session()
         await session.add_items([{"n": 2}])
-        assert await Lease(store, LOG).take() is not None
+        assert await Lease(any_store, LOG).take() is not None
     assert await session.get_items() == [{"n": 2}]
-    assert await store.read(LEASE) == []
+    assert await any_store.read(LEASE) == []

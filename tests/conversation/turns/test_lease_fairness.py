@@ -9,10 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from tests import ROOT
-from tests.conversation.turns.test_lease_processes import url
 from tests.programs import command
-
-__all__ = ["url"]  # the fixture
 
 pytestmark = pytest.mark.anyio
 
@@ -52,8 +49,8 @@ async def waits_of_each(url: str) -> list[list[float]]:
     return [json.loads(out) for out, _ in said]
 
 
-async def test_of_four_processes_each_gets_its_turn(url: str) -> None:
-    waits = await waits_of_each(url)
+async def test_of_four_processes_each_gets_its_turn(any_url: str) -> None:
+    waits = await waits_of_each(any_url)
     turns = [len(each) for each in waits]
     fair = SECONDS / sum(turns) * PROCESSES  # seconds in which each of four has one turn
     longest = max(map(max, waits))

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -19,16 +18,6 @@ from turnlog import Store, StoredSession, open_store
 from turnlog.items.json import Item
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-
-@pytest.fixture(params=["sqlite", "postgres", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "c.db")
-    server = request.getfixturevalue(request.param)
-    if request.param == "postgres":
-        return str(server.url(server.fresh_database()))
-    return f"{server.url}?prefix=lease-{tmp_path.name}"
 
 
 @contextmanager
@@ -57,56 +46,56 @@ def whole_turns(items: list[Item]) -> list[str]:
     return names
 
 
-async def test_queued_turns_never_interleave(url: str) -> None:
+async def test_queued_turns_never_interleave(any_url: str) -> None:
     turns = 50
     with (
-        talking(url, "a", "queue", turns, 0.0) as first,
-        talking(url, "b", "queue", turns, 0.0) as second,
+        talking(any_url, "a", "queue", turns, 0.0) as first,
+        talking(any_url, "b", "queue", turns, 0.0) as second,
     ):
         said = Counter(first.communicate(timeout=120)[0].split())
         said += Counter(second.communicate(timeout=120)[0].split())
     assert said["done"] == 2 * turns
-    names = whole_turns(await stored(url))
+    names = whole_turns(await stored(any_url))
     for name in ("a", "b"):
         expected = [f"{name}-{number}" for number in range(turns)]
         assert [each for each in names if each.startswith(name)] == expected
 
 
-async def test_a_rejected_run_leaves_nothing(url: str) -> None:
+async def test_a_rejected_run_leaves_nothing(any_url: str) -> None:
     with (
-        talking(url, "a", "reject", 30, 0.002) as first,
-        talking(url, "b", "reject", 30, 0.002) as second,
+        talking(any_url, "a", "reject", 30, 0.002) as first,
+        talking(any_url, "b", "reject", 30, 0.002) as second,
     ):
         said = Counter(first.communicate(timeout=120)[0].split())
         said += Counter(second.communicate(timeout=120)[0].split())
     assert said["done"] + said["busy"] == 60
     assert said["done"] > 0
-    assert len(whole_turns(await stored(url))) == said["done"]
+    assert len(whole_turns(await stored(any_url))) == said["done"]
 
 
-async def test_a_holder_that_is_killed_frees_the_session(url: str) -> None:
-    with talking(url, "a", "queue", 1, 60.0) as doomed:
+async def test_a_holder_that_is_killed_frees_the_session(any_url: str) -> None:
+    with talking(any_url, "a", "queue", 1, 60.0) as doomed:
         assert doomed.stdout.readline() == "thinking\n"
         doomed.send_signal(signal.SIGKILL)
         doomed.wait()
         start = time.monotonic()
-        with talking(url, "b", "queue", 1, 0.0) as other:
+        with talking(any_url, "b", "queue", 1, 0.0) as other:
             assert other.communicate(timeout=20)[0].split()[-1] == "done"
         assert time.monotonic() - start < 15  # a lease lasts for one second, a start for some
-    items = await stored(url)
+    items = await stored(any_url)
     assert [item["content"] for item in items if item.get("role") == "user"] == ["a-0", "b-0"]
     assert whole_turns(items[1:]) == ["b-0"]
 
 
-async def test_a_holder_that_was_paused_writes_no_more(url: str) -> None:
-    with talking(url, "a", "queue", 1, 0.3) as paused:
+async def test_a_holder_that_was_paused_writes_no_more(any_url: str) -> None:
+    with talking(any_url, "a", "queue", 1, 0.3) as paused:
         assert paused.stdout.readline() == "thinking\n"
         paused.send_signal(signal.SIGSTOP)
-        with talking(url, "b", "queue", 1, 0.0) as other:
+        with talking(any_url, "b", "queue", 1, 0.0) as other:
             assert other.communicate(timeout=20)[0].split()[-1] == "done"
         paused.send_signal(signal.SIGCONT)
         assert paused.communicate(timeout=20)[0].split()[-1] == "lost"
-    items = await stored(url)
+    items = await stored(any_url)
     assert items[0]["content"] == "a-0"
     assert whole_turns(items[1:]) == ["b-0"]
 
@@ -163,9 +152,9 @@ async def items_of(store: Store, number: int, branch: str = "main") -> list[Item
 
 @pytest.mark.proof
 async def test_of_two_that_start_at_once_the_second_sees_the_whole_turn_of_the_first(
-    url: str,
+    any_url: str,
 ) -> None:
-    async with open_store(url) as store, duel(url, "queue") as pair:
+    async with open_store(any_url) as store, duel(any_url, "queue") as pair:
         for number in range(DUELS):
             says = await started(pair, f"s{number}")
             await asyncio.wait(says.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -181,8 +170,8 @@ async def test_of_two_that_start_at_once_the_second_sees_the_whole_turn_of_the_f
 
 
 @pytest.mark.proof
-async def test_of_two_that_start_at_once_exactly_one_is_let_in(url: str) -> None:
-    async with open_store(url) as store, duel(url, "reject") as pair:
+async def test_of_two_that_start_at_once_exactly_one_is_let_in(any_url: str) -> None:
+    async with open_store(any_url) as store, duel(any_url, "reject") as pair:
         for number in range(DUELS):
             says = await started(pair, f"s{number}")
             said = {await words: one for one, words in says.items()}
@@ -193,8 +182,8 @@ async def test_of_two_that_start_at_once_exactly_one_is_let_in(url: str) -> None
 
 
 @pytest.mark.proof
-async def test_of_two_that_start_at_once_one_goes_on_with_a_copy(url: str) -> None:
-    async with open_store(url) as store, duel(url, "branch") as pair:
+async def test_of_two_that_start_at_once_one_goes_on_with_a_copy(any_url: str) -> None:
+    async with open_store(any_url) as store, duel(any_url, "branch") as pair:
         for number in range(DUELS):
             says = await started(pair, f"s{number}")
             assert [await each for each in says.values()] == ["thinking 1"] * 2
@@ -208,8 +197,8 @@ async def test_of_two_that_start_at_once_one_goes_on_with_a_copy(url: str) -> No
 
 
 @pytest.mark.proof
-async def test_of_two_that_start_at_once_none_takes_notice(url: str) -> None:
-    async with open_store(url) as store, duel(url, "off") as pair:
+async def test_of_two_that_start_at_once_none_takes_notice(any_url: str) -> None:
+    async with open_store(any_url) as store, duel(any_url, "off") as pair:
         for number in range(DUELS):
             says = await started(pair, f"s{number}")
             assert {(await each).split()[0] for each in says.values()} == {"thinking"}

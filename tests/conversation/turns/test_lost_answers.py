@@ -1,15 +1,13 @@
 """Writes of a run whose answers are lost: they happened, and the run must not do them twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agents.test_runs import Script, _made, call, output
-from tests.fake_models import Echo, answer, user
+from tests.fake_models import Echo, Script
+from tests.sample_items import answer, call, output, user
 from tests.servers.process import HOST
 from tests.servers.proxy import Proxy
 from turnlog import Agent, Runner, Store, StoredSession, function_tool
@@ -18,12 +16,6 @@ from turnlog.stores.sqlalchemy import SQLAlchemyStore
 from turnlog.testing import Failing, Failure
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with _made(request, tmp_path) as store:
-        yield store
 
 
 class Lookup:
@@ -49,15 +41,18 @@ WHOLE = [user("go"), call("look"), output("seen"), answer("done")]
 @pytest.mark.parametrize("happened", [False, True])
 @pytest.mark.parametrize("nth", range(4))
 async def test_a_write_that_fails_once_is_tried_again_and_happens_once(
-    store: Store, nth: int, *, happened: bool
+    any_store: Store, nth: int, *, happened: bool
 ) -> None:
     """The question, the call, the output, the answer."""
-    session, lookup = StoredSession("session", OneFails(store, nth, happened=happened)), Lookup()
+    session, lookup = (
+        StoredSession("session", OneFails(any_store, nth, happened=happened)),
+        Lookup(),
+    )
     result = await Runner.run(lookup.agent(), "go", session=session)
     assert result.final_output == "done"
     assert await session.get_items() == WHOLE
     assert lookup.calls == 1
-    assert await store.read(session._log().beside("lease")) == []
+    assert await any_store.read(session._log().beside("lease")) == []
 
 
 class OneFails(Failing):
@@ -78,8 +73,8 @@ class OneFails(Failing):
             self.plan = lambda _verb: None
 
 
-async def test_an_error_that_stays_reaches_the_caller(store: Store) -> None:
-    bad = Failing(store)
+async def test_an_error_that_stays_reaches_the_caller(any_store: Store) -> None:
+    bad = Failing(any_store)
     session = StoredSession("session", bad)
     async with session.turn("go") as turn:
         bad.plan = lambda verb: Failure(OSError("cut off")) if verb == "append" else None
@@ -88,7 +83,7 @@ async def test_an_error_that_stays_reaches_the_caller(store: Store) -> None:
     assert await session.get_items() == [user("go")]
 
 
-async def test_parallel_tools_whose_answers_are_lost(store: Store) -> None:
+async def test_parallel_tools_whose_answers_are_lost(any_store: Store) -> None:
     class Every(Failing):
         """Every write to the conversation happens, and the answer to its first try is lost."""
 
@@ -108,7 +103,7 @@ async def test_parallel_tools_whose_answers_are_lost(store: Store) -> None:
         return "seen"
 
     calls = [call("look", number) for number in range(5)]
-    session = StoredSession("session", Every(store))
+    session = StoredSession("session", Every(any_store))
     agent = Agent("A", model=Script(calls, [answer("done")]), tools=[look])
     await Runner.run(agent, "go", session=session)
     items = await session.get_items()

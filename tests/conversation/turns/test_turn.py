@@ -10,8 +10,8 @@ import anyio
 import pytest
 from openai import AsyncOpenAI
 
-from tests.fake_models import answer, user
 from tests.providers.openai_server import Reply, serving
+from tests.sample_items import answer, user
 from turnlog import LeaseLost, SessionBusy, SQLiteSession, StoredSession
 from turnlog.items.json import Item
 from turnlog.records import Log

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.agents.test_runs import Script, call, output
-from tests.conversation.reading.test_recall import NOTE
-from tests.conversation.turns.test_lease import apart
-from tests.fake_models import Echo, answer, user
+from tests.conversation.turns.leases import apart
+from tests.fake_models import Echo, Script
+from tests.sample_items import answer, call, output, user
 from turnlog import Agent, LeaseLost, RunConfig, Runner, SQLiteSession, StoredSession
 from turnlog.conversation.reading.recall import recall
 from turnlog.conversation.turns.policy import turn_taken
@@ -16,6 +15,8 @@ from turnlog.items.kinds import ends_turn
 from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
+
+NOTE: Item = {"role": "developer", "content": "webhook: paid"}
 
 REASONING: Item = {"type": "reasoning", "id": "rs_1", "summary": []}
 
@@ -108,12 +109,12 @@ def session() -> StoredSession:
     return StoredSession("session", MemoryStore())
 
 
-async def stop_at_a_tool(session: StoredSession, *more: Item) -> list[Item]:
+async def stop_at_a_tool(session: StoredSession, *more: Item, number: int = 1) -> list[Item]:
     """A loop that ends with what a tool gave; what it had to send."""
     async with session.turn("go") as turn:
         sent = [*turn.input]
-        await turn.add([call("look")])
-        await turn.add([output("seen"), *more])
+        await turn.add([call("look", number)])
+        await turn.add([output("seen", number), *more])
     return sent
 
 
@@ -121,10 +122,12 @@ async def stop_at_a_tool(session: StoredSession, *more: Item) -> list[Item]:
 async def test_a_block_that_is_left_behind_an_output(
     session: StoredSession, more: list[Item]
 ) -> None:
-    whole = [user("go"), call("look"), output("seen"), *more]
+    stored: list[Item] = []
     for number in range(3):
-        assert await stop_at_a_tool(session, *more) == whole * number + [user("go")]
-    assert await session.get_items() == whole * 3
+        sent = await stop_at_a_tool(session, *more, number=number)
+        assert sent == [*stored, user("go")]
+        stored += [user("go"), call("look", number), output("seen", number), *more]
+    assert await session.get_items() == stored
     assert len(await session.store.read(session._log().beside("ended"))) == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_models import answer
+from tests.sample_items import answer
 from turnlog import (
     Agent,
     Item,
