@@ -1,6 +1,6 @@
 """Agents that remember: a small runner over any session.
 
-Runner ──▶ Run ──▶ recall       what the model is shown, what of the new input is stored
+Runner ──▶ Run ──▶ run_input    what the model is shown, what of the new input is stored
                 ──▶ Model       OpenAI's APIs, the offline one, or your own: one method
                 ──▶ calls       tools and handoffs
 """

@@ -34,7 +34,7 @@ from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.output import OutputType
 from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
 from turnlog.conversation.reading.endings import Endings
-from turnlog.conversation.reading.recall import recall
+from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.holding import OpenTurn, begun, open_turn_on
 from turnlog.conversation.turns.policy import turn_taken
@@ -103,7 +103,7 @@ class Run:
     async def _recalled(self) -> Merged:
         if self._session is None:
             return Merged(self.new, self.new)
-        return await recall(
+        return await run_input(
             self._session,
             self.new,
             settings=self._config.session_settings,

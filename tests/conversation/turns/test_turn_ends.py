@@ -8,7 +8,7 @@ from tests.conversation.turns.leases import apart
 from tests.fake_models import Echo, Script
 from tests.sample_items import answer, call, output, user
 from turnlog import Agent, LeaseLost, RunConfig, Runner, SQLiteSession, StoredSession
-from turnlog.conversation.reading.recall import recall
+from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.items.json import Item
 from turnlog.items.kinds import ends_turn
@@ -72,7 +72,7 @@ def kind(item: Item) -> str:
 
 async def asked_again(session: StoredSession) -> bool:
     """Whether the question "go" is a new one now."""
-    merged = await recall(session, [user("go")])
+    merged = await run_input(session, [user("go")])
     return merged.fresh == [user("go")]
 
 
