@@ -47,8 +47,8 @@ async def dead(store: Store, seconds: float = SHORT) -> Lease:
     """A lease whose holder doesn't live to renew it."""
     lease = Lease(store, LOG, seconds=seconds)
     assert await lease.take() is None
-    assert lease._alarm is not None
-    lease._alarm.cancel()
+    assert lease._timer is not None
+    lease._timer.cancel()
     return lease
 
 
@@ -190,7 +190,7 @@ class TestLease:
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
     async def test_it_lasts_for_some_time(self, store: Store, seconds: float) -> None:
-        with pytest.raises(ValueError, match="lease lasts"):
+        with pytest.raises(ValueError, match="lease seconds must be"):
             Lease(store, LOG, seconds=seconds)
 
 

@@ -52,7 +52,7 @@ async def test_a_lease_that_was_given_back_is_not_taken_anew(store: Store) -> No
 async def test_a_renewal_that_is_due_when_the_run_ends(store: Store) -> None:
     lease = Lease(store, LOG)
     await lease.take()
-    lease._ring()  # the renewal's task is made, and has not begun
+    lease._begin_renewal()  # the renewal's task is made, and has not begun
     await lease.give_back()
     assert lease._renewal is not None
     await lease._renewal
@@ -224,7 +224,7 @@ async def test_a_store_that_was_closed_is_not_asked_for_ever(
     async with turn_taken(StoredSession("session", store)):
         await store.aclose()
     assert time.monotonic() - start < 0.5
-    assert "ends by itself: StoreClosed" in caplog.text
+    assert "expires by itself: StoreClosed" in caplog.text
 
 
 def fails_for(seconds: float, *, happened: bool = False) -> Any:
@@ -280,7 +280,7 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(store: 
 
 
 async def test_one_that_died_waiting_keeps_others_for_two_seconds(store: Store) -> None:
-    await Lease(store, LOG)._log.draw("dead")
+    await Lease(store, LOG)._log.add_ticket("dead")
     lease = Lease(store, LOG)
     start = time.monotonic()
     async with asyncio.timeout(10):
@@ -291,7 +291,7 @@ async def test_one_that_died_waiting_keeps_others_for_two_seconds(store: Store) 
 
 
 async def test_those_who_do_not_wait_pass_those_who_died_waiting(store: Store) -> None:
-    await Lease(store, LOG)._log.draw("dead")
+    await Lease(store, LOG)._log.add_ticket("dead")
     lease = Lease(store, LOG)
     assert await lease.take() is None
     await lease.give_back()

@@ -36,7 +36,7 @@ from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_ite
 from turnlog.conversation.reading.endings import Endings
 from turnlog.conversation.reading.recall import recall
 from turnlog.conversation.session import Session, StoredSession
-from turnlog.conversation.turns.holding import OpenTurn, begun, open_turn_on
+from turnlog.conversation.turns.holding import OpenTurn, begin_turn, open_turn_on
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
@@ -86,7 +86,7 @@ class Run:
         """Go through with it. What happened is stored even if this raises."""
         async with _turn(self._session, self._config) as session:
             self._session = session
-            self._shown = await begun(self._recalled, self._store, _open_turn_on(session))
+            self._shown = await begin_turn(self._recalled, self._store, _open_turn_on(session))
             output = await self._until_answered()
             await self._end()
         branch = getattr(session, "branch", None) if session is not None else None

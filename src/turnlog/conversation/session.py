@@ -14,7 +14,7 @@ from turnlog.conversation.reading.milestones import Milestones
 from turnlog.conversation.reading.recall import Past, recall
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Page, PagedTail, Tail
 from turnlog.conversation.settings import SessionSettings, SettingsLike
-from turnlog.conversation.turns.holding import begun, open_turn_on
+from turnlog.conversation.turns.holding import begin_turn, open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.conversation.turns.turn import Turn
@@ -163,7 +163,7 @@ class StoredSession(SessionABC, HasTail):
             log = Log(session.session_id, session.branch)
             held = open_turn_on(session.store, log)
             view = partial(recall, session, given, settings=settings, callback=callback)
-            shown = await begun(view, session.add_items, held)
+            shown = await begin_turn(view, session.add_items, held)
             turn = Turn(session, Endings(session.store, log), shown, held)
             yield turn
             await turn.left()

@@ -17,6 +17,7 @@ from turnlog.agents.tools.exits import exits_as_errors
 from turnlog.agents.tools.output import ToolOutput, to_output
 from turnlog.agents.tools.schema import Signature, name_of
 from turnlog.agents.tools.threads import in_thread
+from turnlog.loops.finishing import is_cancelled
 
 if TYPE_CHECKING:
     from turnlog.agents.tools.pydantic import ValidationError
@@ -154,7 +155,7 @@ class _Invocation:
             with exits_as_errors():
                 return to_output(await self._call(ctx, bound))
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             # It waited for something that somebody else cancelled: the run goes on.
             raise RuntimeError("something that the tool waited for was cancelled") from error
@@ -175,11 +176,6 @@ def _checked(name: str) -> str:
             f"of them; give name_override"
         )
     return name
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _is_async(function: Function) -> bool:
