@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from turnlog.agents.context import RunContextWrapper, TContext
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
-from turnlog.agents.tools.tool import FunctionTool
+from turnlog.agents.tools.tool import Enabled, FunctionTool
 
 __all__ = ["Agent", "LeadsOn", "by_name", "is_offered"]
 
@@ -104,7 +104,7 @@ class Offer(Protocol):
     """A tool or a handoff, which may be offered or not."""
 
     @property
-    def is_enabled(self) -> bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]]:
+    def is_enabled(self) -> Enabled:
         """Whether it is offered; a function is asked with the context and the agent."""
         ...
 

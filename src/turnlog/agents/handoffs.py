@@ -7,23 +7,22 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from turnlog.agents.agent import Agent, LeadsOn, by_name, is_offered
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import JSONSchema, ToolDefinition
 from turnlog.agents.result import RunItem
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.strict import strict_schema
+from turnlog.agents.tools.tool import Enabled
 from turnlog.errors import ModelBehaviorError
 from turnlog.items.json import Item
-
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import TypeAdapter
 
 __all__ = [
     "Handoff",
     "HandoffInputData",
+    "HandoffInputFilter",
     "handoff",
     "handoff_name",
     "handoffs_of",
@@ -89,7 +88,7 @@ class Handoff:
     agent: Agent
     input_filter: HandoffInputFilter | None = None
     strict_json_schema: bool = True
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]] = True
+    is_enabled: Enabled = True
 
     @property
     def agent_name(self) -> str:
@@ -114,7 +113,7 @@ def handoff(
     on_handoff: OnHandoff | None = None,
     input_type: Any = None,
     input_filter: HandoffInputFilter | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]] = True,
+    is_enabled: Enabled = True,
 ) -> Handoff:
     """Let a model hand the conversation over to `agent`.
 
@@ -169,7 +168,7 @@ class _Invocation:
 
     agent: Agent
     on_handoff: OnHandoff | None
-    adapter: TypeAdapter[Any] | None
+    adapter: pydantic.TypeAdapter[Any] | None
 
     async def __call__(self, ctx: RunContextWrapper[Any], arguments: str) -> Agent:
         given = (ctx,) if self.adapter is None else (ctx, self._input(self.adapter, arguments))
@@ -178,10 +177,10 @@ class _Invocation:
             await result
         return self.agent
 
-    def _input(self, adapter: TypeAdapter[Any], arguments: str) -> Any:
+    def _input(self, adapter: pydantic.TypeAdapter[Any], arguments: str) -> Any:
         try:
             return adapter.validate_json(arguments or "{}")
-        except validation.ValidationError as error:
+        except pydantic.ValidationError as error:
             # Without pydantic's text, which quotes what the model said.
             raise ModelBehaviorError(
                 f"the input of the handoff to {self.agent.name!r} doesn't fit its type "
@@ -189,14 +188,14 @@ class _Invocation:
             ) from None
 
 
-def _adapter(input_type: Any, on_handoff: OnHandoff | None) -> TypeAdapter[Any] | None:
+def _adapter(input_type: Any, on_handoff: OnHandoff | None) -> pydantic.TypeAdapter[Any] | None:
     if on_handoff is not None:
         wanted = 1 if input_type is None else 2
         if not _takes(on_handoff, wanted):
             raise TypeError(f"on_handoff is called with {wanted} arguments: context, input if any")
     elif input_type is not None:
         raise TypeError("the input of a handoff goes to on_handoff, which is missing")
-    return None if input_type is None else validation.TypeAdapter(input_type)
+    return None if input_type is None else pydantic.TypeAdapter(input_type)
 
 
 def _takes(function: OnHandoff, count: int) -> bool:

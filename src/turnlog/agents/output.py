@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from turnlog.agents.models.model import JSONSchema, OutputSchema
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.strict import strict_schema
 from turnlog.errors import ModelBehaviorError
-
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import TypeAdapter, ValidationError
 
 __all__ = ["OutputType"]
 
@@ -26,7 +23,7 @@ class OutputType(Generic[T]):
     name: str
     schema: JSONSchema
     strict: bool
-    adapter: TypeAdapter[Any]
+    adapter: pydantic.TypeAdapter[Any]
     wrapped: bool
 
     @classmethod
@@ -43,13 +40,13 @@ class OutputType(Generic[T]):
             return None
         if isinstance(output_type, cls):
             return output_type
-        adapter: TypeAdapter[Any] = validation.TypeAdapter(output_type)
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(output_type)
         schema = adapter.json_schema()
         wrapped = not _is_object(schema)
         if wrapped:
             # The APIs let an answer be nothing but an object.
-            adapter = validation.TypeAdapter(
-                validation.create_model("final_output", response=(output_type, ...))
+            adapter = pydantic.TypeAdapter(
+                pydantic.create_model("final_output", response=(output_type, ...))
             )
             schema = adapter.json_schema()
         name = _name(output_type)
@@ -72,7 +69,7 @@ class OutputType(Generic[T]):
         """
         try:
             value = self.adapter.validate_json(text)
-        except validation.ValidationError as error:
+        except pydantic.ValidationError as error:
             problems = _problems(error, set(_keys(self.schema)))
             raise ModelBehaviorError(f"the answer is no {self.name}: {problems}") from None
         result: T = value.response if self.wrapped else value
@@ -93,7 +90,7 @@ def _name(output_type: Any) -> str:
     return str(output_type)
 
 
-def _problems(error: ValidationError, known: set[str]) -> str:
+def _problems(error: pydantic.ValidationError, known: set[str]) -> str:
     """Where and how the answer doesn't fit, in pydantic's names for it."""
     return "; ".join(
         f"{'.'.join(_step(step, known) for step in problem['loc']) or 'the whole'} "

@@ -79,7 +79,7 @@ class RunResultStreaming:
     @property
     def new_items(self) -> list[RunItem]:
         """What the run has brought about so far."""
-        return self._run.items
+        return self._run.transcript.items
 
     @property
     def last_agent(self) -> Agent:
