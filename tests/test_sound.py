@@ -15,7 +15,7 @@ from turnlog.convert import (
     responses_input,
 )
 from turnlog.items.json import Item
-from turnlog.items.sound import SILENCE, sound
+from turnlog.items.sound import SILENCE, each_sound
 
 
 @pytest.mark.parametrize("content", ["", " \n", [], None, [{"type": "input_text", "text": ""}]])
@@ -107,7 +107,7 @@ def test_an_assistant_that_speaks_first_is_not_the_first() -> None:
 )
 def test_what_is_shown_in_its_place(stored: Item, shown: Item) -> None:
     before = repr(stored)
-    assert sound([user("hi"), stored]) == [user("hi"), shown]
+    assert each_sound([user("hi"), stored]) == [user("hi"), shown]
     assert repr(stored) == before
 
 

@@ -22,8 +22,8 @@ from turnlog import (
     SQLiteSession,
     Store,
     StoredSession,
-    tokens,
 )
+from turnlog.items import tokens
 from turnlog.items.json import Item
 from turnlog.items.repair import INTERRUPTED
 from turnlog.items.tokens import estimated_tokens, token_counter

@@ -150,7 +150,7 @@ def parsed(payload: bytes) -> JSON:
 
 def is_object(text: str) -> bool:
     """Whether `text` is a JSON object for the strictest reader, and not nested too deeply."""
-    if text.count("{") + text.count("[") > MOST_LEVELS_SENT:
+    if len(text) > MOST_LEVELS_SENT and text.count("{") + text.count("[") > MOST_LEVELS_SENT:
         return False
     try:
         return isinstance(orjson.loads(text), dict)
