@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import Usage
 from turnlog.items.json import Item
+from turnlog.items.text import joined_text, refusal_in
 
 __all__ = [
     "HandoffCallItem",
@@ -50,11 +51,7 @@ class MessageOutputItem(RunItem):
     def text(self) -> str:
         """What the message says, or with what words the model refused to."""
         content = self.raw_item.get("content")
-        if isinstance(content, str):
-            return content
-        parts = [part for part in content or () if isinstance(part, dict)]
-        said = "".join(p.get("text", "") for p in parts if p.get("type") == "output_text")
-        return said or "".join(p.get("refusal", "") for p in parts if p.get("type") == "refusal")
+        return joined_text(content) or refusal_in(content)
 
 
 @dataclass(frozen=True)
