@@ -188,7 +188,7 @@ def test_on_the_loop_that_it_needs_itself_it_refuses() -> None:
             return twin.get_items(limit)
 
     twin = sync.BlockingSession(Inside("a"))
-    with pytest.raises(RuntimeError, match="await the session inside it instead"):
+    with pytest.raises(RuntimeError, match="await the session itself"):
         twin.get_items()
     twin.add_items([HELLO])
 
@@ -546,13 +546,22 @@ s.add_items([{{'n': 1}}])"""
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")
 
 
-def test_the_loop_ends_before_the_stores_that_it_works_on(tmp_path: Path) -> None:
-    script = """import atexit
-modules = []
-atexit.register = lambda function, *_: modules.append(function.__module__)
-import turnlog.sync
-print(modules.index('turnlog.stores.sqlite.registry') < modules.index('turnlog.sync.loop'))"""
-    assert end_of(script, tmp_path).stdout == "True\n", "exit functions run in reverse order"
+@pytest.mark.parametrize(
+    "modules", ["sync.loop, turnlog.stores.sqlite", "stores.sqlite, turnlog.sync.loop"]
+)
+def test_the_loop_ends_before_the_stores_that_it_works_on(modules: str, tmp_path: Path) -> None:
+    script = f"""import turnlog.{modules}
+from turnlog.stores.sqlite import registry
+from turnlog.sync import loop
+class Loop:
+    def end(self):
+        print("loop")
+class Engines(dict):
+    def values(self):
+        print("stores")
+        return []
+loop._running, registry._engines = Loop(), Engines()"""
+    assert end_of(script, tmp_path).stdout == "loop\nstores\n"
 
 
 def test_what_a_daemon_thread_was_told_is_stored_is_there(tmp_path: Path) -> None:

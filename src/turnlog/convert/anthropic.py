@@ -6,18 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from turnlog.convert.anthropic_parts import ANTHROPIC, block
-from turnlog.convert.shapes import (
-    NOT_SHOWN,
-    Message,
-    call_id_of,
-    joined_text,
-    kind_of,
-    left_out,
-    parts_of,
-    provider_data_of,
-)
+from turnlog.convert.shapes import NOT_SHOWN, Message, call_id_of, left_out, provider_data_of
 from turnlog.items.json import Item, decode
+from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
+from turnlog.items.text import joined_text, parts_of
 
 __all__ = ["AnthropicView", "anthropic_messages"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from turnlog.convert.shapes import Message, left_out, text_of
+from turnlog.convert.shapes import Message, left_out
 from turnlog.items.json import Item
+from turnlog.items.text import text_of
 
 __all__ = ["ANTHROPIC", "block"]
 

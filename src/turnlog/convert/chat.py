@@ -9,17 +9,14 @@ from turnlog.convert.shapes import (
     NOT_SHOWN,
     Message,
     call_id_of,
-    joined_text,
-    kind_of,
     left_out,
-    parts_of,
     provider_data_of,
-    refusal_in,
     summary_of,
-    text_of,
 )
 from turnlog.items.json import Item
+from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
+from turnlog.items.text import joined_text, parts_of, refusal_in, text_of
 
 __all__ = ["chat_messages"]
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from turnlog.convert.chat_parts import CHAT, item_content
-from turnlog.convert.shapes import (
-    Message,
-    joined_text,
-    left_out,
-    new_call_id,
-    parts_of,
-    refusal_in,
-)
+from turnlog.convert.shapes import Message, left_out, new_call_id
 from turnlog.items.json import Item
 from turnlog.items.kinds import OUTPUT_OF
+from turnlog.items.text import joined_text, parts_of, refusal_in
 
 __all__ = ["items_from_chat"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from turnlog.convert.shapes import Message, left_out, text_of
+from turnlog.convert.shapes import Message, left_out
 from turnlog.items.json import Item
+from turnlog.items.text import text_of
 
 __all__ = ["CHAT", "chat_content", "chat_part", "item_content", "item_part"]
 

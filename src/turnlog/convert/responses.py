@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from turnlog.convert.chat_parts import item_part
-from turnlog.convert.shapes import (
-    NOT_SHOWN,
-    kind_of,
-    left_out,
-    parts_of,
-    portable_id,
-    text_of,
-)
+from turnlog.convert.shapes import NOT_SHOWN, left_out, portable_id
 from turnlog.items.json import Item
+from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
+from turnlog.items.text import parts_of, text_of
 
 __all__ = ["responses_input"]
 

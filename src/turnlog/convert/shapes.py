@@ -6,26 +6,22 @@ import hashlib
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from turnlog.items.json import Item
+from turnlog.items.text import parts_of
 
 __all__ = [
     "NOT_SHOWN",
     "Message",
     "call_id_of",
-    "joined_text",
-    "kind_of",
     "left_out",
     "new_call_id",
-    "parts_of",
     "portable_id",
     "provider_data_of",
-    "refusal_in",
     "summary_of",
-    "text_of",
 ]
 
 #: One message of another format. Its values are whatever JSON holds, as with items.
@@ -36,45 +32,14 @@ NOT_SHOWN = "(something that can't be shown here)"
 
 _logger = logging.getLogger(__name__)
 
-_TEXT_PARTS = {"input_text", "output_text", "text"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-def kind_of(item: Item) -> str:
-    """The type of `item`; one that says none is a message, and an id alone is a reference."""
-    return str(item.get("type") or ("item_reference" if item.keys() == {"id"} else "message"))
-
-
-def parts_of(content: object) -> list[Item]:
-    """Content in either of its forms as parts; "" has none."""
-    if isinstance(content, str):
-        return [{"type": "input_text", "text": content}] if content else []
-    if not isinstance(content, Iterable):
-        return []
-    return [part for part in content if isinstance(part, dict)]
-
-
-def text_of(part: Item) -> str | None:
-    """What a part says; None if it is no text."""
-    return str(part.get("text", "")) if str(part.get("type")) in _TEXT_PARTS else None
-
-
-def joined_text(content: object, between: str = "") -> str:
-    """All that content in either form says."""
-    return between.join(text for part in parts_of(content) if (text := text_of(part)) is not None)
 
 
 def provider_data_of(item: Item) -> Item:
     """What `item` holds that only the provider it came from wants back."""
     data = item.get("provider_data")
     return data if isinstance(data, dict) else {}
-
-
-def refusal_in(content: object) -> str:
-    """The refusals among parts, "" if there are none."""
-    refusals = [part.get("refusal") for part in parts_of(content)]
-    return "".join(refusal for refusal in refusals if isinstance(refusal, str))
 
 
 def summary_of(reasoning: Item) -> str:

@@ -26,8 +26,8 @@ async def dead(store: Store, seconds: float = SHORT) -> Lease:
     """A lease whose holder doesn't live to renew it."""
     lease = Lease(store, LOG, seconds=seconds)
     assert await lease.take() is None
-    assert lease._alarm is not None
-    lease._alarm.cancel()
+    assert lease._timer is not None
+    lease._timer.cancel()
     return lease
 
 

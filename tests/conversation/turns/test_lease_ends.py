@@ -42,7 +42,7 @@ async def test_a_lease_that_was_given_back_is_not_taken_anew(any_store: Store) -
 async def test_a_renewal_that_is_due_when_the_run_ends(any_store: Store) -> None:
     lease = Lease(any_store, LOG)
     await lease.take()
-    lease._ring()  # the renewal's task is made, and has not begun
+    lease._begin_renewal()  # the renewal's task is made, and has not begun
     await lease.give_back()
     assert lease._renewal is not None
     await lease._renewal
@@ -199,7 +199,7 @@ async def test_a_store_that_was_closed_is_not_asked_for_ever(
     async with turn_taken(StoredSession("session", any_store)):
         await any_store.aclose()
     assert time.monotonic() - start < 0.5
-    assert "ends by itself: StoreClosed" in caplog.text
+    assert "expires by itself: StoreClosed" in caplog.text
 
 
 def fails_for(seconds: float, *, happened: bool = False) -> Any:
@@ -257,7 +257,7 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_sto
 
 
 async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Store) -> None:
-    await Lease(any_store, LOG)._log.draw("dead")
+    await Lease(any_store, LOG)._log.add_ticket("dead")
     lease = Lease(any_store, LOG)
     start = time.monotonic()
     async with asyncio.timeout(10):
@@ -268,7 +268,7 @@ async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Sto
 
 
 async def test_those_who_do_not_wait_pass_those_who_died_waiting(any_store: Store) -> None:
-    await Lease(any_store, LOG)._log.draw("dead")
+    await Lease(any_store, LOG)._log.add_ticket("dead")
     lease = Lease(any_store, LOG)
     assert await lease.take() is None
     await lease.give_back()

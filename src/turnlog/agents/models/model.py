@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.items.json import Item
+from turnlog.items.kinds import kind_of
+from turnlog.items.text import joined_text
 
 __all__ = [
     "ItemDone",
@@ -178,17 +180,7 @@ async def stream(model: Model, request: ModelRequest) -> AsyncGenerator[ModelEve
 def _told_at_once(response: ModelResponse) -> list[ModelEvent]:
     events: list[ModelEvent] = []
     for item in response.output:
-        text = _text(item)
-        if text:
+        if kind_of(item) == "message" and (text := joined_text(item.get("content"))):
             events.append(TextDelta(text))
         events.append(ItemDone(item))
     return [*events, ResponseDone(response)]
-
-
-def _text(item: Item) -> str:
-    if item.get("type", "message") != "message":
-        return ""
-    content = item.get("content")
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content or ())

@@ -19,12 +19,14 @@ from turnlog.agents.offline.facts import (
     asks_for_all,
     asks_what_was_said,
     facts_in,
-    is_question,
+    is_asking,
     latest,
     topics_asked,
 )
 from turnlog.agents.offline.tools import call_asked_for, told_by_tools
 from turnlog.items.json import Item, encode
+from turnlog.items.kinds import is_question
+from turnlog.items.text import joined_text
 
 __all__ = ["OfflineModel"]
 
@@ -57,10 +59,10 @@ class OfflineModel:
 def _next(request: ModelRequest) -> Item:
     """What follows on what the model is shown: a call, what tools said, or an answer."""
     shown = request.items
-    said = [_text(item) for item in shown if item.get("role") == "user"]
+    said = [joined_text(item.get("content"), " ") for item in shown if is_question(item)]
     if not said:
         return _message("Nobody has said anything yet.", shown)
-    if shown[-1].get("role") == "user":
+    if is_question(shown[-1]):
         call = call_asked_for(said[-1], (*request.tools, *request.handoffs), shown)
         if call is not None:
             return call
@@ -68,7 +70,7 @@ def _next(request: ModelRequest) -> Item:
 
 
 def _answer(last: str, earlier: list[str]) -> str:
-    if not is_question(last):
+    if not is_asking(last):
         return _acknowledged(last)
     if asks_what_was_said(last):
         return _quoted(earlier, first="first" in last.lower())
@@ -113,15 +115,6 @@ def _listed(facts: list[str]) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _text(item: Item) -> str:
-    """What a user's message says, in either of its two forms."""
-    content = item.get("content")
-    if isinstance(content, str):
-        return content
-    parts = [part for part in content or () if isinstance(part, dict)]
-    return " ".join(str(part["text"]) for part in parts if "text" in part)
 
 
 def _message(text: str, shown: list[Item]) -> Item:

@@ -8,6 +8,7 @@ import re
 
 from turnlog.agents.models.model import JSONSchema, ToolDefinition
 from turnlog.items.json import Item, encode
+from turnlog.items.text import parts_of, text_of
 
 __all__ = ["call_asked_for", "told_by_tools"]
 
@@ -79,7 +80,5 @@ def _call(name: str, arguments: Item, shown: list[Item]) -> Item:
 
 
 def _text(output: object) -> str:
-    if isinstance(output, str):
-        return output
-    parts = output if isinstance(output, list) else []
-    return " ".join(str(part.get("text", f"[{part.get('type')}]")) for part in parts)
+    texts = [(text_of(part), part.get("type")) for part in parts_of(output)]
+    return " ".join(f"[{kind}]" if text is None else text for text, kind in texts)

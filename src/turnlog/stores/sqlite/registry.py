@@ -7,12 +7,12 @@ afterwards the parent's engines open new ones, and the child starts without any.
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+from turnlog.loops.exit import at_exit
 from turnlog.stores.sqlite.connections import JournalMode
 from turnlog.stores.sqlite.engine import Engine
 from turnlog.stores.sqlite.files import file_id
@@ -119,7 +119,7 @@ _engines: dict[tuple[Path, float], Engine] = {}
 _lock = threading.Lock()
 _at_rest = ExitStack()
 
-atexit.register(_close_all)
+at_exit(_close_all, "stores")
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_before_fork,
