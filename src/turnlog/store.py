@@ -28,6 +28,7 @@ __all__ = [
     "Store",
     "check",
     "prefix_end",
+    "span",
 ]
 
 P = ParamSpec("P")
@@ -273,6 +274,14 @@ def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None)
         _bytes(payload)
     if limit is not None and limit < 0:
         raise ValueError(f"limit is {limit}; it must not be negative")
+
+
+def span(after: int, before: int | None, end: int = 2**63 - 1) -> tuple[int, int]:
+    """The bounds of a read, cut down to what a column can hold; positions begin at 1.
+
+    end: the greatest position that it can hold.
+    """
+    return min(max(after, 0), end), end if before is None else min(max(before, 0), end)
 
 
 def prefix_end(prefix: str) -> str | None:
