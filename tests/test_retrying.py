@@ -10,6 +10,8 @@ import pytest
 from turnlog.stores.clock import as_text, check_ttl, micros, now, seconds
 from turnlog.stores.retrying import backoff, retry, retry_blocking
 
+pytestmark = pytest.mark.anyio
+
 
 def _is_passing(error: Exception) -> bool:
     return isinstance(error, ConnectionError)
@@ -88,4 +90,4 @@ def test_a_ttl_out_of_range_is_refused(ttl: int) -> None:
     with pytest.raises(ValueError, match=f"ttl is {ttl}; it must be between 1 and 100 seconds"):
         check_ttl(ttl, 100)
     with pytest.raises(TypeError, match="whole number of seconds, not bool"):
-        check_ttl(True, 100)
+        check_ttl(True, 100)  # noqa: FBT003 - what is tested
