@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
+    "END",
     "Call",
     "Cursor",
     "Head",
@@ -33,6 +34,9 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: The greatest position, and the greatest limit, that every database can hold.
+END = 2**63 - 1
 
 
 class Cursor(NamedTuple):
@@ -276,10 +280,10 @@ def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None)
         raise ValueError(f"limit is {limit}; it must not be negative")
 
 
-def span(after: int, before: int | None, end: int = 2**63 - 1) -> tuple[int, int]:
-    """The bounds of a read, cut down to what a column can hold; positions begin at 1.
+def span(after: int, before: int | None, end: int = END) -> tuple[int, int]:
+    """The bounds `after` and `before`, cut down to what a column can hold.
 
-    end: the greatest position that it can hold.
+    Positions begin at 1; `end` is the greatest that the column holds.
     """
     return min(max(after, 0), end), end if before is None else min(max(before, 0), end)
 
