@@ -220,7 +220,7 @@ async def test_sessions_take_a_journal_mode(tmp_path: Path) -> None:
     twin.add_items([{"n": 2}])
     assert twin.get_items() == [{"n": 1}, {"n": 2}]
     twin.close()
-    with pytest.raises(ValueError, match="journal_mode is one of wal, truncate, delete"):
+    with pytest.raises(ValueError, match="journal_mode must be one of wal, truncate, delete"):
         SQLiteSession("a", path, journal_mode="off")  # type: ignore[arg-type]
 
 
