@@ -219,6 +219,30 @@ async def test_an_answer_that_was_lost_among_other_writers(
         await each.aclose()
 
 
+async def test_an_attempt_that_arrives_late_gives_the_answer(
+    sidecar: Sidecar, store: DaprStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt times out, and is stored just before the second."""
+    swap = store._sidecar.swap
+    attempts: list[tuple[Any, ...]] = []
+
+    async def late(*document: Any, **options: Any) -> None:
+        if document[0] != "turnlog:session:main:head":
+            return await swap(*document, **options)
+        attempts.append(document)
+        if len(attempts) == 1:
+            sidecar.plan = once("SaveState", Fault("DEADLINE_EXCEEDED"))
+        else:
+            await swap(*attempts[0])
+        return await swap(*document)
+
+    monkeypatch.setattr(store._sidecar, "swap", late)
+    position = await store.append(LOG, [b"1"])
+    assert len(attempts) == 2
+    assert (await store.read(LOG)).positions == [position]
+    assert await payloads_of(store, LOG) == [b"1"]
+
+
 async def test_a_write_whose_fate_nobody_can_tell_is_not_repeated(
     sidecar: Sidecar, store: DaprStore
 ) -> None:
@@ -287,7 +311,7 @@ async def test_a_sidecar_that_dies_and_comes_back(sidecar: Sidecar, store: DaprS
 async def test_while_the_sidecar_is_away_the_error_says_so(
     sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("turnlog.stores.dapr.sidecar._PAUSES", (0.01, 0.02))
+    monkeypatch.setattr("turnlog.stores.dapr.sidecar._RETRY_DELAYS", (0.01, 0.02))
     session = DaprSession.from_address(
         "session", state_store_name=STORE, dapr_address=sidecar.address
     )
@@ -332,6 +356,23 @@ async def test_all_of_a_session_expires_and_no_part_before(sidecar: Sidecar) -> 
         assert last > 0
 
 
+async def test_a_failed_renewal_does_not_fail_the_write(
+    sidecar: Sidecar, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with DaprStore(STORE, at_address(sidecar.address), ttl=100) as store:
+        await store.append(LOG, [b"x"] * 100)
+        await age(sidecar, "session", 60)
+        sidecar.plan = once("SaveState", Fault("INTERNAL"), key=":main:d")
+        await store.append(LOG, [b"1"])
+        assert "was not renewed: INTERNAL" in caplog.text
+        sidecar.component.later += 60
+        await store.append(LOG, [b"2"])
+        sidecar.component.later += 60
+        await store.append(LOG, [b"3"])
+        sidecar.component.later += 60
+        assert (await payloads_of(store, LOG))[-3:] == [b"1", b"2", b"3"]
+
+
 async def age(sidecar: Sidecar, session: str, seconds: int) -> None:
     """Make it that long ago that the session's documents were last written anew."""
     kept = sidecar.component.documents[f"turnlog:{session}:logs"]
@@ -348,9 +389,14 @@ async def test_every_document_of_a_session_has_a_time_to_live(sidecar: Sidecar) 
         assert kept.ttl == expected, key
 
 
-@pytest.mark.parametrize("ttl", [0, -1, 2**31, 1.5, True])
-async def test_a_time_to_live_that_is_none(blocking_client: DaprClient, ttl: Any) -> None:
-    with pytest.raises(ValueError, match="ttl"):
+@pytest.mark.parametrize(
+    ("ttl", "error"),
+    [(0, ValueError), (-1, ValueError), (2**31, ValueError), (1.5, TypeError), (True, TypeError)],
+)
+async def test_a_ttl_that_is_not_one(
+    blocking_client: DaprClient, ttl: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="ttl is"):
         DaprSession("session", STORE, blocking_client, ttl=ttl)
 
 
@@ -509,7 +555,7 @@ async def test_a_client_that_was_handed_in_stays_open(async_client: AsyncDaprCli
     assert await session.ping()
 
 
-async def test_a_consistency_that_is_none(async_client: AsyncDaprClient) -> None:
+async def test_a_consistency_that_is_not_one(async_client: AsyncDaprClient) -> None:
     with pytest.raises(ValueError, match="consistency"):
         DaprSession("session", STORE, async_client, consistency="hopeful")  # type: ignore[arg-type]
 
