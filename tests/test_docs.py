@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from doc_examples import PAGES, PARTS, PROGRAMS, ROOT, parts
-from openai_server import serving
-
 import turnlog
 import turnlog.layers.traced
 import turnlog.sync
 import turnlog.testing
+from doc_examples import PAGES, PARTS, PROGRAMS, ROOT, parts
+from openai_server import serving
 
 pytestmark = pytest.mark.slow
 
