@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import turnlog
+import turnlog.layers.traced
+import turnlog.sync
+import turnlog.testing
 from tests import ROOT
 from tests.docs.examples import PAGES, PARTS, PROGRAMS, parts
 from tests.providers.openai_server import serving
@@ -80,3 +84,21 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    named = set(
+        re.findall(r"turnlog(?:\.\w+)+", " ".join(page.read_text("utf-8") for page in pages))
+    )
+    public = {f"turnlog.{name}" for name in turnlog.__all__}
+    for module in (turnlog.sync, turnlog.testing, turnlog.layers.traced):
+        public |= {f"{module.__name__}.{name}" for name in module.__all__}
+    assert not public - named
+
+
+def test_every_folder_of_the_source_is_on_the_page_about_the_layout() -> None:
+    page = (ROOT / "docs" / "layout.md").read_text(encoding="utf-8")
+    source = ROOT / "src" / "turnlog"
+    folders = {path.parent.relative_to(source).as_posix() for path in source.rglob("*.py")} - {"."}
+    assert not {folder for folder in folders if f"`{folder}/`" not in page}

@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "write-a-store.md"
 
 def _modules() -> dict[str, str]:
     """The page's code blocks, by the file name that each is labelled with."""
-    block = re.compile(r"^```python (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    block = re.compile(r'^```python title="(\w+\.py)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
     return dict(block.findall(PAGE.read_text(encoding="utf-8")))
 
 
