@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from tests.servers.dapr_sidecar import STORE, Sidecar
 from tests.servers.databases import PostgresServer
 from tests.servers.redis import RedisCluster, RedisServer
-from turnlog import Log
+from turnlog import Log, SQLiteSession
 from turnlog.store import Store
 from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.redis import RedisStore
@@ -93,3 +93,28 @@ def test_a_sidecar_is_its_parents(sidecar: Sidecar, way: str) -> None:
         await _used(DaprStore(STORE, make[way]()))  # type: ignore[arg-type]  # one of three
 
     asyncio.run(use())
+
+
+# Within a turn
+
+
+def test_children_of_a_turn_and_their_parent_keep_what_they_write(tmp_path: Path) -> None:
+    """A fork copies the turn, and with it all that its writes could be told apart by."""
+    session = SQLiteSession("a", tmp_path / "conversations.db")
+
+    def fork() -> list[int]:
+        return [ended(forked(lambda n=n: session.add_items([_said(f"child {n}")]))) for n in (1, 2)]  # type: ignore[misc]  # a default
+
+    async def use() -> None:
+        async with session.turn("question") as turn:
+            # On a thread, as a tool that blocks is: no event loop is running there.
+            assert await asyncio.to_thread(fork) == [0, 0]
+            await turn.add([_said("answer")])
+
+    asyncio.run(use())
+    items = asyncio.run(session.get_items())
+    assert [item["content"] for item in items] == ["question", "child 1", "child 2", "answer"]
+
+
+def _said(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
