@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from test_lease import LOG
 
+from tests.conversation.turns.leases import LOG
 from turnlog.conversation.turns.lease import Lease
 from turnlog.records import Records
 from turnlog.store import Layer
