@@ -15,7 +15,7 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, PagedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
-from turnlog.conversation.turns.holding import begun, open_turn_on
+from turnlog.conversation.turns.holding import begin_turn, open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.conversation.turns.turn import Turn
@@ -178,7 +178,7 @@ class StoredSession(SessionABC, HasTail):
             log = Log(session.session_id, session.branch)
             held = open_turn_on(session.store, log)
             view = partial(run_input, session, given, settings=settings, callback=callback)
-            shown = await begun(view, session.add_items, held)
+            shown = await begin_turn(view, session.add_items, held)
             turn = Turn(session, Endings(session.store, log), shown, held)
             yield turn
             await turn.left()

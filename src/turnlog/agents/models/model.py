@@ -180,8 +180,7 @@ async def stream(model: Model, request: ModelRequest) -> AsyncGenerator[ModelEve
 def _told_at_once(response: ModelResponse) -> list[ModelEvent]:
     events: list[ModelEvent] = []
     for item in response.output:
-        text = joined_text(item.get("content")) if kind_of(item) == "message" else ""
-        if text:
+        if kind_of(item) == "message" and (text := joined_text(item.get("content"))):
             events.append(TextDelta(text))
         events.append(ItemDone(item))
     return [*events, ResponseDone(response)]

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 __all__ = [
     "Fact",
-    "asks",
     "asks_for_all",
     "asks_what_was_said",
     "facts_in",
+    "is_asking",
     "latest",
     "topics_asked",
 ]
@@ -70,7 +70,7 @@ _ASKING_WHAT_WAS_SAID = re.compile(
 )
 
 
-def asks(text: str) -> bool:
+def is_asking(text: str) -> bool:
     """Whether `text` asks rather than tells."""
     return _ASKING.search(text) is not None
 
@@ -89,7 +89,7 @@ def facts_in(text: str) -> Iterator[Fact]:
     """What `text` says of its speaker, in order, questions left out."""
     for line in text.splitlines():
         for sentence in re.split(r"(?<=[.!?])\s", _typed(line)):
-            if not asks(sentence):
+            if not is_asking(sentence):
                 yield from _facts_in_sentence(sentence.rstrip(".!?"))
 
 

@@ -16,10 +16,10 @@ from turnlog.agents.models.model import (
 )
 from turnlog.agents.offline.facts import (
     Fact,
-    asks,
     asks_for_all,
     asks_what_was_said,
     facts_in,
+    is_asking,
     latest,
     topics_asked,
 )
@@ -70,7 +70,7 @@ def _next(request: ModelRequest) -> Item:
 
 
 def _answer(last: str, earlier: list[str]) -> str:
-    if not asks(last):
+    if not is_asking(last):
         return _acknowledged(last)
     if asks_what_was_said(last):
         return _quoted(earlier, first="first" in last.lower())

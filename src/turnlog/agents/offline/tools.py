@@ -80,6 +80,5 @@ def _call(name: str, arguments: Item, shown: list[Item]) -> Item:
 
 
 def _text(output: object) -> str:
-    """The text of an output; a part of another kind is named by its type."""
     texts = [(text_of(part), part.get("type")) for part in parts_of(output)]
     return " ".join(f"[{kind}]" if text is None else text for text, kind in texts)

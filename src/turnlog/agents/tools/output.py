@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Literal, TypeAlias
 
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.items.json import Item
 
 __all__ = ["ToolOutput", "ToolOutputFileContent", "ToolOutputImage", "ToolOutputText", "to_output"]
@@ -72,7 +72,7 @@ def to_output(value: object) -> ToolOutput:
     if found and len(found) == len(parts):
         return found
     # JSON proper has no NaN and no bytes; models read both well enough.
-    made = validation.to_json(value, fallback=str, inf_nan_mode="constants", bytes_mode="base64")
+    made = pydantic.to_json(value, fallback=str, inf_nan_mode="constants", bytes_mode="base64")
     return made.decode()
 
 

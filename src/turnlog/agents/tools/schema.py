@@ -6,16 +6,13 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import JSONSchema
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.docstrings import documented
 from turnlog.agents.tools.strict import strict_schema
-
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import BaseModel
 
 __all__ = ["Signature", "name_of"]
 
@@ -32,7 +29,7 @@ class Signature:
 
     description: str
     takes_context: bool
-    arguments: type[BaseModel]
+    arguments: type[pydantic.BaseModel]
     parameters: dict[str, inspect.Parameter]
 
     @classmethod
@@ -83,10 +80,10 @@ def _unbound(function: Callable[..., object]) -> Callable[..., object]:
     return function
 
 
-def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[BaseModel]:
-    config = validation.ConfigDict(extra="forbid")
+def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[pydantic.BaseModel]:
+    config = pydantic.ConfigDict(extra="forbid")
     # The call fits an overload of pydantic's only if each field were a keyword written out.
-    made: type[BaseModel] = validation.create_model(
+    made: type[pydantic.BaseModel] = pydantic.create_model(
         f"{name_of(function)}_args", __config__=config, **fields
     )
     return made
@@ -125,9 +122,9 @@ def _field(parameter: inspect.Parameter, hint: Any, said: str | None) -> tuple[A
         described["description"] = said
     match parameter.kind:
         case inspect.Parameter.VAR_POSITIONAL:
-            return list[hint], validation.Field(default_factory=list, **described)  # type: ignore[call-overload] # keywords made here
+            return list[hint], pydantic.Field(default_factory=list, **described)  # type: ignore[call-overload] # keywords made here
         case inspect.Parameter.VAR_KEYWORD:
-            return dict[str, hint], validation.Field(default_factory=dict, **described)  # type: ignore[call-overload] # keywords made here
+            return dict[str, hint], pydantic.Field(default_factory=dict, **described)  # type: ignore[call-overload] # keywords made here
     default = ... if parameter.default is parameter.empty else parameter.default
     # What the hint itself says (Annotated) holds, too; the docstring's words win.
-    return Annotated[hint, validation.Field(**described)], default  # type: ignore[call-overload] # keywords made here
+    return Annotated[hint, pydantic.Field(**described)], default  # type: ignore[call-overload] # keywords made here

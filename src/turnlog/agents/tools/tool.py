@@ -8,20 +8,24 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import JSONSchema, ToolDefinition
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.exits import exits_as_errors
 from turnlog.agents.tools.output import ToolOutput, to_output
 from turnlog.agents.tools.schema import Signature, name_of
 from turnlog.agents.tools.threads import in_thread
+from turnlog.loops.finishing import is_cancelled
 
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import ValidationError
-
-__all__ = ["FunctionTool", "ToolErrorFunction", "default_tool_error_function", "function_tool"]
+__all__ = [
+    "Enabled",
+    "FunctionTool",
+    "ToolErrorFunction",
+    "default_tool_error_function",
+    "function_tool",
+]
 
 #: Called with the context and the error; what it returns is what the model is shown.
 ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
@@ -148,13 +152,13 @@ class _Invocation:
     async def _outcome(self, ctx: RunContextWrapper[Any], arguments: str) -> ToolOutput:
         try:
             bound = self.signature.bind(arguments)
-        except validation.ValidationError as error:
+        except pydantic.ValidationError as error:
             return _misfit(error)
         try:
             with exits_as_errors():
                 return to_output(await self._call(ctx, bound))
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             # It waited for something that somebody else cancelled: the run goes on.
             raise RuntimeError("something that the tool waited for was cancelled") from error
@@ -177,17 +181,12 @@ def _checked(name: str) -> str:
     return name
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 def _is_async(function: Function) -> bool:
     call = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked into, not tested
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def _misfit(error: ValidationError) -> str:
+def _misfit(error: pydantic.ValidationError) -> str:
     """Which arguments don't fit and why, as far as the function's own checks tell."""
     problems = [
         {"argument": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
-from turnlog.agents.call_ids import with_own_ids
+from turnlog.agents.models.call_ids import with_own_ids
 from turnlog.agents.models.environment import is_openai
 from turnlog.agents.models.model import (
     ItemDone,

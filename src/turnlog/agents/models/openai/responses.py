@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
-from turnlog.agents.call_ids import CallIds, with_own_ids
+from turnlog.agents.models.call_ids import CallIds, with_own_ids
 from turnlog.agents.models.model import (
     ItemDone,
     ModelEvent,
