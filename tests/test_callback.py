@@ -68,7 +68,7 @@ async def test_history_built_anew_is_not_stored_again_and_what_is_changed_is() -
 
 
 async def test_a_callback_that_is_none_is_refused() -> None:
-    with pytest.raises(TypeError, match="not callable"):
+    with pytest.raises(TypeError, match="must be a function"):
         RunConfig(session_input_callback="last 10")  # type: ignore[arg-type]
     config = RunConfig(session_input_callback=lambda history, new: None)  # type: ignore[arg-type, return-value]
     session = SQLiteSession("user")

@@ -167,7 +167,7 @@ async def test_parallel_calls_run_at_once(way: Way, session: StoredSession) -> N
 async def test_a_name_that_the_model_made_up_is_told_to_it(way: Way) -> None:
     model = Script([call("wether")], [answer("sorry")])
     result = await way(Agent("A", model=model, tools=[weather]), "go")
-    assert "no tool 'wether'; there are: weather" in result.new_items[1].output
+    assert "no tool 'wether'. The tools are: weather" in result.new_items[1].output
 
 
 async def test_a_tool_that_fails_is_told_to_the_model_or_ends_the_run(

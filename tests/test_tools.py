@@ -388,7 +388,7 @@ def test_what_is_no_tool_is_named() -> None:
         return "seen"
 
     wrong: Any = look
-    with pytest.raises(TypeError, match=r"function_tool\(…\); function is none"):
+    with pytest.raises(TypeError, match=r"function_tool\(…\); this is a function"):
         Agent("A", tools=[wrong])
 
 
