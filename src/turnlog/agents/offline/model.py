@@ -23,7 +23,7 @@ from turnlog.agents.offline.facts import (
     latest,
     topics_asked,
 )
-from turnlog.agents.offline.tools import call_asked_for, told_by_tools
+from turnlog.agents.offline.tools import call_asked_for, outputs_in_words
 from turnlog.items.json import Item, encode
 from turnlog.items.kinds import is_question
 from turnlog.items.text import joined_text
@@ -66,7 +66,7 @@ def _next(request: ModelRequest) -> Item:
         call = call_asked_for(said[-1], (*request.tools, *request.handoffs), shown)
         if call is not None:
             return call
-    return _message(told_by_tools(shown) or _answer(said[-1], said[:-1]), shown)
+    return _message(outputs_in_words(shown) or _answer(said[-1], said[:-1]), shown)
 
 
 def _answer(last: str, earlier: list[str]) -> str:

@@ -10,7 +10,7 @@ from turnlog.agents.models.model import JSONSchema, ToolDefinition
 from turnlog.items.json import Item, encode
 from turnlog.items.text import parts_of, text_of
 
-__all__ = ["call_asked_for", "told_by_tools"]
+__all__ = ["call_asked_for", "outputs_in_words"]
 
 _LEADING = re.compile(
     r"^\W*(?:(?:of|for|in|to|on|at|with|about|tool|please|the|is|from|and)\b\W*)*", re.IGNORECASE
@@ -32,7 +32,7 @@ def call_asked_for(text: str, tools: tuple[ToolDefinition, ...], shown: list[Ite
     return None
 
 
-def told_by_tools(shown: list[Item]) -> str | None:
+def outputs_in_words(shown: list[Item]) -> str | None:
     """The outputs at the end of `shown` in words; None if it doesn't end with one."""
     names = {item.get("call_id"): item.get("name") for item in shown if "name" in item}
     said: list[str] = []
