@@ -35,9 +35,9 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
 
-# Builds the pages in site/. A link that leads nowhere fails; nothing is fetched.
+# Builds the pages in site/. A link that leads nowhere or a page outside of the navigation fails; nothing is fetched.
 docs: $(VENV)/.docs
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from servers import fixtures
-from servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
-from servers.process import Server
+from tests.databases import *  # noqa: F403 - fixtures, and __all__ lists them
+from tests.servers import fixtures
+from tests.servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
+from tests.servers.process import Server
 
 # What the caller's shell names must not decide what is tested, nor may a test ask a real model
 # with the caller's key. Processes that tests start inherit this.

@@ -13,6 +13,10 @@ import pytest
 import turnlog
 
 ROOT = Path(turnlog.__file__).parent
+TESTS = Path(__file__).parent
+
+#: Folders of names for users of the SDK, and of promises that every store's tests go through.
+UNTESTED = {Path("extensions"), Path("testing/promises")}
 
 #: The floor of each folder, and of each module at the root. A module imports from its own
 #: folder and from lower floors.
@@ -193,14 +197,23 @@ def test_names_stand_where_users_of_the_sdk_look() -> None:
     assert AsyncSQLiteSession is turnlog.AsyncSQLiteSession
 
 
+def test_every_folder_has_its_tests() -> None:
+    """A bug in src/turnlog/X has its test in tests/X."""
+    folders = {path.parent.relative_to(ROOT) for path in ROOT.rglob("*.py")} - {Path()}
+    tested = {path.parent.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
+    for folder in folders - UNTESTED:
+        within = {folder, *(each for each in tested if folder in each.parents)}
+        assert within & tested, f"src/turnlog/{folder} has no tests/{folder}"
+
+
 def test_what_takes_the_size_of_a_proof_is_marked_as_one() -> None:
     """Else `make proof` would leave it out, and only a sample of it would ever run."""
-    for path in Path(__file__).parent.rglob("test_*.py"):
+    for path in TESTS.rglob("test_*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         sizes = {
             name.name
             for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module == "sizes"
+            if isinstance(node, ast.ImportFrom) and node.module == "tests.sizes"
             for name in node.names
         }
         for test in (node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)):

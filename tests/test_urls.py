@@ -129,14 +129,14 @@ async def test_an_async_sqlite_file(tmp_path: Path) -> None:
         ("redis://user:hunter2\u2100@host/db", "can't be parsed"),
         ("redis://[user:hunter2@host/db", "can't be parsed"),
         ("memory://somewhere", "just memory://"),
-        ("sqlite://", "names no file"),
+        ("sqlite://", "is not the path of a file"),
         ("dapr://localhost:50001", "names a sidecar and a component"),
         ("dapr://localhost:50001/a?consistency=soon", "consistency"),
         ("dapr://localhost:50001/a?pool=1", "unknown option pool"),
         ("redis://:hunter2@host/0?ttl=soon", "ttl must be a whole number"),
         ("redis://:hunter2@host/0?ttl=0", "ttl is 0"),
         ("postgresql://u:hunter2@host/db?messages_table=turnlog_x", "such names are reserved"),
-        ("", "names no file"),
+        ("", "is not the path of a file"),
     ],
 )
 def test_what_names_no_store(url: str, message: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
+    "END",
     "Call",
     "Cursor",
     "Head",
@@ -28,10 +29,14 @@ __all__ = [
     "Store",
     "check",
     "prefix_end",
+    "span",
 ]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: The greatest position, and the greatest limit, that every database can hold.
+END = 2**63 - 1
 
 
 class Cursor(NamedTuple):
@@ -273,6 +278,14 @@ def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None)
         _bytes(payload)
     if limit is not None and limit < 0:
         raise ValueError(f"limit is {limit}; it must not be negative")
+
+
+def span(after: int, before: int | None, end: int = END) -> tuple[int, int]:
+    """The bounds `after` and `before`, cut down to what a column can hold.
+
+    Positions begin at 1; `end` is the greatest that the column holds.
+    """
+    return min(max(after, 0), end), end if before is None else min(max(before, 0), end)
 
 
 def prefix_end(prefix: str) -> str | None:

@@ -1,6 +1,6 @@
 """Agents that remember: a small runner over any session.
 
-Runner ──▶ Run ──▶ recall        what the model is shown, and what of the new input is stored
+Runner ──▶ Run ──▶ run_input     what the model is shown, and what of the new input is stored
                ──▶ models/       OpenAI's APIs, or your own: one method; offline/, a stand-in
                ──▶ calls         tools/ and handoffs
                ──▶ transcript    the items of the run so far

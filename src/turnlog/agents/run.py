@@ -35,7 +35,7 @@ from turnlog.agents.result import RunItem, RunResult, run_item
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.endings import Endings
-from turnlog.conversation.reading.recall import recall
+from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.holding import OpenTurn, begin_turn, open_turn_on
 from turnlog.conversation.turns.policy import turn_taken
@@ -103,7 +103,7 @@ class Run:
     async def _view(self) -> Merged:
         if self._session is None:
             return Merged(self.new, self.new)
-        return await recall(
+        return await run_input(
             self._session,
             self.new,
             settings=self._config.session_settings,

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from turnlog.items.json import Item, equal, is_writable, writable
-from turnlog.items.kinds import is_call, is_output, kind_of, name_of
-from turnlog.items.kinds import CALL_OF
+from turnlog.items.kinds import CALL_OF, is_call, is_output, kind_of, name_of
 from turnlog.items.repair import Interrupted, Repaired
 from turnlog.items.sound import SILENCE
 

@@ -46,7 +46,7 @@ class Traced(Layer):
 
         db.system.name, db.operation.name, turnlog.store (the class of the innermost store)
         turnlog.outcome: "done", "conflict", "cancelled" or "failed"
-        turnlog.items.json, turnlog.bytes: records that were written, read or removed, and
+        turnlog.items, turnlog.bytes: records that were written, read or removed, and
             the size of their payloads where it is known; of what was done only
         db.operation.batch.size: payloads of an append, from two on
         db.response.returned_rows: of a reading verb
@@ -55,7 +55,7 @@ class Traced(Layer):
     Only "failed" is an error. A conflict is an answer that writers reckon with, and
     cancelling is the caller's own wish.
 
-    Metrics are the counters `turnlog.items.json` and `turnlog.bytes`, with the first line
+    Metrics are the counters `turnlog.items` and `turnlog.bytes`, with the first line
     above, and the histogram `turnlog.operation.duration` in seconds, also with
     `turnlog.outcome` and `error.type`. A repeated append with one key counts again.
     """
@@ -83,7 +83,7 @@ class Traced(Layer):
             explicit_bucket_boundaries_advisory=_DURATIONS,
         )
         self._items = meter.create_counter(
-            "turnlog.items.json", unit="{item}", description="Records written, read or removed."
+            "turnlog.items", unit="{item}", description="Records written, read or removed."
         )
         self._bytes = meter.create_counter(
             "turnlog.bytes", unit="By", description="Payload bytes written or read."
@@ -157,7 +157,7 @@ class _Seen:
 
     def attributes(self) -> Attributes:
         named = {
-            "turnlog.items.json": self.items,
+            "turnlog.items": self.items,
             "turnlog.bytes": self.size,
             "db.response.returned_rows": self.rows,
         }

@@ -1,4 +1,4 @@
-"""Addresses: names of hosts that are known to mean the same host."""
+"""Addresses: one name for every spelling of the same host."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ BROKEN = (b"", b"not json", b"\xff\x00", b"[1, 2]", b"null", b'"text"', b'{"half
 
 #: Items with something inside that JSON has no form for, and the path to it.
 REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
-    "bytes": ({"image": {"data": b"\x89PNG"}}, "items[1].image.data"),
-    "a set": ({"tags": ["a", {"b"}]}, "items[1].tags[1]"),
+    "bytes": ({"content": {"data": b"\x89PNG"}}, "items[1].content.data"),
+    "a set": ({"tools": ["a", {"b"}]}, "items[1].tools[1]"),
     "NaN": ({"score": [1.0, float("nan")]}, "items[1].score[1]"),
-    "infinity": ({"a": {"b": [{"c": float("-inf")}]}}, "items[1].a.b[0].c"),
-    "an object": ({"tool": object()}, "items[1].tool"),
-    "a key that is no text": ({"a": {1: "x"}}, "items[1].a"),
+    "infinity": ({"content": {"my word": [{"x": float("-inf")}]}}, "items[1].content[…][0].x"),
+    "an object": ({"output": object()}, "items[1].output"),
+    "a key that is no text": ({"action": {1: "x"}}, "items[1].action"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import count
+from secrets import token_hex
 
 from turnlog.conversation.turns.lease import Lease
 from turnlog.errors import Conflict, LeaseLost, TurnlogError
@@ -39,7 +39,6 @@ class OpenTurn:
         self.has_written = False
         self._end: int | None = None
         self._follows = True
-        self._numbers = count(1)
 
     def saw(self, end: int) -> None:
         """The run has read the log up to position `end`."""
@@ -81,7 +80,8 @@ class OpenTurn:
         Raises `LeaseLost` when another run has taken over; nothing is written then.
         """
         store = store or self.store
-        key = key or f"{self.lease.holder[:16]}/{next(self._numbers)}"
+        # Drawn, not counted: processes that were forked within the turn share all that it counts.
+        key = key or f"{self.lease.holder[:16]}/{token_hex(6)}"
         failed: Exception | None = None
         while True:
             expected = await self._expected(failed)

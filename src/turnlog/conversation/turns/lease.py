@@ -135,8 +135,7 @@ class Lease:
         self._check_state()
         state = await self._log.look()
         if state.holder != self.holder:
-            self._lose()
-            raise LeaseLost(self._guarded)
+            await self.renew()  # it is lost, or its holder was just clearing the session
 
     async def clear(self, delete: Callable[[], Awaitable[None]]) -> None:
         """Call `delete`, which deletes the session and this lease with it; hold the lease on."""
@@ -253,7 +252,10 @@ class Lease:
         Raises `LeaseLost` if the newest claim is another run's, or there is none.
         """
         while True:
+            known = self._position
             state = await self._log.look()
+            if self._position != known:
+                continue  # another task has renewed it meanwhile: what was read is old
             is_ours = state.holder == self.holder or (self._is_being_cleared and not state.claims)
             if self._state != "held" or not is_ours:
                 self._lose()

@@ -1,4 +1,8 @@
-"""Logs in a state store component of Dapr."""
+"""Dapr: logs in a state store component, through its sidecar.
+
+store ── adoption ──▶ roster ──▶ changes ──▶ logfile ──▶ cells ──▶ sidecar ──▶ clients
+                                               └── tree: sealed documents
+"""
 
 from turnlog.stores.dapr.clients import at_address
 from turnlog.stores.dapr.sidecar import (

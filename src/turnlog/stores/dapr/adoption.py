@@ -1,9 +1,9 @@
-"""Sessions that the OpenAI Agents SDK stored: one array of texts a session.
+"""Adoption of sessions that the OpenAI Agents SDK stored: one array of texts per session.
 
-Such a session is copied whole when it is first touched, in three steps, each by an etag:
-the array is copied into a head that names the array's etag; the array is emptied if it
-still has that etag; the head forgets the etag. Until the second step the array is what
-counts, and a copy of it that is out of date is made anew.
+Such a session is copied whole when it is first read or written, in three steps, each by an
+etag: the array is copied into a head that names the array's etag; the array is emptied if
+it still has that etag; the head drops the etag. Until the second step the array is the
+truth, and a copy that is out of date is made again.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from dapr.clients.exceptions import DaprGrpcError
-
-from turnlog.records import Log
 from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.documents import HeadDocument
 from turnlog.stores.dapr.logfile import Found, LogFile
 from turnlog.stores.dapr.roster import Roster
 from turnlog.stores.dapr.sidecar import Document, Sidecar
-from turnlog.stores.dapr.tree import Draft
+from turnlog.stores.dapr.tree import Rewrite
 
 __all__ = ["Adoption"]
 
@@ -29,66 +26,65 @@ _logger = logging.getLogger(__name__)
 
 
 class Adoption:
-    """The array of one session, if the SDK stored one, and its way into a log."""
+    """Copies the array of one session into its log, if the SDK stored one. For one call."""
 
-    def __init__(self, sidecar: Sidecar, log: Log, file: LogFile, roster: Roster) -> None:
+    def __init__(self, sidecar: Sidecar, file: LogFile, roster: Roster) -> None:
         self._sidecar = sidecar
-        self._log = log
+        self._log = file.log
         self._file = file
         self._roster = roster
-        self._key = f"{log.session}:messages"
-        # Dapr refuses keys with "||", so the SDK can't have stored such a session.
-        self._possible = log.name == "main" and "||" not in self._key
+        self._key = f"{file.log.session}:messages"
+        # Dapr refuses keys with "||", so the SDK can't have stored a session with such an id.
+        self._may_exist = file.log.name == "main" and "||" not in self._key
 
     def is_due(self, found: Found) -> bool:
-        """Whether there may be an array that counts."""
+        """Whether there may be an array that was not adopted yet."""
         stored = found.stored
-        return self._possible and (stored is None or stored.copied is not None)
+        return self._may_exist and (stored is None or stored.copied is not None)
 
     async def settle(self) -> bool:
-        """Copy the array, if there is one. False if it can't be read, and is left alone."""
-        while True:
-            found = await self._file.find(self._key)
+        """Adopt the array, if there is one. False: it can't be read, and is left unchanged."""
+        while self.is_due(found := await self._file.find(self._key)):
             array = found.others.get(self._key)
-            if not self.is_due(found) or (found.stored is None and array is None):
-                return True
-            texts = None if array is None else _texts(array.data)
-            if array is not None and texts is None:
+            texts = [] if array is None else _texts(array.data)
+            if texts is None:
                 _logger.warning("session %r: the stored array can't be read", self._log.session)
                 return False
             if found.stored is None and not texts:
-                return True
-            await self._step(found.stored, array, texts or [])
+                break
+            await self._step(found.stored, array, texts)
+        self._may_exist = False
+        return True
+
+    async def require(self) -> None:
+        """Adopt the array before a write. Raises `ValueError` if it can't be read."""
+        if not await self.settle():
+            raise ValueError(
+                f"the array that is stored for session {self._log.session!r} can't be read; "
+                "it was left as it is, and nothing was written. Clearing the session deletes it"
+            )
 
     async def discard(self) -> None:
-        """Delete the array, whatever is in it."""
-        if self._possible and self._key in await self._sidecar.find(self._key):
+        """Delete the array, also one that can't be read."""
+        if self._may_exist and self._key in await self._sidecar.find(self._key):
             await self._sidecar.drop([self._key])
 
     async def _step(
         self, stored: HeadDocument | None, array: Document | None, texts: list[bytes]
     ) -> None:
         if array is None:
-            await self._file.write(changes.bury)  # the SDK has cleared the session meanwhile
+            await self._file.write(changes.bury)  # the SDK has cleared the session since
         elif stored is not None and not texts:
             await self._file.write(_finished)
         elif stored is not None and stored.copied == array.etag:
-            await self._empty(array)
+            await self._sidecar.replace(self._key, array, b"[]")
         else:
             await self._roster.enroll(self._log)
             await self._file.write(partial(_copied, array.etag, texts))
 
-    async def _empty(self, array: Document) -> None:
-        try:
-            await self._sidecar.swap(self._key, b"[]", array.etag)
-        except DaprGrpcError:
-            # Unless it is as it was, it was emptied after all, or there is more in it now.
-            if (await self._sidecar.find(self._key)).get(self._key) == array:
-                raise
 
-
-async def _finished(found: Found, draft: Draft) -> tuple[None, HeadDocument | None]:  # noqa: ARG001 - as every change
-    """The copy is the log."""
+async def _finished(found: Found, _rewrite: Rewrite) -> tuple[None, HeadDocument | None]:
+    """Make the copy the log: the array is empty."""
     stored = found.stored
     if stored is None or stored.copied is None:
         return None, None
@@ -96,18 +92,18 @@ async def _finished(found: Found, draft: Draft) -> tuple[None, HeadDocument | No
 
 
 async def _copied(
-    etag: str, payloads: list[bytes], found: Found, draft: Draft
+    etag: str, payloads: list[bytes], found: Found, rewrite: Rewrite
 ) -> tuple[None, HeadDocument | None]:
-    """A new log with a copy of the array."""
+    """Make a new log from a copy of the array."""
     stored = found.stored
     if stored is not None and stored.copied is None:
-        return None, None  # somebody else has finished
-    head = changes.extended(changes.fresh(found, draft), payloads, draft)
+        return None, None  # another process has finished the adoption
+    head = changes.extended(changes.fresh(found, rewrite), payloads, rewrite)
     return None, replace(head, copied=etag)
 
 
 def _texts(data: bytes) -> list[bytes] | None:
-    """What stands in an array, None if it is none."""
+    """The texts in a stored array; None if `data` is not a JSON array."""
     try:
         values = json.loads(data)
     except ValueError:

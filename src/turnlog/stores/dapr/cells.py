@@ -1,112 +1,178 @@
-"""Documents that are moved by their etag, and how a writer finds out what came of a try."""
+"""Cells: documents that change by compare-and-swap on their etag, even if an answer is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dapr.clients.exceptions import DaprGrpcError
 
 from turnlog.stores.dapr.documents import packed, unpacked
 from turnlog.stores.dapr.sidecar import Document, Sidecar, is_passing, status
 
-__all__ = ["Cell", "Try"]
+__all__ = ["Cell", "Edit", "Version"]
 
-#: How many of its last writers a document names.
+T = TypeVar("T")
+
+#: How many of its last writers a cell names.
 _WRITERS = 32
-#: How often a write is tried while others are always first; each miss is another's success.
-_TRIES = 200
-#: How often while the sidecar is away.
-_PATIENCE = 4
+#: How many attempts are made while others are faster; each failure is another's success.
+_ATTEMPTS = 200
+#: How many while the sidecar can't be reached.
+_ATTEMPTS_IN_OUTAGE = 4
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A document that is moved by its etag, as it was found.
+class Version:
+    """A cell as it was read.
 
-    It counts its moves and names who made the last few. So whoever lost the answer to a
-    move can tell, to a move, whether it was made.
+    A cell counts its changes and names the writers of the last few. So a writer that lost
+    the answer to a change finds out whether the change was stored.
     """
 
-    key: str
     etag: str | None = None
-    moves: int = 0
+    changes: int = 0
     writers: tuple[str, ...] = ()
     body: Any = None
 
     @classmethod
-    def of(cls, key: str, document: Document | None) -> Cell:
-        """The cell that is stored as `document`; one that never moved, if there is none."""
+    def of(cls, document: Document | None) -> Version:
+        """The version that `document` holds; None: the cell was never written."""
         if document is None:
-            return cls(key)
-        moves, writers, body = unpacked(document.data)
-        return cls(key, document.etag, moves, tuple(writers), body)
+            return cls()
+        changes, writers, body = unpacked(document.data)
+        return cls(document.etag, changes, tuple(writers), body)
 
-    def moved(self, body: list[Any], writer: str) -> bytes:
-        """The document after one more move."""
-        return packed([self.moves + 1, [*self.writers, writer][-_WRITERS:], body])
+    def next(self, body: Any, writer: str) -> bytes:
+        """The document of the next version."""
+        return packed([self.changes + 1, [*self.writers, writer][-_WRITERS:], body])
 
 
-class Try:
-    """One write, however often it is tried.
+class Edit(NamedTuple, Generic[T]):
+    """A change of a cell.
 
-    Ask `made` before each try, for an earlier one may have been made after all.
+    answer: the result of the change, for the caller.
+    body: the cell's next content; None leaves the cell as it is.
     """
 
-    def __init__(self, sidecar: Sidecar) -> None:
+    answer: T
+    body: list[Any] | None = None
+
+
+class _Found(Protocol):
+    """What a change is computed from: the cell, and perhaps more."""
+
+    @property
+    def version(self) -> Version: ...
+
+
+F = TypeVar("F", bound=_Found)
+
+
+class Cell:
+    """One document that is changed by compare-and-swap.
+
+    ttl_factor: how many times the ttl of the sidecar the document is kept.
+    """
+
+    def __init__(self, sidecar: Sidecar, key: str, *, ttl_factor: int = 1) -> None:
+        self.key = key
         self._sidecar = sidecar
-        self._writer = secrets.token_hex(4)
-        self._pending: int | None = None
-        self._error: DaprGrpcError | None = None
-        self._losses = 0
-        self._tries = 0
+        self._ttl_factor = ttl_factor
 
-    async def pause(self) -> None:
-        """Wait until another try makes sense. Raises when it is given up."""
-        self._tries += 1
-        if self._tries > _TRIES:
-            raise self._error or TimeoutError("others changed the documents before every try")
-        longest = min(0.002 * 2 ** min(self._tries, 7), 0.2)
-        if self._losses:
-            longest = 0.1 * 2**self._losses
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - only to spread
+    async def update(
+        self,
+        find: Callable[[], Awaitable[F]],
+        change: Callable[[F], Awaitable[Edit[T] | None]],
+    ) -> T:
+        """Change the cell once and return the answer of that change.
 
-    def made(self, cell: Cell) -> bool:
-        """Whether an earlier try moved the document, now that it was found as `cell`.
+        find: reads the cell, and what else the change depends on.
+        change: computes the change; called again when another writer was faster. None: it
+            has changed something else, and everything is read again.
 
-        Raises the error of that try where nobody can tell, or where it was refused for a
-        reason that will not pass.
+        Raises the client's error when the sidecar refuses the change or stays out of reach,
+        and when the outcome can't be known because too many others have written since.
         """
-        if self._pending is None or self._error is None:
-            return False
-        since = cell.moves - self._pending
-        if since < 0:
-            self._check_hope(self._error)
-            return False
-        if since >= len(cell.writers):
-            raise self._error
-        if cell.writers[-1 - since] == self._writer:
-            return True
-        self._pending = None
-        return False
+        attempts: _Attempts[T] = _Attempts()
+        while True:
+            found = await find()
+            stored = attempts.stored_in(found.version)
+            if stored is not None:
+                return stored.answer
+            edit = await change(found)
+            if edit is None:
+                continue
+            if edit.body is None or await self._store(found.version, edit, attempts):
+                return edit.answer
 
-    async def move(self, cell: Cell, body: list[Any], *, lives: int = 1) -> bool:
-        """Whether the document is known to be moved."""
+    async def _store(self, version: Version, edit: Edit[T], attempts: _Attempts[T]) -> bool:
+        """Whether the edit is known to be stored. If not, waits until another attempt is due."""
+        writer = secrets.token_hex(4)
+        document = version.next(edit.body, writer)
         try:
-            await self._sidecar.swap(
-                cell.key, cell.moved(body, self._writer), cell.etag, lives=lives
-            )
+            await self._sidecar.swap(self.key, document, version.etag, ttl_factor=self._ttl_factor)
         except DaprGrpcError as error:
-            self._error = error
-            self._pending = cell.moves + 1
+            await attempts.failed(version, edit, writer, error)
             return False
         return True
 
-    def _check_hope(self, error: DaprGrpcError) -> None:
-        """The document is as it was: only a false alarm or a lost message is worth another try."""
-        self._losses += is_passing(error)
-        if self._losses > _PATIENCE or not (is_passing(error) or status(error) == "ABORTED"):
+
+class _Attempts(Generic[T]):
+    """The failed attempts at one change, any of which may have been stored after all.
+
+    Each has a writer's name of its own, which tells it from the others.
+    """
+
+    def __init__(self) -> None:
+        self._edits: dict[str, Edit[T]] = {}
+        #: The ordinal of the change that they were to be.
+        self._ordinal = 0
+        self._error: DaprGrpcError | None = None
+        self._count = 0
+        self._outages = 0
+
+    def stored_in(self, version: Version) -> Edit[T] | None:
+        """The edit that was stored, if any was, now that the cell is read as `version`.
+
+        Raises the error of the last attempt where that can't be known, or where another
+        attempt would be refused too.
+        """
+        if self._error is None or not self._edits:
+            return None
+        since = version.changes - self._ordinal
+        if since < 0:
+            self._check_retry(self._error)
+            return None
+        if since >= len(version.writers):
+            raise self._error
+        stored = self._edits.get(version.writers[-1 - since])
+        self._edits.clear()
+        return stored
+
+    async def failed(
+        self, version: Version, edit: Edit[T], writer: str, error: DaprGrpcError
+    ) -> None:
+        """Remember an attempt and wait until the next. Raises its error if it was the last."""
+        self._edits[writer] = edit
+        self._ordinal = version.changes + 1
+        self._error = error
+        self._count += 1
+        if self._count > _ATTEMPTS:
+            raise error
+        longest = min(0.002 * 2 ** min(self._count, 7), 0.2)
+        if self._outages:
+            longest = 0.1 * 2**self._outages
+        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - only to spread
+
+    def _check_retry(self, error: DaprGrpcError) -> None:
+        """Raise `error`, which left the cell unchanged, unless another attempt may succeed."""
+        self._outages += is_passing(error)
+        if self._outages > _ATTEMPTS_IN_OUTAGE:
+            raise error
+        if not is_passing(error) and status(error) != "ABORTED":
             raise error

@@ -1,4 +1,4 @@
-"""The clients that a store talks through, and on which loop."""
+"""Clients of a sidecar, for each event loop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Protocol, TypeAlias
 
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process
+from turnlog.loops.line import first_in_line
 from turnlog.stores.addresses import host_of
-from turnlog.stores.dapr.turns import Turns
 
 try:
     from dapr.aio.clients import DaprClient as AsyncDaprClient
@@ -26,45 +26,45 @@ except ModuleNotFoundError as error:
 
 __all__ = ["AnyClient", "Calls", "Connected", "at_address", "calls_by"]
 
-#: Either of the clients that the `dapr` package has.
+#: Either client of the `dapr` package.
 AnyClient: TypeAlias = DaprClient | AsyncDaprClient
 
-#: A call would hang: gRPC, by which the client talks, has threads that no child inherits.
+#: A call would hang: gRPC has threads, and a forked child doesn't inherit threads.
 _CURE = (
-    "gRPC does not work on in the child. Fork before the first use, or start the child by "
-    'other means, such as multiprocessing.get_context("spawn")'
+    "gRPC stops working in a forked child. Fork before the first use, or start the child with "
+    'multiprocessing.get_context("spawn")'
 )
 
 
 class Calls(Protocol):
-    """A way to a sidecar."""
+    """Makes calls to one sidecar."""
 
     #: Whether the client belongs to the caller, who closes it.
     is_given: bool
 
     @property
     def place(self) -> Hashable:
-        """Equal for two that lead to the same sidecar, as far as their addresses tell."""
+        """The address. Equal for two that reach the same sidecar, if their addresses are."""
         ...
 
     async def call(self, verb: str, **arguments: Any) -> Any:
-        """What the client's method of this name answers."""
+        """Call the client's method of this name."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of the client."""
+        """Release the client."""
         ...
 
     def let_go(self) -> None:
-        """The same, without waiting."""
+        """Release the client without waiting."""
         ...
 
 
 class _Given:
-    """A client that belongs to the caller, who closes it.
+    """A client that was handed in; the caller closes it.
 
-    One for asyncio belongs to an event loop: the one that runs as it is handed in, else the
-    first that uses it. From other loops it is called there.
+    A client for asyncio belongs to one event loop: the one that runs when it is handed in,
+    else the first one that uses it. Calls from other loops are passed to that loop.
     """
 
     is_given = True
@@ -75,7 +75,7 @@ class _Given:
 
     @property
     def place(self) -> Hashable:
-        # What the client was given, or found in the environment, it tells in no public way.
+        # No public attribute holds the address, which may come from the environment.
         endpoint = getattr(self._client, "_uri", None)
         return _place_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
 
@@ -100,15 +100,14 @@ class _Given:
 
 
 class Connected:
-    """Clients for one address, one for each event loop, shared with all who use it."""
+    """Clients for one address, one for each event loop, shared by all stores that use it."""
 
     is_given = False
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._held: Held[str, AsyncDaprClient] = _clients.held(address)
-        self._met: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
-        self._turns = Turns()
+        self._healthy: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
 
     @property
     def place(self) -> Hashable:
@@ -116,17 +115,17 @@ class Connected:
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(_clients, _CURE)
-        if asyncio.get_running_loop() not in self._met:
-            await self._meet()
+        if asyncio.get_running_loop() not in self._healthy:
+            await self._wait_for_sidecar()
         method: Callable[..., Awaitable[Any]] = getattr(self._held.here(), verb)
         return await method(**arguments)
 
-    async def _meet(self) -> None:
-        """Wait for the sidecar. The client does so while it is made, which halts the loop."""
-        async with self._turns.of("meeting"):
-            if asyncio.get_running_loop() not in self._met:
+    async def _wait_for_sidecar(self) -> None:
+        """Wait until the sidecar is healthy, in a thread: making a client would block the loop."""
+        async with first_in_line(self):
+            if asyncio.get_running_loop() not in self._healthy:
                 await asyncio.to_thread(DaprHealth.wait_for_sidecar)
-                self._met.add(asyncio.get_running_loop())
+                self._healthy.add(asyncio.get_running_loop())
 
     async def aclose(self) -> None:
         await self._held.aclose()
@@ -136,12 +135,12 @@ class Connected:
 
 
 def at_address(address: str) -> Connected:
-    """Clients for the sidecar at this address, shared by all who give the same."""
+    """Clients for the sidecar at this address, shared by all stores with the same address."""
     return Connected(address)
 
 
 def calls_by(client: AnyClient | Connected) -> Calls:
-    """Calls by way of `client`, which stays the caller's."""
+    """Calls through `client`, which stays the caller's."""
     return client if isinstance(client, Connected) else _Given(client)
 
 

@@ -1,6 +1,6 @@
-"""What the documents of a log hold, and their form: JSON text.
+"""Documents of a log and of a session, as JSON text.
 
-Text, because some components of Dapr keep nothing else.
+Text, because some components of Dapr store nothing else.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ __all__ = [
     "Ref",
     "Rows",
     "SessionDocument",
-    "Window",
+    "Span",
     "groups",
     "is_small",
     "packed",
     "unpacked",
 ]
 
-#: What one sealed document, or the open end inside the head, holds at most. A single
-#: larger record has a document of its own.
+#: The most that one sealed document, or the open end inside the head, holds. A single
+#: larger record gets a document of its own.
 RECORDS = 32
 BYTES = 8192
 
 
 class Ref(NamedTuple):
-    """A sealed document: where it is, and what is beneath it."""
+    """A reference to a sealed document, and to the records at and below it."""
 
     name: str
-    #: 0: it holds records; more: it holds references of a lesser depth.
+    #: 0: it holds records. More: it holds references of a smaller depth.
     depth: int
     length: int
     first: int
     last: int
 
 
-class Window(NamedTuple):
+class Span(NamedTuple):
     """The positions between two others, both excluded."""
 
     after: int
@@ -53,11 +53,11 @@ class Window(NamedTuple):
         return position > self.after and (self.before is None or position < self.before)
 
     def meets(self, ref: Ref) -> bool:
-        """Whether something beneath `ref` may be inside."""
+        """Whether records below `ref` may be inside."""
         return ref.last > self.after and (self.before is None or ref.first < self.before)
 
     def covers(self, ref: Ref) -> bool:
-        """Whether all that is beneath `ref` is inside."""
+        """Whether all records below `ref` are inside."""
         return self.holds(ref.first) and self.holds(ref.last)
 
 
@@ -88,17 +88,17 @@ class Rows:
         return len(self.positions)
 
     def part(self, start: int, stop: int | None = None) -> Rows:
-        """The records from `start` up to `stop`, counted."""
-        span = slice(start, stop)
-        return Rows(self.positions[span], self.times[span], self.payloads[span])
+        """The records with the indexes from `start` up to `stop`, excluded."""
+        part = slice(start, stop)
+        return Rows(self.positions[part], self.times[part], self.payloads[part])
 
-    def inside(self, window: Window) -> Rows:
-        """The records inside `window`."""
-        return self._only([window.holds(at) for at in self.positions])
+    def inside(self, span: Span) -> Rows:
+        """The records inside `span`."""
+        return self._only([span.holds(position) for position in self.positions])
 
-    def outside(self, window: Window) -> Rows:
-        """The records outside `window`."""
-        return self._only([not window.holds(at) for at in self.positions])
+    def outside(self, span: Span) -> Rows:
+        """The records outside `span`."""
+        return self._only([not span.holds(position) for position in self.positions])
 
     def _only(self, kept: list[bool]) -> Rows:
         if all(kept):
@@ -110,9 +110,9 @@ class Rows:
         )
 
     def to_json(self) -> list[Any]:
-        """Numbers as steps, which are short."""
+        """As a list; numbers as their differences, which are short."""
         texts = [_text(payload) for payload in self.payloads]
-        return [_steps(self.positions), _steps(self.times), texts]
+        return [_differences(self.positions), _differences(self.times), texts]
 
     @classmethod
     def of_json(cls, value: list[Any]) -> Rows:
@@ -123,15 +123,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class SessionDocument:
-    """What is known of a session beside its logs."""
+    """A session: its logs and its entry in the directory."""
 
-    #: Heads of an earlier epoch are those of a session that was deleted.
+    #: Heads of an earlier epoch belong to a session that was deleted.
     epoch: int
-    #: The names of all logs that the session has had in this epoch.
+    #: The names of all logs that the session has had in this epoch, deleted ones too.
     logs: tuple[str, ...]
     #: The position of the session in its part of the directory, 0 when it is not listed.
     entry: int
-    #: When all documents of the session were last written anew, in microseconds.
+    #: When all documents of the session were last written again, in microseconds.
     renewed: int
 
     def to_json(self) -> list[Any]:
@@ -147,18 +147,18 @@ class SessionDocument:
 
 @dataclass(frozen=True)
 class HeadDocument:
-    """The one document of a log that changes: to move it is to commit.
+    """The head of a log, the only document that changes: changing it is the commit.
 
-    Its size has a bound, whatever the length of the log.
+    Its size is bounded, whatever the length of the log.
     """
 
     #: False when the log was deleted.
     live: bool
-    #: The session's, when the log was made.
+    #: The session's epoch when the log was made.
     epoch: int
-    #: A word for this life of the log; writes with a key are known for as long.
+    #: Names this life of the log, from its making to its deletion; keys are remembered as long.
     life: str
-    #: The greatest position that was ever given away.
+    #: The greatest position that was ever used.
     top: int
     #: Microseconds since the epoch, UTC.
     created: int
@@ -169,7 +169,8 @@ class HeadDocument:
     #: The newest writes with a key: digest of the key, last position.
     keys: tuple[tuple[str, int], ...] = ()
     key_refs: tuple[Ref, ...] = ()
-    #: The etag of the SDK's array that this was copied from, until that is known to be given up.
+    #: The etag of the SDK's array that this was copied from, until that array is known to be
+    #: emptied.
     copied: str | None = None
 
     @property
@@ -213,7 +214,7 @@ class HeadDocument:
 
 
 def groups(rows: Rows) -> Iterator[Rows]:
-    """`rows` in parts that are each small enough for one document, in order; at least one."""
+    """Split `rows` into parts that each fit into one document, in order; at least one."""
     start, size = 0, 0
     for n, payload in enumerate(rows.payloads):
         size += len(payload)
@@ -238,12 +239,12 @@ def unpacked(text: bytes) -> Any:
     return json.loads(text)
 
 
-def _steps(numbers: list[int]) -> list[int]:
+def _differences(numbers: list[int]) -> list[int]:
     return [*numbers[:1], *(later - earlier for earlier, later in pairwise(numbers))]
 
 
 def _text(payload: bytes) -> str | list[str]:
-    """Text as it is, for that is what nearly all payloads are; other bytes as base64 in a list."""
+    """Text unchanged, as nearly all payloads are text; other bytes as base64 in a list."""
     try:
         return payload.decode()
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""The keys of documents.
+"""Keys of documents.
 
 All begin with ``turnlog:`` and none ends in ``:messages`` or ``:metadata``, as the keys of
-the OpenAI Agents SDK do. They are lower case ASCII without ``||``, which Dapr keeps for
-itself, and short: some components compare keys without case, some end them at 255.
+the OpenAI Agents SDK do. They are lower case ASCII without ``||``, which Dapr reserves, and
+short: some components ignore the case of keys, some cut them off at 255 characters.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import NamedTuple
 
 from turnlog.records import Log
 
-__all__ = ["SHARDS", "Place", "digest", "place_of", "session_key", "shard_of", "shards"]
+__all__ = ["SHARDS", "Paths", "digest", "paths_of", "session_key", "shard_of", "shards"]
 
-#: Over how many logs the directory of sessions is spread.
+#: The number of logs that make up the directory of sessions.
 SHARDS = 16
 
 _PLAIN = frozenset((string.ascii_lowercase + string.digits + "_-.").encode())
 _LONGEST = 64
 
 
-class Place(NamedTuple):
-    """Where the documents of one log are."""
+class Paths(NamedTuple):
+    """The keys of one log's documents."""
 
     prefix: str
 
@@ -37,13 +37,13 @@ class Place(NamedTuple):
         return f"{self.prefix}:d{name}"
 
     def written(self, digest: str) -> str:
-        """The key of what is known of the write with this key."""
+        """The key of the document that remembers the write with this key."""
         return f"{self.prefix}:k{digest}"
 
 
-def place_of(log: Log) -> Place:
-    """Where the documents of `log` are."""
-    return Place(f"turnlog:{_escaped(log.session)}:{_escaped(log.name)}")
+def paths_of(log: Log) -> Paths:
+    """The keys of the documents of `log`."""
+    return Paths(f"turnlog:{_escaped(log.session)}:{_escaped(log.name)}")
 
 
 def session_key(session: str) -> str:
@@ -51,18 +51,18 @@ def session_key(session: str) -> str:
     return f"turnlog:{_escaped(session)}:logs"
 
 
-def shard_of(session: str) -> Place:
+def shard_of(session: str) -> Paths:
     """The part of the directory that lists `session`."""
     return shards()[int(digest(session), 16) % SHARDS]
 
 
-def shards() -> list[Place]:
+def shards() -> list[Paths]:
     """All parts of the directory."""
-    return [Place(f"turnlog:~sessions:{n}") for n in range(SHARDS)]
+    return [Paths(f"turnlog:~sessions:{n}") for n in range(SHARDS)]
 
 
 def digest(text: str) -> str:
-    """32 characters that stand for `text`."""
+    """A digest of `text` in 32 characters."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

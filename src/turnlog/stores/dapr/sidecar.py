@@ -1,16 +1,17 @@
-"""One state store component behind a sidecar: documents with keys and etags."""
+"""Sidecar: the documents of one state store component, with keys and etags."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
 from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
 
 from turnlog.stores.dapr.clients import Calls
+from turnlog.stores.retrying import retry
 
 __all__ = [
     "DAPR_CONSISTENCY_EVENTUAL",
@@ -22,8 +23,6 @@ __all__ = [
     "status",
 ]
 
-T = TypeVar("T")
-
 ConsistencyLevel: TypeAlias = Literal["eventual", "strong"]
 
 DAPR_CONSISTENCY_EVENTUAL: Final = "eventual"
@@ -31,11 +30,10 @@ DAPR_CONSISTENCY_STRONG: Final = "strong"
 
 #: How many documents one request asks for.
 _AT_ONCE = 64
-#: How many requests for one purpose are under way at once.
-_ABREAST = 8
-#: Seconds between tries to read, about as long as a sidecar takes to come back.
-_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-
+#: How many requests of one call are under way at once.
+_PARALLEL = 8
+#: Seconds between retries; all together about as long as a sidecar takes to restart.
+_RETRY_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 _MEGABYTE = 1 << 20
 
@@ -50,10 +48,11 @@ class Document(NamedTuple):
 class Sidecar:
     """Documents of one component.
 
-    store_name: the component.
-    consistency: what the component is asked for.
-    ttl: seconds that documents are kept that may go first; sealed documents are kept for
-        twice as long, so that nothing that can be seen points at nothing. None: for ever.
+    store_name: the name of the component.
+    consistency: the consistency that the component is asked for.
+    ttl: seconds that a document is kept after it was written, times a `ttl_factor`; None:
+        for ever. Sealed documents have the factor 2, so that they outlive every head that
+        refers to them.
     """
 
     def __init__(
@@ -68,56 +67,66 @@ class Sidecar:
         self._first = StateOptions(level, Concurrency.first_write)
 
     async def find(self, *keys: str) -> dict[str, Document]:
-        """Those of the documents that exist. Tried again while the sidecar is away."""
+        """Read documents; those that exist. Retried while the sidecar can't be reached."""
         parts = [keys[n : n + _AT_ONCE] for n in range(0, len(keys), _AT_ONCE)]
         found: dict[str, Document] = {}
-        for start in range(0, len(parts), _ABREAST):
-            tries = (_patiently(partial(self._found, part)) for part in parts[start:][:_ABREAST])
-            for part in await asyncio.gather(*tries):
+        for start in range(0, len(parts), _PARALLEL):
+            for part in await asyncio.gather(*map(self._read, parts[start:][:_PARALLEL])):
                 found.update(part)
         return found
 
     async def ask(self, key: str) -> None:
-        """Ask for a document once, and raise what keeps it from being answered."""
+        """Read a document once, without a retry, to raise the error if that fails."""
         await self._found([key])
 
     async def save(self, documents: Mapping[str, bytes]) -> None:
-        """Write documents that nobody else writes; they outlive what points at them."""
+        """Write documents that no one else writes, with the ttl factor of sealed ones."""
         items = [self._item(key, data, self._any, 2) for key, data in documents.items()]
         for part in _parts(items):
-            await _patiently(partial(self._call, "save_bulk_state", states=part))
+            save = partial(self._call, "save_bulk_state", states=part)
+            await retry(save, _RETRY_DELAYS, is_passing)
 
-    async def swap(self, key: str, data: bytes, etag: str | None, *, lives: int = 1) -> None:
-        """Write one document if it still has this etag; None: if there is none.
+    async def swap(self, key: str, data: bytes, etag: str | None, *, ttl_factor: int = 1) -> None:
+        """Write one document if it still has this etag; None: if it doesn't exist.
 
-        lives: how often the ttl it is kept.
-        Raises the client's error, from which it is not always clear whether it is written.
+        Raises the client's error, which doesn't always tell whether the document was written.
         """
-        item = self._item(key, data, self._first, lives, etag)
+        item = self._item(key, data, self._first, ttl_factor, etag)
         await self._call("save_bulk_state", states=[item])
+
+    async def replace(self, key: str, read: Document, data: bytes) -> None:
+        """Write one document unless it has changed since it was `read`."""
+        try:
+            await self.swap(key, data, read.etag)
+        except DaprGrpcError:
+            if (await self.find(key)).get(key) == read:
+                raise
 
     async def drop(self, keys: Sequence[str]) -> None:
         """Delete documents."""
-        for start in range(0, len(keys), _ABREAST):
-            await asyncio.gather(*map(self.delete, keys[start : start + _ABREAST]))
+        for start in range(0, len(keys), _PARALLEL):
+            await asyncio.gather(*map(self.delete, keys[start : start + _PARALLEL]))
 
     async def delete(self, key: str, etag: str | None = None) -> None:
         """Delete one document; with an etag, if it still has it."""
         options = self._any if etag is None else self._first
         await self._call("delete_state", key=key, etag=etag, options=options)
 
+    async def _read(self, keys: Sequence[str]) -> dict[str, Document]:
+        return await retry(partial(self._found, keys), _RETRY_DELAYS, is_passing)
+
     async def _found(self, keys: Sequence[str]) -> dict[str, Document]:
         try:
             answer = await self._call(
                 "get_bulk_state",
                 keys=keys,
-                parallelism=_ABREAST,
+                parallelism=_PARALLEL,
                 states_metadata={"consistency": self.consistency},
             )
         except DaprGrpcError as error:
             if status(error) != "RESOURCE_EXHAUSTED" or len(keys) == 1:
                 raise
-            # More than fits into one message of gRPC: half of it may.
+            # The answer is too large for one message of gRPC; half of it may fit.
             half = len(keys) // 2
             return {**await self._found(keys[:half]), **await self._found(keys[half:])}
         for item in answer.items:
@@ -133,40 +142,29 @@ class Sidecar:
         key: str,
         data: bytes,
         options: StateOptions,
-        lives: int,
+        ttl_factor: int,
         etag: str | None = None,
     ) -> StateItem:
-        kept = {} if self.ttl is None else {"ttlInSeconds": str(lives * self.ttl)}
-        # The client hands these on to gRPC as they are.
+        kept = {} if self.ttl is None else {"ttlInSeconds": str(ttl_factor * self.ttl)}
+        # The client passes these to gRPC unchanged.
         proto = options.get_proto()  # type: ignore[no-untyped-call]  # the client has it so
         return StateItem(key, data, etag, proto, kept)
 
 
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What `call` answers, which may be made more than once, while the sidecar is away."""
-    for pause in _PAUSES:
-        try:
-            return await call()
-        except DaprGrpcError as error:
-            if not is_passing(error):
-                raise
-        await asyncio.sleep(pause)
-    return await call()
-
-
 def status(error: DaprGrpcError) -> str:
-    """What the sidecar, or gRPC in its place, answered: the name of a status code of gRPC."""
+    """The name of the gRPC status code that the sidecar, or gRPC itself, returned."""
     name: str = error.code().name  # type: ignore[no-untyped-call]  # the client has it so
     return name
 
 
-def is_passing(error: DaprGrpcError) -> bool:
-    """Whether the sidecar may be there again soon."""
-    return status(error) in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+def is_passing(error: Exception) -> bool:
+    """Whether the sidecar can't be reached, and so may be back soon."""
+    passing = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+    return isinstance(error, DaprGrpcError) and status(error) in passing
 
 
 def _parts(items: list[StateItem]) -> list[list[StateItem]]:
-    """`items` in requests of about a megabyte; gRPC takes four."""
+    """Split `items` into requests of about a megabyte; gRPC allows four."""
     parts: list[list[StateItem]] = []
     size = _MEGABYTE
     for item in items:
