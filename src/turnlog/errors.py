@@ -8,7 +8,7 @@ they are wherever we have nothing truer to say.
     ├── Conflict        (RuntimeError)  the log did not end where the writer expected
     ├── FileReplaced    (RuntimeError)  the database file was moved or deleted while it was open
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
-    ├── LeaseLost       (RuntimeError)  the run holds its session no longer; nothing was written
+    ├── LeaseLost       (RuntimeError)  the run lost its lease on the session; nothing was written
     ├── MaxTurnsExceeded (RuntimeError) the model was asked as often as allowed, and did not answer
     ├── ModelBehaviorError (ValueError) a model answered what can't be used
     ├── SchemaError     (RuntimeError)  tables are missing, unfit, or of a newer Turnlog
@@ -105,10 +105,10 @@ class InvalidItem(TurnlogError, TypeError):
 
 
 class LeaseLost(TurnlogError, RuntimeError):
-    """The run held its session no longer when it came to write. Nothing was written.
+    """The run had lost its lease on the session before it wrote. Nothing was written.
 
-    It was too long without a sign of life and another run took over, or somebody cleared
-    the session.
+    The lease was not renewed in time and another run took over, or somebody cleared the
+    session.
     """
 
     def __init__(self, log: Log) -> None:
@@ -117,9 +117,8 @@ class LeaseLost(TurnlogError, RuntimeError):
 
     def __str__(self) -> str:
         return (
-            f"this run holds log {self.log.name!r} of session {self.log.session!r} no longer: "
-            "it was too long without a sign of life and another run took over, or the "
-            "session was cleared"
+            f"this run lost its lease on log {self.log.name!r} of session {self.log.session!r}: "
+            "it was not renewed in time and another run took over, or the session was cleared"
         )
 
 

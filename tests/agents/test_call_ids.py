@@ -80,7 +80,7 @@ async def test_a_call_without_a_name_is_no_call_and_nothing_of_it_is_stored() ->
     for name in ("", None, 7):
         wrong = {**call_for("1", "Oslo"), "name": name}
         model, session = Scripted([call_for("0", "Rome"), wrong]), SQLiteSession("s")
-        with pytest.raises(ModelBehaviorError, match="without saying which"):
+        with pytest.raises(ModelBehaviorError, match="without the name of a tool"):
             await Runner.run(Agent("A", model=model, tools=[weather]), "hi", session=session)
         assert await session.get_items() == [user("hi")]
 

@@ -58,11 +58,11 @@ def test_text_needs_no_asking(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "problem"),
     [
-        (Person, "A secret.", "no Person: the whole (json_invalid)"),
-        (Person, '{"nom":"a secret"}', "no Person: name (missing)"),
+        (Person, "A secret.", "does not fit Person: the whole (json_invalid)"),
+        (Person, '{"nom":"a secret"}', "does not fit Person: name (missing)"),
         (Person, '{"name":"x","friends":[{"age":"a secret"}]}', "friends.0.age (int_parsing)"),
-        (int, '{"response":"a secret"}', "no int: response (int_parsing)"),
-        (list[int], "{}", "no list[int]: response (missing)"),
+        (int, '{"response":"a secret"}', "does not fit int: response (int_parsing)"),
+        (list[int], "{}", "does not fit list[int]: response (missing)"),
     ],
 )
 def test_an_answer_that_does_not_fit_names_the_type_and_not_the_words(

@@ -91,7 +91,7 @@ async def test_parallel_calls_run_at_once(way: Way, session: StoredSession) -> N
 async def test_a_name_that_the_model_made_up_is_told_to_it(way: Way) -> None:
     model = Script([call("wether")], [answer("sorry")])
     result = await way(Agent("A", model=model, tools=[weather]), "go")
-    assert "no tool 'wether'; there are: weather" in result.new_items[1].output
+    assert "no tool 'wether'. The tools are: weather" in result.new_items[1].output
 
 
 async def test_a_tool_that_fails_is_told_to_the_model_or_ends_the_run(
@@ -239,7 +239,7 @@ async def test_an_output_type(way: Way) -> None:
     agent = Agent("A", model=Script([answer('{"x": 1, "y": 2}')]), output_type=Point)
     assert (await way(agent, "where?")).final_output == Point(x=1, y=2)
     bad = Agent("A", model=Script([answer('{"x": "secret"}')]), output_type=Point)
-    with pytest.raises(ModelBehaviorError, match="no Point") as caught:
+    with pytest.raises(ModelBehaviorError, match="does not fit Point") as caught:
         await way(bad, "where?")
     assert "secret" not in str(caught.value)
 
@@ -248,7 +248,7 @@ async def test_the_output_may_be_had_as_a_type() -> None:
     agent = Agent("A", model=Script([answer("yes")]))
     result = await Runner.run(agent, "sure?")
     assert result.final_output_as(str) == "yes"
-    with pytest.raises(TypeError, match="no Point"):
+    with pytest.raises(TypeError, match="not a Point"):
         result.final_output_as(Point, raise_if_incorrect_type=True)
 
 

@@ -152,8 +152,8 @@ def test_what_chat_cannot_hold_is_left_out_and_said_once(caplog: pytest.LogCaptu
         for _ in range(2):
             assert len(chat_messages(items)) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "Chat Completions has no form for 'web_search_call': left out there, kept in the log",
-        "Chat Completions has no form for 'unknown': left out there, kept in the log",
+        "Chat Completions can't express 'web_search_call': it is left out there, and stays stored",
+        "Chat Completions can't express 'unknown': it is left out there, and stays stored",
     ]
 
 

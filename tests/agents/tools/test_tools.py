@@ -181,7 +181,7 @@ async def test_rich_types_go_in_checked_and_in_a_strict_schema() -> None:
 def test_what_cannot_be_strict_says_where() -> None:
     def free(filters: dict[str, int]) -> None: ...
 
-    with pytest.raises(TypeError, match="filters: a strict schema needs to know every key"):
+    with pytest.raises(TypeError, match="filters: a strict schema must name every key"):
         function_tool(free)
     loose = function_tool(strict_mode=False)(free)
     assert loose.definition.strict is False
@@ -388,7 +388,7 @@ def test_what_is_no_tool_is_named() -> None:
         return "seen"
 
     wrong: Any = look
-    with pytest.raises(TypeError, match=r"function_tool\(…\); function is none"):
+    with pytest.raises(TypeError, match=r"function_tool\(…\); this is a function"):
         Agent("A", tools=[wrong])
 
 
@@ -497,7 +497,7 @@ def test_what_can_be_no_tool_says_so() -> None:
     def look(place: str, ctx: RunContextWrapper[None]) -> str:
         return place
 
-    with pytest.raises(TypeError, match="the context is the first parameter"):
+    with pytest.raises(TypeError, match="the context must be the first parameter"):
         function_tool(look)
     with pytest.raises(ValueError, match="give name_override"):
         function_tool(lambda: "seen")

@@ -1,7 +1,7 @@
-"""Ids of calls, each its own within a response.
+"""Call ids: made unique within a response before anything of it is stored.
 
-An output finds its call by the id. Some servers give none, or the same to all calls of a
-response; which output is whose could not be told once they are stored.
+The id links an output to its call. Some servers give no id, or the same one to all calls of a
+response, so that nobody could say later which output belongs to which call.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class CallIds:
     def __init__(self) -> None:
         self._used: set[str] = set()
 
-    def settled(self, item: Item) -> Item:
-        """`item`; a call whose id is missing or was used in this response with a new one.
+    def with_own_id(self, item: Item) -> Item:
+        """`item`; with a new id if it is a call whose id is missing or was used before.
 
-        Raises `ModelBehaviorError` for a call that doesn't say what it calls.
+        Raises `ModelBehaviorError` for a call without the name of a tool.
         """
         kind = kind_of(item)
         if kind in _NAMED and not (isinstance(item.get("name"), str) and item["name"]):
-            raise ModelBehaviorError("the model called a tool without saying which")
+            raise ModelBehaviorError("the model made a call without the name of a tool")
         if kind not in OUTPUT_OF or kind == "mcp_approval_request":
             return item
         call_id = item.get("call_id")
@@ -43,6 +43,6 @@ class CallIds:
 
 
 def with_own_ids(response: ModelResponse) -> ModelResponse:
-    """`response` with an id of its own for each call, before anything of it is stored."""
+    """`response`, with an id of its own for each call."""
     ids = CallIds()
-    return replace(response, output=[ids.settled(item) for item in response.output])
+    return replace(response, output=[ids.with_own_id(item) for item in response.output])
