@@ -8,13 +8,17 @@ where an SDK session of the same id can't see it.
 from __future__ import annotations
 
 import re
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from textwrap import dedent
 
 __all__ = [
     "MAIN_HEADS",
     "OTHER_HEADS",
     "SQLITE_CHANGED",
     "Tables",
+    "filled",
     "quoted",
     "sqlite_migrations",
 ]
@@ -61,6 +65,11 @@ class Tables:
         if self.sessions.lower() == self.messages.lower():
             raise ValueError(f"sessions_table and messages_table are both {self.messages!r}")
 
+    def names(self, quoted: Callable[[str], str]) -> dict[str, str]:
+        """All names, quoted, for the templates that `filled` takes."""
+        roles = ("sessions", "messages", "records", "heads", "keys")
+        return {role: quoted(getattr(self, role)) for role in roles}
+
     @property
     def records(self) -> str:
         """The table with the records of all logs but "main"."""
@@ -80,6 +89,11 @@ class Tables:
 def quoted(name: str) -> str:
     """`name` as standard SQL takes any name."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def filled(template: str, *fragments: Mapping[str, object]) -> str:
+    """The SQL of a template, with a fragment in place of each name in braces."""
+    return dedent(template).strip().format_map(ChainMap(*map(dict, reversed(fragments))))
 
 
 def sqlite_migrations(tables: Tables) -> tuple[tuple[str, ...], ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import BindParameter, Connection, TextClause, bindparam, text
 
-from turnlog.stores.sqlalchemy.places import filled
+from turnlog.stores.tables import filled
 
 __all__ = ["Deletion"]
 

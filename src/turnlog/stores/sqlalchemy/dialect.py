@@ -15,8 +15,8 @@ from turnlog.stores.clock import seconds
 from turnlog.stores.sqlalchemy.heads import Heads
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.payloads import from_text
-from turnlog.stores.sqlalchemy.places import Kinds, Place, filled, names_of, places_of
-from turnlog.stores.tables import Tables, quoted
+from turnlog.stores.sqlalchemy.places import Kinds, Place, places_of
+from turnlog.stores.tables import Tables, filled, quoted
 
 __all__ = ["Abandoned", "Dialect", "within"]
 
@@ -84,7 +84,7 @@ class Dialect(ABC):
     def __init__(self, tables: Tables, layout: Layout) -> None:
         self.layout = layout
         self._names = {
-            **names_of(tables, self._quoted),
+            **tables.names(self._escaped),
             "inside": self._inside,
             "changed": self._changed,
             "created": self._created,
@@ -186,6 +186,9 @@ class Dialect(ABC):
     def _quoted(self, name: str) -> str:
         """`name` as this kind of SQL takes any name."""
         return quoted(name)
+
+    def _escaped(self, name: str) -> str:
+        return self._quoted(name).replace(":", "\\:")
 
     def _typed(self, expression: str) -> str:
         """A parameter or literal with the type of a column that names a log."""

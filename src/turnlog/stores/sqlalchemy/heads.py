@@ -11,8 +11,7 @@ from turnlog.records import Log
 from turnlog.store import END, Cursor, Head, prefix_end
 from turnlog.stores.clock import micros, seconds
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import filled
-from turnlog.stores.tables import MAIN_HEADS, OTHER_HEADS
+from turnlog.stores.tables import MAIN_HEADS, OTHER_HEADS, filled
 
 __all__ = ["Heads"]
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Mapping
-from textwrap import dedent
 from typing import Generic, NamedTuple, TypeVar
 
 from turnlog.records import Log
 from turnlog.stores.sqlalchemy.payloads import to_text
-from turnlog.stores.tables import Tables
 
-__all__ = ["Kinds", "Place", "filled", "names_of", "places_of"]
+__all__ = ["Kinds", "Place", "places_of"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -59,14 +56,6 @@ class Place(NamedTuple):
     encode: Callable[[bytes], str | bytes]
 
 
-def names_of(tables: Tables, quoted: Callable[[str], str]) -> dict[str, str]:
-    """The names of the five tables for `filled`, under the names of their attributes."""
-    return {
-        role: quoted(getattr(tables, role)).replace(":", "\\:")
-        for role in ("sessions", "messages", "records", "heads", "keys")
-    }
-
-
 def places_of(names: Mapping[str, str], typed: Callable[[str], str]) -> Kinds[Place]:
     """Both places.
 
@@ -97,8 +86,3 @@ def places_of(names: Mapping[str, str], typed: Callable[[str], str]) -> Kinds[Pl
             encode=bytes,
         ),
     )
-
-
-def filled(template: str, *fragments: Mapping[str, object]) -> str:
-    """The SQL of a template, with a fragment in place of each name in braces."""
-    return dedent(template).strip().format_map(ChainMap(*map(dict, reversed(fragments))))

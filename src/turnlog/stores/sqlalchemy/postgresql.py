@@ -22,8 +22,8 @@ from turnlog.store import END
 from turnlog.stores.sqlalchemy.deletion import Deletion
 from turnlog.stores.sqlalchemy.dialect import Dialect, within
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import Kinds, Place, filled
-from turnlog.stores.tables import Tables
+from turnlog.stores.sqlalchemy.places import Kinds, Place
+from turnlog.stores.tables import Tables, filled
 
 __all__ = ["PostgreSQL"]
 

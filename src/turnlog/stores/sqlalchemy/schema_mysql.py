@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 from turnlog.errors import SchemaError
-from turnlog.stores.sqlalchemy.places import filled
 from turnlog.stores.sqlalchemy.schema import Schema
+from turnlog.stores.tables import filled
 
 __all__ = ["MySQLSchema", "quoted"]
 
@@ -104,7 +104,7 @@ class MySQLSchema(Schema):
     def _ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:
         tables = self.tables
         names = {
-            **{role: quoted(getattr(tables, role)) for role in _ROLES},
+            **tables.names(quoted),
             "time": _TIME,
             "engine": f"ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE {_collation(db)}",
         }

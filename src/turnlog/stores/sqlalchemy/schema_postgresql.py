@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
-from turnlog.stores.sqlalchemy.places import filled
 from turnlog.stores.sqlalchemy.schema import Schema
-from turnlog.stores.tables import quoted
+from turnlog.stores.tables import filled, quoted
 
 __all__ = ["PostgreSQLSchema"]
 
@@ -96,9 +95,8 @@ class PostgreSQLSchema(Schema):
 
     def _ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:
         tables = self.tables
-        roles = ("sessions", "messages", "records", "heads", "keys")
         names = {
-            **{role: quoted(getattr(tables, role)) for role in roles},
+            **tables.names(quoted),
             "index": quoted(self._index_name),
             "records_index": quoted(f"turnlog_{tables.messages}_records_log"),
             "time": _TIME,

@@ -9,10 +9,9 @@ from sqlalchemy import Connection, text
 
 from turnlog.stores.clock import as_text, now
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import filled
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.sqlalchemy.transactional import Templates, Transactional
-from turnlog.stores.tables import SQLITE_CHANGED, Tables, sqlite_migrations
+from turnlog.stores.tables import SQLITE_CHANGED, Tables, filled, sqlite_migrations
 
 __all__ = ["SQLite", "SQLiteSchema"]
 
