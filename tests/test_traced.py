@@ -122,7 +122,7 @@ async def test_an_append_tells_how_much_it_wrote(watched: Watched) -> None:
         "db.operation.batch.size": 2,
         "turnlog.store": "MemoryStore",
         "turnlog.outcome": "done",
-        "turnlog.items.json": 2,
+        "turnlog.items": 2,
         "turnlog.bytes": 8,
     }
     assert watched.spans[-1].status.status_code is StatusCode.UNSET
@@ -136,18 +136,18 @@ async def test_one_payload_is_no_batch(watched: Watched) -> None:
 async def test_reads_and_removals_tell_how_much_they_found(watched: Watched) -> None:
     last = await watched.store.append(LOG, [b"one", b"two", b"three"])
     await watched.store.read(LOG, limit=2)
-    assert watched.told("turnlog.items.json") == 2
+    assert watched.told("turnlog.items") == 2
     assert watched.told("turnlog.bytes") == 8
     assert watched.told("db.response.returned_rows") == 2
     await watched.store.remove(LOG, after=last - 1)
-    assert watched.told("turnlog.items.json") == 1
+    assert watched.told("turnlog.items") == 1
     await watched.store.logs(LOG.session)
     assert watched.told("db.response.returned_rows") == 1
 
 
 async def test_metrics_add_up_by_operation(watched: Watched) -> None:
     await use_every_verb(watched.store)
-    assert watched.metric("turnlog.items.json") == {"append": 2, "read": 2, "remove": 1}
+    assert watched.metric("turnlog.items") == {"append": 2, "read": 2, "remove": 1}
     assert watched.metric("turnlog.bytes") == {"append": 8, "read": 8, "annotate": 11}
     durations = watched.metric("turnlog.operation.duration")
     assert sorted(durations) == sorted(set(VERBS))
@@ -158,7 +158,7 @@ async def test_a_conflict_is_an_answer_and_no_error(watched: Watched) -> None:
         await watched.store.append(LOG, [b"x"], expect=7)
     assert watched.told("turnlog.outcome") == "conflict"
     assert "error.type" not in watched.attributes
-    assert "turnlog.items.json" not in watched.attributes
+    assert "turnlog.items" not in watched.attributes
     assert watched.spans[-1].status.status_code is StatusCode.UNSET
 
 
