@@ -135,7 +135,7 @@ async def test_an_async_sqlite_file(tmp_path: Path) -> None:
         ("dapr://localhost:50001/a?pool=1", "unknown option pool"),
         ("redis://:hunter2@host/0?ttl=soon", "ttl must be a whole number"),
         ("redis://:hunter2@host/0?ttl=0", "ttl is 0"),
-        ("postgresql://u:hunter2@host/db?messages_table=turnlog_x", "such names are reserved"),
+        ("postgresql://u:hunter2@host/db?messages_table=turnlog_x", "are reserved"),
         ("", "is not the path of a file"),
     ],
 )

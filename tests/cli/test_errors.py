@@ -104,7 +104,9 @@ def test_an_id_that_no_store_can_hold_is_told(
     path = one_of_each(tmp_path / "s.db", "alice")
     status, out, err = turnlog(*command, "--store", path)
     assert (status, out) == (1, "")
-    assert err == "turnlog: an id, log name or key holds a lone surrogate; UTF-8 has none\n"
+    assert (
+        err == "turnlog: an id, log name or key holds a lone surrogate, which UTF-8 can't encode\n"
+    )
 
 
 def test_a_terminal_that_cannot_show_a_character_is_given_its_code(tmp_path: Path) -> None:

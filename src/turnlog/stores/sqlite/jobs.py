@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.stores.clock import as_text, now
-from turnlog.stores.sqlite.schema import ROWS_AT_ONCE, LogStatements, Statements
+from turnlog.stores.sqlite.statements import ROWS_AT_ONCE, LogStatements, Statements
 
 __all__ = ["annotate", "append", "delete", "remove"]
 

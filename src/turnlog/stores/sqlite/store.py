@@ -16,7 +16,8 @@ from turnlog.stores import clock
 from turnlog.stores.sqlite import jobs, registry
 from turnlog.stores.sqlite.connections import JournalMode, check_journal_mode
 from turnlog.stores.sqlite.engine import Engine
-from turnlog.stores.sqlite.schema import State, Statements, migrate, state_of, statements_for
+from turnlog.stores.sqlite.schema import State, migrate, state_of
+from turnlog.stores.sqlite.statements import Statements, statements_for
 from turnlog.stores.tables import Tables
 
 __all__ = ["SQLiteStore"]
@@ -87,14 +88,10 @@ class SQLiteStore(Store):
     ) -> Records:
         check(*log, limit=limit)
         where, at = statements_for(self.tables).place(log)
-        foreign = where.read if log.name == "main" else None
         values = (*at, *span(after, before))
         if limit is None:
-            return _records(await self._read(where.read, foreign, *values))
-        newest = " DESC LIMIT ?"
-        rows = await self._read(
-            where.read + newest, foreign and foreign + newest, *values, min(limit, END)
-        )
+            return _records(await self._read_log(log, where.read, *values))
+        rows = await self._read_log(log, where.newest, *values, min(limit, END))
         rows.reverse()
         return _records(rows)
 
@@ -158,6 +155,10 @@ class SQLiteStore(Store):
             await self._prepare(engine)
         sql = statements_for(self.tables)
         return await engine.write(lambda cursor: job(cursor, sql), durable=durable)
+
+    async def _read_log(self, log: Log, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        # A file that only the SDK has written to has no other log than "main".
+        return await self._read(statement, statement if log.name == "main" else None, *values)
 
     async def _read(
         self, statement: str, foreign: str | None, *values: object
