@@ -26,14 +26,16 @@ __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 #: Payloads that hold no item.
 BROKEN = (b"", b"not json", b"\xff\x00", b"[1, 2]", b"null", b'"text"', b'{"half": ')
 
-#: Items with something inside that JSON has no form for, and the path to it.
+#: Items with a value that JSON has no form for, and the path to it. The path shows the names of
+#: OpenAI's fields only: every other key may be something that people typed.
 REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
-    "bytes": ({"image": {"data": b"\x89PNG"}}, "items[1].image.data"),
-    "a set": ({"tags": ["a", {"b"}]}, "items[1].tags[1]"),
-    "NaN": ({"score": [1.0, float("nan")]}, "items[1].score[1]"),
-    "infinity": ({"a": {"b": [{"c": float("-inf")}]}}, "items[1].a.b[0].c"),
-    "an object": ({"tool": object()}, "items[1].tool"),
-    "a key that is no text": ({"a": {1: "x"}}, "items[1].a"),
+    "bytes": ({"content": {"data": b"\x89PNG"}}, "items[1].content.data"),
+    "a set": ({"queries": ["a", {"b"}]}, "items[1].queries[1]"),
+    "NaN": ({"logprobs": [1.0, float("nan")]}, "items[1].logprobs[1]"),
+    "infinity": ({"action": {"path": [{"x": float("-inf")}]}}, "items[1].action.path[0].x"),
+    "an object": ({"arguments": object()}, "items[1].arguments"),
+    "a key that is no text": ({"action": {1: "x"}}, "items[1].action"),
+    "a key of the caller's own": ({"moods": {"Alice": {1}}}, "items[1][…][…]"),
 }
 
 
