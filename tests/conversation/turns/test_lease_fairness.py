@@ -11,7 +11,7 @@ import pytest
 from tests import ROOT
 from tests.programs import command
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PROCESSES = 4
 SECONDS = 6.0
