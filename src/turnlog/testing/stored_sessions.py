@@ -1,4 +1,4 @@
-"""What every session over a store promises beyond the four verbs."""
+"""Promises of every session over a store, beyond the four verbs, as test classes."""
 
 from __future__ import annotations
 
