@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements/dev.txt
-# One process for each core; those that are done early take tests from the others.
+# One process for each core; those that finish early take tests from the others.
 PARALLEL := -n auto --dist worksteal
 # Tests start hundreds of Python processes; without bytecode, each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,13 +19,13 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-# For every edit: memory and SQLite, no servers, few processes; under a minute.
+# For every edit: memory and SQLite, no servers, few processes; under a minute on two cores.
 quick: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not server and not slow"
 
-# The long proofs at full size.
+# The long proofs at full size; one of them may take an hour.
 proof: $(VENV)/.dev
-	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof
+	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

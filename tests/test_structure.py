@@ -70,6 +70,9 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
             yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
+MODULES = list(_modules())
+
+
 def _imports(tree: ast.Module) -> Iterator[str]:
     """What is imported at run time; names for the type checker alone don't count."""
     checked = {
@@ -103,7 +106,7 @@ def _ours(tree: ast.Module) -> Iterator[str]:
             yield imported.removeprefix("turnlog.")
 
 
-@pytest.mark.parametrize(("name", "tree"), list(_modules()))
+@pytest.mark.parametrize(("name", "tree"), MODULES)
 def test_imports_go_downwards(name: str, tree: ast.Module) -> None:
     room = name.partition(".")[0]
     for target in _ours(tree):
@@ -113,11 +116,11 @@ def test_imports_go_downwards(name: str, tree: ast.Module) -> None:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    names = {name for name, _ in _modules()}
+    names = {name for name, _ in MODULES}
     # Not counted: a module and the package that it lies in, which hands out its names.
     below = {
         name: {other for other in _ours(tree) if other in names and not name.startswith(other)}
-        for name, tree in _modules()
+        for name, tree in MODULES
     }
     try:
         list(TopologicalSorter(below).static_order())
@@ -125,7 +128,7 @@ def test_no_imports_go_in_a_circle() -> None:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize(("name", "tree"), list(_modules()))
+@pytest.mark.parametrize(("name", "tree"), MODULES)
 def test_stores_and_layers_know_no_sibling(name: str, tree: ast.Module) -> None:
     room = name.split(".")[:2]
     if room[0] not in {"stores", "layers"} or len(room) == 1:
@@ -140,7 +143,7 @@ def test_the_root_holds_names_and_the_contract_only() -> None:
     assert len(list(ROOT.glob("*.py"))) <= 8
 
 
-@pytest.mark.parametrize(("name", "tree"), list(_modules()))
+@pytest.mark.parametrize(("name", "tree"), MODULES)
 def test_drivers_stay_in_their_rooms(name: str, tree: ast.Module) -> None:
     for imported in _imports(tree):
         package = imported.partition(".")[0]
@@ -151,7 +154,7 @@ def test_drivers_stay_in_their_rooms(name: str, tree: ast.Module) -> None:
 
 
 def test_every_floor_has_its_rooms() -> None:
-    assert {name.split(".")[0] for name, _ in _modules()} == set(FLOORS)
+    assert {name.split(".")[0] for name, _ in MODULES} == set(FLOORS)
 
 
 def test_importing_turnlog_loads_no_driver() -> None:

@@ -10,7 +10,7 @@ from tests import ROOT
 from tests.programs import command
 from tests.providers.view_rules import accepted_everywhere
 from tests.sample_items import answer, user
-from tests.sizes import STRIDE
+from tests.sizes import SECONDS, STRIDE
 from turnlog import StoredSession, open_store
 from turnlog.items.json import Item
 from turnlog.items.repair import repair
@@ -30,7 +30,7 @@ async def test_nothing_is_lost_or_doubled_at_whatever_step_a_run_is_killed(
         capture_output=True,
         cwd=ROOT,
         text=True,
-        timeout=300,
+        timeout=SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

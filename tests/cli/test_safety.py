@@ -34,6 +34,7 @@ URLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", URLS)
 def test_no_secret_of_a_url_is_printed(url: str, tmp_path: Path) -> None:
     status, out, err = turnlog("ls", "--store", url, cwd=tmp_path)
@@ -93,6 +94,7 @@ def test_ids_that_differ_look_different_in_one_line_each() -> None:
     assert one_line("b\u00f6b \u65e5\u672c") == "b\u00f6b \u65e5\u672c"
 
 
+@pytest.mark.slow
 def test_an_id_forges_no_row_of_ls_and_no_line_of_rm(tmp_path: Path) -> None:
     path = one_of_each(tmp_path / "s.db", *IDS)
     rows = turnlog("ls", "--store", path)[1].splitlines()[1:]
@@ -113,6 +115,7 @@ def test_an_id_forges_no_row_of_ls_and_no_line_of_rm(tmp_path: Path) -> None:
 HOSTILE = "a\x9b2J\x85b\x7fc\u202ed\u2066e\u200f\u2028f\u061c🙂"
 
 
+@pytest.mark.slow
 def test_json_at_a_terminal_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
     items = [user(HOSTILE), {"type": "odd", HOSTILE: [HOSTILE]}]
     path = filled(tmp_path / "s.db", {"a": items})

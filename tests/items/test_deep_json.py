@@ -148,6 +148,7 @@ async def test_a_number_that_json_lacks_breaks_no_run(tmp_path: Path, number: st
     session.close()
 
 
+@pytest.mark.slow
 def test_show_shows_whatever_is_stored(tmp_path: Path) -> None:
     rows = [
         *(nested(n, x, type=t) for n in (2, 253, 255, 900) for x in LEAVES[:3] for t in KINDS),

@@ -59,6 +59,7 @@ print(Runner.run_sync(Agent(name="Assistant"), sys.argv[1], session=session).fin
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_goes_on_with_the_conversation(tmp_path: Path) -> None:
     def talk(text: str) -> str:
         command = [sys.executable, "-c", _TALK, text]
@@ -123,6 +124,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.slow
 def test_a_support_bot_with_a_session_object_for_each_message(tmp_path: Path) -> None:
     agent, database = Agent(name="Support", model=Echo()), tmp_path / "support.db"
 

@@ -73,6 +73,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(server.url(server.fresh_database()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["main", ":usage"])
 def test_histories_of_processes_are_linearizable(url: str, name: str) -> None:
     processes = [_Process(url, name, seed) for seed in range(PROCESSES)]

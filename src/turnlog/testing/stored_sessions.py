@@ -1,4 +1,4 @@
-"""What every session over a store promises beyond the four verbs."""
+"""Promises of every session over a store, beyond the four verbs, as test classes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 #: Payloads that hold no item.
 BROKEN = (b"", b"not json", b"\xff\x00", b"[1, 2]", b"null", b'"text"', b'{"half": ')
 
-#: Items with something inside that JSON has no form for, and the path to it.
+#: Items with a value that JSON has no form for, and the path to it. The path shows the names of
+#: OpenAI's fields only: every other key may be something that people typed.
 REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
     "bytes": ({"content": {"data": b"\x89PNG"}}, "items[1].content.data"),
-    "a set": ({"tools": ["a", {"b"}]}, "items[1].tools[1]"),
-    "NaN": ({"score": [1.0, float("nan")]}, "items[1].score[1]"),
-    "infinity": ({"content": {"my word": [{"x": float("-inf")}]}}, "items[1].content[…][0].x"),
-    "an object": ({"output": object()}, "items[1].output"),
+    "a set": ({"queries": ["a", {"b"}]}, "items[1].queries[1]"),
+    "NaN": ({"logprobs": [1.0, float("nan")]}, "items[1].logprobs[1]"),
+    "infinity": ({"action": {"path": [{"x": float("-inf")}]}}, "items[1].action.path[0].x"),
+    "an object": ({"arguments": object()}, "items[1].arguments"),
     "a key that is no text": ({"action": {1: "x"}}, "items[1].action"),
+    "a key of the caller's own": ({"moods": {"Alice": {1}}}, "items[1][…][…]"),
 }
 
 

@@ -194,6 +194,7 @@ def demo(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.slow
 def test_the_callers_environment_is_kept_from_the_tests() -> None:
     """Else a key in the caller's shell would make tests ask a real model."""
     names = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_DEFAULT_MODEL", "TURNLOG_MODEL"]

@@ -13,7 +13,7 @@ from tests import ROOT
 from tests.programs import command
 from turnlog import StoredSession, open_store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PROCESSES = 4
 SECONDS = 6.0
