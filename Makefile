@@ -54,7 +54,7 @@ requirements: $(VENV)/.dev
 		requirements/dev.in -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-		requirements/docs.in -o requirements/docs.txt
+		requirements/docs.in --constraint requirements/dev.txt -o requirements/docs.txt
 
 clean:
 	rm -rf $(VENV) dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
