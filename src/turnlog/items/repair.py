@@ -114,10 +114,11 @@ def _answers(items: list[Item]) -> dict[int, int | None]:
     answers: dict[int, int | None] = {}
     waiting: dict[tuple[str, str], deque[int]] = {}
     group: set[tuple[str, str]] = set()
+    said = {_name(item) for item in items if kind_of(item) in CALL_OF}
     for place, item in enumerate(items):
         kind = kind_of(item)
         if kind in OUTPUT_OF:
-            name = kind, _name(item)
+            name = kind, _name_called(item, said)
             if name not in group:
                 group.add(name)
                 waiting[name] = deque()
@@ -137,6 +138,12 @@ def _answers(items: list[Item]) -> dict[int, int | None]:
 def _name(item: Item) -> str:
     """What names a call and its output; all that have no id share the name ""."""
     return name_of(item) or ""
+
+
+def _name_called(call: Item, said: set[str]) -> str:
+    """What outputs name `call` by. One without a `call_id` may have an `id` that none says."""
+    name = _name(call)
+    return name if "call_id" in call or name in said or not _has_call_id(call) else ""
 
 
 def _made_again(items: list[Item], answers: dict[int, int | None]) -> set[int]:
