@@ -41,10 +41,10 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """While the client reads: what is no JSON is a `ModelBehaviorError`."""
+    """While the client reads: what is no JSON, or too deep to read, is a `ModelBehaviorError`."""
     try:
         yield
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         # Without the cause, which holds the whole text.
         raise ModelBehaviorError("the model's server answered what is not JSON") from None
 
