@@ -277,3 +277,16 @@ def test_nothing_is_made_up_but_the_marks_and_ids(history: list[Item]) -> None:
         )
     said = [item for item in history if "role" in item]
     assert [item for item in repair(history) if "role" in item] == said
+
+
+def test_an_output_without_an_id_finds_its_call_that_has_only_an_item_id() -> None:
+    def made(number: int, **named: str) -> Item:
+        return {"type": "function_call", "name": "f", "arguments": f'{{"n": {number}}}', **named}
+
+    outputs = [{"type": "function_call_output", "output": f"r{n}"} for n in range(2)]
+    first, second = made(0, id="fc_1"), made(1)
+    shown = repair([{"role": "user", "content": "q"}, first, second, *outputs])
+    assert [item.get("output") for item in shown[3:]] == ["r0", "r1"]
+    assert [item["call_id"] for item in shown[1:3]] == [item["call_id"] for item in shown[3:]]
+    said = {**outputs[0], "call_id": "fc_1"}
+    assert repair([first, said]) == [{**first, "call_id": "fc_1"}, said]

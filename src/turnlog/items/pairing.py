@@ -79,10 +79,11 @@ def pairs_in(items: list[Item]) -> Pairs:
     outputs: dict[int, int | None] = {}
     waiting: dict[tuple[str, str], deque[int]] = {}
     group: set[tuple[str, str]] = set()
+    named = {name_of(item) or "" for item in items if kind_of(item) in CALL_OF}
     for place, item in enumerate(items):
         kind = kind_of(item)
         if kind in OUTPUT_OF:
-            name = kind, name_of(item) or ""
+            name = kind, _name_for_outputs(item, named)
             if name not in group:
                 group.add(name)
                 waiting[name] = deque()
@@ -97,6 +98,17 @@ def pairs_in(items: list[Item]) -> Pairs:
             group.clear()
     repeated = _repeated(items, outputs) if None in outputs.values() else set()
     return Pairs({c: output for c, output in outputs.items() if c not in repeated}, repeated)
+
+
+def _name_for_outputs(call: Item, named: set[str]) -> str:
+    """The id by which outputs name `call`. Without a `call_id`, none may name it by its `id`.
+
+    named: the ids that outputs name.
+    """
+    name = name_of(call) or ""
+    if "call_id" in call or name in named or kind_of(call) in BY_PROVIDER:
+        return name
+    return ""
 
 
 def _repeated(items: list[Item], outputs: dict[int, int | None]) -> set[int]:

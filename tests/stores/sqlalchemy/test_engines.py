@@ -323,3 +323,21 @@ def test_one_database_has_one_identity(tmp_path: Path) -> None:
     assert len({SQLAlchemyStore.from_url(url).place for url in files}) == 1
     in_memory = [SQLAlchemyStore.from_url("sqlite+aiosqlite:///:memory:") for _ in range(2)]
     assert in_memory[0].place != in_memory[1].place
+
+
+async def test_a_commit_that_fails_leaves_no_transaction_behind(url: str) -> None:
+    """In AUTOCOMMIT the pool, which ends those that it knows of, knows nothing of ours."""
+    engine = _made(url, isolation_level="AUTOCOMMIT")
+    store, log = SQLAlchemyStore(engine), Log("a")
+    await store.append(log, [b"stays"])
+
+    def fail(_db: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement == "COMMIT":
+            raise OverflowError("at the commit")
+
+    event.listen(_core(engine), "before_cursor_execute", fail)
+    with pytest.raises(OverflowError, match="at the commit"):
+        await store.delete(log.session)
+    event.remove(_core(engine), "before_cursor_execute", fail)
+    assert (await store.read(log)).payloads == [b"stays"]
+    await _dispose(engine)

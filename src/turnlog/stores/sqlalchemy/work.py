@@ -64,7 +64,11 @@ def writing(dialect: Dialect, job: Job[T]) -> Callable[[Engine], T]:
                 _roll_back(dialect, db)
                 _refuse_what_passes(error)
                 raise
-            _commit(dialect, db)
+            try:
+                _commit(dialect, db)
+            except BaseException:
+                db.invalidate()  # nobody else may get it while its transaction is open
+                raise
             return outcome
 
     return work

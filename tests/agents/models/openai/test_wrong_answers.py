@@ -51,6 +51,7 @@ def wrong_call(**fields: object) -> dict[str, Any]:
 NOT_EVEN_JSON: dict[str, Raw] = {
     "a page": Raw(HTML, "text/html"),
     "a page that says it is JSON": Raw(HTML),
+    "JSON that is nested too deeply to read": Raw(b"[" * 3000 + b"]" * 3000),
     "nothing": Raw(b""),
     "text": Raw(SAID.encode(), "text/plain"),
     "half an object": Raw(b'{"id": "x", "choices": [{"mess'),

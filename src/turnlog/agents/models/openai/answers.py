@@ -41,10 +41,10 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Within, an answer that is not JSON raises `ModelBehaviorError`."""
+    """Within, an answer that is not JSON, or nested too deeply, raises `ModelBehaviorError`."""
     try:
         yield
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         # Without the cause, which holds the whole text.
         raise ModelBehaviorError("the answer of the model's server is not JSON") from None
 
