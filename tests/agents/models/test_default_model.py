@@ -54,7 +54,7 @@ def test_without_a_key_the_offline_model_answers_and_says_once_that_it_is_no_llm
         assert meant() == (OfflineModel, None)
     [said] = caplog.records
     assert said.levelno == logging.WARNING
-    assert "no LLM" in said.message
+    assert "not an LLM" in said.message
     assert "OPENAI_API_KEY" in said.message
 
 
