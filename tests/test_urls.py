@@ -116,8 +116,8 @@ async def test_an_async_sqlite_file(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("oracle://user:hunter2@host/db", "no store is known for oracle://; use one of sqlite://"),
-        ("postgresql+psycopg2://u:hunter2@host/db", "blocks: take one for asyncio"),
-        ("mysql+nothing://u:hunter2@host/db", "SQLAlchemy knows no mysql\\+nothing://"),
+        ("postgresql+psycopg2://u:hunter2@host/db", "blocks: use one for asyncio"),
+        ("mysql+nothing://u:hunter2@host/db", "SQLAlchemy has no dialect for mysql\\+nothing://"),
         ("oracle+oracledb://u:hunter2@host/db", "no store is known for oracle"),
         ("sqlite://host/file.db", "with three slashes"),
         ("sqlite:///a.db?pool=3", "unknown option pool; known are timeout"),

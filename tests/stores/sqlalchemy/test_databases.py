@@ -331,7 +331,7 @@ async def test_what_text_cannot_hold_is_refused_before_anything_is_written(
 
 
 async def test_an_unknown_kind_of_database_is_named() -> None:
-    with pytest.raises(ValueError, match="there are postgresql, mysql"):
+    with pytest.raises(ValueError, match="only on postgresql, mysql"):
         SQLAlchemyStore.from_url("mssql+aioodbc://host/db", engine_kwargs={"module": object()})
 
 

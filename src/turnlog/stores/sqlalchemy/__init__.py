@@ -1,7 +1,8 @@
 """PostgreSQL, MySQL, MariaDB and SQLite through SQLAlchemy.
 
 store ── work ──▶ engine (the caller's, or shared by address and loop)
-  └── dialect: the schema and the statements of one kind of database
+  ├── schema: the tables of one kind of database
+  └── dialect: its statements (places and templates), for the tables that are there
 """
 
 try:

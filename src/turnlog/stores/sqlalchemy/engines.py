@@ -1,4 +1,4 @@
-"""Where the work is done: on an engine that was handed in, or one made from a URL."""
+"""Engines of SQLAlchemy: passed in by the caller, or made from a URL and shared."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Job = Callable[[Engine], T]
 
 
 class Engines(ABC):
-    """Runs jobs, off the event loop.
+    """Runs jobs without blocking the event loop.
 
-    ready: what the database is known to hold, by tables, where that can be written to.
+    ready: the layout of the database for pairs of tables that are ready to be written to.
     backend: the kind of database, such as "postgresql".
     """
 
@@ -39,16 +39,16 @@ class Engines(ABC):
 
     @abstractmethod
     async def run(self, job: Job[T]) -> T:
-        """The outcome of `job`, which gets a plain `Engine`."""
+        """The result of `job`, which is called with a plain `Engine`."""
 
     @property
     @abstractmethod
     def place(self) -> Hashable:
-        """Equal for two that reach the same database."""
+        """Identifies the database: equal for two that reach the same one."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Let go of what was made here; what was handed in stays open."""
+        """Dispose of an engine that was made here; one that was passed in stays open."""
 
     @abstractmethod
     def let_go(self) -> None:
@@ -57,7 +57,7 @@ class Engines(ABC):
     @property
     @abstractmethod
     def engine(self) -> AsyncEngine | Engine:
-        """The engine that was handed in, or the running loop's."""
+        """The engine that was passed in, or the one of the running event loop."""
 
 
 def engines_of(engine: AsyncEngine | Engine) -> Engines:
@@ -66,30 +66,30 @@ def engines_of(engine: AsyncEngine | Engine) -> Engines:
 
 
 def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
-    """Runs on an engine for `url`, shared by all who give the same URL and options.
+    """Runs on an engine for `url`, shared by all stores with the same URL and options.
 
     options: go to `create_async_engine`.
     """
     address = _Address(make_url(url), {**options})
     _check_driver(address.url)
     if address.is_memory:
-        # Nobody else may share it, and it must outlive the event loop.
+        # No other store may share it, and it must outlive the event loop.
         return _Async(_made(address), owned=True)
     return _PerLoop(address)
 
 
 def _check_driver(url: URL) -> None:
-    """Raise `ValueError` unless the URL names a driver for asyncio."""
+    """Raise `ValueError` for a URL with a driver that is not for asyncio."""
     try:
         kind = url.get_dialect()
     except exc.NoSuchModuleError:
-        raise ValueError(f"SQLAlchemy knows no {url.drivername}://") from None
+        raise ValueError(f"SQLAlchemy has no dialect for {url.drivername}://") from None
     except ImportError:
-        return  # told when it is used
+        return  # the driver is not installed: that is an error when the engine is made
     if not kind.get_async_dialect_cls(url).is_async:
         raise ValueError(
-            f"the driver of {url.drivername}:// blocks: take one for asyncio, such as asyncpg, "
-            "psycopg, asyncmy, aiomysql or aiosqlite, or hand in an engine"
+            f"the driver of {url.drivername}:// blocks: use one for asyncio, such as asyncpg, "
+            "psycopg, asyncmy, aiomysql or aiosqlite, or pass an engine instead of a URL"
         )
 
 
@@ -98,11 +98,11 @@ class _Async(Engines):
         self.ready = _ready_on.setdefault(engine.sync_engine, {})
         self.backend = engine.dialect.name
         self._engine = engine
-        self._discreet = _discreet(engine.sync_engine)
+        self._private = _without_parameters(engine.sync_engine)
         self._owned = owned
 
     async def run(self, job: Job[T]) -> T:
-        return await greenlet_spawn(job, self._discreet)
+        return await greenlet_spawn(job, self._private)
 
     async def aclose(self) -> None:
         if self._owned:
@@ -128,7 +128,7 @@ class _Threaded(Engines):
         self.ready = _ready_on.setdefault(engine, {})
         self.backend = engine.dialect.name
         self._engine = engine
-        self._discreet = _discreet(engine)
+        self._private = _without_parameters(engine)
         self._executor: Executor | None = None
         if isinstance(engine.pool, SingletonThreadPool):
             # One connection for each thread, as for SQLite in memory: so one thread only.
@@ -136,7 +136,7 @@ class _Threaded(Engines):
 
     async def run(self, job: Job[T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, job, self._discreet)
+        return await loop.run_in_executor(self._executor, job, self._private)
 
     async def aclose(self) -> None:
         self.let_go()
@@ -156,14 +156,14 @@ class _Threaded(Engines):
 
 @dataclass(frozen=True)
 class _Address:
-    """What makes two engines the same."""
+    """URL and options: stores for which both are equal share an engine."""
 
     url: URL
     options: Mapping[str, Any] = field(hash=False)
 
     @property
     def is_memory(self) -> bool:
-        """Whether the database is in SQLite's memory, and so gone with its connection."""
+        """Whether the database is SQLite in memory, which is gone with its connection."""
         database = self.url.database or ""
         memory = {"", ":memory:"}
         return self.url.get_backend_name() == "sqlite" and (
@@ -212,11 +212,11 @@ def _made(address: _Address) -> AsyncEngine:
         ) from error
 
 
-def _discreet(engine: Engine) -> Engine:
-    """The same engine, which shows no parameters in errors and logs: they hold what people said."""
-    discreet = engine.execution_options()
-    discreet.hide_parameters = True
-    return discreet
+def _without_parameters(engine: Engine) -> Engine:
+    """The same engine, without parameters in errors and logs: they hold what people said."""
+    private = engine.execution_options()
+    private.hide_parameters = True
+    return private
 
 
 async def _dispose(engine: AsyncEngine) -> None:

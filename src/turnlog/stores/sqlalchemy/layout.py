@@ -1,4 +1,4 @@
-"""The layout: which tables a database has, and what is particular to them."""
+"""Layout: which tables a database has, and their particular columns and limits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["Layout"]
 
 @dataclass(frozen=True)
 class Layout:
-    """What was found in the database for one pair of tables."""
+    """The tables and limits found in a database, for one pair of shared tables."""
 
     #: The version of our schema; 0 if our tables are not there yet.
     version: int = 0
     #: Which of the two shared tables are not there.
     missing: tuple[str, ...] = ()
-    #: Columns of times in the shared tables that know a time zone, such as "sessions.created_at".
+    #: Columns of times in the shared tables with a time zone, such as "sessions.created_at".
     zoned: frozenset[str] = frozenset()
-    #: How many bytes the server takes in one statement; None if that is not known.
+    #: How many bytes the server takes in one statement; None if unknown.
     packet: int | None = None
 
     @property

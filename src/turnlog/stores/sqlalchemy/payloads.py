@@ -1,4 +1,4 @@
-"""Bytes in a column of text, where the database checks that it is text."""
+"""Payloads: bytes in a text column, where the database checks that it is text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from base64 import b64decode, b64encode
 
 __all__ = ["from_text", "to_text"]
 
-#: What can't stand as text is kept behind this mark, as base64. JSON never begins so.
+#: Bytes that no text column takes are stored after this mark, as base64. JSON never begins so.
 _MARK = "turnlog:base64:"
 _MARK_BYTES = _MARK.encode()
 
 
 def to_text(payload: bytes) -> str:
-    """`payload` as text that every database takes: itself, if it is JSON."""
+    """`payload` as text that every database takes; JSON stays unchanged."""
     try:
         plain = payload.decode()
     except UnicodeDecodeError:

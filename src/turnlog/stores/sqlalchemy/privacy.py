@@ -8,14 +8,14 @@ from sqlalchemy.exc import DBAPIError
 
 __all__ = ["without_values"]
 
-#: What quotes a value within the first line: PostgreSQL at its end, MySQL before a column.
+#: Quoted values in the first line: PostgreSQL has them at its end, MySQL before a column.
 _QUOTING = re.compile(r"""(: ".*$|(?<=value): '.*' (?=for ))""")
 
 
 def without_values(error: DBAPIError) -> DBAPIError:
-    """`error`, with what it says cut down to what no item can be in.
+    """`error`, with its text cut down to what can't quote an item.
 
-    A database adds the row that it refuses to what it says. Kind, code and constraint stay.
+    Databases add the refused row to their messages. Kind, code and constraint stay.
     """
     error.hide_parameters = True
     seen: BaseException | None = error

@@ -1,4 +1,4 @@
-"""Connections and transactions: how a job gets its connection, and how its work is ended."""
+"""Connections and transactions for jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Job: TypeAlias = Callable[[Connection], T]
 
 
 def looking(job: Job[T]) -> Callable[[Engine], T]:
-    """`job`, which only reads, on a connection."""
+    """Runs `job`, which only reads, on a connection."""
 
     def work(engine: Engine) -> T:
         with _connected(engine) as db:
@@ -29,9 +29,9 @@ def looking(job: Job[T]) -> Callable[[Engine], T]:
 
 
 def stating(dialect: Dialect, job: Job[T]) -> Callable[[Engine], T]:
-    """`job`, which is a single statement, without a transaction around it.
+    """Runs `job`, which is a single statement, without a transaction around it.
 
-    An engine that has a say at the begin of each transaction gets one all the same.
+    An engine with listeners for the begin of transactions gets a transaction all the same.
     """
     in_a_transaction = writing(dialect, job)
 
@@ -47,10 +47,10 @@ def stating(dialect: Dialect, job: Job[T]) -> Callable[[Engine], T]:
 
 
 def writing(dialect: Dialect, job: Job[T]) -> Callable[[Engine], T]:
-    """`job` in one transaction, whatever the engine makes of transactions by itself.
+    """Runs `job` in one transaction, also on an engine in autocommit mode.
 
-    Raises `Undone` for what may pass, unless it is the commit that fails: that alone may
-    have happened all the same.
+    Raises `Undone` for errors that may pass, except at the commit: only that may have
+    succeeded all the same.
     """
 
     def work(engine: Engine) -> T:
@@ -62,7 +62,7 @@ def writing(dialect: Dialect, job: Job[T]) -> Callable[[Engine], T]:
                 return cast(T, abandoned.outcome)  # the job's own
             except BaseException as error:
                 _roll_back(dialect, db)
-                _refuse_what_passes(error)
+                _raise_undone(error)
                 raise
             try:
                 _commit(dialect, db)
@@ -81,33 +81,33 @@ def _begun(dialect: Dialect, db: Connection, job: Job[T]) -> T:
 
 
 def _connected(engine: Engine) -> Connection:
-    """A connection on which nothing was sent yet, and that is not known to be dead."""
+    """A connection on which nothing was sent yet, and that is not closed as far as is known."""
     try:
         db = engine.connect()
     except Exception as error:
-        _refuse_what_passes(error)
+        _raise_undone(error)
         raise
     try:
         while _is_dead(db):
             db.invalidate()
     except BaseException as error:
         db.close()
-        _refuse_what_passes(error)
+        _raise_undone(error)
         raise
     return db
 
 
-def _refuse_what_passes(error: BaseException) -> None:
+def _raise_undone(error: BaseException) -> None:
     if isinstance(error, Exception) and may_pass(error):
         raise Undone(error) from None
 
 
 def _is_dead(db: Connection) -> bool:
-    """Whether the server has closed the connection, as far as can be told without asking it."""
+    """Whether the server has closed the connection, found out without a round trip."""
     driver: Any = db.connection.driver_connection
     if hasattr(driver, "is_closed"):  # asyncpg
         return bool(driver.is_closed())
-    # psycopg: a server that has nothing to answer says something only to take its leave.
+    # psycopg: without a query, a server sends something only when it closes the connection.
     return hasattr(driver, "fileno") and hasattr(driver, "info") and _is_readable(driver.fileno())
 
 
@@ -124,11 +124,11 @@ def _commit(dialect: Dialect, db: Connection) -> None:
 
 
 def _roll_back(dialect: Dialect, db: Connection) -> None:
-    """End the transaction, also one that the driver doesn't know of."""
+    """Roll back the transaction, also one that the driver doesn't know of."""
     try:
         if not db.invalidated and dialect.commits_at_once(db):
             db.exec_driver_sql("ROLLBACK")
         db.rollback()
     except (DBAPIError, OSError):
-        # It may be in the middle of its work: nobody else must get it.
+        # It may be in the middle of its work: no other job may get this connection.
         db.invalidate()
