@@ -1,4 +1,4 @@
-"""Addresses: names of hosts that are known to mean the same host."""
+"""Addresses: host names in one spelling, to compare databases by their address."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 def host_of(name: str) -> str:
-    """One name for all that mean this machine, and for all spellings of another host's name."""
+    """The host in its one spelling; "localhost" for all names and addresses of this machine."""
     plain = name.strip("[]").rstrip(".").lower()
     return "localhost" if plain in _HERE else plain

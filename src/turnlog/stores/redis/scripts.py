@@ -2,8 +2,8 @@
 
 A log is a list. Each element begins with the position of its record in 16 digits; the
 payload follows. Positions are microseconds of the server's clock, moved forward where
-needed: so they tell when a record was made, and are never used again, whatever is
-removed. One hash holds a head for each log of a session: when it was created and updated,
+needed: so they tell when a record was made, and are never used again, even after
+removals. One hash holds a head for each log of a session: when it was created and updated,
 the last position, the length, and the greatest position that it ever had.
 
 Every write carries a token. A client that lost the answer sends the same write again, and

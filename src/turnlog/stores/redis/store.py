@@ -71,7 +71,7 @@ class RedisStore(Store):
 
     @property
     def place(self) -> Hashable:
-        """The server and database, or the Cluster, and the prefix."""
+        """The server and database, or the start nodes of a Cluster, and the prefix."""
         return "redis", self._clients.place, self._prefix
 
     @classmethod
