@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements/dev.txt
-# One process for each core; those that are done early take tests from the others.
+# One process for each core; those that finish early take tests from the others.
 PARALLEL := -n auto --dist worksteal
 # Tests start hundreds of Python processes; without bytecode, each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,13 +19,13 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-# For every edit: memory and SQLite, no servers, few processes; under a minute.
+# For every edit: memory and SQLite, no servers, few processes; under a minute on two cores.
 quick: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not server and not slow"
 
-# The long proofs at full size.
+# The long proofs at full size; one of them may take an hour.
 proof: $(VENV)/.dev
-	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof
+	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
@@ -35,9 +35,9 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
 
-# Builds the pages in site/. A link that leads nowhere fails; nothing is fetched.
+# Builds the pages in site/. A link that leads nowhere or a page outside of the navigation fails; nothing is fetched.
 docs: $(VENV)/.docs
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .
@@ -54,7 +54,7 @@ requirements: $(VENV)/.dev
 		requirements/dev.in -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-		requirements/docs.in -o requirements/docs.txt
+		requirements/docs.in --constraint requirements/dev.txt -o requirements/docs.txt
 
 clean:
 	rm -rf $(VENV) dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

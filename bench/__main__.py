@@ -15,12 +15,8 @@ from time import perf_counter
 
 from bench import redis_workloads, run_workloads, sql_workloads, sqlite_workloads
 from bench.harness import Workload, measure, report
-
-# The servers are the tests' own.
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
-
-from servers.databases import PostgresServer
-from servers.redis import RedisServer
+from tests.servers.databases import PostgresServer
+from tests.servers.redis import RedisServer
 
 
 def main() -> None:

@@ -1,25 +1,26 @@
-"""What every test here may use."""
+"""Fixtures of all tests, and the mark of those that need a server."""
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from servers import fixtures
-from servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
-from servers.process import Server
+from tests.databases import *  # noqa: F403 - fixtures, and __all__ lists them
+from tests.servers import fixtures
+from tests.servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
+from tests.servers.process import Server
 
-# What the caller's shell names must not decide what is tested, nor may a test ask a real model
-# with the caller's key. Processes that tests start inherit this.
+# The caller's environment variables must not decide what is tested, nor may a test ask a real
+# model with the caller's key. Processes that tests start inherit this.
 for name in [name for name in os.environ if name.startswith("OPENAI_")]:
     del os.environ[name]
 for name in ("TURNLOG_MODEL", "TURNLOG_STORE"):
     os.environ.pop(name, None)
 
-# How fast a machine makes up examples says nothing of the code. In CI the examples are the
-# same each time, so that a change is blamed for nothing but its own doing.
+# No deadlines: the speed of the machine says nothing about the code. In CI the examples are the
+# same each time, so that a failure is caused by the change under test.
 settings.register_profile(
     "here",
     deadline=None,
@@ -43,13 +44,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-#: Fixtures that start a server, or stand in for one.
-SERVERS = {*fixtures.__all__, "sidecar"}
+#: Fixtures that start a server or a stand-in for one, and parameters that need one.
+SERVERS = {*fixtures.__all__, "sidecar", "dapr", "postgresql"}
+SERVERS |= {"asyncpg", "psycopg", "psycopg on threads", "asyncmy", "aiomysql"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server: a fixture, the name of one as a parameter, or a kind of server."""
+    """Mark tests that need a server: by a fixture, by its name as a parameter, or by its class."""
     for item in items:
         if isinstance(item, pytest.Function) and _needs_a_server(item):
             item.add_marker("server")
@@ -57,7 +59,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _needs_a_server(item: pytest.Function) -> bool:
     callspec = getattr(item, "callspec", None)
-    given = list(callspec.params.values()) if callspec else []
+    given = list(_flat(callspec.params.values())) if callspec else []
     names = {value for value in given if isinstance(value, str)}
     kinds = [value for value in given if isinstance(value, type) and issubclass(value, Server)]
     return bool(kinds or SERVERS & {*item.fixturenames, *names})
+
+
+def _flat(values: Iterable[object]) -> Iterator[object]:
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _flat(value)
+        else:
+            yield value

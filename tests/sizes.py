@@ -1,4 +1,4 @@
-"""How large the long proofs are: in full in `make proof`, a sample of it in `make test`.
+"""Sizes of the long proofs: full in `make proof`, a sample in `make test`.
 
 Tests that take a size from here are marked `proof`; `make proof` runs those with TURNLOG_PROOF=1.
 """
@@ -13,6 +13,7 @@ __all__ = [
     "KILLED_WRITERS",
     "LOST_ANSWERS",
     "READS",
+    "SECONDS",
     "STRIDE",
 ]
 
@@ -23,19 +24,21 @@ def _size(full: int, sample: int) -> int:
     return full if _IN_FULL else sample
 
 
-#: Pairs of runs in two processes that start at once on one session.
+#: Pairs of runs in two processes that start at the same moment on one session.
 DUELS = _size(200, 20)
-#: Random runs of calls on two stores that have to agree.
+#: Random sequences of calls on two stores whose results have to be equal.
 EXAMPLES = _size(100, 15)
-#: Engines in each of eight processes that meet a database without tables.
+#: Engines in each of eight processes that first use a database without tables.
 FIRST_USES = _size(25, 5)
 #: Random histories.
-HISTORIES = _size(10_000, 1_000)
+HISTORIES = _size(10_000, 200)
 #: Writers that are killed at a random moment.
 KILLED_WRITERS = _size(30, 6)
-#: Writes whose answer is lost.
+#: Writes whose acknowledgement is lost.
 LOST_ANSWERS = _size(200, 40)
 #: Reads among eight writers.
 READS = _size(1_000, 200)
-#: A run is killed at every step, or at each so many: an odd number, since steps come in pairs.
+#: Seconds that a program which a proof starts may take.
+SECONDS = _size(3_000, 300)
+#: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.
 STRIDE = _size(1, 7)

@@ -7,7 +7,7 @@ import pytest
 
 #: What a bare install lacks.
 DRIVERS = "openai", "pydantic", "redis", "dapr", "sqlalchemy", "agents"
-OPENAI = ["agents.openai_responses", "agents.openai_chat", "agents.openai_client"]
+OPENAI = [f"agents.models.openai.{name}" for name in ("responses", "chat", "client")]
 #: What needs pydantic, once it is used.
 PYDANTIC = [
     "from turnlog.agents import function_tool; function_tool(print)",
@@ -54,7 +54,7 @@ def test_what_is_missing_is_named(code: str, without: str) -> None:
 
 @pytest.mark.parametrize("without", ["openai", "pydantic"])
 def test_agents_and_conversions_need_neither(without: str) -> None:
-    for module in ("agents", "agents.model_names", "agents.convert", "agents.context"):
+    for module in ("agents", "agents.models.names", "convert", "agents.context"):
         assert _imported(module, without=without) == ""
 
 

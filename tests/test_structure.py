@@ -13,6 +13,10 @@ import pytest
 import turnlog
 
 ROOT = Path(turnlog.__file__).parent
+TESTS = Path(__file__).parent
+
+#: Folders of names for users of the SDK, and of promises that every store's tests go through.
+UNTESTED = {Path("extensions"), Path("testing/promises")}
 
 #: The floor of each folder, and of each module at the root. A module imports from its own
 #: folder and from lower floors.
@@ -66,6 +70,9 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
             yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
+MODULES = list(_modules())
+
+
 def _imports(tree: ast.Module) -> Iterator[str]:
     """What is imported at run time; names for the type checker alone don't count."""
     checked = {
@@ -99,7 +106,7 @@ def _ours(tree: ast.Module) -> Iterator[str]:
             yield imported.removeprefix("turnlog.")
 
 
-@pytest.mark.parametrize(("name", "tree"), list(_modules()))
+@pytest.mark.parametrize(("name", "tree"), MODULES)
 def test_imports_go_downwards(name: str, tree: ast.Module) -> None:
     room = name.partition(".")[0]
     for target in _ours(tree):
@@ -109,11 +116,11 @@ def test_imports_go_downwards(name: str, tree: ast.Module) -> None:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    names = {name for name, _ in _modules()}
+    names = {name for name, _ in MODULES}
     # Not counted: a module and the package that it lies in, which hands out its names.
     below = {
         name: {other for other in _ours(tree) if other in names and not name.startswith(other)}
-        for name, tree in _modules()
+        for name, tree in MODULES
     }
     try:
         list(TopologicalSorter(below).static_order())
@@ -121,7 +128,7 @@ def test_no_imports_go_in_a_circle() -> None:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize(("name", "tree"), list(_modules()))
+@pytest.mark.parametrize(("name", "tree"), MODULES)
 def test_stores_and_layers_know_no_sibling(name: str, tree: ast.Module) -> None:
     room = name.split(".")[:2]
     if room[0] not in {"stores", "layers"} or len(room) == 1:
@@ -136,7 +143,7 @@ def test_the_root_holds_names_and_the_contract_only() -> None:
     assert len(list(ROOT.glob("*.py"))) <= 8
 
 
-@pytest.mark.parametrize(("name", "tree"), list(_modules()))
+@pytest.mark.parametrize(("name", "tree"), MODULES)
 def test_drivers_stay_in_their_rooms(name: str, tree: ast.Module) -> None:
     for imported in _imports(tree):
         package = imported.partition(".")[0]
@@ -147,7 +154,7 @@ def test_drivers_stay_in_their_rooms(name: str, tree: ast.Module) -> None:
 
 
 def test_every_floor_has_its_rooms() -> None:
-    assert {name.split(".")[0] for name, _ in _modules()} == set(FLOORS)
+    assert {name.split(".")[0] for name, _ in MODULES} == set(FLOORS)
 
 
 def test_importing_turnlog_loads_no_driver() -> None:
@@ -193,14 +200,23 @@ def test_names_stand_where_users_of_the_sdk_look() -> None:
     assert AsyncSQLiteSession is turnlog.AsyncSQLiteSession
 
 
+def test_every_folder_has_its_tests() -> None:
+    """A bug in src/turnlog/X has its test in tests/X."""
+    folders = {path.parent.relative_to(ROOT) for path in ROOT.rglob("*.py")} - {Path()}
+    tested = {path.parent.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
+    for folder in folders - UNTESTED:
+        within = {folder, *(each for each in tested if folder in each.parents)}
+        assert within & tested, f"src/turnlog/{folder} has no tests/{folder}"
+
+
 def test_what_takes_the_size_of_a_proof_is_marked_as_one() -> None:
     """Else `make proof` would leave it out, and only a sample of it would ever run."""
-    for path in Path(__file__).parent.rglob("test_*.py"):
+    for path in TESTS.rglob("test_*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         sizes = {
             name.name
             for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module == "sizes"
+            if isinstance(node, ast.ImportFrom) and node.module == "tests.sizes"
             for name in node.names
         }
         for test in (node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)):

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     )
     from turnlog.agents.models.openai.client import AsyncOpenAI as AsyncOpenAI
     from turnlog.agents.models.openai.responses import OpenAIResponsesModel as OpenAIResponsesModel
+    from turnlog.conversation.reading.explain import Explanation as Explanation
+    from turnlog.conversation.reading.explain import LeftOut as LeftOut
+    from turnlog.conversation.reading.explain import Shown as Shown
     from turnlog.conversation.session import Session as Session
     from turnlog.conversation.session import SessionABC as SessionABC
     from turnlog.conversation.session import StoredSession as StoredSession
@@ -97,6 +100,7 @@ _NAMES_BY_HOME = {
     "ModelBehaviorError SchemaError SessionBusy StoreClosed TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
+    "turnlog.conversation.reading.explain": "Explanation LeftOut Shown",
     "turnlog.conversation.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
     "turnlog.sessions.dapr": "DaprSession",

@@ -1,22 +1,22 @@
-"""Every error that Turnlog raises itself, in one tree.
+"""Errors: every error that Turnlog raises itself, in one tree.
 
 Each one also derives from the builtin it resembles, so that code written
-against plain Python errors keeps working. Errors of a driver pass through as
-they are wherever we have nothing truer to say.
+against plain Python errors keeps working. Errors of a driver pass through unchanged,
+unless we know more about the cause.
 
     TurnlogError
     ├── Conflict        (RuntimeError)  the log did not end where the writer expected
     ├── FileReplaced    (RuntimeError)  the database file was moved or deleted while it was open
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
-    ├── LeaseLost       (RuntimeError)  the run holds its session no longer; nothing was written
-    ├── MaxTurnsExceeded (RuntimeError) the model was asked as often as allowed, and did not answer
-    ├── ModelBehaviorError (ValueError) a model answered what can't be used
-    ├── SchemaError     (RuntimeError)  tables are missing, unfit, or of a newer Turnlog
-    ├── SessionBusy     (RuntimeError)  another run is under way on the session
+    ├── LeaseLost       (RuntimeError)  the run lost its lease on the session; nothing was written
+    ├── MaxTurnsExceeded (RuntimeError) the model was called as often as allowed, without an answer
+    ├── ModelBehaviorError (ValueError) the answer of a model can't be used
+    ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
+    ├── SessionBusy     (RuntimeError)  another run is in progress on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
-    └── Unreadable      (ValueError)    a stored record can't be opened or decoded
+    └── Unreadable      (ValueError)    a stored record can't be decoded
 
-No error text holds the contents of an item.
+No error text quotes the contents of an item.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TurnlogError(Exception):
 class Conflict(TurnlogError, RuntimeError):
     """The log did not end where the writer expected. Nothing was written.
 
-    Read the log again, decide anew, and repeat with the position found there.
+    Read the log again, decide again, and repeat with the position where it ends now.
     """
 
     def __init__(self, log: Log, expected: int, actual: int) -> None:
@@ -60,16 +60,17 @@ class Conflict(TurnlogError, RuntimeError):
     def __str__(self) -> str:
         return (
             f"log {self.log.name!r} of session {self.log.session!r} ends at position "
-            f"{self.actual}, not at {self.expected}: somebody else wrote to it"
+            f"{self.actual}, not at {self.expected}: another writer changed it; nothing was written"
         )
 
 
 class FileReplaced(TurnlogError, RuntimeError):
     """The database file, or the log beside it, was moved, deleted or replaced while it was open.
 
-    The next call opens what the path names by then.
+    The next call opens the file that the path names then.
 
-    is_unwritten: whether what the path names now holds nothing of this call, for certain.
+    is_unwritten: whether it is certain that the file which the path names now holds nothing of
+        this call.
     """
 
     def __init__(self, path: str, is_unwritten: bool) -> None:
@@ -79,13 +80,13 @@ class FileReplaced(TurnlogError, RuntimeError):
 
     def __str__(self) -> str:
         written = (
-            "what the path names now holds nothing of this call"
+            "the file that the path names now holds nothing of this call"
             if self.is_unwritten
-            else "whether this write was kept is not known: read before you repeat it"
+            else "it is not known whether this write was kept: read before you repeat it"
         )
         return (
             f"the database file {self.path}, or its -wal, was moved, deleted or replaced while it "
-            f"was open; {written}. The next call opens what the path names then"
+            f"was open; {written}. The next call opens the file that the path names then"
         )
 
 
@@ -105,10 +106,9 @@ class InvalidItem(TurnlogError, TypeError):
 
 
 class LeaseLost(TurnlogError, RuntimeError):
-    """The run held its session no longer when it came to write. Nothing was written.
+    """The run had lost its lease on the session when it wanted to write. Nothing was written.
 
-    It was too long without a sign of life and another run took over, or somebody cleared
-    the session.
+    The lease was not renewed in time and another run took over, or the session was cleared.
     """
 
     def __init__(self, log: Log) -> None:
@@ -117,36 +117,39 @@ class LeaseLost(TurnlogError, RuntimeError):
 
     def __str__(self) -> str:
         return (
-            f"this run holds log {self.log.name!r} of session {self.log.session!r} no longer: "
-            "it was too long without a sign of life and another run took over, or the "
-            "session was cleared"
+            f"this run lost its lease on log {self.log.name!r} of session {self.log.session!r}: "
+            "it was not renewed in time and another run took over, or the session was cleared. "
+            "Nothing was written; start the run again"
         )
 
 
 class SessionBusy(TurnlogError, RuntimeError):
-    """Another run is under way on the session, and the policy is not to wait for it."""
+    """Another run is in progress on the session, and the policy is not to wait for it."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(log)
         self.log = log
 
     def __str__(self) -> str:
-        return f"another run is under way on log {self.log.name!r} of session {self.log.session!r}"
+        return (
+            f"another run is in progress on log {self.log.name!r} of session {self.log.session!r}: "
+            'try again when it has ended, or use the policy "queue", which waits'
+        )
 
 
 class MaxTurnsExceeded(TurnlogError, RuntimeError):
-    """The model was asked as often as allowed, and did not answer. What it did is stored."""
+    """The model was called as often as allowed, without an answer. Its tool calls are stored."""
 
     def __init__(self, max_turns: int) -> None:
         super().__init__(max_turns)
         self.max_turns = max_turns
 
     def __str__(self) -> str:
-        return f"the model was asked {self.max_turns} times and has not answered: raise max_turns"
+        return f"the model was called {self.max_turns} times without an answer: raise max_turns"
 
 
 class ModelBehaviorError(TurnlogError, ValueError):
-    """A model answered what can't be used: it broke off, failed, or missed the asked-for form."""
+    """The answer of a model can't be used: it broke off, failed, or has the wrong form."""
 
 
 class SchemaError(TurnlogError, RuntimeError):
@@ -161,7 +164,7 @@ class StoreClosed(TurnlogError, RuntimeError):
 
 
 class Unreadable(TurnlogError, ValueError):
-    """A stored record can't be opened or decoded. It is still stored."""
+    """A stored record can't be decoded. It is still stored."""
 
     def __init__(self, log: Log, position: int, problem: str) -> None:
         super().__init__(log, position, problem)

@@ -21,13 +21,13 @@ _NEEDED = {
 
 
 class LazyNames:
-    """The public names of a module that its own code doesn't define.
+    """The public names of a module that are defined in other modules.
 
-    module: which module they are names of.
-    homes: the module that defines each of them.
+    module: the module that has the names.
+    homes: for each name, the module that defines it.
 
-    A name whose extra is not installed is not listed, and `hasattr` doesn't find it. To
-    import it raises the `ImportError` that says what to install.
+    A name whose extra is not installed is not listed, and `hasattr` is False for it. Importing
+    it raises the `ImportError` that says what to install.
     """
 
     def __init__(self, module: str, homes: Mapping[str, str]) -> None:
@@ -35,7 +35,7 @@ class LazyNames:
         self._homes = homes
 
     def listed(self) -> list[str]:
-        """The names that can be imported here, in order."""
+        """The names that can be imported with what is installed, sorted."""
         from importlib.util import find_spec  # noqa: PLC0415 - seldom needed, and costs 5 ms
 
         needed = sorted({_NEEDED[home] for home in self._homes.values() if home in _NEEDED})
@@ -61,10 +61,10 @@ class LazyNames:
         return value
 
     def _is_import(self, caller: Mapping[str, object]) -> bool:
-        """Whether `from module import name` asks, and not an attribute's reader.
+        """Whether this is `from module import name`, and not an access to an attribute.
 
-        Python's import machinery asks a package for the name first, and swallows an
-        `AttributeError` together with its text. Of a plain module nobody can tell.
+        Python's import machinery asks a package for the attribute first, and drops an
+        `AttributeError` and its text. With a plain module, the two can't be told apart.
         """
         is_package = hasattr(sys.modules[self._module], "__path__")
         return not is_package or caller.get("__name__") == "importlib._bootstrap"

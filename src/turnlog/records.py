@@ -1,4 +1,4 @@
-"""Logs and their records: how a log is named, and what a read returns, as columns."""
+"""Records: the name of a log, its records, and the columns that a read returns."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ class Log(NamedTuple):
     name: str = "main"
 
     def beside(self, purpose: str) -> Log:
-        """The auxiliary log of this one for some purpose."""
+        """The auxiliary log of this one for a purpose, such as ":turns" or ":turns@branch"."""
         name = f":{purpose}" if self.name == "main" else f":{purpose}@{self.name}"
         return Log(self.session, name)
 
     @property
     def is_volatile(self) -> bool:
-        """Whether it is worth nothing once the machine has stopped, as leases are.
+        """Whether a write need not wait for the disk: ":lease" and ":lease@branch" need not.
 
-        A store need not wait for the disk when it writes there. All else that it promises
-        holds all the same.
+        Its newest records may be lost when the machine stops. All other promises hold.
         """
-        return self.name.startswith(":lease")
+        return self.name.partition("@")[0] in _VOLATILE
+
+
+#: The names of volatile logs, without their branch.
+_VOLATILE = {":lease"}
 
 
 class Record(NamedTuple):
@@ -96,7 +99,7 @@ class Records(Sequence[Record]):
 
 
 class Column(Sequence[T], Generic[S, T]):
-    """What `read` makes of each of `stored`."""
+    """A column whose values are computed from the stored ones when they are asked for."""
 
     def __init__(self, stored: Sequence[S], read: Callable[[S], T]) -> None:
         self._stored = stored

@@ -1,9 +1,8 @@
-"""The contract between conversations and databases.
+"""Store: the contract between conversations and databases.
 
-A `Store` keeps named, append-only logs of bytes. It knows nothing of JSON,
-roles, turns or settings: all that is written once, above. Every verb is
-mandatory, so every store has every feature. `turnlog.testing.StoreTests` is
-this promise as a test class.
+A `Store` keeps named, append-only logs of bytes. It knows nothing of JSON, roles, turns or
+settings: these are written once, above it. Every verb is mandatory, so every store has every
+feature. `turnlog.testing.StoreTests` checks the contract.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
+    "END",
     "Call",
     "Cursor",
     "Head",
@@ -34,16 +34,19 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: The greatest position, and the greatest limit, that every database can hold.
+END = 2**63 - 1
+
 
 class Cursor(NamedTuple):
-    """A place in the list of sessions: the one right after this session's head."""
+    """A position in the list of sessions: right after this session's head."""
 
     updated_at: float
     session: str
 
 
 class Head(NamedTuple):
-    """What is known of a log without reading it."""
+    """The facts of a log that are known without reading its records."""
 
     log: Log
     #: The position of the last record, 0 when the log is empty.
@@ -54,12 +57,12 @@ class Head(NamedTuple):
     created_at: float
     #: Seconds since the epoch, UTC, of the last append, removal or note.
     updated_at: float
-    #: A small annotation, such as a title; b"" when none.
+    #: A small annotation, such as a title; b"" when there is none.
     note: bytes
 
     @property
     def cursor(self) -> Cursor:
-        """Where `Store.sessions` goes on after this head."""
+        """The `after` that makes `Store.sessions` continue after this head."""
         return Cursor(self.updated_at, self.log.session)
 
 
@@ -70,17 +73,17 @@ class Store(ABC):
     tasks, threads and event loops. An ``async with`` block closes it at its end.
 
     Within one log, the order that readers see is the order of commits: a later
-    read always extends an earlier one. A write that is cancelled waits until
-    its outcome is known; it happened wholly or not at all. After `aclose`, every
-    verb raises `StoreClosed`. Names and keys that the database can't hold raise
-    `ValueError` before anything is written.
+    read always extends an earlier one. A write waits for the disk, unless its log is volatile
+    (`Log.is_volatile`). A write that is cancelled waits until its outcome is known; it happened
+    wholly or not at all. After `aclose`, every verb raises `StoreClosed`. Names and keys that
+    the database can't hold raise `ValueError` before anything is written.
     """
 
     @property
     def place(self) -> Hashable:
         """Identifies the database: equal for two stores that read and write the same logs.
 
-        A store that can't tell is a place of its own. A layer forwards it; one that renames
+        By default a store is equal to itself alone. A layer forwards it; a layer that renames
         sessions adds how.
         """
         return self
@@ -94,15 +97,15 @@ class Store(ABC):
         expect: int | None = None,
         key: str | None = None,
     ) -> int:
-        """Put `payloads` at the end of `log`, in order, all of them or none.
+        """Add `payloads` at the end of `log`, in order, all of them or none.
 
         Returns the position of the log's last record. With no payloads, nothing is
         written and no log is made, but `expect` is still checked.
 
         expect: raises `Conflict` unless the log ends at this position (0: is empty).
-        key: an append with this key happens once on this log, however often it is tried;
-            a later try returns what the first returned, whatever its other arguments.
-            Keys outlive the records and are forgotten when the log is deleted.
+        key: an append with this key happens once on this log, however often it is called;
+            a later call returns what the first returned, whatever its other arguments.
+            Keys outlive the records and are deleted with the log.
         """
 
     @abstractmethod
@@ -128,16 +131,16 @@ class Store(ABC):
         before: int | None = None,
         expect: int | None = None,
     ) -> int:
-        """Drop the records with after < position < before, all of them or none.
+        """Delete the records with after < position < before, all of them or none.
 
-        Returns how many were dropped. The log stays, even if nothing is left in it.
+        Returns how many were deleted. The log stays, even if it is empty then.
 
         expect: raises `Conflict` unless the log ends at this position.
         """
 
     @abstractmethod
     async def annotate(self, log: Log, note: bytes) -> None:
-        """Set the note in the head of `log`, making the log if need be."""
+        """Set the note in the head of `log`, and make the log if it is missing."""
 
     @abstractmethod
     async def logs(self, session: str) -> list[Head]:
@@ -156,11 +159,11 @@ class Store(ABC):
 
     @abstractmethod
     async def delete(self, session: str, name: str | None = None) -> None:
-        """Forget one log of `session`, or all of them. Deleting nothing is fine."""
+        """Delete one log of `session`, or all of them. Deleting nothing is fine."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Finish what is under way and let go of the database. Closing twice is fine."""
+        """Finish the calls in progress and close the store. Closing twice is fine."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,13 +178,16 @@ class Store(ABC):
 
 
 class Call(Generic[T]):
-    """One call of a verb, on its way to the store behind a layer. Calling it carries it out."""
+    """A call of one verb, on its way to the store behind a layer. Await `call()` to make it.
+
+    verb: the name of the method.
+    args: its positional arguments.
+    """
 
     def __init__(
         self, verb: str, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> None:
         self.verb = verb
-        #: Those that the verb takes by position.
         self.args: tuple[object, ...] = args
         self._work = partial(work, *args, **kwargs)
 
@@ -190,10 +196,10 @@ class Call(Generic[T]):
 
 
 class Layer(Store):
-    """A store in front of a store. It forwards everything; override what you change.
+    """A store in front of another store. It forwards every call; override what you change.
 
-    What is to be done around every call, such as to measure it, goes into `around`.
-    Layers compose: each passes the store's own tests.
+    Override `around` for work around every call, such as measuring it. Layers can be stacked:
+    each passes the tests of a store.
     """
 
     def __init__(self, inner: Store) -> None:
@@ -204,7 +210,7 @@ class Layer(Store):
         return self.inner.place
 
     async def around(self, call: Call[T]) -> T:
-        """Carry out `call`. Every verb comes through here."""
+        """Make `call`. Every verb goes through here."""
         return await call()
 
     async def append(
@@ -262,32 +268,34 @@ class Layer(Store):
 
 
 def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None) -> None:
-    """Refuse arguments that no store can honour. Stores call it before they write.
+    """Check the arguments of a verb. Every store calls this before it writes.
 
     Raises `TypeError` for a text that is not a str and a payload that is not bytes,
     `ValueError` for a text with lone surrogates and for a negative limit.
     """
     for text in texts:
         if not _str(text).isascii() and _SURROGATE.search(text):
-            raise ValueError("an id, log name or key holds a lone surrogate; UTF-8 has none")
+            raise ValueError(
+                "an id, log name or key holds a lone surrogate, which UTF-8 can't encode"
+            )
     for payload in payloads:
         _bytes(payload)
     if limit is not None and limit < 0:
-        raise ValueError(f"limit is {limit}; it must not be negative")
+        raise ValueError(f"limit must not be negative, and is {limit}")
 
 
-def span(after: int, before: int | None, end: int = 2**63 - 1) -> tuple[int, int]:
-    """The bounds of a read, cut down to what a column can hold; positions begin at 1.
+def span(after: int, before: int | None, end: int = END) -> tuple[int, int]:
+    """The bounds `after` and `before`, cut down to what a column can hold.
 
-    end: the greatest position that it can hold.
+    Positions begin at 1; `end` is the greatest that the column holds.
     """
     return min(max(after, 0), end), end if before is None else min(max(before, 0), end)
 
 
 def prefix_end(prefix: str) -> str | None:
-    """The least text behind all that begin with `prefix`, in the order of code points.
+    """The least text that is greater than all texts with `prefix`, compared by code points.
 
-    None if there is none.
+    None if there is no such text.
     """
     stem = prefix.rstrip("\U0010ffff")
     if not stem:
@@ -299,13 +307,13 @@ def prefix_end(prefix: str) -> str | None:
 def _str(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise TypeError(f"ids, log names and keys are str, not {type(value).__name__}")
+    raise TypeError(f"ids, log names and keys must be str, not {type(value).__name__}")
 
 
 def _bytes(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
-    raise TypeError(f"payloads and notes are bytes, not {type(value).__name__}")
+    raise TypeError(f"payloads and notes must be bytes, not {type(value).__name__}")
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

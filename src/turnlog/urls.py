@@ -1,4 +1,4 @@
-"""From a URL to the store that it names."""
+"""Store URLs: from a URL to the store that it names."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def open_store(url: str, **defaults: str) -> Store:
         relative.db              ./folder/any.db           /absolute.db
         postgresql://user:password@host/database           (through asyncpg)
         mysql://user:password@host/database                (through asyncmy; mariadb:// too)
-        postgresql+psycopg://…   mysql+aiomysql://…   sqlite+aiosqlite:///file.db, and whatever
-        else SQLAlchemy has an async driver for
+        postgresql+psycopg://…   mysql+aiomysql://…   sqlite+aiosqlite:///file.db, and any
+        other async driver of SQLAlchemy
         redis://host:6379/0      rediss://host:6380/0      redis+cluster://host:6379
         dapr://host:50001/store  (the sidecar's gRPC port, and the name of the component)
 
-    Each takes `?timeout=SECONDS`, how long a lock, or a server that can't be reached, is
-    waited for; SQL databases and Dapr have their driver's own. SQLite takes
-    `?journal_mode=truncate` where a file system has no shared memory. Redis takes `?prefix=TEXT`
+    All take `?timeout=SECONDS`: for how long they wait for a lock, or for a server that can't be
+    reached; SQL databases and Dapr use their driver's own timeout instead. SQLite takes
+    `?journal_mode=truncate`, for file systems without shared memory. Redis takes `?prefix=TEXT`
     and `?ttl=SECONDS`, Dapr `?ttl=SECONDS` and `?consistency=strong`, SQL databases
-    `?sessions_table=NAME` and `?messages_table=NAME`. All other options of a database's URL
-    are its driver's.
+    `?sessions_table=NAME` and `?messages_table=NAME`. All other options are passed to the
+    driver.
 
     defaults: options that the URL may override.
 
-    Raises `ValueError` for a scheme or option that is not known, `ImportError` for a
-    driver that is not installed. The error never holds the URL's password.
+    Raises `ValueError` for an unknown scheme or option, `ImportError` for a driver that is
+    not installed. The error never contains the URL's password.
     """
     if "://" not in url:
         return _sqlite_at(_path(url), defaults)
@@ -48,15 +48,15 @@ def open_store(url: str, **defaults: str) -> Store:
     opener = _OPENERS.get(parts.scheme) or (_SQL.get(backend) if plus else None)
     if opener is None:
         known = ", ".join(f"{scheme}://" for scheme in _OPENERS if "+" not in scheme)
-        raise ValueError(f"no store is known for {parts.scheme}://; there are {known}")
+        raise ValueError(f"no store is known for {parts.scheme}://; use one of {known}")
     return opener(parts, {**defaults, **dict(parse_qsl(parts.query, keep_blank_values=True))})
 
 
 def _path(text: str) -> str:
-    """`text` as a path, unless it is rather a URL without its slashes."""
+    """`text` as a path. Raises `ValueError` if it looks like a URL without its slashes."""
     scheme, colon, _ = text.partition(":")
     if colon and scheme in _OPENERS:
-        raise ValueError(f"a URL begins with {scheme}://, a path of that name with ./{scheme}:")
+        raise ValueError(f"write {scheme}:// for a URL, or ./{scheme}: for a path of that name")
     return text
 
 
@@ -64,10 +64,10 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError:
-        # Python's own words may hold the password.
-        raise ValueError("the part of the URL that names a host can't be read") from None
+        # Python's own message may contain the password.
+        raise ValueError("the URL's host, port or user can't be parsed") from None
     if parts.fragment:
-        raise ValueError("a URL has no part behind #; write %23 for a # in a name")
+        raise ValueError("the URL has a # in it; write %23 for a # in a name")
     return parts
 
 
@@ -90,7 +90,7 @@ def _sqlite_at(path: str, options: Options) -> Store:
 
 def _memory(parts: SplitResult, _options: Options) -> Store:
     if parts.netloc or parts.path or parts.query:
-        raise ValueError("a memory URL has nothing behind memory://")
+        raise ValueError("a memory URL is just memory://, with nothing behind it")
     return MemoryStore()
 
 
@@ -113,7 +113,7 @@ def _dapr(parts: SplitResult, options: Options) -> Store:
     name = unquote(parts.path.strip("/"))
     if not parts.netloc or not name or "/" in name:
         raise ValueError(
-            "a Dapr URL names sidecar and component: dapr://localhost:50001/statestore"
+            "a Dapr URL names a sidecar and a component: dapr://localhost:50001/statestore"
         )
     options.pop("timeout", None)
     _refuse_unknown(options, "ttl", "consistency")
@@ -142,9 +142,9 @@ def _sql(parts: SplitResult, options: Options) -> Store:
 
 
 def _without(parts: SplitResult, *ours: str) -> str:
-    """The URL without the options that are not the driver's."""
+    """The URL without `ours`, the options that are not for the driver."""
     query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in ours]
-    # By hand: the standard library drops the slashes of a URL without a host.
+    # Not with urlunsplit, which drops the slashes of a URL without a host.
     return f"{parts.scheme}://{parts.netloc}{parts.path}{'?' if query else ''}{urlencode(query)}"
 
 
@@ -152,7 +152,7 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError("ttl is a whole number of seconds, such as ttl=86400") from None
+        raise ValueError("ttl must be a whole number of seconds, such as ttl=86400") from None
 
 
 def _seconds(text: str) -> float:
@@ -161,17 +161,17 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise ValueError("timeout is a number of seconds, such as timeout=2.5")
+        raise ValueError("timeout must be a number of seconds, such as timeout=2.5")
     return seconds
 
 
 def _refuse_unknown(options: Options, *known: str) -> None:
     unknown = sorted(options.keys() - set(known))
     if unknown:
-        raise ValueError(f"unknown option {', '.join(unknown)}; there is {', '.join(known)}")
+        raise ValueError(f"unknown option {', '.join(unknown)}; known are {', '.join(known)}")
 
 
-#: A further backend is a further line.
+#: What opens a URL, by its scheme. A new backend is a new line.
 _OPENERS: dict[str, Opener] = {
     "sqlite": _sqlite,
     "memory": _memory,
@@ -186,10 +186,10 @@ _OPENERS: dict[str, Opener] = {
     "rediss+cluster": _redis,
 }
 
-#: Kinds of databases that SQLAlchemy reaches, by a driver that the scheme names behind a "+".
+#: The databases that may be named with a driver of SQLAlchemy, as in "mysql+aiomysql".
 _SQL: dict[str, Opener] = dict.fromkeys(("postgresql", "mysql", "mariadb", "sqlite"), _sql)
 
-#: What people write, and the driver that it means.
+#: The driver that a scheme without one stands for.
 _ASYNC_DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",

@@ -9,8 +9,8 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from servers.finding import program
-from servers.process import HOST, Server, as_nobody, own
+from tests.servers.finding import program
+from tests.servers.process import HOST, Server, as_nobody, own
 
 __all__ = ["MariaDBServer", "PostgresServer"]
 

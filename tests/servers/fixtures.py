@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from servers.databases import MariaDBServer, PostgresServer
-from servers.redis import RedisCluster, RedisSentinel, RedisServer
+from tests.servers.databases import MariaDBServer, PostgresServer
+from tests.servers.redis import RedisCluster, RedisSentinel, RedisServer
 
 __all__ = [
     "mariadb",

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from servers.ports import HOST, free_port
+from tests.servers.ports import HOST, free_port
 
 __all__ = ["HOST", "Server", "as_nobody", "free_port", "own"]
 

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from servers.process import HOST
+from tests.servers.process import HOST
 
 __all__ = ["Proxy"]
 

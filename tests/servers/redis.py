@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from servers.finding import program
-from servers.ports import free_port
-from servers.process import HOST, Server
+from tests.servers.finding import program
+from tests.servers.ports import free_port
+from tests.servers.process import HOST, Server
 
 __all__ = ["RedisCluster", "RedisSentinel", "RedisServer", "certificate"]
 

@@ -1,8 +1,9 @@
 """Agents that remember: a small runner over any session.
 
-Runner ──▶ Run ──▶ recall       what the model is shown, what of the new input is stored
-                ──▶ Model       OpenAI's APIs, the offline one, or your own: one method
-                ──▶ calls       tools and handoffs
+Runner ──▶ Run ──▶ run_input     what the model is shown, and what of the new input is stored
+               ──▶ models/       OpenAI's APIs, or your own: one method; offline/, a stand-in
+               ──▶ calls         tools/ and handoffs
+               ──▶ transcript    the items of the run so far
 """
 
 from turnlog.agents.agent import Agent

@@ -1,4 +1,4 @@
-"""Who answers."""
+"""Agents: a model with a name, instructions, tools and handoffs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from turnlog.agents.context import RunContextWrapper, TContext
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
-from turnlog.agents.tools.tool import FunctionTool
+from turnlog.agents.tools.tool import Enabled, FunctionTool
 
 __all__ = ["Agent", "LeadsOn", "by_name", "is_offered"]
 
 T = TypeVar("T")
 
-#: Called with the run's context and the agent, each time a model is asked.
+#: Called with the run's context and the agent before each request to the model.
 Instructions: TypeAlias = Callable[
     [RunContextWrapper[Any], "Agent[Any]"], str | Awaitable[str | None] | None
 ]
@@ -26,19 +26,19 @@ Instructions: TypeAlias = Callable[
 class Agent(Generic[TContext]):
     """A model with a name, instructions and tools.
 
-    Those who like may say of which type the context of its runs is: `Agent[MyContext]`.
+    The type of the context of its runs may be given: `Agent[MyContext]`.
 
-    instructions: what the model is told before the conversation; never stored. A function
+    instructions: text that the model gets before the conversation; never stored. A function
         is called with the run's context and the agent.
-    model: who answers: a model, or its name; see `resolve_model`. None: with OPENAI_API_KEY
-        set, the model that TURNLOG_MODEL or OPENAI_DEFAULT_MODEL names, or a small one of
-        OpenAI's; without a key, `OfflineModel`, which is no LLM.
+    model: a model, or its name; see `resolve_model`. None: with OPENAI_API_KEY set, the model
+        that TURNLOG_MODEL or OPENAI_DEFAULT_MODEL names, or a small one of OpenAI's; without
+        a key, `OfflineModel`, which is not an LLM.
     tools: functions that the model may call; see `function_tool`.
-    handoffs: agents that may take the conversation over; see `handoff`.
-    output_type: what the final answer is, if not text: a pydantic model, a dataclass, …
-    handoff_description: tells other agents when to hand over to this one.
-    reset_tool_choice: the `tool_choice` of the settings holds until tools were called, so
-        that a model which must call one comes to an end.
+    handoffs: agents that may take over the conversation; see `handoff`.
+    output_type: the type of the final answer, if not text: a pydantic model, a dataclass, …
+    handoff_description: when other agents should hand over to this one, in words for a model.
+    reset_tool_choice: the `tool_choice` of the settings holds only until tools were called,
+        so that a model which must call a tool can come to an end.
     """
 
     name: str
@@ -73,12 +73,12 @@ class Agent(Generic[TContext]):
 
 
 def by_name(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """What a model can call, by its name. Raises `ValueError` where one name stands for two."""
+    """The things that a model can call, by name. Raises `ValueError` if two have one name."""
     named: dict[str, T] = {}
     for name, offer in pairs:
         if name in named:
             raise ValueError(
-                f"two tools or handoffs are named {name!r}: a model could not tell them apart; "
+                f"two tools or handoffs are named {name!r}, so a model can't choose between them; "
                 f"give one of them another name (name_override, tool_name_override)"
             )
         named[name] = offer
@@ -88,24 +88,26 @@ def by_name(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
 def _check_tools(tools: Iterable[object]) -> None:
     for tool in tools:
         if not isinstance(tool, FunctionTool):
-            raise TypeError(f"tools are made with function_tool(…); {type(tool).__name__} is none")
+            raise TypeError(
+                f"a tool is made with function_tool(…); this is a {type(tool).__name__}"
+            )
 
 
 class LeadsOn(Protocol):
-    """A handoff, as far as an agent needs to know: it leads on to another agent."""
+    """The part of a handoff that an agent knows: it leads on to another agent."""
 
     @property
     def agent(self) -> Agent:
-        """Who takes over."""
+        """The agent that takes over."""
         ...
 
 
 class Offer(Protocol):
-    """A tool or a handoff, which may be offered or not."""
+    """A tool or a handoff, which is offered to the model or not."""
 
     @property
-    def is_enabled(self) -> bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]]:
-        """Whether it is offered; a function is asked with the context and the agent."""
+    def is_enabled(self) -> Enabled:
+        """Whether it is offered; a function is called with the context and the agent."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The calls of one response: tools at once, each output stored as soon as it is there."""
+"""Calls of one response: tools run at the same time, each output is stored when it is there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from turnlog.items.json import Item
 
 __all__ = ["call_tools", "hand_over"]
 
-#: Stores an item and tells whoever watches.
+#: Stores an item and reports it to the watcher of the run.
 Keep: TypeAlias = Callable[[RunItem], Awaitable[None]]
 
 
@@ -28,10 +28,10 @@ async def call_tools(
     context: RunContextWrapper[Any],
     keep: Keep,
 ) -> None:
-    """Call all tools at once and keep each output as soon as it is there.
+    """Call all tools at the same time and keep each output when it is there.
 
-    If one raises, or the run is cancelled, the others are cancelled; what had come to an
-    end by then is kept all the same.
+    If one raises, or the run is cancelled, the others are cancelled. The outputs of those
+    that had finished by then are kept all the same.
     """
     tasks = [asyncio.create_task(_call(call, tools, context)) for call in calls]
     waiting = dict(zip(tasks, calls, strict=True))
@@ -40,7 +40,7 @@ async def call_tools(
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in tasks if task in done]:
                 output = task.result()
-                await keep(_answered(agent, waiting.pop(task), output))
+                await keep(_output_item(agent, waiting.pop(task), output))
     except BaseException as error:
         await _give_up(agent, waiting, keep, error)
         raise
@@ -52,18 +52,23 @@ async def _give_up(
     keep: Keep,
     error: BaseException,
 ) -> None:
-    """Cancel the others, and keep what they have come to; `error` is what the caller is told."""
+    """Cancel the calls that are left, and keep the outputs of those that finish all the same.
+
+    error: the one that the caller raises.
+    """
     for task in waiting:
         task.cancel()
     if waiting:
         await asyncio.wait(waiting)
     for task, call in waiting.items():
-        # An error that comes second: the first one is already on its way to the caller.
+        # The error of a second call is dropped: the caller gets the first one.
         if not task.cancelled() and task.exception() is None:
             try:
-                await keep(_answered(agent, call, task.result()))
+                await keep(_output_item(agent, call, task.result()))
             except Exception as second:  # noqa: BLE001 - as above
-                error.add_note(f"an output was not stored either: {type(second).__name__}")
+                error.add_note(
+                    f"the output of another call was not stored: {type(second).__name__}"
+                )
 
 
 async def _call(
@@ -72,15 +77,15 @@ async def _call(
     name, arguments = call["name"], call.get("arguments") or "{}"
     tool = tools.get(name)
     if tool is None:
-        # Told to the model, which made the name up, or had it from an earlier agent.
-        return f"There is no tool {name!r}; there are: {', '.join(tools) or 'none'}."
+        # For the model, which invented the name or saw it used by an earlier agent.
+        return f"There is no tool {name!r}. The tools are: {', '.join(tools) or 'none'}."
     about = ToolContext(
         context.context, context.usage, name, str(call.get("call_id", "")), arguments
     )
     return await tool.invoke(about, arguments)
 
 
-def _answered(agent: Agent, call: Item, output: ToolOutput) -> ToolCallOutputItem:
+def _output_item(agent: Agent, call: Item, output: ToolOutput) -> ToolCallOutputItem:
     raw_item = {"call_id": call["call_id"], "output": output, "type": "function_call_output"}
     return ToolCallOutputItem(agent, raw_item)
 
@@ -92,11 +97,11 @@ async def hand_over(
     context: RunContextWrapper[Any],
     keep: Keep,
 ) -> tuple[Agent, Handoff]:
-    """Hand the conversation to the first agent that the model named; who that is."""
+    """Hand the conversation to the first agent that the model named; that agent."""
     first, *others = calls
     for call in others:
         ignored = "Ignored: the conversation was handed to another agent."
-        await keep(_answered(agent, call, ignored))
+        await keep(_output_item(agent, call, ignored))
     chosen = handoffs[first["name"]]
     with exits_as_errors():
         target = await chosen.on_invoke_handoff(context, first.get("arguments") or "{}")

@@ -1,4 +1,4 @@
-"""Settings of a single run."""
+"""Run configuration: the settings of a single run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ class RunConfig:
     """Settings of a single run.
 
     session_input_callback: merges the history with the new input, sync or async; without
-        one, the new input follows the history. It is asked once for each view of the history
-        that was read. A retry asks it a second time only if the first attempt stored the new
-        input in words of the callback's own, since only the callback knows these.
+        one, the new input follows the history. It is called once for each view of the history
+        that was read. A retry calls it a second time only if the first attempt stored items
+        that the callback itself had written instead of the new input.
     session_settings: overrides the session's own.
     session_policy: what to do when another run is under way on the session: "queue" waits
-        for its end, "reject" raises `SessionBusy`, "branch" goes on with a copy of the
-        conversation, "off" takes no notice. Sessions that aren't stored by Turnlog take no
-        notice either.
-    lease_seconds: how long a run that died keeps others waiting, at most.
+        for its end, "reject" raises `SessionBusy`, "branch" continues on a copy of the
+        conversation, "off" writes all the same. So do runs on sessions of other libraries.
+    lease_seconds: for how long others wait for a run that died, at most.
     model: a model or its name; overrides that of every agent.
     model_settings: laid over those of every agent.
     """
@@ -45,6 +44,6 @@ class RunConfig:
         merge: object = self.session_input_callback
         if merge is not None and not callable(merge):
             raise TypeError(
-                f"session_input_callback is called with (history, new_input); "
-                f"{type(merge).__name__} is not callable"
+                f"session_input_callback must be a function of (history, new_input), "
+                f"not a {type(merge).__name__}"
             )

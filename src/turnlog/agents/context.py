@@ -1,4 +1,4 @@
-"""What tools, handoffs and instructions are told of the run that they are part of."""
+"""Run contexts: what tools, handoffs and instructions get of the run that they belong to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RunContextWrapper(Generic[TContext]):
     """The context of a run.
 
     context: the object that was given to the run; no model ever sees it.
-    usage: what the run has spent so far.
+    usage: the tokens that the run has spent so far.
     """
 
     context: TContext
@@ -34,7 +34,7 @@ class RunContextWrapper(Generic[TContext]):
 
 @dataclass
 class ToolContext(RunContextWrapper[TContext]):
-    """The context of a run, and which call of the model this is."""
+    """The context of a run, and the call that the model made."""
 
     tool_name: str = ""
     tool_call_id: str = ""

@@ -1,4 +1,4 @@
-"""What can be watched of a run while it goes on."""
+"""Stream events: what a run reports while it goes on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RawResponsesStreamEvent:
-    """A further piece of the text that the model is writing: `data.delta`."""
+    """The next piece of the text that the model is writing: `data.delta`."""
 
     data: TextDelta
     type: ClassVar[str] = "raw_response_event"
@@ -34,7 +34,7 @@ class RunItemStreamEvent:
 
     @property
     def name(self) -> str:
-        """What happened, in the words of the OpenAI Agents SDK."""
+        """The name that the OpenAI Agents SDK has for this event."""
         return _NAMES.get(self.item.type, self.item.type)
 
 

@@ -1,4 +1,4 @@
-"""Handing a conversation over to another agent."""
+"""Handoffs: a model hands the conversation over to another agent."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from turnlog.agents.agent import Agent, LeadsOn, by_name, is_offered
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import JSONSchema, ToolDefinition
 from turnlog.agents.result import RunItem
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.strict import strict_schema
+from turnlog.agents.tools.tool import Enabled
 from turnlog.errors import ModelBehaviorError
 from turnlog.items.json import Item
-
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import TypeAdapter
 
 __all__ = [
     "Handoff",
     "HandoffInputData",
+    "HandoffInputFilter",
     "handoff",
     "handoff_name",
     "handoffs_of",
@@ -43,13 +42,13 @@ _NO_INPUT: JSONSchema = {
 
 @dataclass(frozen=True)
 class HandoffInputData:
-    """What the next agent would be shown, for a filter to change.
+    """The items that the next agent would be shown, for a filter to change.
 
-    input_history: what the run began with: history and input.
-    pre_handoff_items: what the run brought about before this turn of the model.
-    new_items: what this turn brought about, the handoff and its output included.
+    input_history: the items that the run began with: history and input.
+    pre_handoff_items: the items of the run before the response that hands over.
+    new_items: the items of that response, and the outputs of its calls.
     run_context: the context of the run.
-    input_items: what the next agent is shown of the new items, if that differs from them.
+    input_items: shown to the next agent instead of `new_items`, unless None.
 
     Filters change what is shown; what is stored stays.
     """
@@ -61,7 +60,7 @@ class HandoffInputData:
     input_items: tuple[RunItem, ...] | None = None
 
     def clone(self, **changes: Any) -> HandoffInputData:
-        """The same with `changes`."""
+        """A copy with `changes`."""
         return replace(self, **changes)
 
 
@@ -72,14 +71,14 @@ HandoffInputFilter: TypeAlias = Callable[
 
 @dataclass
 class Handoff:
-    """An agent that a conversation may be handed to, as a tool of the one that hands over.
+    """An agent that can take over, as a tool of the agent that hands over.
 
-    agent: who takes over.
-    input_json_schema: of what the model gives along.
+    agent: the one that takes over.
+    input_json_schema: the JSON Schema of the arguments that the model gives.
     on_invoke_handoff: called with the context and the arguments, a JSON text, when the model
-        hands over; gives the agent.
+        hands over; returns the agent.
     input_filter: changes what the next agent is shown.
-    is_enabled: whether it is offered; a function is asked with the context and the agent.
+    is_enabled: whether it is offered; a function is called with the context and the agent.
     """
 
     tool_name: str
@@ -89,16 +88,16 @@ class Handoff:
     agent: Agent
     input_filter: HandoffInputFilter | None = None
     strict_json_schema: bool = True
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]] = True
+    is_enabled: Enabled = True
 
     @property
     def agent_name(self) -> str:
-        """The name of who takes over."""
+        """The name of the agent that takes over."""
         return self.agent.name
 
     @property
     def definition(self) -> ToolDefinition:
-        """What a model is told of it."""
+        """The definition that a model gets."""
         return ToolDefinition(
             self.tool_name,
             self.tool_description,
@@ -114,19 +113,22 @@ def handoff(
     on_handoff: OnHandoff | None = None,
     input_type: Any = None,
     input_filter: HandoffInputFilter | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]] = True,
+    is_enabled: Enabled = True,
 ) -> Handoff:
     """Let a model hand the conversation over to `agent`.
 
-    on_handoff: called when it does, with the context; sync or async.
-    input_type: what the model gives along, which `on_handoff` then gets as well.
+    on_handoff: called with the context when the model hands over; sync or async.
+    input_type: the type of the arguments that the model gives, as one object. `on_handoff`
+        gets it as its second argument.
 
-    Raises `TypeError` if `on_handoff` and `input_type` don't go together.
+    Raises `TypeError` if `on_handoff` doesn't take these arguments.
     """
     adapter = _adapter(input_type, on_handoff)
     schema = strict_schema(adapter.json_schema()) if adapter else _NO_INPUT
     if schema.get("type") != "object":
-        raise TypeError("the input_type of a handoff is an object: a pydantic model, a dataclass")
+        raise TypeError(
+            "input_type must be an object type, such as a pydantic model or a dataclass"
+        )
     return Handoff(
         tool_name=tool_name_override or handoff_name(agent.name),
         tool_description=tool_description_override or _description(agent),
@@ -150,7 +152,7 @@ def _as_handoff(given: Agent | LeadsOn) -> Handoff:
         return given
     if isinstance(given, Agent):
         return handoff(given)
-    raise TypeError(f"handoffs are agents, or what handoff() makes; not {type(given).__name__}")
+    raise TypeError(f"a handoff is an Agent or made by handoff(…), not a {type(given).__name__}")
 
 
 def handoff_name(agent_name: str) -> str:
@@ -159,17 +161,17 @@ def handoff_name(agent_name: str) -> str:
 
 
 def transfer_message(agent_name: str) -> str:
-    """The output of a call that handed over: who has the conversation now."""
+    """The output of a call that handed over: the agent that has the conversation now."""
     return json.dumps({"assistant": agent_name})
 
 
 @dataclass(frozen=True)
 class _Invocation:
-    """Hands over: tells `on_handoff`, and gives the agent."""
+    """Hands over: calls `on_handoff` and returns the agent."""
 
     agent: Agent
     on_handoff: OnHandoff | None
-    adapter: TypeAdapter[Any] | None
+    adapter: pydantic.TypeAdapter[Any] | None
 
     async def __call__(self, ctx: RunContextWrapper[Any], arguments: str) -> Agent:
         given = (ctx,) if self.adapter is None else (ctx, self._input(self.adapter, arguments))
@@ -178,25 +180,25 @@ class _Invocation:
             await result
         return self.agent
 
-    def _input(self, adapter: TypeAdapter[Any], arguments: str) -> Any:
+    def _input(self, adapter: pydantic.TypeAdapter[Any], arguments: str) -> Any:
         try:
             return adapter.validate_json(arguments or "{}")
-        except validation.ValidationError as error:
-            # Without pydantic's text, which quotes what the model said.
+        except pydantic.ValidationError as error:
+            # Without pydantic's text, which quotes the model.
             raise ModelBehaviorError(
                 f"the input of the handoff to {self.agent.name!r} doesn't fit its type "
                 f"(problems: {error.error_count()})"
             ) from None
 
 
-def _adapter(input_type: Any, on_handoff: OnHandoff | None) -> TypeAdapter[Any] | None:
+def _adapter(input_type: Any, on_handoff: OnHandoff | None) -> pydantic.TypeAdapter[Any] | None:
     if on_handoff is not None:
         wanted = 1 if input_type is None else 2
         if not _takes(on_handoff, wanted):
-            raise TypeError(f"on_handoff is called with {wanted} arguments: context, input if any")
+            raise TypeError(f"on_handoff must take {wanted} arguments: the context, and any input")
     elif input_type is not None:
-        raise TypeError("the input of a handoff goes to on_handoff, which is missing")
-    return None if input_type is None else validation.TypeAdapter(input_type)
+        raise TypeError("input_type needs on_handoff, which gets the input")
+    return None if input_type is None else pydantic.TypeAdapter(input_type)
 
 
 def _takes(function: OnHandoff, count: int) -> bool:
@@ -208,6 +210,6 @@ def _takes(function: OnHandoff, count: int) -> bool:
 
 
 def _description(agent: Agent) -> str:
-    # Agents may say what they are for; not every kind of agent has the field.
+    # Agents of other classes may not have the field.
     about = getattr(agent, "handoff_description", None) or ""
     return f"Hand the conversation over to the agent {agent.name}. {about}".strip()

@@ -1,18 +1,15 @@
-"""`output_type`: what the final answer of an agent is, beyond text."""
+"""Output types: the type of an agent's final answer, if it is not text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from turnlog.agents.models.model import JSONSchema, OutputSchema
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.strict import strict_schema
 from turnlog.errors import ModelBehaviorError
-
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import TypeAdapter, ValidationError
 
 __all__ = ["OutputType"]
 
@@ -21,35 +18,38 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class OutputType(Generic[T]):
-    """A type that a model is to answer with: made with `OutputType.of`."""
+    """The type of a model's answer; made with `OutputType.of`.
+
+    wrapped: whether the answer is the field `response` of an object, made for the APIs.
+    """
 
     name: str
     schema: JSONSchema
     strict: bool
-    adapter: TypeAdapter[Any]
+    adapter: pydantic.TypeAdapter[Any]
     wrapped: bool
 
     @classmethod
     def of(cls, output_type: type[T] | Any, *, strict: bool = True) -> OutputType[T] | None:
-        """How a model is asked for `output_type`; None for text, which needs no asking.
+        """`output_type` as an `OutputType`; None for text, which needs none.
 
         output_type: a pydantic model, a dataclass, a TypedDict, or any other type that
-            pydantic knows; what this made stays as it is.
+            pydantic knows. An `OutputType` is returned as it is.
 
-        Raises `TypeError` if the type has no strict schema: for those there is
+        Raises `TypeError` if the type has no strict schema. Such a type is given as
         ``Agent(output_type=OutputType.of(…, strict=False))``.
         """
         if output_type is None or output_type is str:
             return None
         if isinstance(output_type, cls):
             return output_type
-        adapter: TypeAdapter[Any] = validation.TypeAdapter(output_type)
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(output_type)
         schema = adapter.json_schema()
         wrapped = not _is_object(schema)
         if wrapped:
-            # The APIs let an answer be nothing but an object.
-            adapter = validation.TypeAdapter(
-                validation.create_model("final_output", response=(output_type, ...))
+            # To the APIs, an answer is always an object.
+            adapter = pydantic.TypeAdapter(
+                pydantic.create_model("final_output", response=(output_type, ...))
             )
             schema = adapter.json_schema()
         name = _name(output_type)
@@ -61,20 +61,20 @@ class OutputType(Generic[T]):
 
     @property
     def definition(self) -> OutputSchema:
-        """What a model is told of it."""
+        """The schema that a model gets."""
         return OutputSchema("final_output", self.schema, self.strict)
 
     def parse(self, text: str) -> T:
-        """The value that the answer `text` holds.
+        """The value of the answer `text`.
 
-        Raises `ModelBehaviorError` if it holds none; that names the type and the places
-        that don't fit, never what the model said.
+        Raises `ModelBehaviorError` if it doesn't fit the type. The error names the type and
+        the places that don't fit, and never quotes the model.
         """
         try:
             value = self.adapter.validate_json(text)
-        except validation.ValidationError as error:
+        except pydantic.ValidationError as error:
             problems = _problems(error, set(_keys(self.schema)))
-            raise ModelBehaviorError(f"the answer is no {self.name}: {problems}") from None
+            raise ModelBehaviorError(f"the answer does not fit {self.name}: {problems}") from None
         result: T = value.response if self.wrapped else value
         return result
 
@@ -87,14 +87,14 @@ def _is_object(schema: JSONSchema) -> bool:
 
 
 def _name(output_type: Any) -> str:
-    # list[int] has the name "list" as well, which says too little.
+    # The name of list[int] is "list", without the int.
     if isinstance(output_type, type) and not getattr(output_type, "__args__", ()):
         return output_type.__name__
     return str(output_type)
 
 
-def _problems(error: ValidationError, known: set[str]) -> str:
-    """Where and how the answer doesn't fit, in pydantic's names for it."""
+def _problems(error: pydantic.ValidationError, known: set[str]) -> str:
+    """The places where the answer doesn't fit, and pydantic's name of each problem."""
     return "; ".join(
         f"{'.'.join(_step(step, known) for step in problem['loc']) or 'the whole'} "
         f"({problem['type']})"
@@ -103,7 +103,7 @@ def _problems(error: ValidationError, known: set[str]) -> str:
 
 
 def _step(step: int | str, known: set[str]) -> str:
-    # A key that the schema doesn't name is the model's, so it is content.
+    # A key that is not in the schema was made by the model, so it is content.
     return str(step) if isinstance(step, int) or step in known else "…"
 
 

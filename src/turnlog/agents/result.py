@@ -1,4 +1,4 @@
-"""What came of a run."""
+"""Run results: the items of a run, and its final output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import Usage
 from turnlog.items.json import Item
+from turnlog.items.text import joined_text, refusal_in
 
 __all__ = [
     "HandoffCallItem",
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunItem:
-    """One item that a run brought about, and who did."""
+    """One item of a run, and the agent that it came from."""
 
     agent: Agent
     raw_item: Item
@@ -36,7 +37,7 @@ class RunItem:
     type: ClassVar[str] = "item"
 
     def to_input_item(self) -> Item:
-        """A copy, fit to be shown to a model."""
+        """A copy of the item, as input for a model."""
         return copy.deepcopy(self.raw_item)
 
 
@@ -48,66 +49,62 @@ class MessageOutputItem(RunItem):
 
     @property
     def text(self) -> str:
-        """What the message says, or with what words the model refused to."""
+        """The text of the message; of a refusal, the text of that."""
         content = self.raw_item.get("content")
-        if isinstance(content, str):
-            return content
-        parts = [part for part in content or () if isinstance(part, dict)]
-        said = "".join(p.get("text", "") for p in parts if p.get("type") == "output_text")
-        return said or "".join(p.get("refusal", "") for p in parts if p.get("type") == "refusal")
+        return joined_text(content) or refusal_in(content)
 
 
 @dataclass(frozen=True)
 class ReasoningItem(RunItem):
-    """What the model thought, as far as the provider tells."""
+    """The model's reasoning, as far as the provider shows it."""
 
     type: ClassVar[str] = "reasoning_item"
 
 
 @dataclass(frozen=True)
 class ToolCallItem(RunItem):
-    """A call of a tool, ours or one that the provider runs itself."""
+    """A call of a tool, one of the agent's or one that the provider runs."""
 
     type: ClassVar[str] = "tool_call_item"
 
     @property
     def tool_name(self) -> str | None:
-        """Which tool; None for those that have no name."""
+        """The name of the tool; None if it has none."""
         return self.raw_item.get("name")
 
     @property
     def call_id(self) -> str | None:
-        """What ties the call and its output together."""
+        """The id that a call and its output share."""
         return self.raw_item.get("call_id")
 
 
 @dataclass(frozen=True)
 class ToolCallOutputItem(RunItem):
-    """What a tool gave."""
+    """The output of a tool."""
 
     type: ClassVar[str] = "tool_call_output_item"
 
     @property
     def output(self) -> Any:
-        """What the model is shown of it."""
+        """The output as the model is shown it."""
         return self.raw_item.get("output")
 
     @property
     def call_id(self) -> str | None:
-        """What ties the call and its output together."""
+        """The id that a call and its output share."""
         return self.raw_item.get("call_id")
 
 
 @dataclass(frozen=True)
 class HandoffCallItem(RunItem):
-    """The model's wish to hand the conversation over."""
+    """A call by which the model hands the conversation over."""
 
     type: ClassVar[str] = "handoff_call_item"
 
 
 @dataclass(frozen=True)
 class HandoffOutputItem(RunItem):
-    """The handing over. `agent` is who handed over."""
+    """The output of that call. `agent` is the one that handed over."""
 
     target_agent: Agent | None = None
 
@@ -115,20 +112,20 @@ class HandoffOutputItem(RunItem):
 
     @property
     def source_agent(self) -> Agent:
-        """Who handed over."""
+        """The agent that handed over."""
         return self.agent
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of a run.
+    """The outcome of a run.
 
     input: the new input of the run, as items.
-    new_items: what the run brought about, in order.
+    new_items: the items that came after it, in order.
     final_output: the text of the last message, "" if there was none; or a value of the
         last agent's `output_type`.
-    last_agent: who answered.
-    branch: where the run was stored, if its policy put it on a branch of its own.
+    last_agent: the agent that answered.
+    branch: the branch on which the run was stored; None if the session has none.
     """
 
     input: list[Item]
@@ -139,18 +136,23 @@ class RunResult:
     branch: str | None = None
 
     def final_output_as(self, kind: type[T], *, raise_if_incorrect_type: bool = False) -> T:
-        """The final output, for the type checker; raises `TypeError` if it is to be checked."""
+        """The final output, typed for the type checker.
+
+        raise_if_incorrect_type: check it, and raise `TypeError` if it is of another type.
+        """
         if raise_if_incorrect_type and not isinstance(self.final_output, kind):
-            raise TypeError(f"the final output is no {kind.__name__}")
+            raise TypeError(
+                f"the final output is a {type(self.final_output).__name__}, not a {kind.__name__}"
+            )
         return cast("T", self.final_output)
 
     def to_input_list(self) -> list[Item]:
-        """The new input and what came of it, as input for a further run without a session."""
+        """The new input and the items after it, as input for a next run without a session."""
         return [*copy.deepcopy(self.input), *(item.to_input_item() for item in self.new_items)]
 
 
 def run_item(agent: Agent, raw_item: Item, *, is_handoff: bool = False) -> RunItem:
-    """`raw_item` in the class that its type calls for; without a type, it is a message."""
+    """`raw_item` as a run item of the class for its type; without a type, it is a message."""
     if is_handoff:
         return HandoffCallItem(agent, raw_item)
     kind = raw_item.get("type", "message")

@@ -1,16 +1,14 @@
-"""One run: ask the model, store what it says, call what it calls, until it has answered."""
+"""One run: ask the model, store its response, call the tools, until the model has answered."""
 
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import Any
 
 from turnlog.agents.agent import Agent
-from turnlog.agents.call_ids import with_own_ids
 from turnlog.agents.calls import call_tools, hand_over
 from turnlog.agents.config import RunConfig
 from turnlog.agents.context import RunContextWrapper
@@ -20,7 +18,8 @@ from turnlog.agents.events import (
     RunItemStreamEvent,
     StreamEvent,
 )
-from turnlog.agents.handoffs import Handoff, HandoffInputData, handoffs_of
+from turnlog.agents.handoffs import Handoff, handoffs_of
+from turnlog.agents.models.call_ids import with_own_ids
 from turnlog.agents.models.model import (
     ModelRequest,
     ModelResponse,
@@ -32,15 +31,17 @@ from turnlog.agents.models.model import (
 from turnlog.agents.models.names import resolve_model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.output import OutputType
-from turnlog.agents.result import MessageOutputItem, RunItem, RunResult, run_item
+from turnlog.agents.result import RunItem, RunResult, run_item
+from turnlog.agents.tools.tool import FunctionTool
+from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.endings import Endings
-from turnlog.conversation.reading.recall import recall
+from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
-from turnlog.conversation.turns.holding import OpenTurn, begun, open_turn_on
+from turnlog.conversation.turns.holding import OpenTurn, begin_turn, open_turn_on
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
-from turnlog.items.merge import Merged, input_items
+from turnlog.items.merge import Merged
 from turnlog.items.repair import repair
 from turnlog.items.turns import is_answered
 from turnlog.records import Log
@@ -52,7 +53,7 @@ class Run:
     """One run of an agent on new input, with a session as its memory.
 
     new: the new input, as items.
-    watch: is told what happens, as it happens; None asks the model for whole responses.
+    watch: called with each event of the run; None asks the model for whole responses.
     """
 
     def __init__(
@@ -67,43 +68,42 @@ class Run:
     ) -> None:
         self.agent = agent
         self.new = new
-        self.items: list[RunItem] = []
-        self.usage = Usage()
+        self.transcript = Transcript()
         self._session = session
         self._config = config
         self._max_turns = max_turns
         self._context = RunContextWrapper[Any](context)
         self._watch = watch
-        # What the model is shown: what the run began with, and what came of it; both as the
-        # filters of handoffs have left them.
-        self._shown: list[Item] = []
-        self._since: list[RunItem] = []
-        self._before = 0  # how many of these there were when the model was asked last
-        self._answer: list[RunItem] = []  # what came of asking it last
         self._have_called: set[int] = set()  # the ids of agents that called tools
 
-    async def finish(self) -> RunResult:
-        """Go through with it. What happened is stored even if this raises."""
-        async with _turn(self._session, self._config) as session:
-            self._session = session
-            self._shown = await begun(self._recalled, self._store, _open_turn_on(session))
-            output = await self._until_answered()
-            await self._end()
-        branch = getattr(session, "branch", None) if session is not None else None
-        return RunResult(self.new, self.items, output, self.agent, self.usage, branch)
+    @property
+    def usage(self) -> Usage:
+        """The tokens that the run has spent so far."""
+        return self._context.usage
 
-    async def _end(self) -> None:
-        """Say that the turn is over, where what the model answered doesn't show it."""
+    async def finish(self) -> RunResult:
+        """Run to the end. What has happened by then is stored even if this raises."""
+        async with _turn_on(self._session, self._config) as session:
+            self._session = session
+            turn = _open_turn_on(session)
+            self.transcript.begin(await begin_turn(self._view, self._store, turn))
+            output = await self._until_answered()
+            await self._mark_end()
+        branch = getattr(session, "branch", None) if session is not None else None
+        return RunResult(self.new, self.transcript.items, output, self.agent, self.usage, branch)
+
+    async def _mark_end(self) -> None:
+        """Mark the turn as over if its last items don't show that."""
         session = self._session
-        shows = is_answered([item.raw_item for item in self.items])
+        shows = is_answered([item.raw_item for item in self.transcript.items])
         if isinstance(session, StoredSession) and not shows:
             log = Log(session.session_id, session.branch)
             await Endings(session.store, log).mark_all()
 
-    async def _recalled(self) -> Merged:
+    async def _view(self) -> Merged:
         if self._session is None:
             return Merged(self.new, self.new)
-        return await recall(
+        return await run_input(
             self._session,
             self.new,
             settings=self._config.session_settings,
@@ -111,38 +111,38 @@ class Run:
         )
 
     async def _until_answered(self) -> Any:
-        turns = 0
-        while True:
-            turns += 1
-            if self._max_turns is not None and turns > self._max_turns:
-                raise MaxTurnsExceeded(self._max_turns)
-            self._before, self._answer = len(self._since), []
-            if await self._turn():
+        asked = 0
+        while self._max_turns is None or asked < self._max_turns:
+            asked += 1
+            if await self._step():
                 return self._final_output()
+        raise MaxTurnsExceeded(self._max_turns)
 
-    async def _turn(self) -> bool:
-        """Ask the model once and do what it asks for; whether it has answered."""
+    async def _step(self) -> bool:
+        """Ask the model once and make the calls that it asks for; whether it has answered."""
         agent = self.agent
         tools = await agent.tools_for(self._context)
         handoffs = await handoffs_of(agent, self._context)
-        response = with_own_ids(await self._asked(await self._request(tools, handoffs)))
-        self.usage = self._context.usage = self.usage + response.usage
-        wishes = [item for item in response.output if _is_call_of(item, handoffs)]
-        await self._keep_response(response, wishes)
-        calls = [item for item in response.output if _is_call(item) and item not in wishes]
+        response = with_own_ids(await self._respond(await self._request(tools, handoffs)))
+        self._context.usage += response.usage
+        handing = [item for item in response.output if _is_call_of(item, handoffs)]
+        await self._keep_response(response, handing)
+        calls = [item for item in response.output if _is_call(item) and item not in handing]
         if calls:
             self._have_called.add(id(agent))
             await call_tools(agent, calls, tools, self._context, self._keep)
-        if wishes:
-            target, chosen = await hand_over(agent, wishes, handoffs, self._context, self._keep)
-            await self._go_on_with(target, chosen)
-        return not calls and not wishes
+        if handing:
+            target, chosen = await hand_over(agent, handing, handoffs, self._context, self._keep)
+            await self._continue_with(target, chosen)
+        return not calls and not handing
 
-    async def _request(self, tools: dict[str, Any], handoffs: dict[str, Handoff]) -> ModelRequest:
+    async def _request(
+        self, tools: dict[str, FunctionTool], handoffs: dict[str, Handoff]
+    ) -> ModelRequest:
         agent = self.agent
         output = OutputType.of(agent.output_type)
         return ModelRequest(
-            repair(self._all_shown()),
+            repair(self.transcript.shown),
             await agent.instructions_for(self._context),
             tools=tuple(tool.definition for tool in tools.values()),
             handoffs=tuple(each.definition for each in handoffs.values()),
@@ -156,10 +156,7 @@ class Run:
             settings = replace(settings, tool_choice=None)
         return settings
 
-    def _all_shown(self) -> list[Item]:
-        return [*self._shown, *(item.raw_item for item in self._since)]
-
-    async def _asked(self, request: ModelRequest) -> ModelResponse:
+    async def _respond(self, request: ModelRequest) -> ModelResponse:
         model = resolve_model(self._config.model or self.agent.model)
         if self._watch is None:
             return await model.respond(request)
@@ -171,62 +168,45 @@ class Run:
                     return event.response
         raise RuntimeError(f"{type(model).__name__}.stream ended without ResponseDone")
 
-    async def _keep_response(self, response: ModelResponse, wishes: list[Item]) -> None:
+    async def _keep_response(self, response: ModelResponse, handing: list[Item]) -> None:
         """Store a whole response: half of one would be neither an answer nor a call."""
         await self._store(response.output)
+        self.transcript.begin_response()
         for item in response.output:
-            self._note(run_item(self.agent, item, is_handoff=item in wishes))
+            self._add(run_item(self.agent, item, is_handoff=item in handing))
 
     async def _keep(self, item: RunItem) -> None:
         await self._store([item.raw_item])
-        self._note(item)
+        self._add(item)
 
-    def _note(self, item: RunItem) -> None:
-        for items in (self.items, self._since, self._answer):
-            items.append(item)
+    def _add(self, item: RunItem) -> None:
+        self.transcript.add(item)
         if self._watch is not None:
             self._watch(RunItemStreamEvent(item))
 
     async def _store(self, items: list[Item]) -> None:
         if self._session is not None and items:
-            # A session of somebody else's may keep the very objects that it is given.
+            # A session that isn't ours may keep the very objects that it is given.
             ours = isinstance(self._session, StoredSession)
             await self._session.add_items(items if ours else copy.deepcopy(items))
 
-    async def _go_on_with(self, agent: Agent, chosen: Handoff) -> None:
+    async def _continue_with(self, agent: Agent, chosen: Handoff) -> None:
         self.agent = agent
         if self._watch is not None:
             self._watch(AgentUpdatedStreamEvent(agent))
-        if chosen.input_filter is None:
-            return
-        data = HandoffInputData(
-            tuple(self._shown),
-            tuple(self._since[: self._before]),
-            tuple(self._since[self._before :]),
-            self._context,
-        )
-        shown: object = chosen.input_filter(data)
-        shown = await shown if inspect.isawaitable(shown) else shown
-        if not isinstance(shown, HandoffInputData):
-            raise TypeError(
-                f"an input_filter returns HandoffInputData, as data.clone(…) does, "
-                f"not {type(shown).__name__}"
-            )
-        new = shown.new_items if shown.input_items is None else shown.input_items
-        self._shown = input_items(shown.input_history)
-        self._since = [*shown.pre_handoff_items, *new]
+        if chosen.input_filter is not None:
+            await self.transcript.filter(chosen.input_filter, self._context)
 
     def _final_output(self) -> Any:
-        messages = [item for item in self._answer if isinstance(item, MessageOutputItem)]
-        text = messages[-1].text if messages else ""
         output = OutputType.of(self.agent.output_type)
+        text = self.transcript.answer
         return text if output is None else output.parse(text)
 
 
-def _turn(
+def _turn_on(
     session: Session | None, config: RunConfig
 ) -> AbstractAsyncContextManager[Session | None]:
-    """Within, no other run writes to the session, where it is one that leases work on."""
+    """Within, no other run writes to the session, if leases work on that kind of session."""
     if isinstance(session, StoredSession):
         return turn_taken(session, config.session_policy, seconds=config.lease_seconds)
     return nullcontext(session)

@@ -1,4 +1,4 @@
-"""Runs agents."""
+"""The runner: runs an agent on new input, with a session as its memory."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["Runner"]
 class Runner:
     """Runs an agent on new input, with a session as its memory.
 
-    What happened is stored as it happens: the input before the model is asked, each answer
-    of the model as soon as it is whole, each output of a tool as soon as it is there. A run
-    that fails half-way loses nothing, and trying it again stores nothing twice.
+    Everything is stored at once: the input before the model is asked, each response of the
+    model when it is complete, each output of a tool when it is there. A run that fails
+    half-way loses nothing, and a retry stores nothing twice.
     """
 
     @staticmethod
@@ -38,13 +38,13 @@ class Runner:
         """Ask `agent` to answer `input`.
 
         input: what the user says, or a list of items.
-        session: any object with the four verbs of `Session`, or a blocking twin; None
-            forgets.
-        max_turns: how often the model may be asked, None for no bound; then raises
-            `MaxTurnsExceeded`.
-        context: handed to tools, and to instructions that are functions.
+        session: any object with the four methods of `Session`, or a blocking twin; None
+            stores nothing.
+        max_turns: how often the model may be asked before `MaxTurnsExceeded` is raised; None
+            for no bound.
+        context: passed to tools, and to instructions that are functions.
 
-        Errors of the model, of tools and of the session reach the caller as they are.
+        Errors of the model, of tools and of the session are raised unchanged.
         """
         _check(max_turns)
         config = run_config or RunConfig()
@@ -61,7 +61,7 @@ class Runner:
         max_turns: int | None = 10,
         context: object = None,
     ) -> RunResultStreaming:
-        """The same as `run`, to be watched: an asynchronous iterator of what happens."""
+        """The same as `run`, as an asynchronous iterator of its events."""
         _check(max_turns)
         config = run_config or RunConfig()
         new = input_items(input)
@@ -81,9 +81,9 @@ class Runner:
     ) -> RunResult:
         """The same as `run`, for code without an event loop; it blocks.
 
-        Ctrl-C cancels the run; what happened by then is stored.
+        Ctrl-C cancels the run; what has happened by then is stored.
 
-        Raises `RuntimeError` where an event loop is running, which it would bring to a halt.
+        Raises `RuntimeError` inside a running event loop, which it would stop.
         """
         _refuse_running_loop()
         return run_until_interrupted(
@@ -99,17 +99,17 @@ class Runner:
 
 def _check(max_turns: int | None) -> None:
     if max_turns is not None and max_turns < 1:
-        raise ValueError(f"max_turns is {max_turns}; a run asks the model at least once")
+        raise ValueError(f"max_turns is {max_turns}; it must be at least 1")
 
 
 def _awaited(session: Session | BlockingSession | None) -> Session | None:
-    """The session itself, where its blocking twin was given."""
+    """The session itself, if its blocking twin was given."""
     return session.session if isinstance(session, BlockingSession) else session
 
 
 def _refuse_running_loop() -> None:
     if is_loop_running():
         raise RuntimeError(
-            "Runner.run_sync blocks, and here an event loop is running: "
+            "Runner.run_sync would block the running event loop: "
             "write await Runner.run(...) instead"
         )

@@ -1,4 +1,4 @@
-"""A run that can be watched."""
+"""Streaming runs: a run whose events are iterated over while it goes on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["RunResultStreaming"]
 
 
 class RunResultStreaming:
-    """A run under way: iterate over it, or over `stream_events()`, for what happens.
+    """A run under way: iterate over it, or over `stream_events()`, for its events.
 
-    It goes on by itself, also if nobody watches. Leaving `stream_events` early cancels it;
-    what happened until then is stored.
+    It goes on by itself, also if nobody iterates. Leaving `stream_events` early cancels it;
+    what has happened by then is stored.
     """
 
     def __init__(self, make: Callable[[Callable[[StreamEvent], None]], Run]) -> None:
@@ -41,14 +41,14 @@ class RunResultStreaming:
         return self.stream_events()
 
     async def stream_events(self) -> AsyncGenerator[StreamEvent, None]:
-        """What happens, until the run has ended. Raises what the run raises.
+        """The events, until the run has ended. Raises what the run raises.
 
         After `cancel` it ends, and raises nothing.
         """
         try:
             while (event := await self._events.get()) is not None:
                 yield event
-            self._events.put_nowait(None)  # whoever looks again is told the end again
+            self._events.put_nowait(None)  # a second iteration ends as well
             if not self._was_cancelled:
                 await asyncio.shield(self._task)
         finally:
@@ -57,7 +57,7 @@ class RunResultStreaming:
                 await asyncio.wait([self._task])
 
     def cancel(self) -> None:
-        """End the run. What happened by then is stored, and `stream_events` ends."""
+        """Cancel the run. What has happened by then is stored, and `stream_events` ends."""
         self._was_cancelled = True
         self._task.cancel()
 
@@ -68,7 +68,7 @@ class RunResultStreaming:
 
     @property
     def final_output(self) -> Any:
-        """The answer; None until it is there."""
+        """The final output; None until it is there."""
         return None if self._result is None else self._result.final_output
 
     @property
@@ -78,25 +78,25 @@ class RunResultStreaming:
 
     @property
     def new_items(self) -> list[RunItem]:
-        """What the run has brought about so far."""
-        return self._run.items
+        """The items that came after the new input so far."""
+        return self._run.transcript.items
 
     @property
     def last_agent(self) -> Agent:
-        """Who has the conversation."""
+        """The agent that has the conversation."""
         return self._run.agent
 
     @property
     def branch(self) -> str | None:
-        """Where the run is stored, once it has ended."""
+        """The branch on which the run is stored; None until it has ended."""
         return None if self._result is None else self._result.branch
 
     @property
     def usage(self) -> Usage:
-        """What was spent so far."""
+        """The tokens spent so far."""
         return self._run.usage
 
     def to_input_list(self) -> list[Item]:
-        """The new input and what came of it so far."""
+        """The new input and the items after it so far."""
         result = RunResult(self.input, self.new_items, None, self.last_agent, self.usage)
         return result.to_input_list()

@@ -1,4 +1,4 @@
-"""What a conversation is, to whoever uses one."""
+"""Session protocol: the members that a runner needs, and a base class for sessions of your own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Session", "SessionABC"]
 
 @runtime_checkable
 class Session(Protocol):
-    """What a runner needs of a conversation; any class with these members will do."""
+    """A conversation, as a runner needs it; any class with these members will do."""
 
     session_id: str
     session_settings: SessionSettings | None = None
@@ -23,24 +23,24 @@ class Session(Protocol):
         ...
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Put `items` at the end, in order, all of them or none."""
+        """Append `items`, in order, all of them or none."""
         ...
 
     async def pop_item(self) -> TResponseInputItem | None:
-        """Take the newest item away and return it; None if there is none."""
+        """Remove the newest item and return it; None if there is none."""
         ...
 
     async def clear_session(self) -> None:
-        """Forget all items."""
+        """Remove all items."""
         ...
 
 
 class SessionABC(ABC):
     """A base for session classes of your own.
 
-    `get_items` and `add_items` are needed; a class that can neither pop nor clear
-    says so when it is asked to. `clear` and `clear_session` are one thing: define
-    either.
+    `get_items` and `add_items` are required. A class without `pop_item` or `clear_session`
+    raises `NotImplementedError` when it is called. `clear` and `clear_session` are the same:
+    define either.
     """
 
     session_id: str
@@ -52,14 +52,14 @@ class SessionABC(ABC):
 
     @abstractmethod
     async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Put `items` at the end, in order, all of them or none."""
+        """Append `items`, in order, all of them or none."""
 
     async def pop_item(self) -> TResponseInputItem | None:
-        """Take the newest item away and return it; None if there is none."""
+        """Remove the newest item and return it; None if there is none."""
         raise NotImplementedError(f"{type(self).__name__} does not implement pop_item()")
 
     async def clear_session(self) -> None:
-        """Forget all items."""
+        """Remove all items."""
         if type(self).clear is SessionABC.clear:
             raise NotImplementedError(f"{type(self).__name__} does not implement clear_session()")
         await self.clear()

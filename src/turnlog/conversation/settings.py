@@ -1,4 +1,4 @@
-"""How much of a session is read and shown."""
+"""Session settings: the bounds of what is read of a session and shown to a model."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = ["SessionSettings", "SettingsLike"]
 class SessionSettings(dict[str, Any]):
     """How much of a session is read and shown when the caller doesn't say.
 
-    limit: at most so many of the newest items; None, or a negative number, means all.
-    max_turns: at most so many of the newest turns.
-    max_tokens: so many turns as have at most so many tokens.
-    step: the window begins at every so manieth turn of the conversation only, so that
-        its start moves seldom and a provider's prompt cache stays warm. With
-        `max_turns=40, step=20` it holds 21 to 40 turns and moves once in 20.
-    token_counter: takes an item and returns how many tokens it is worth; unless given,
+    limit: the number of newest items, at most; None, or a negative number, means all.
+    max_turns: the number of newest turns, at most.
+    max_tokens: as many of the newest turns as fit into this many tokens.
+    step: the window begins only at turns whose number in the conversation is a multiple of
+        this, so that its start moves seldom and a provider's prompt cache stays valid. With
+        `max_turns=40, step=20` it holds 21 to 40 turns and moves once in 20 turns.
+    token_counter: takes an item and returns how many tokens it has; by default
         `turnlog.items.tokens.token_counter`: tiktoken's count if that is installed, else an
         estimate.
 
-    Whoever is shown a window, is shown whole turns that begin at a user's message, and
-    nothing of a turn that doesn't fit. With `max_turns` or `max_tokens`, `get_items()`
-    gives that window as well; under `limit` alone it gives exactly the newest items.
+    A window holds whole turns, which begin with a user's message, and no part of a turn that
+    doesn't fit. With `max_turns` or `max_tokens`, `get_items()` gives that window too; under
+    `limit` alone it gives exactly the newest items.
 
-    The SDK's Runner asks for exactly the newest items wherever there is a `limit`: for it,
-    set `max_turns` or `max_tokens` without one.
+    The SDK's Runner asks for exactly the newest items if there is a `limit`: for it, set
+    `max_turns` or `max_tokens` without a `limit`.
 
-    It is a dict of `limit` and the other fields that are set as well, because a dict is
-    all that the OpenAI Agents SDK takes from strangers, in its `RunConfig` and its
-    session wrappers; of these fields, it knows `limit`. It can't be changed, as a dict
-    neither; `resolve` makes other settings from these.
+    Settings are also a dict of `limit` and the other fields that are set, because the OpenAI
+    Agents SDK takes only a dict from other libraries, in its `RunConfig` and its session
+    wrappers; of these fields, it knows `limit`. The dict can't be changed either; `resolve`
+    makes other settings from these.
     """
 
     limit: int | None = None
@@ -51,17 +51,17 @@ class SessionSettings(dict[str, Any]):
             _check(name, getattr(self, name), least)
         if self.step is not None and self.max_turns is not None and self.step > self.max_turns:
             raise ValueError(
-                f"step is {self.step} and max_turns {self.max_turns}: a window of so few turns "
-                f"would often hold none; make step at most max_turns"
+                f"step is {self.step} and max_turns is {self.max_turns}: such a window would "
+                f"often hold no turn; make step at most max_turns"
             )
         counter: object = self.token_counter
         if counter is not None and not callable(counter):
             kind = type(counter).__name__
-            raise TypeError(f"token_counter is called with an item; {kind} is not callable")
+            raise TypeError(f"token_counter must be a function of an item, not {kind}")
         dict.update(self, {"limit": self.limit}, **_set_fields(self))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("SessionSettings can't be changed; make others: settings.resolve({...})")
+        raise TypeError("SessionSettings can't be changed; use settings.resolve({...}) instead")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     update = setdefault = pop = popitem = clear = _refuse
@@ -72,11 +72,11 @@ class SessionSettings(dict[str, Any]):
 
     @property
     def has_windows(self) -> bool:
-        """Whether `get_items()` gives what a model may be shown."""
+        """Whether `get_items()` gives a window of whole turns, as `view` does."""
         return self.max_turns is not None or self.max_tokens is not None
 
     def window(self, count: TokenCounter) -> Window:
-        """The bounds of what is shown."""
+        """The window with these bounds."""
         limit = None if self.limit is None or self.limit < 0 else self.limit
         step = None if self.step == 1 else self.step
         return Window(limit, self.max_turns, self.max_tokens, step, count)
@@ -95,13 +95,13 @@ class SessionSettings(dict[str, Any]):
 
     @classmethod
     def either(cls, session_settings: SettingsLike, settings: SettingsLike) -> SettingsLike:
-        """Whichever of a constructor's two parameters for settings was given."""
+        """The one that was given of a constructor's two parameters for settings."""
         if session_settings is not None and settings is not None:
-            raise TypeError("session_settings and settings are one thing: give either")
+            raise TypeError("session_settings and settings are the same: give only one of them")
         return settings if session_settings is None else session_settings
 
     def resolve(self, override: SettingsLike) -> SessionSettings:
-        """These settings, with whatever `override` sets laid over them."""
+        """These settings, replaced by those that are set in `override`."""
         if override is None:
             return self
         return dataclasses.replace(self, **_set_fields(self.of(override)))
@@ -118,7 +118,7 @@ class _HasLimit(Protocol):
     def limit(self) -> int | None: ...
 
 
-#: Whatever settings are taken from.
+#: All forms in which settings are accepted.
 SettingsLike: TypeAlias = _HasLimit | Mapping[str, Any] | None
 
 
@@ -126,9 +126,9 @@ def _check(name: str, value: object, least: int | None) -> None:
     if value is None:
         return
     if type(value) is not int:
-        raise TypeError(f"{name} is an int or None, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
     if least is not None and value < least:
-        raise ValueError(f"{name} is {value}; it is at least {least}")
+        raise ValueError(f"{name} is {value}; it must be at least {least}")
 
 
 def _set_fields(value: object) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _set_fields(value: object) -> dict[str, Any]:
         return {}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         raise TypeError(
-            f"session settings are a SessionSettings or a dict, not {type(value).__name__}"
+            f"session settings must be a SessionSettings or a dict, not {type(value).__name__}"
         )
     values = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return {name: value for name, value in values.items() if value is not None}

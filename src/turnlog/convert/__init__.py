@@ -1,10 +1,11 @@
-"""Items as other formats have them, and back. All of it is pure.
+"""Conversion of items to the formats of providers and back; all functions are pure.
 
-items ──▶ responses_input     the Responses API of any provider, whoever the history is from
+items ──▶ responses_input     the Responses API of any provider, for a history from any provider
 items ◀─▶ chat messages       Chat Completions: OpenAI, Gemini, Ollama, vLLM, ...
 items ◀─▶ anthropic messages  Anthropic's Messages API
 
-What a format has no form for is left out of it, logged once by its type; the log keeps it.
+An item or part that a format can't express is left out and logged once by its type. The
+stored items never change.
 """
 
 from turnlog.convert.anthropic import AnthropicView, anthropic_messages

@@ -1,4 +1,4 @@
-"""Items as Anthropic's Messages API takes them."""
+"""Anthropic messages: items as input of Anthropic's Messages API."""
 
 from __future__ import annotations
 
@@ -6,18 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from turnlog.convert.anthropic_parts import ANTHROPIC, block
-from turnlog.convert.shapes import (
-    NOT_SHOWN,
-    Message,
-    call_id_of,
-    joined_text,
-    kind_of,
-    left_out,
-    parts_of,
-    provider_data_of,
-)
+from turnlog.convert.shapes import NOT_SHOWN, Message, call_id_of, left_out, provider_data_of
 from turnlog.items.json import Item, decode
+from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
+from turnlog.items.text import joined_text, parts_of
 
 __all__ = ["AnthropicView", "anthropic_messages"]
 
@@ -26,22 +19,22 @@ _BEFORE = "(The conversation begins with the assistant.)"
 
 
 class AnthropicView(NamedTuple):
-    """What `client.messages.create` takes as `system` and `messages`."""
+    """The arguments `system` and `messages` of `client.messages.create`."""
 
     system: str
     messages: list[Message]
 
 
 def anthropic_messages(items: Iterable[Item], *, instructions: str | None = None) -> AnthropicView:
-    """`items` as a system text and messages that take turns.
+    """`items` as a system text, and messages of user and assistant in alternation.
 
-    instructions: come first in the system text; system and developer messages follow there,
-        wherever they stood.
+    instructions: the beginning of the system text. System and developer messages follow
+        there, from any place in the history.
 
-    Calls and their outputs become tool_use and tool_result blocks; reasoning goes only in
-    the signed blocks that Anthropic gave out. What is not the user's or a tool's is the
-    assistant's. Hosted tools, references and compaction are left out. Any items make valid
-    messages: they are shown as `turnlog.items.repair` mends them, and begin with a user's.
+    Calls and their outputs become tool_use and tool_result blocks. Reasoning is sent only as
+    the signed blocks that Anthropic made. Hosted tools, references and compaction are left
+    out. Any items make valid messages: they are repaired by `turnlog.items.repair`, and a
+    user's message is put in front if there is none.
     """
     writer = _Writer()
     if instructions:
@@ -55,7 +48,7 @@ def anthropic_messages(items: Iterable[Item], *, instructions: str | None = None
 
 
 class _Writer:
-    """Writes blocks; those of one role in a row are one message."""
+    """Writes blocks; neighbours of the same role become one message."""
 
     def __init__(self) -> None:
         self.system: list[str] = []
@@ -82,8 +75,8 @@ class _Writer:
             case "user":
                 self._put("user", _blocks(content) or [_text(NOT_SHOWN)])
             case "assistant":
-                said = [block for block in _blocks(content) if block["type"] == "text"]
-                self._put("assistant", said or [_text(NOT_SHOWN)])
+                texts = [block for block in _blocks(content) if block["type"] == "text"]
+                self._put("assistant", texts or [_text(NOT_SHOWN)])
             case "system" | "developer":
                 self.system.append(joined_text(content, "\n") or NOT_SHOWN)
             case _:
@@ -108,7 +101,7 @@ class _Writer:
             self.messages.append({"role": role, "content": []})
         content = self.messages[-1]["content"]
         if blocks[0].get("type") == "tool_result":
-            # Results come first in their message, whatever was said meanwhile.
+            # In a message, results must come before all other blocks.
             at = sum(block.get("type") == "tool_result" for block in content)
             content[at:at] = blocks
         else:
@@ -125,7 +118,7 @@ def _text(text: str) -> Message:
 
 
 def _arguments(call: Item) -> Message:
-    """The input of a call, which is an object here."""
+    """The input of a call, which must be an object."""
     if kind_of(call) == "custom_tool_call":
         return {"input": call["input"]}
     return decode(call["arguments"].encode())

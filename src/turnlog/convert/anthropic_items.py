@@ -1,4 +1,4 @@
-"""What Anthropic's Messages API answers, as items."""
+"""Anthropic responses: the content blocks of an answer as items."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _THINKING = {"thinking", "redacted_thinking"}
 def items_from_anthropic(content: Iterable[Mapping[str, object]]) -> list[Item]:
     """The content blocks of a response as items, in order, without ids.
 
-    Blocks are plain data: ``response.to_dict()["content"]``. Thinking becomes reasoning
-    that keeps the signed blocks, which Anthropic wants back unchanged in front of a call.
+    Blocks are plain data: ``response.to_dict()["content"]``. Thinking becomes reasoning that
+    contains the signed blocks, which Anthropic demands back unchanged in front of a call.
     """
     items: list[Item] = []
     for kind, group in groupby(map(dict, content), key=_kind):

@@ -1,11 +1,12 @@
-"""Parts of content as Anthropic's content blocks."""
+"""Anthropic content blocks: the parts of an item's content in Anthropic's form."""
 
 from __future__ import annotations
 
 import re
 
-from turnlog.convert.shapes import Message, left_out, text_of
+from turnlog.convert.shapes import Message, left_out
 from turnlog.items.json import Item
+from turnlog.items.text import text_of
 
 __all__ = ["ANTHROPIC", "block"]
 
@@ -17,12 +18,12 @@ _DATA_URL = re.compile(
 
 
 def block(part: Item) -> Message | None:
-    """One part as a block; None if it says nothing, or has no form here, which is logged."""
+    """One part as a block; None if it is empty, or can't be expressed, which is logged."""
     text = text_of(part)
     if text is None and part.get("type") == "refusal":
         text = str(part.get("refusal", ""))
     if text is not None:
-        # A block without text, or with nothing but spaces, is refused.
+        # Anthropic refuses a block whose text is empty or only spaces.
         return {"type": "text", "text": text} if text.strip() else None
     found = _media(part)
     if found is None:
@@ -39,7 +40,7 @@ def _media(part: Item) -> Message | None:
         case {"type": "input_file", "file_url": str(url)}:
             return {"type": "document", "source": _source(url), **_title(part)}
         case {"type": "input_file", "file_data": str(data)}:
-            # Both forms are in use: a data URL, and the base64 of a PDF by itself.
+            # Both forms are in use: a data URL, and the bare base64 of a PDF.
             url = data if data.startswith("data:") else f"data:application/pdf;base64,{data}"
             return {"type": "document", "source": _source(url), **_title(part)}
     return None

@@ -1,20 +1,14 @@
-"""The messages of Chat Completions as items."""
+"""Chat responses: messages of Chat Completions as items."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from turnlog.convert.chat_parts import CHAT, item_content
-from turnlog.convert.shapes import (
-    Message,
-    joined_text,
-    left_out,
-    new_call_id,
-    parts_of,
-    refusal_in,
-)
+from turnlog.convert.shapes import Message, left_out, new_call_id
 from turnlog.items.json import Item
 from turnlog.items.kinds import OUTPUT_OF
+from turnlog.items.text import joined_text, parts_of, refusal_in
 
 __all__ = ["items_from_chat"]
 
@@ -27,11 +21,11 @@ def items_from_chat(
 ) -> list[Item]:
     """`messages` as items, in order; a completion's message is such a message too.
 
-    model: who said what the assistant says here; noted on what only that model wants back.
-    new_id: names calls that came without a name.
+    model: the model that the assistant's messages are from. It is noted in data that only
+        that model demands back.
+    new_id: makes an id for a call without one.
 
-    The items have no id: ids name what the Responses API stores, and it has stored none of
-    these.
+    The items have no id: an id is the name under which the Responses API has stored an item.
     """
     reader = _Reader(model, new_id)
     return [item for message in messages for item in reader.read(dict(message))]
@@ -41,8 +35,8 @@ class _Reader:
     def __init__(self, model: str, new_id: Callable[[], str]) -> None:
         self._model = model
         self._new_id = new_id
-        # Calls whose outputs have not come, the newest message's first: the id that the call
-        # came with, and what its output needs.
+        # Calls without an output so far, those of the newest message first: the id that the
+        # server gave to the call, and the fields by which an output belongs to it.
         self._waiting: list[tuple[str, Item]] = []
 
     def read(self, message: Message) -> Iterator[Item]:
@@ -58,7 +52,7 @@ class _Reader:
 
     def _assistant(self, message: Message) -> Iterator[Item]:
         yield from self._reasoning(message)
-        parts = list(_said(message))
+        parts = list(_texts(message))
         calls = message.get("tool_calls") or []
         if parts or not calls:
             yield {"type": "message", "role": "assistant", "status": "completed", "content": parts}
@@ -104,15 +98,15 @@ class _Reader:
     def _output(self, message: Message) -> Item:
         content = message.get("content")
         output = content if isinstance(content, str) else item_content(content)
-        return {**self._called(message), "output": output}
+        return {**self._call_fields(message), "output": output}
 
-    def _called(self, message: Message) -> Item:
-        """What names the call that an output belongs to: the first of its id that waits."""
+    def _call_fields(self, message: Message) -> Item:
+        """The fields by which an output belongs to its call: the first one with that id."""
         given = _given_id(message, "tool_call_id")
-        for place, (call_id, names) in enumerate(self._waiting):
+        for index, (call_id, fields) in enumerate(self._waiting):
             if call_id == given:
-                del self._waiting[place]
-                return names
+                del self._waiting[index]
+                return fields
         return {"type": "function_call_output", "call_id": given}
 
 
@@ -121,11 +115,11 @@ def _given_id(message: Message, field: str = "id") -> str:
     return given if isinstance(given, str) else ""
 
 
-def _said(message: Message) -> Iterator[Item]:
+def _texts(message: Message) -> Iterator[Item]:
     content = message.get("content")
     text = joined_text(content) or _transcript(message)
     refusal = message.get("refusal") or refusal_in(content)
-    # An answer of no words is one, unless it is a refusal or a call.
+    # An empty text is an answer too, unless there is a refusal or a call.
     if text or (content == "" and not refusal and not message.get("tool_calls")):
         yield {"type": "output_text", "text": text, "annotations": _annotations(message)}
     if refusal:
@@ -138,7 +132,7 @@ def _transcript(message: Message) -> str:
 
 
 def _annotations(message: Message) -> list[Item]:
-    """Citations, which chat nests one level deeper than items do."""
+    """Citations, which are one level deeper in chat messages than in items."""
     return [
         {"type": "url_citation", **annotation["url_citation"]}
         for annotation in parts_of(message.get("annotations"))

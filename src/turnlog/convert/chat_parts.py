@@ -1,9 +1,10 @@
-"""Parts of content: text, images, files and audio, as items and as chat messages have them."""
+"""Chat parts: text, images, files and audio, from items to chat messages and back."""
 
 from __future__ import annotations
 
-from turnlog.convert.shapes import Message, left_out, text_of
+from turnlog.convert.shapes import Message, left_out
 from turnlog.items.json import Item
+from turnlog.items.text import text_of
 
 __all__ = ["CHAT", "chat_content", "chat_part", "item_content", "item_part"]
 
@@ -13,7 +14,7 @@ _FILE_FIELDS = ("file_data", "file_id", "filename")
 
 
 def chat_content(content: object) -> str | list[Message]:
-    """The content of a message that is no assistant's, in chat's form."""
+    """The content of a message that is not an assistant's, in chat's form."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
@@ -22,7 +23,7 @@ def chat_content(content: object) -> str | list[Message]:
 
 
 def chat_part(part: Item) -> Message | None:
-    """One part in chat's form; None if chat has none for it, which is logged."""
+    """One part in chat's form; None if chat can't express it, which is logged."""
     text = text_of(part)
     if text is not None:
         return {"type": "text", "text": text}
@@ -36,8 +37,8 @@ def _media_part(part: Item) -> Message | None:
     match part:
         case {"type": "input_image", "image_url": str(url)}:
             detail = part.get("detail") or "auto"
-            said = {} if detail == "auto" else {"detail": detail}
-            return {"type": "image_url", "image_url": {"url": url, **said}}
+            given = {} if detail == "auto" else {"detail": detail}
+            return {"type": "image_url", "image_url": {"url": url, **given}}
         case {"type": "input_file", "file_data": str()} | {"type": "input_file", "file_id": str()}:
             return {"type": "file", "file": {k: part[k] for k in _FILE_FIELDS if part.get(k)}}
         case {"type": "input_audio", "input_audio": dict(audio)}:
@@ -48,7 +49,7 @@ def _media_part(part: Item) -> Message | None:
 
 
 def item_content(content: object) -> str | list[Item]:
-    """The content of a message that is no assistant's, in the form of items."""
+    """The content of a message that is not an assistant's, in the form of items."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
@@ -56,7 +57,7 @@ def item_content(content: object) -> str | list[Item]:
 
 
 def item_part(part: Message) -> Item:
-    """One part in the form of items; what is in that form already stays as it is."""
+    """One part in the form of items; a part that is in that form already stays as it is."""
     match part:
         case {"type": "text", "text": str(text)}:
             return {"type": "input_text", "text": text}

@@ -1,26 +1,21 @@
-"""Items as input of the Responses API, whichever provider they came from."""
+"""Responses input: items from any provider as input of the Responses API."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from turnlog.convert.chat_parts import item_part
-from turnlog.convert.shapes import (
-    NOT_SHOWN,
-    kind_of,
-    left_out,
-    parts_of,
-    portable_id,
-    text_of,
-)
+from turnlog.convert.shapes import NOT_SHOWN, left_out, portable_id
 from turnlog.items.json import Item
+from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
+from turnlog.items.text import parts_of, text_of
 
 __all__ = ["responses_input"]
 
-# An id names what the provider stored. Sent along, it makes the provider look the item up
-# and refuse it if it isn't there; without, the item stands for itself. Only these kinds are
-# incomplete without: their type requires the id, or other items point to it.
+# An id is the name under which the provider stored an item. An item with an id is looked up
+# there, and refused if it isn't found; one without an id is used as it is. Only these kinds
+# need theirs: the type requires the id, or other items refer to it.
 _NEEDS_ID = frozenset({
     "code_interpreter_call",
     "computer_call",
@@ -37,7 +32,7 @@ _NEEDS_ID = frozenset({
     "web_search_call",
 })  # fmt: skip
 
-# How far these had come is the provider's to note, and goes with the id.
+# The status of these belongs to the stored item and is removed together with the id.
 _WITHOUT_STATUS = frozenset({
     "custom_tool_call",
     "custom_tool_call_output",
@@ -49,20 +44,20 @@ _WITHOUT_STATUS = frozenset({
 
 _RESPONSES = "Responses"
 _ROLES = ("user", "assistant", "system", "developer")
-_SAID = ("output_text", "refusal")
+_OUTPUT_TYPES = ("output_text", "refusal")
 
-# What is in an output or in a stored item and is refused in an input.
+# Fields of outputs or stored items that the API refuses in an input.
 _NOT_FOR_INPUT = frozenset({"created_by", "parsed_arguments", "provider_data"})
 
 
 def responses_input(items: Iterable[Item], *, reasoning: bool = True) -> list[Item]:
-    """`items` as the Responses API takes them, none pointing to what a provider may not have.
+    """`items` as the Responses API takes them, without references to what a provider stored.
 
-    reasoning: False leaves the reasoning out, for a provider that can't open it.
+    reasoning: False leaves the reasoning out, for a provider that can't decrypt it.
 
-    Every item goes whole and without its id. Reasoning goes only in the encrypted form that
-    the API gave out: it has no other use for it. Items are shown as `turnlog.items.repair` mends
-    them, so the calls that outputs belong to have to be among them.
+    Items are sent whole and without their ids. Reasoning is sent only in the encrypted form
+    that the API made, the only one that it accepts. Items are repaired by
+    `turnlog.items.repair`, so the calls of outputs have to be among them.
     """
     return [_portable(item) for item in repair(items) if _has_form(item, reasoning=reasoning)]
 
@@ -94,7 +89,7 @@ def _portable(item: Item) -> Item:
         case "message":
             kept["content"] = _content(item.get("role"), item.get("content"))
         case "reasoning":
-            # What is readable of it is for people; beside the encrypted form it is refused.
+            # Readable reasoning is for people; beside the encrypted form the API refuses it.
             kept.pop("content", None)
             kept["summary"] = parts_of(kept.get("summary"))
         case "function_call_output" | "custom_tool_call_output":
@@ -106,19 +101,21 @@ def _content(role: object, content: object) -> object:
     if isinstance(content, str):
         return content
     if role == "assistant":
-        said = [part for part in map(_said, parts_of(content)) if part["type"] in _SAID]
-        return said or [_said({"type": "output_text", "text": NOT_SHOWN})]
-    told = [part for part in map(_told, parts_of(content)) if _is_told(part, role)]
-    return told or NOT_SHOWN
+        parts = [
+            part for part in map(_output_part, parts_of(content)) if part["type"] in _OUTPUT_TYPES
+        ]
+        return parts or [_output_part({"type": "output_text", "text": NOT_SHOWN})]
+    accepted = [part for part in map(_input_part, parts_of(content)) if _is_accepted(part, role)]
+    return accepted or NOT_SHOWN
 
 
-def _told(part: Item) -> Item:
+def _input_part(part: Item) -> Item:
     text = text_of(part)
     return item_part(part) if text is None else {**part, "type": "input_text", "text": text}
 
 
-def _is_told(part: Item, role: object) -> bool:
-    """Whether a part has a form here; all have such a type, those that come later too."""
+def _is_accepted(part: Item, role: object) -> bool:
+    """Whether the API accepts such a part: by the beginning of its type, for later types too."""
     kind = str(part.get("type"))
     if kind == "input_text" or (role == "user" and kind.startswith("input_")):
         return True
@@ -126,7 +123,7 @@ def _is_told(part: Item, role: object) -> bool:
     return False
 
 
-def _said(part: Item) -> Item:
+def _output_part(part: Item) -> Item:
     text = text_of(part)
     if text is None:
         return {**part, "type": str(part.get("type"))}

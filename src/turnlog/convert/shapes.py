@@ -1,4 +1,4 @@
-"""What every format here has in common: kinds of items, their texts, names of calls."""
+"""Shared by all formats: call ids, provider data, reasoning, and what is left out."""
 
 from __future__ import annotations
 
@@ -6,79 +6,44 @@ import hashlib
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from turnlog.items.json import Item
+from turnlog.items.text import parts_of
 
 __all__ = [
     "NOT_SHOWN",
     "Message",
     "call_id_of",
-    "joined_text",
-    "kind_of",
     "left_out",
     "new_call_id",
-    "parts_of",
     "portable_id",
     "provider_data_of",
-    "refusal_in",
     "summary_of",
-    "text_of",
 ]
 
-#: One message of another format. Its values are whatever JSON holds, as with items.
+#: One message of another format. Any: as in items, its values are any JSON.
 Message: TypeAlias = dict[str, Any]
 
-#: What stands for a message of which nothing has a form: without it, the order would change.
+#: Stands for a message that a format can't express at all, so that the order stays.
 NOT_SHOWN = "(something that can't be shown here)"
 
 _logger = logging.getLogger(__name__)
 
-_TEXT_PARTS = {"input_text", "output_text", "text"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def kind_of(item: Item) -> str:
-    """The type of `item`; one that says none is a message, and an id alone is a reference."""
-    return str(item.get("type") or ("item_reference" if item.keys() == {"id"} else "message"))
-
-
-def parts_of(content: object) -> list[Item]:
-    """Content in either of its forms as parts; "" has none."""
-    if isinstance(content, str):
-        return [{"type": "input_text", "text": content}] if content else []
-    if not isinstance(content, Iterable):
-        return []
-    return [part for part in content if isinstance(part, dict)]
-
-
-def text_of(part: Item) -> str | None:
-    """What a part says; None if it is no text."""
-    return str(part.get("text", "")) if str(part.get("type")) in _TEXT_PARTS else None
-
-
-def joined_text(content: object, between: str = "") -> str:
-    """All that content in either form says."""
-    return between.join(text for part in parts_of(content) if (text := text_of(part)) is not None)
-
-
 def provider_data_of(item: Item) -> Item:
-    """What `item` holds that only the provider it came from wants back."""
+    """The data in `item` that only the provider it came from needs back."""
     data = item.get("provider_data")
     return data if isinstance(data, dict) else {}
 
 
-def refusal_in(content: object) -> str:
-    """The refusals among parts, "" if there are none."""
-    refusals = [part.get("refusal") for part in parts_of(content)]
-    return "".join(refusal for refusal in refusals if isinstance(refusal, str))
-
-
 def summary_of(reasoning: Item) -> str:
-    """What a reasoning item shows of the reasoning, "" if nothing."""
+    """The readable text of a reasoning item, "" if it has none."""
     return "\n\n".join(_reasoning_texts(reasoning))
 
 
@@ -91,7 +56,7 @@ def _reasoning_texts(reasoning: Item) -> Iterator[str]:
 
 
 def portable_id(call_id: str) -> str:
-    """`call_id` as every provider takes it: unchanged, or a name of our own made from it."""
+    """`call_id` as every provider accepts it: unchanged, or a digest of it."""
     if _PORTABLE.fullmatch(call_id):
         return call_id
     digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()
@@ -99,22 +64,22 @@ def portable_id(call_id: str) -> str:
 
 
 def call_id_of(item: Item) -> str:
-    """The name that ties a call and its output together."""
+    """The id that a call and its output share, as every provider accepts it."""
     return portable_id(str(item.get("call_id") or ""))
 
 
 def new_call_id() -> str:
-    """A name for a call whose provider gave it none."""
+    """An id for a call to which the provider gave none."""
     return f"call_{uuid.uuid4().hex[:24]}"
 
 
 def left_out(what: object, where: str) -> None:
-    """Log, once, that a kind of item or part has no form in the format `where`."""
+    """Log, once, that a kind of item or part can't be expressed in the format `where`."""
     name = str(what)
-    # A type that doesn't look like one may be content.
+    # A text that doesn't look like a type may be content, which is never logged.
     _log_once(name if _NAME.fullmatch(name) else "unknown", where)
 
 
 @lru_cache(maxsize=256)
 def _log_once(name: str, where: str) -> None:
-    _logger.warning("%s has no form for %r: left out there, kept in the log", where, name)
+    _logger.warning("%s can't express %r: it is left out there, and stays stored", where, name)

@@ -1,7 +1,7 @@
 """JSON of any nesting, written and read without recursion.
 
-The fast encoders stop at 254 levels, and recursion stops where the caller's stack happens to
-end. These loops keep their own stack, so the bound is a number: `MOST_LEVELS`.
+The fast encoders stop at 254 levels, and recursion stops where the caller's stack ends, which
+differs. These loops keep their own stack, so the bound is a fixed number: `MOST_LEVELS`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["JSON", "MOST_LEVELS", "dumper", "kind", "mapped", "read", "write"]
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
-#: How many objects and lists an item may nest, itself included. What is written must be
-#: readable: orjson reads 1,023 levels.
+#: How many levels of objects and lists an item may have, itself included. All that is written
+#: must be readable: orjson reads 1,023 levels.
 MOST_LEVELS = 1000
 
 # Integers of fewer bits have fewer digits than Python writes at most.
@@ -75,7 +75,7 @@ def _pieces(part: _Value) -> list[str | _Value]:
     dump = dumper(value)
     if dump is None:
         raise InvalidItem(path, f"JSON has no form for {kind(value)}{_cure(value)}")
-    # A level deeper, so that what dumps itself comes to an end.
+    # A level deeper, so that an object that dumps itself comes to an end.
     return [_Value(dump(), path, level + 1)]
 
 
@@ -95,7 +95,7 @@ def _elements(value: Sequence[Any], path: str, level: int) -> list[str | _Value]
 
 
 def _scalar(value: object, path: str) -> str:
-    # Subclasses are taken as what they extend, an enum's member as its value.
+    # Subclasses are written as the class that they extend, an enum's member as its value.
     match value:
         case Enum():
             return _scalar(value.value, path)
@@ -129,7 +129,7 @@ def _member(path: str, key: object) -> str:
 
 
 def dumper(value: object) -> Callable[[], object] | None:
-    """How `value` turns itself into plain data, None if it can't."""
+    """The function that turns `value` into plain data; None if there is none."""
     model_dump = getattr(value, "model_dump", None)
     if callable(model_dump) and not isinstance(value, type):
         return lambda: _dumped(model_dump)
@@ -141,24 +141,24 @@ def dumper(value: object) -> Callable[[], object] | None:
 
 
 def _dumped(model_dump: Callable[..., object]) -> object:
-    """What a model says: all that was set, and the defaults that are not None.
+    """The fields of a model that were set, and the defaults that are not None.
 
-    A default of None was never said: what an API did not send must not come back to it as null.
+    A field that an API did not send must not be sent back to it as null.
     """
     return _with_defaults(model_dump(mode="json", exclude_unset=True), model_dump(mode="json"))
 
 
-def _with_defaults(told: object, whole: object) -> object:
-    match told, whole:
+def _with_defaults(given: object, whole: object) -> object:
+    match given, whole:
         case dict(), dict():
             return {
-                key: _with_defaults(told[key], value) if key in told else _without_none(value)
+                key: _with_defaults(given[key], value) if key in given else _without_none(value)
                 for key, value in whole.items()
-                if key in told or value is not None
+                if key in given or value is not None
             }
-        case list(), list() if len(told) == len(whole):
-            return [_with_defaults(*pair) for pair in zip(told, whole, strict=True)]
-    return told
+        case list(), list() if len(given) == len(whole):
+            return [_with_defaults(*pair) for pair in zip(given, whole, strict=True)]
+    return given
 
 
 def _without_none(default: object) -> object:
@@ -168,7 +168,7 @@ def _without_none(default: object) -> object:
 
 
 def kind(value: object) -> str:
-    """What `value` is, for an error's text."""
+    """The type of `value`, for the text of an error."""
     return f"an object of type {type(value).__name__}"
 
 
@@ -190,7 +190,7 @@ def mapped(
 ) -> JSON:
     """A copy of `value` with `leaf` of each scalar and key.
 
-    beyond: what stands for an object or list that is nested deeper than `most_levels`.
+    beyond: the value in place of an object or list that is nested deeper than `most_levels`.
     """
     top: list[JSON] = [value]
     todo: list[tuple[Any, int]] = [(top, 0)]
@@ -212,7 +212,7 @@ def _copied(value: dict[str, JSON] | list[JSON], leaf: Callable[[Any], Any]) -> 
 
 
 def read(text: str) -> JSON:
-    """The value that `text` holds, as `json.loads` reads it. Raises `ValueError` if it is none."""
+    """The value in `text`, as `json.loads` reads it. Raises `ValueError` if it is not JSON."""
     return _Reader(text).value()
 
 
@@ -260,7 +260,7 @@ class _Reader:
         return scalar
 
     def _put(self, value: JSON) -> bool:
-        """Put `value` where it belongs; whether that ends what holds it."""
+        """Put `value` into the innermost open object or list; whether that is complete now."""
         holder, key = self._open[-1]
         if key is None:
             holder.append(value)

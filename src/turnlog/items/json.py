@@ -1,9 +1,9 @@
-"""Items in and out of JSON, exactly.
+"""JSON of items: encoding and decoding, exactly.
 
-What goes in comes out equal, key order included; what JSON has no form for is
-refused before anything is written. `orjson` does the work. What it refuses or
-bends although JSON allows it (integers beyond 64 bits, lone surrogates) takes
-the standard library's slower road.
+An item that is encoded and decoded is equal to the original, key order included; a value that
+JSON has no form for is refused before anything is written. `orjson` does the work. Values that
+it refuses or changes although JSON allows them (integers beyond 64 bits, lone surrogates) are
+left to the standard library, which is slower.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = [
 ]
 
 #: One JSON object of a conversation, in the OpenAI Responses input format.
-#: The values are whatever JSON holds; naming that type would make every caller
-#: narrow it before use, so it stays Any, as in the SDK's own typed dicts.
+#: The values are any JSON; naming that type would make every caller narrow it
+#: before use, so it stays Any, as in the SDK's own typed dicts.
 Item: TypeAlias = dict[str, Any]
 
-#: The same, where a session hands items out and takes them in. The SDK names a union of
-#: typed dicts there, to which no dict is assignable: Any is the one type with which a
-#: session passes for the SDK's own without importing it.
+#: The same, in the signatures of sessions. The SDK names a union of typed dicts there, to
+#: which no dict is assignable: Any is the one type with which a type checker accepts our
+#: sessions for the SDK's own without importing it.
 TResponseInputItem: TypeAlias = Any
 
 # Without these, orjson would write dates and dataclasses in its own way.
@@ -57,7 +57,7 @@ MOST_LEVELS_SENT = 250
 
 
 def _value_of(value: object) -> object:
-    """What the standard library calls for a value that orjson knows and it doesn't."""
+    """The plain form of a value that orjson knows and the standard library doesn't."""
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, UUID) else _dump(value)
@@ -66,8 +66,8 @@ def _value_of(value: object) -> object:
 # orjson writes NaN and the infinities as null; the standard library refuses them.
 _FINITE = json.JSONEncoder(allow_nan=False, check_circular=False, default=_value_of)
 
-# orjson reads an integer beyond 64 bits as a float, without a word. Whatever
-# has this many digits in a row is read by the standard library instead.
+# orjson reads an integer beyond 64 bits as a float, without an error. A payload
+# with this many digits in a row is read by the standard library instead.
 _LONG_DIGITS = b"0" * 19
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 
@@ -76,10 +76,10 @@ def encode(item: object, path: str = "item") -> bytes:
     """The JSON of one item, UTF-8.
 
     Takes a dict, a dataclass, or a model object with `model_dump` (such as the
-    response types of `openai`). A model says what was set, and those defaults that are
-    not None. Raises `InvalidItem`, naming the path inside the item, for bytes, sets, dates,
-    NaN, keys that are not strings, more than 1,000 levels of nesting and all else that
-    JSON has no form for.
+    response types of `openai`). Of a model, the fields that were set are encoded, and those
+    defaults that are not None. Raises `InvalidItem`, naming the path inside the item, for
+    bytes, sets, dates, NaN, keys that are not strings, more than 1,000 levels of nesting and
+    all other values that JSON has no form for.
     """
     try:
         payload = orjson.dumps(item, _dump, _OPTIONS)
@@ -87,7 +87,7 @@ def encode(item: object, path: str = "item") -> bytes:
         payload = deep_json.write(item, path).encode("ascii")
     else:
         if b"null" in payload and not _is_finite(item):
-            deep_json.write(item, path)  # which names the place
+            deep_json.write(item, path)  # it raises an error that names the place
     if not payload.startswith(b"{"):
         raise InvalidItem(path, f"an item is a JSON object, not {kind(item)}")
     return payload
@@ -101,7 +101,7 @@ def encode_all(items: Iterable[object]) -> list[bytes]:
 
 
 def decode(payload: bytes) -> Item:
-    """The item that `payload` holds. Raises `ValueError` if it holds none."""
+    """The item in `payload`. Raises `ValueError` if it is not a JSON object."""
     item = parsed(payload)
     if not isinstance(item, dict):
         raise ValueError(f"a record holds a JSON object, not {kind(item)}")  # noqa: TRY004 - the data is wrong, not the call
@@ -109,12 +109,12 @@ def decode(payload: bytes) -> Item:
 
 
 def decode_all(payloads: Sequence[bytes]) -> list[Item | None]:
-    """The item that each payload holds, or None where it holds none."""
+    """The item in each payload, or None where a payload is not a JSON object."""
     if not _has_long_digits(b"\n".join(payloads)):
         try:
             items = list(map(orjson.loads, payloads))
         except ValueError:
-            pass  # which of them it was, the slower road finds out
+            pass  # each is decoded by itself below, to find out which it was
         else:
             if set(map(type, items)) <= {dict}:
                 return items
@@ -129,19 +129,19 @@ def _decode_or_none(payload: bytes) -> Item | None:
 
 
 def _has_long_digits(payload: bytes) -> bool:
-    # A run of 19 digits covers three places in a row of every sixth. Looking there first
-    # takes a fifth of the time, and mostly settles it.
+    # Of a run of 19 digits, three are next to each other in the sample, which has every sixth
+    # byte. Looking there first takes a fifth of the time, and is nearly always enough.
     sample = payload[::6].translate(_DIGITS_TO_ZERO)
     return b"000" in sample and _LONG_DIGITS in payload.translate(_DIGITS_TO_ZERO)
 
 
 def parsed(payload: bytes) -> JSON:
-    """The value that `payload` holds, exactly. Raises `ValueError` if it is no JSON."""
+    """The value in `payload`, exactly. Raises `ValueError` if it is not JSON."""
     if not _has_long_digits(payload):
         try:
             return cast("JSON", orjson.loads(payload))
         except orjson.JSONDecodeError:
-            pass  # a lone surrogate, which the standard library reads; or no JSON at all
+            pass  # a lone surrogate, which the standard library reads; or not JSON at all
     try:
         return cast("JSON", json.loads(payload))
     except RecursionError:
@@ -150,7 +150,7 @@ def parsed(payload: bytes) -> JSON:
 
 def is_object(text: str) -> bool:
     """Whether `text` is a JSON object for the strictest reader, and not nested too deeply."""
-    if text.count("{") + text.count("[") > MOST_LEVELS_SENT:
+    if len(text) > MOST_LEVELS_SENT and text.count("{") + text.count("[") > MOST_LEVELS_SENT:
         return False
     try:
         return isinstance(orjson.loads(text), dict)
@@ -172,14 +172,14 @@ def is_writable(value: object) -> bool:
 def writable(value: Any) -> Any:  # values of items are Any, as above
     """`value` as a request can hold it.
 
-    A lone surrogate becomes U+FFFD, a number that is not finite null, and what is nested
-    deeper than 250 levels the text "…".
+    A lone surrogate becomes U+FFFD, a number that is not finite becomes null, and an object or
+    list that is nested deeper than 250 levels becomes the text "…".
     """
     return deep_json.mapped(value, _writable_scalar, MOST_LEVELS_SENT, "…")
 
 
 def copied(items: list[Item]) -> list[Item]:
-    """`items` apart from what the caller holds, also if they are nested deeper than recursion."""
+    """A deep copy of `items`, also if they are nested deeper than Python recurses."""
     try:
         return copy.deepcopy(items)
     except RecursionError:
@@ -187,7 +187,7 @@ def copied(items: list[Item]) -> list[Item]:
 
 
 def equal(one: list[Item], other: list[Item]) -> bool:
-    """Whether both are the same items, also if they are nested deeper than recursion."""
+    """Whether both are equal, also if they are nested deeper than Python recurses."""
     try:
         return one == other
     except RecursionError:
@@ -231,7 +231,7 @@ def _is_finite(value: object) -> bool:
 
 
 def _dump(value: object) -> object:
-    """What orjson calls for a value that it doesn't know."""
+    """The plain form of a value that orjson doesn't know."""
     dump = deep_json.dumper(value)
     if dump is None:
         raise TypeError(type(value).__name__)

@@ -1,4 +1,4 @@
-"""What kinds of items there are, as far as it matters here."""
+"""Kinds of items: calls, outputs, answers, questions, notes, and the types of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "name_of",
 ]
 
-#: The outputs that answer calls, by the type of the call.
+#: The type of the output that answers a call, by the type of the call.
 OUTPUT_OF = {
     "function_call": "function_call_output",
     "custom_tool_call": "custom_tool_call_output",
@@ -29,7 +29,10 @@ OUTPUT_OF = {
     "apply_patch_call": "apply_patch_call_output",
     "mcp_approval_request": "mcp_approval_response",
 }
-#: Calls that the provider runs: they hold their outcome, and a turn may end with one.
+#: The type of the call, by the type of its output.
+CALL_OF = {output: call for call, output in OUTPUT_OF.items()}
+
+#: Calls that the provider runs: they contain their result, and a turn may end with one.
 ANSWERS = {
     "code_interpreter_call",
     "file_search_call",
@@ -38,7 +41,7 @@ ANSWERS = {
     "web_search_call",
 }
 
-#: What tells nothing of whether a turn is over.
+#: Items that don't show whether a turn is over.
 SAYS_NOTHING = {
     "additional_tools",
     "compaction",
@@ -48,13 +51,13 @@ SAYS_NOTHING = {
     "reasoning",
 }
 
-CALL_OF = {output: call for call, output in OUTPUT_OF.items()}
-
 
 def kind_of(item: Item) -> str:
-    """The type of `item`; one that says none is a message."""
+    """The type of `item`. Without a type it is a message, or a reference if it has only an id."""
     kind = item.get("type")
-    return kind if isinstance(kind, str) else "message"
+    if isinstance(kind, str) and kind:
+        return kind
+    return "item_reference" if len(item) == 1 and "id" in item else "message"
 
 
 def is_question(item: Item) -> bool:
@@ -63,12 +66,12 @@ def is_question(item: Item) -> bool:
 
 
 def is_note(item: Item) -> bool:
-    """Whether `item` is a message to the model by somebody else: a webhook, a developer."""
+    """Whether `item` is a message to the model that is not the user's, such as a webhook's."""
     return item.get("role") in ("system", "developer")
 
 
 def ends_turn(item: Item) -> bool | None:
-    """Whether a turn that ends with `item` was answered; None if `item` doesn't tell.
+    """Whether a turn that ends with `item` was answered; None if `item` doesn't show it.
 
     docs/runs.md has the table.
     """
@@ -79,8 +82,8 @@ def ends_turn(item: Item) -> bool | None:
 
 
 def is_answer(item: Item) -> bool:
-    """Whether `item` is the model's and asks for no output: what it says, a call that the
-    provider has run, or runs.
+    """Whether `item` is from the model and needs no output: a message, or a call that the
+    provider runs.
     """
     return item.get("role") == "assistant" or (
         kind_of(item).endswith("_call") and not is_call(item)
@@ -88,7 +91,7 @@ def is_answer(item: Item) -> bool:
 
 
 def is_call(item: Item) -> bool:
-    """Whether `item` asks for an output that is an item of its own."""
+    """Whether `item` is a call whose output is an item of its own."""
     return kind_of(item) in OUTPUT_OF
 
 
@@ -98,7 +101,7 @@ def is_output(item: Item) -> bool:
 
 
 def name_of(item: Item) -> str | None:
-    """What names a call: its output says the same. None if nothing can."""
+    """The id that a call shares with its output; None if it has none."""
     match kind_of(item):
         case "mcp_approval_request":
             name = item.get("id")

@@ -1,4 +1,4 @@
-"""History and new input put together, and what of the outcome belongs to the new turn."""
+"""Merge of history and new input, and which items of the result belong to the new turn."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from turnlog.items.json import Item, copied, decode, encode, encode_all
 
 __all__ = ["Merged", "SessionInputCallback", "input_items", "merge"]
 
-#: Takes copies of the history and of the new input; returns what the model is shown.
+#: Takes copies of the history and of the new input; returns the items that the model is shown.
 SessionInputCallback: TypeAlias = Callable[
     [list[Item], list[Item]], list[Item] | Awaitable[list[Item]]
 ]
 
 
 class Merged(NamedTuple):
-    """The two halves of a run's beginning."""
+    """Items for a model, and those of them that are to be stored."""
 
-    #: What the model is shown.
+    #: The items that the model is shown.
     shown: list[Item]
-    #: What of it is new to the session, in order.
+    #: Those of them that are new to the session, in order.
     fresh: list[Item]
 
 
 def input_items(given: str | Iterable[object]) -> list[Item]:
-    """The new input as items, checked and apart from what the caller holds."""
+    """The new input as items, checked and copied."""
     if isinstance(given, str):
         return [{"content": given, "role": "user"}]
     return [decode(payload) for payload in encode_all(given)]
@@ -37,16 +37,16 @@ def input_items(given: str | Iterable[object]) -> list[Item]:
 async def merge(
     history: list[Item],
     new: list[Item],
-    mended: Callable[[list[Item]], list[Item]],
+    repaired: Callable[[list[Item]], list[Item]],
     callback: SessionInputCallback | None,
 ) -> Merged:
-    """What `callback` makes of `history` and `new`; without one, `new` follows `history`.
+    """The list that `callback` makes of `history` and `new`; without one, `new` follows `history`.
 
-    mended: what a callback is given of a history.
+    repaired: makes of a history the one that a callback is given.
     """
     if callback is None:
         return Merged([*history, *new], new)
-    old_lent, new_lent = _Lent(mended(history)), _Lent(new)
+    old_lent, new_lent = _Lent(repaired(history)), _Lent(new)
     returned: object = callback(list(old_lent.copies), list(new_lent.copies))
     if inspect.isawaitable(returned):
         returned = await returned
@@ -65,7 +65,7 @@ class _Lent:
 
     def __init__(self, items: list[Item]) -> None:
         self.items = items
-        #: Held here whatever the callback does, so that their identities stay theirs.
+        #: Kept alive here whatever the callback does, so that no other object gets their ids.
         self.copies = copied(items)
         self.ids = set(map(id, self.copies))
 
@@ -77,10 +77,10 @@ class _Lent:
 
 
 def _of_new_turn(returned: list[object], old: _Lent, new: _Lent) -> list[int]:
-    """The places in `returned` of what belongs to the new turn, each object counted once.
+    """The indices in `returned` of the items of the new turn, each object counted once.
 
-    Identity tells. Content can't: people say "yes" twice. It is asked only of items that the
-    callback made itself, which may stand for lent ones that are missing.
+    They are known by identity. Content is not enough: people say "yes" twice. It decides only
+    for items that the callback made itself, which may be copies of lent ones that are missing.
     """
     places = {id(item): place for place, item in enumerate(returned) if id(item) in new.ids}
     known = old.ids | new.ids
@@ -89,12 +89,12 @@ def _of_new_turn(returned: list[object], old: _Lent, new: _Lent) -> list[int]:
 
 
 def _new_among(made: list[int], returned: list[object], old: _Lent, new: _Lent) -> list[int]:
-    """Which of the places `made` hold new input or something of the callback's own."""
+    """Which of the indices `made` hold new input, or an item that only the callback has."""
     if not made:
         return []
     old_missing, new_missing = old.missing(returned), new.missing(returned)
     own = []
-    # From the end, where new input mostly is: of two that are equal, the later is the new one.
+    # From the end, where new input usually is: of two equal items, the later is the new one.
     for place in reversed(made):
         content = _content(returned[place])
         if new_missing[content]:

@@ -1,17 +1,18 @@
 """Single items as every provider takes them. The log stays as it was.
 
-A log may hold what a request may not: arguments that the token limit cut off, answers that say
-nothing, half a surrogate pair. Providers refuse such a request, and would refuse every later
-one of the conversation. What is shown in its place:
+A log may hold what a request may not: arguments that the token limit cut off, answers without
+text, half a surrogate pair. Providers refuse such a request, and would refuse every later
+one of the conversation. What is shown instead:
 
-- arguments that are not a JSON object: the object ``{"arguments": …}`` with what was said
-- the name of a tool that providers refuse: letters, digits, ``_`` and ``-`` in its place
+- arguments that are not a JSON object: the object ``{"arguments": …}`` with the text
+- the name of a tool that providers refuse: ``_`` for each character but letters, digits, ``_``
+  and ``-``
 - an output that is neither text nor parts: its JSON
-- an answer that says nothing, and parts of a message without text: nothing
-- a user's message that says nothing: the text `SILENCE`, so that the turn keeps its beginning
+- an answer without text, and parts of a message without text: nothing
+- a user's message without text: the text `SILENCE`, so that the turn keeps its beginning
 - text that is not Unicode: U+FFFD for each lone surrogate
 - numbers that are not finite: null
-- what is nested deeper than 250 levels: "…"
+- objects and lists that are nested deeper than 250 levels: "…"
 """
 
 from __future__ import annotations
@@ -19,50 +20,56 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 from turnlog.items.json import Item, is_object, is_writable, parsed, writable
 from turnlog.items.kinds import kind_of
 
-__all__ = ["SILENCE", "sound"]
+__all__ = ["SILENCE", "are_plain", "each_sound"]
 
-#: What a model is shown of a user's message without a word.
+#: The text that a model is shown for a user's message without text.
 SILENCE = "(a message without text)"
 
-#: What a model is shown of a tool's name that has none of the signs that names are made of.
+#: The name that a model is shown for a tool whose name has no allowed character.
 _UNNAMED = "unnamed"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
-# Parts that are nothing but their text.
-_TEXTS = ("input_text", "output_text", "text", "refusal")
-
-
-def sound(items: Iterable[Item]) -> list[Item]:
-    """`items`, each as a request can hold it; those that need no change are the same objects."""
-    given = list(items)
-    if not is_writable(given):
-        given = [item if is_writable(item) else writable(item) for item in given]
-    if all(map(_is_plain, given)):
-        return given
-    found = [item if _is_plain(item) else _as_sent(item) for item in given]
-    return [item for item in found if item is not None]
+# Parts that have nothing but their text.
+_PLAIN_TEXTS = ("input_text", "output_text", "text")
+_TEXTS = (*_PLAIN_TEXTS, "refusal")
 
 
-def _is_plain(item: Item) -> bool:
-    """Whether a quick look tells that `item` is a message that needs no change, as most are."""
-    content = item.get("content")
-    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
-        [part] = content
-        content = part.get("text") if part.get("type") != "refusal" else None
-    return (
-        isinstance(content, str)
-        and content != ""
-        and not content[0].isspace()
-        and item.get("type", "message") == "message"
-    )
+def are_plain(items: list[Item]) -> bool:
+    """Whether a quick look shows that all `items` are messages that need no change.
+
+    Most histories are of that kind. One loop without calls, because every view pays for it.
+    """
+    for item in items:
+        content = item.get("content")
+        if type(content) is list and len(content) == 1 and type(content[0]) is dict:
+            [part] = content
+            content = part.get("text") if part.get("type") in _PLAIN_TEXTS else None
+        if (
+            type(content) is not str
+            or not content
+            or content.isspace()
+            or item.get("type", "message") != "message"
+        ):
+            return False
+    return is_writable(items)
+
+
+def each_sound(items: list[Item]) -> list[Item | None]:
+    """Each of `items` as a request can hold it, None for those that are left out.
+
+    Items that need no change are the same objects.
+    """
+    if not is_writable(items):
+        items = [item if is_writable(item) else writable(item) for item in items]
+    return [_as_sent(item) for item in items]
 
 
 def _as_sent(item: Item) -> Item | None:
@@ -72,9 +79,9 @@ def _as_sent(item: Item) -> Item | None:
 
 def _message(item: Item) -> Item | None:
     content = item.get("content")
-    said = _parts(content) if isinstance(content, list) else content
-    if said and not (isinstance(said, str) and said.isspace()):
-        return item if said is content else {**item, "content": said}
+    shown = _parts(content) if isinstance(content, list) else content
+    if shown and not (isinstance(shown, str) and shown.isspace()):
+        return item if shown is content else {**item, "content": shown}
     match item.get("role"):
         case "user":
             return {**item, "content": SILENCE}
@@ -84,7 +91,7 @@ def _message(item: Item) -> Item | None:
 
 
 def _parts(content: list[object]) -> list[object]:
-    """`content` without parts that say nothing; the same object if there are none."""
+    """`content` without parts that have no text; the same object if all have some."""
     kept = [part for part in map(_part, content) if part is not None]
     same = len(kept) == len(content) and all(map(operator.is_, kept, content))
     return content if same else kept
@@ -103,34 +110,35 @@ def _part(part: object) -> object:
 
 
 def _function_call(item: Item) -> Item:
-    said = item.get("arguments")
-    arguments = said if isinstance(said, str) and is_object(said) else _object(said)
-    return _changed(item, name=_name(item.get("name")), arguments=arguments)
+    arguments = item.get("arguments")
+    if not isinstance(arguments, str) or not is_object(arguments):
+        item = _with(item, "arguments", _object(arguments))
+    return _with(item, "name", _name(item.get("name")))
 
 
 def _custom_call(item: Item) -> Item:
-    return _changed(item, name=_name(item.get("name")), input=_text(item.get("input")))
+    item = _with(item, "input", _text(item.get("input")))
+    return _with(item, "name", _name(item.get("name")))
 
 
 def _output(item: Item) -> Item:
     output = item.get("output")
     if isinstance(output, list) and output and all(map(_is_part, output)):
         return item
-    return _changed(item, output=_text(output))
+    return _with(item, "output", _text(output))
 
 
-def _changed(item: Item, **fields: str) -> Item:
-    same = all(item.get(name) == value for name, value in fields.items())
-    return item if same else {**item, **fields}
+def _with(item: Item, field: str, value: str) -> Item:
+    return item if item.get(field) == value else {**item, field: value}
 
 
 def _object(arguments: object) -> str:
-    """Arguments that are not a JSON object as one."""
+    """Arguments that are not a JSON object, as one."""
     if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
         return "{}"
     given = arguments
     if isinstance(arguments, str):
-        with suppress(ValueError):  # what is no JSON stays the words that it is
+        with suppress(ValueError):  # what is not JSON stays text
             given = writable(parsed(arguments.encode()))
     return _json(given if isinstance(given, dict) else {"arguments": given})
 
@@ -138,7 +146,7 @@ def _object(arguments: object) -> str:
 def _name(name: object) -> str:
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
-    return (_NO_NAME.sub("_", name)[:64] if isinstance(name, str) else "") or _UNNAMED
+    return (_NOT_IN_NAMES.sub("_", name)[:64] if isinstance(name, str) else "") or _UNNAMED
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""How many tokens an item takes, nearly."""
+"""Token counts of items: an estimate, or tiktoken's count if it is installed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from turnlog.items.json import JSON, Item
 
 __all__ = ["TokenCounter", "estimated_tokens", "token_counter"]
 
-#: Takes an item and returns how many tokens it is worth.
+#: Takes an item and returns how many tokens it has.
 TokenCounter: TypeAlias = Callable[[Item], int]
 
-# What frames an item: its role, or the name and id of a call.
+# The tokens around a text: the role of an item, or the name and id of a call.
 _FRAME = 4
-# An image of usual size, and one that is asked to be looked at roughly.
+# An image of usual size, and one with detail "low".
 _IMAGE, _ROUGH_IMAGE = 1000, 85
 _IMAGES = ("input_image", "image_url", "image", "computer_screenshot", "image_generation_call")
-# Fields that say what an item is, not what is in it.
+# Fields that name or describe an item, and are not its content.
 _LABELS = {"type", "role", "status", "id", "call_id", "detail", "logprobs"}
 
 _ENCODING = "o200k_base"
@@ -44,13 +44,13 @@ def estimated_tokens(item: Item) -> int:
 
 @functools.cache
 def token_counter() -> TokenCounter:
-    """What tiktoken counts for current OpenAI models if it is installed, else the estimate.
+    """A counter of tokens: tiktoken's for current OpenAI models if installed, else the estimate.
 
     The first call loads tiktoken's table, which blocks. When that fails or takes more than
-    five seconds, it is said in the log, and the estimate serves from then on.
+    five seconds, a warning is logged, and the estimate is used from then on.
     """
     try:
-        import tiktoken  # noqa: PLC0415 - slow to import, and mostly not there
+        import tiktoken  # noqa: PLC0415 - slow to import, and seldom installed
     except ImportError:
         return estimated_tokens
     loaded: list[TokenCounter] = []
@@ -80,14 +80,14 @@ def _counted(item: Item, encode: Callable[[str], list[int]]) -> int:
 
 
 def _texts(value: JSON) -> Iterator[str]:
-    """All that is written in an item, but for labels and images."""
+    """The texts in an item, without labels and images."""
     for text, field in _scalars(value):
         if isinstance(text, str) and field not in _LABELS:
             yield text
 
 
 def _images(value: JSON) -> int:
-    """What the images in an item are worth."""
+    """The tokens of the images in an item."""
     images = [part for part, _ in _scalars(value) if isinstance(part, dict)]
     return sum(_ROUGH_IMAGE if part.get("detail") == "low" else _IMAGE for part in images)
 

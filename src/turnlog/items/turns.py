@@ -1,4 +1,4 @@
-"""Where turns begin, and whether they have come to an end."""
+"""Turns: where they begin in a list of items, and whether the last one is over."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ __all__ = ["is_answered", "settled", "turn_starts"]
 
 
 def turn_starts(items: Sequence[Item]) -> list[int]:
-    """The place of each turn's first item."""
+    """The index of each turn's first item."""
     return [place for place, item in enumerate(items) if is_question(item)]
 
 
 def is_answered(items: Sequence[Item]) -> bool:
-    """Whether the model has had the last word, as `turnlog.items.kinds.ends_turn` tells."""
-    told = (ends_turn(item) for item in reversed(items))
-    return next((ended for ended in told if ended is not None), False)
+    """Whether the last turn was answered, by the rule of `turnlog.items.kinds.ends_turn`."""
+    answers = (ends_turn(item) for item in reversed(items))
+    return next((answer for answer in answers if answer is not None), False)
 
 
 def settled(items: Sequence[Item | None], ended: int = 0) -> int:
-    """How many of `items` belong to turns that have come to an end.
+    """How many of `items` belong to turns that are over.
 
-    All, unless the last turn still waits for its answer. None stands for what can't be read.
+    All, unless the last turn still waits for its answer. None stands for a record that can't
+    be read.
 
-    ended: turns that begin among the first so many items are over in any case.
+    ended: turns that begin among the first `ended` items are over in any case.
     """
     read = [(place, item) for place, item in enumerate(items) if item is not None]
     starts = [place for place, item in read if is_question(item)]

@@ -1,12 +1,12 @@
-"""How much of the past a model is shown: whole turns, counted from the newest.
+"""Window selection: which of the newest turns a model is shown.
 
-All here is a function of the items, so that whoever looks at the same conversation with
+All here is a function of the items, so that everyone who looks at the same conversation with
 the same settings sees the same window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -17,21 +17,21 @@ from turnlog.items.turns import turn_starts
 
 __all__ = ["Window"]
 
-# How many items a turn has, and how many have as many tokens as are asked for, at a guess.
-_TURN, _SOME = 4, 32
+# A guess at how many items a turn has, and at how many fit when only tokens are bounded.
+_ITEMS_IN_A_TURN, _ITEMS_WITHIN_TOKENS = 4, 32
 
 
 class Window(NamedTuple):
     """The bounds of what is shown; None bounds nothing.
 
-    It begins at a user's message, and holds as many turns as fit. A turn that doesn't fit
-    by itself is not shown in parts: then nothing is.
+    It begins with a user's message, and holds as many turns as fit. A turn that doesn't fit
+    by itself is not shown in parts: then nothing is shown.
     """
 
     max_items: int | None
     max_turns: int | None
     max_tokens: int | None
-    #: Begins at every so manieth turn of the conversation only, where one of them fits.
+    #: It begins only at turns whose number is a multiple of this, if one of them fits.
     step: int | None
     count: TokenCounter
 
@@ -42,10 +42,12 @@ class Window(NamedTuple):
 
     @property
     def guess(self) -> int:
-        """How many items fill it, probably."""
+        """How many items probably fill it."""
         if self.max_items is not None:
             return self.max_items
-        return _SOME if self.max_turns is None else self.max_turns * _TURN
+        if self.max_turns is not None:
+            return self.max_turns * _ITEMS_IN_A_TURN
+        return _ITEMS_WITHIN_TOKENS
 
     def is_full(self, items: Sequence[Item]) -> bool:
         """Whether nothing that comes before `items` can be in it."""
@@ -56,7 +58,7 @@ class Window(NamedTuple):
         )
 
     def start(self, items: Sequence[Item], turns_before: int = 0) -> int:
-        """The place of the first item that is shown; `len(items)` when none is.
+        """The index of the first item that is shown; `len(items)` when none is.
 
         turns_before: how many turns come before `items`; needed for `step` alone.
         """
@@ -68,18 +70,38 @@ class Window(NamedTuple):
         return fitting[0] if fitting else len(items)
 
     def fitting(self, items: Sequence[Item]) -> list[int]:
-        """The places of the turns from which on all fits."""
-        starts = turn_starts(items)
-        if self.max_turns is not None:
-            starts = starts[max(0, len(starts) - self.max_turns) :]
-        if self.max_items is not None:
-            starts = [start for start in starts if len(items) - start <= self.max_items]
-        if self.max_tokens is not None and starts:
-            starts = self._within_tokens(items, starts, self.max_tokens)
+        """The indices at which the window could begin without exceeding a bound."""
+        *_, (_, starts) = self._narrowed(items)
         return starts
 
+    def why_outside(self, items: Sequence[Item], start: int) -> list[str]:
+        """For each item before `start`, where the window begins: the bound that excludes it."""
+        bounds = list(self._narrowed(items))
+        by_step = (
+            f"The window begins only at turns whose number is a multiple of {self.step} (step)."
+        )
+        return [
+            next((why for why, starts in bounds if not starts or place < starts[0]), by_step)
+            for place in range(start)
+        ]
+
+    def _narrowed(self, items: Sequence[Item]) -> Iterator[tuple[str, list[int]]]:
+        """Where the window could begin, after each bound in turn, with the bound in words."""
+        starts = turn_starts(items)
+        yield "A window begins with a user's message; this comes before the first.", starts
+        if self.max_turns is not None:
+            starts = starts[max(0, len(starts) - self.max_turns) :]
+            yield f"The window holds at most {self.max_turns} turns (max_turns).", starts
+        if self.max_items is not None:
+            starts = [start for start in starts if len(items) - start <= self.max_items]
+            yield f"The window holds whole turns, at most {self.max_items} items (limit).", starts
+        if self.max_tokens is not None and starts:
+            starts = self._within_tokens(items, starts, self.max_tokens)
+            tokens = f"{self.max_tokens} tokens (max_tokens)"
+            yield f"The window holds whole turns, at most {tokens}.", starts
+
     def _within_tokens(self, items: Sequence[Item], starts: list[int], most: int) -> list[int]:
-        # What is shown from a later turn on is the end of what is shown from an earlier one:
+        # The view from a later turn on is the end of the view from an earlier one, because
         # repair moves nothing across a user's message.
         shown = repair(items[starts[0] :])
         sums = list(accumulate(map(self.count, reversed(shown)), initial=0))

@@ -1,1 +1,1 @@
-"""Stores in front of stores. Each layer is imported from its own module."""
+"""Layers: stores in front of stores, each imported from its own module."""

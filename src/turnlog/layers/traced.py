@@ -1,7 +1,7 @@
-"""OpenTelemetry in front of a store: what was done, how much of it, how long it took.
+"""Traced layer: OpenTelemetry spans and metrics of every call of a store.
 
-Never what was said and never by whom: contents, session ids, log names, keys and
-the texts of errors, which may hold any of these, stay out of spans and metrics.
+They hold no contents, session ids, log names and keys, and no texts of errors, which may quote
+any of these.
 """
 
 from __future__ import annotations
@@ -35,29 +35,28 @@ _DURATIONS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 
 
 class Traced(Layer):
-    """Makes a span and measurements of every verb.
+    """Makes a span and measurements of every call.
 
-    inner: the store to watch.
-    system: what `db.system.name` says; otherwise the class name of the innermost
+    inner: the store to trace.
+    system: the attribute `db.system.name`; by default the class name of the innermost
         store without "Store", in lower case: "sqlite", "redis".
-    tracer_provider, meter_provider: OpenTelemetry's global ones unless given.
+    tracer_provider, meter_provider: by default OpenTelemetry's global ones.
 
     Spans have the kind CLIENT, are named like "turnlog append", and carry
 
         db.system.name, db.operation.name, turnlog.store (the class of the innermost store)
         turnlog.outcome: "done", "conflict", "cancelled" or "failed"
-        turnlog.items.json, turnlog.bytes: records that were written, read or removed, and
-            the size of their payloads where it is known; of what was done only
+        turnlog.items, turnlog.bytes: how many records were written, read or removed, and
+            the size of their payloads where it is known; only of calls that succeeded
         db.operation.batch.size: payloads of an append, from two on
-        db.response.returned_rows: of a reading verb
+        db.response.returned_rows: of a verb that reads
         error.type: the class of the error, with the status ERROR
 
-    Only "failed" is an error. A conflict is an answer that writers reckon with, and
-    cancelling is the caller's own wish.
+    Only "failed" is an error. Writers expect conflicts, and the caller itself cancels.
 
-    Metrics are the counters `turnlog.items.json` and `turnlog.bytes`, with the first line
-    above, and the histogram `turnlog.operation.duration` in seconds, also with
-    `turnlog.outcome` and `error.type`. A repeated append with one key counts again.
+    Metrics are the counters `turnlog.items` and `turnlog.bytes`, with the attributes of
+    the first line above, and the histogram `turnlog.operation.duration` in seconds, also with
+    `turnlog.outcome` and `error.type`. An append repeated with the same key counts again.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class Traced(Layer):
             explicit_bucket_boundaries_advisory=_DURATIONS,
         )
         self._items = meter.create_counter(
-            "turnlog.items.json", unit="{item}", description="Records written, read or removed."
+            "turnlog.items", unit="{item}", description="Records written, read or removed."
         )
         self._bytes = meter.create_counter(
             "turnlog.bytes", unit="By", description="Payload bytes written or read."
@@ -92,12 +91,12 @@ class Traced(Layer):
     async def around(self, call: Call[T]) -> T:
         with self._watch(call) as seen:
             result = await call()
-            seen.came_of(call, result)
+            seen.note(call, result)
             return result
 
     @contextmanager
     def _watch(self, call: Call[T]) -> Iterator[_Seen]:
-        """A span and measurements around the block, which tells what it saw."""
+        """A span and measurements around the block, which notes what the call moved."""
         common: Attributes = {**self._common, "db.operation.name": call.verb}
         seen = _Seen()
         start = time.perf_counter()
@@ -130,14 +129,14 @@ class Traced(Layer):
 
 @dataclass
 class _Seen:
-    """How much an operation moved; None is unknown, or of no meaning for it."""
+    """How much a call moved; None where that is unknown or means nothing."""
 
     items: int | None = None
     size: int | None = None
     rows: int | None = None
 
-    def came_of(self, call: Call[T], result: object) -> None:
-        """Note how much `call` moved, which had this result."""
+    def note(self, call: Call[T], result: object) -> None:
+        """Note how much `call` moved, given its result."""
         match call.verb, result:
             case "append", _:
                 self._moved(_payloads(call))
@@ -157,7 +156,7 @@ class _Seen:
 
     def attributes(self) -> Attributes:
         named = {
-            "turnlog.items.json": self.items,
+            "turnlog.items": self.items,
             "turnlog.bytes": self.size,
             "db.response.returned_rows": self.rows,
         }

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-__all__ = ["finished"]
+__all__ = ["finished", "is_cancelled"]
 
 T = TypeVar("T")
 
@@ -27,3 +27,9 @@ async def finished(work: Awaitable[T]) -> T:
     if cancelled is not None:
         raise cancelled from None if task.cancelled() else task.exception()
     return task.result()
+
+
+def is_cancelled() -> bool:
+    """Whether the running task itself was cancelled, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

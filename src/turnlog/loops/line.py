@@ -1,4 +1,8 @@
-"""Those who wait for a session, in the order in which they came."""
+"""Waiting lines: the tasks of one event loop, one at a time and in the order in which they came.
+
+They order tasks and save retries, no more. Other threads and processes are kept apart by what
+the store promises.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +19,32 @@ _Line: TypeAlias = deque[asyncio.Future[None]]
 
 
 @asynccontextmanager
-async def first_in_line(what: Hashable) -> AsyncIterator[None]:
-    """Within, all who came earlier for `what`, in this event loop, have left the line."""
-    loop = asyncio.get_running_loop()
-    lines = _lines.setdefault(loop, {})
-    line = lines.setdefault(what, deque())
-    place = loop.create_future()
-    line.append(place)
+async def first_in_line(key: Hashable) -> AsyncIterator[None]:
+    """Within, the running task is the only one of its event loop that is here with this `key`.
+
+    Tasks come in one after the other, first come first served; one that is cancelled while
+    it waits leaves the line. The lines of different keys are independent. A task that asks
+    for a key again while it holds it waits for ever.
+    """
+    lines = _lines.setdefault(asyncio.get_running_loop(), {})
+    line = lines.setdefault(key, deque())
+    admitted = asyncio.get_running_loop().create_future()
+    line.append(admitted)
     try:
-        if line[0] is not place:
-            await place
+        if line[0] is not admitted:
+            await admitted
         yield
     finally:
-        line.remove(place)
+        line.remove(admitted)
         if line:
-            _call(line[0])
-        elif lines.get(what) is line:
-            del lines[what]
+            _admit(line[0])
+        elif lines.get(key) is line:
+            del lines[key]
 
 
-def _call(place: asyncio.Future[None]) -> None:
-    if not place.done():
-        place.set_result(None)
+def _admit(first: asyncio.Future[None]) -> None:
+    if not first.done():
+        first.set_result(None)
 
 
 _lines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Line]] = WeakKeyDictionary()

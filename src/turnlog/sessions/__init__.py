@@ -1,4 +1,4 @@
-"""The session classes that people know: constructors around `StoredSession`."""
+"""Session classes: one for each kind of database, each a constructor over `StoredSession`."""
 
 from turnlog.sessions.sqlite import AsyncSQLiteSession, SQLiteSession
 

@@ -1,26 +1,44 @@
-"""Closing, ownership and ping: what session classes share that make a store of their own."""
+"""Closing, ownership and ping, for the session classes that make a store of their own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 from turnlog.conversation.session import StoredSession
+from turnlog.conversation.settings import SessionSettings
 from turnlog.errors import StoreClosed
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from turnlog.conversation.settings import SettingsLike
+    from turnlog.store import Store
+
 __all__ = ["NetworkSession", "OwningSession"]
 
 
 class OwningSession(StoredSession):
-    """A session on a store that was made for it alone, and is closed with it."""
+    """A session on a store that was made for it alone, and is closed with it.
 
-    #: What a subclass made for itself.
+    session_settings, settings: at most one of them.
+    owns_client: False when the caller passed in the client or engine, and so closes it.
+    """
+
     _store: _Closable
-    #: False when the caller handed in the client or engine, and so closes it.
-    _owns_client = True
+
+    def __init__(
+        self,
+        session_id: str,
+        store: Store,
+        session_settings: SettingsLike,
+        settings: SettingsLike,
+        *,
+        owns_client: bool = True,
+    ) -> None:
+        either = SessionSettings.either(session_settings, settings)
+        super().__init__(session_id, store, session_settings=either)
+        self._owns_client = owns_client
 
     def _close(self) -> None:
         if self._owns_client:
@@ -40,15 +58,15 @@ class OwningSession(StoredSession):
 
 
 class NetworkSession(OwningSession):
-    """One whose store is reached over a network."""
+    """A session on a store that is reached over a network."""
 
     _store: _Pinged
 
     async def close(self) -> None:
-        """Let go of the server. Closing twice is fine.
+        """Close the session and its connections. Closing twice is fine.
 
-        With a client or engine that was handed in there is nothing to let go of: the
-        session goes on working, as the SDK's does.
+        With a client or engine that was passed in there is nothing to close: the session
+        goes on working, as the SDK's does.
         """
         self._close()
 
@@ -60,18 +78,18 @@ class NetworkSession(OwningSession):
             await self._store.ping()
         except StoreClosed:
             raise
-        except Exception:  # noqa: BLE001 - whatever it is, the answer is no
+        except Exception:  # noqa: BLE001 - every error means that it doesn't answer
             return False
         return True
 
 
 class _Closable(Protocol):
     def close(self) -> object:
-        """Let go of the database without waiting."""
+        """Close the store without waiting."""
         ...
 
 
 class _Pinged(_Closable, Protocol):
     async def ping(self) -> object:
-        """Raise what keeps the server from answering."""
+        """Send the server a query. Raises if it doesn't answer."""
         ...

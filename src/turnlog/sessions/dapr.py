@@ -1,10 +1,10 @@
-"""Conversations behind a Dapr sidecar."""
+"""Dapr sessions: conversations behind a Dapr sidecar."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.settings import SettingsLike
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.dapr import (
     DAPR_CONSISTENCY_EVENTUAL,
@@ -27,12 +27,12 @@ class DaprSession(NetworkSession):
 
     Making one costs microseconds and asks nothing; make one per request if you like.
 
-    session_id: any string; every id is a conversation of its own. What the OpenAI Agents
-        SDK stored under it is adopted on first touch.
+    session_id: any string; every id is a conversation of its own. Items that the OpenAI Agents
+        SDK stored under it are adopted when the session is first used.
     state_store_name: the name of the component.
     dapr_client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`. It stays yours.
-    ttl: seconds after its last write that the session is forgotten; None keeps it.
-    consistency: "eventual" or "strong", which the component is asked for.
+    ttl: the session expires this many seconds after its last write; None keeps it.
+    consistency: "eventual" or "strong"; the component is asked for it.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
     """
 
@@ -47,10 +47,9 @@ class DaprSession(NetworkSession):
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
-        either = SessionSettings.either(session_settings, settings)
         self._store = DaprStore(state_store_name, dapr_client, ttl=ttl, consistency=consistency)
-        self._owns_client = not self._store.is_given
-        super().__init__(session_id, self._store, session_settings=either)
+        owns = not self._store.is_given
+        super().__init__(session_id, self._store, session_settings, settings, owns_client=owns)
 
     @classmethod
     def from_address(
@@ -69,7 +68,7 @@ class DaprSession(NetworkSession):
         dapr_address: where the sidecar listens for gRPC.
 
         Before its first call the client waits until the sidecar is healthy, which it asks
-        over HTTP at the port that DAPR_HTTP_PORT names, 3500 unless told.
+        over HTTP at the port that DAPR_HTTP_PORT names, by default 3500.
         """
         return cls(
             session_id,

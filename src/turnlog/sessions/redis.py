@@ -1,10 +1,10 @@
-"""Conversations in Redis or Valkey."""
+"""Redis sessions: conversations in Redis or Valkey."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.settings import SettingsLike
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.redis import Clients, RedisStore, at_url
 
@@ -24,15 +24,15 @@ class RedisSession(NetworkSession):
     session_id: any string; every id is a conversation of its own.
     redis_client: a `redis.asyncio.Redis` or `RedisCluster`. It stays yours: closing the
         session leaves it open.
-    key_prefix: what every key begins with. Sessions that the OpenAI Agents SDK stored
-        below the same prefix are taken over on first touch.
-    ttl: seconds after its last write that the session is forgotten; None keeps it.
+    key_prefix: the beginning of every key. Sessions that the OpenAI Agents SDK stored
+        below the same prefix are adopted when they are first used.
+    ttl: the session expires this many seconds after its last write; None keeps it.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
 
-    A negative limit means none, as the OpenAI Agents SDK has it on Redis.
+    A negative limit means no items, as in the OpenAI Agents SDK on Redis.
     """
 
-    # As the SDK has it on Redis.
+    # As in the SDK on Redis.
     _negative_limit_means_all = False
 
     def __init__(
@@ -45,10 +45,9 @@ class RedisSession(NetworkSession):
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
-        either = SessionSettings.either(session_settings, settings)
-        self._owns_client = isinstance(redis_client, Clients)
         self._store = RedisStore(redis_client, key_prefix=key_prefix, ttl=ttl)
-        super().__init__(session_id, self._store, session_settings=either)
+        owns = isinstance(redis_client, Clients)
+        super().__init__(session_id, self._store, session_settings, settings, owns_client=owns)
 
     @classmethod
     def from_url(

@@ -1,11 +1,11 @@
-"""Conversations in PostgreSQL, MySQL, MariaDB or SQLite, through SQLAlchemy."""
+"""SQLAlchemy sessions: conversations in PostgreSQL, MySQL, MariaDB or SQLite."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.settings import SettingsLike
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.sqlalchemy import Engines, SQLAlchemyStore, Tables, engines_at
 
@@ -28,11 +28,11 @@ class SQLAlchemySession(NetworkSession):
     engine: an `AsyncEngine`, or an ordinary `Engine`, whose work is done on threads. It
         stays yours: closing the session leaves it open.
     create_tables: the first write makes the two tables shared with the OpenAI Agents SDK, if
-        they aren't there. Ours beside them are made in any case. Reading makes nothing.
+        they are missing. Ours beside them are made in any case. Reading makes no table.
     sessions_table, messages_table: their names.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
-    ensure_ascii: taken because the SDK takes it; items are stored as UTF-8, which every
-        reader of JSON reads.
+    ensure_ascii: accepted because the SDK accepts it, and ignored; items are stored as UTF-8,
+        which every reader of JSON reads.
     """
 
     def __init__(
@@ -48,12 +48,11 @@ class SQLAlchemySession(NetworkSession):
         ensure_ascii: bool = True,  # noqa: ARG002 - see the docstring
     ) -> None:
         tables = Tables(sessions_table, messages_table)
-        either = SessionSettings.either(session_settings, settings)
-        self._owns_client = isinstance(engine, Engines)
         self._store: SQLAlchemyStore = SQLAlchemyStore(
             engine, tables=tables, create_tables=create_tables
         )
-        super().__init__(session_id, self._store, session_settings=either)
+        owns = isinstance(engine, Engines)
+        super().__init__(session_id, self._store, session_settings, settings, owns_client=owns)
 
     @classmethod
     def from_url(
@@ -89,5 +88,5 @@ class SQLAlchemySession(NetworkSession):
 
     @property
     def engine(self) -> AsyncEngine | Engine:
-        """The very engine that was handed in, or the one made for the running event loop."""
+        """The engine that was passed in, or the one made for the running event loop."""
         return self._store.engine

@@ -1,10 +1,10 @@
-"""Conversations in an SQLite file, or in memory."""
+"""SQLite sessions: conversations in a file, or in memory."""
 
 from __future__ import annotations
 
 import os
 
-from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.settings import SettingsLike
 from turnlog.sessions.closing import OwningSession
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import JournalMode, SQLiteStore, Tables
@@ -13,7 +13,27 @@ __all__ = ["AsyncSQLiteSession", "SQLiteSession"]
 
 
 class _InSQLite(OwningSession):
-    """One conversation in an SQLite file.
+    def __init__(
+        self,
+        session_id: str,
+        db_path: str | os.PathLike[str],
+        tables: Tables,
+        journal_mode: JournalMode,
+        *settings: SettingsLike,
+    ) -> None:
+        self._store: MemoryStore | SQLiteStore
+        if os.fspath(db_path) == ":memory:":
+            self._store = MemoryStore()
+        else:
+            self._store = SQLiteStore(db_path, tables=tables, journal_mode=journal_mode)
+        super().__init__(session_id, self._store, *settings)
+        self.db_path = db_path
+        self.sessions_table = tables.sessions
+        self.messages_table = tables.messages
+
+
+class SQLiteSession(_InSQLite):
+    """One conversation in an SQLite file, or in memory.
 
     Making one costs microseconds and opens nothing; make one per request if you
     like. Sessions on one file share its connections.
@@ -23,7 +43,7 @@ class _InSQLite(OwningSession):
     sessions_table, messages_table: the tables, shared with the OpenAI Agents SDK.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
     journal_mode: "wal"; "truncate" or "delete" where the file system has no shared memory,
-        as over a network. docs/stores.md tells what holds then.
+        as over a network. docs/stores.md says what is promised then.
     """
 
     def __init__(
@@ -37,30 +57,31 @@ class _InSQLite(OwningSession):
         settings: SettingsLike = None,
         journal_mode: JournalMode = "wal",
     ) -> None:
-        either = SessionSettings.either(session_settings, settings)
         tables = Tables(sessions_table, messages_table)
-        self._store: MemoryStore | SQLiteStore
-        if os.fspath(db_path) == ":memory:":
-            self._store = MemoryStore()
-        else:
-            self._store = SQLiteStore(db_path, tables=tables, journal_mode=journal_mode)
-        super().__init__(session_id, self._store, session_settings=either)
-        self.db_path = db_path
-        self.sessions_table = sessions_table
-        self.messages_table = messages_table
-
-
-class SQLiteSession(_InSQLite):
-    """One conversation in an SQLite file, or in memory. `close` is an ordinary call."""
+        super().__init__(session_id, db_path, tables, journal_mode, session_settings, settings)
 
     def close(self) -> None:
-        """Let go of the file. Closing twice is fine."""
+        """Close the session, and the file after its last session. Closing twice is fine."""
         self._close()
 
 
 class AsyncSQLiteSession(_InSQLite):
-    """The same as `SQLiteSession`, except that `close` is awaited."""
+    """The same as `SQLiteSession`, with the same parameters, except that `close` is awaited."""
+
+    def __init__(
+        self,
+        session_id: str,
+        db_path: str | os.PathLike[str] = ":memory:",
+        sessions_table: str = "agent_sessions",
+        messages_table: str = "agent_messages",
+        session_settings: SettingsLike = None,
+        *,
+        settings: SettingsLike = None,
+        journal_mode: JournalMode = "wal",
+    ) -> None:
+        tables = Tables(sessions_table, messages_table)
+        super().__init__(session_id, db_path, tables, journal_mode, session_settings, settings)
 
     async def close(self) -> None:
-        """Let go of the file. Closing twice is fine."""
+        """Close the session, and the file after its last session. Closing twice is fine."""
         self._close()

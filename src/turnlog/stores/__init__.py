@@ -1,1 +1,4 @@
-"""Databases behind the contract, one module or package each; none knows another."""
+"""Stores: one module or package for each database. None imports another.
+
+They share addresses, clock, retrying and tables.
+"""

@@ -1,4 +1,4 @@
-"""Addresses: host names in one spelling, to compare databases by their address."""
+"""Addresses: one name for every spelling of the same host."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 def host_of(name: str) -> str:
-    """The host in its one spelling; "localhost" for all names and addresses of this machine."""
+    """One name for all that mean this machine, and for all spellings of another host's name."""
     plain = name.strip("[]").rstrip(".").lower()
     return "localhost" if plain in _HERE else plain

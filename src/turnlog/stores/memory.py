@@ -1,10 +1,9 @@
-"""The store without a database, and the plainest reading of the contract."""
+"""Memory store: no database, and the simplest implementation of the contract."""
 
 from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -14,21 +13,21 @@ from itertools import count
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.records import Log, Record, Records
 from turnlog.store import Cursor, Head, Store, check
+from turnlog.stores.clock import now
 
 __all__ = ["MemoryStore"]
 
 
 class MemoryStore(Store):
-    """Logs in this process's memory, gone when it ends.
+    """Logs in the memory of this process, gone when it ends.
 
     Safe from any number of tasks, threads and event loops. After `os.fork`, parent
-    and child each go on with a copy of their own.
+    and child each have a copy of their own.
     """
 
     def __init__(self) -> None:
         self._logs: dict[str, dict[str, _Lines]] = {}
-        self._positions = count(1)  # one run for all logs, so that deletion reuses none
-        self._changed = 0.0
+        self._positions = count(1)  # for all logs, so that none is used again after deletion
         self._closed = False
         self._lock = threading.Lock()
         _stores.add(self)
@@ -50,8 +49,8 @@ class MemoryStore(Store):
             if not payloads:
                 return lines.last
             lines = self._touch(log)
-            now = lines.updated_at
-            lines.records += [Record(next(self._positions), bytes(p), now) for p in payloads]
+            at = lines.updated_at
+            lines.records += [Record(next(self._positions), bytes(p), at) for p in payloads]
             if key is not None:
                 lines.keys[key] = lines.last
             return lines.last
@@ -136,19 +135,17 @@ class MemoryStore(Store):
         return self._logs.get(log.session, {}).get(log.name) or _Lines()
 
     def _touch(self, log: Log) -> _Lines:
-        """The log, made if need be, and marked as the one changed last."""
-        # Never the same moment twice: the list of sessions pages by it.
-        self._changed = max(time.time(), self._changed + 1e-6)
+        """The log, created if it is missing, and marked as changed now."""
+        at = now() / 1e6
         logs = self._logs.setdefault(log.session, {})
-        if log.name not in logs:
-            logs[log.name] = _Lines(created_at=self._changed)
-        logs[log.name].updated_at = self._changed
-        return logs[log.name]
+        lines = logs.setdefault(log.name, _Lines(created_at=at))
+        lines.updated_at = at
+        return lines
 
 
 @dataclass
 class _Lines:
-    """What one log holds."""
+    """The contents of one log."""
 
     records: list[Record] = field(default_factory=list)
     keys: dict[str, int] = field(default_factory=dict)
@@ -165,7 +162,7 @@ class _Lines:
             raise Conflict(log, expect, self.last)
 
     def span(self, after: int, before: int | None) -> range:
-        """Where the records with after < position < before lie."""
+        """The indexes of the records with after < position < before."""
         start = bisect_right(self.records, after, key=_position)
         if before is None:
             return range(start, len(self.records))
@@ -180,7 +177,7 @@ def _position(record: Record) -> int:
 
 
 def _unlock_in_child() -> None:
-    """Another thread of the parent may have held a lock, and it isn't here to let go."""
+    """Replace all locks: a thread of the parent may have held one, and it doesn't run here."""
     for store in _stores:
         store._lock = threading.Lock()  # noqa: SLF001 - the module's own stores
 

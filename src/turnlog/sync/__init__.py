@@ -6,9 +6,9 @@
     session.add_items([{"role": "user", "content": "My name is Alice."}])
     items = session.get_items()
 
-Every call runs on one event loop, which a daemon thread of this process keeps
-going, and waits until it has ended. So it works from any number of threads at
-once, and also where another loop is running, which then stands still meanwhile.
+Every call runs on one event loop, on a daemon thread of this process, and waits until
+it has ended. So any number of threads can make calls at once. They also work inside
+another running event loop, which stands still meanwhile.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The blocking twins of `DaprSession`, made in the same ways."""
+"""`DaprSession` as a blocking twin, with the same constructors."""
 
 from __future__ import annotations
 

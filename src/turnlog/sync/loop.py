@@ -1,9 +1,8 @@
-"""An event loop on a thread of its own, and calls that wait for what runs there."""
+"""The background loop: an event loop on its own thread, and blocking calls that run there."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,24 +11,25 @@ from contextlib import suppress
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from turnlog import sessions  # noqa: F401 - its exit function is to run after the one below
+from turnlog.loops.exit import at_exit
+from turnlog.loops.finishing import is_cancelled
 
 __all__ = ["is_loop_running", "run", "run_until_interrupted"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# At exit, a call that nobody waits for any more must not keep the process from ending.
-_LAST_CALL = 5.0
+# At exit, the seconds that calls which nobody waits for any more get to finish their writes.
+_EXIT_SECONDS = 5.0
 
 
 def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `call` gives or raises, once it has run on the background loop.
+    """Run `call` on the background loop, wait for its end, and return or raise its outcome.
 
-    A `KeyboardInterrupt` that arrives meanwhile is raised when the call has ended, or
-    at once if it had not begun. So nothing is in doubt: a look at the session shows
-    what became of a write, and if it failed, its error is the interrupt's `__cause__`.
-    A second interrupt doesn't wait for the end.
+    A `KeyboardInterrupt` that arrives meanwhile is raised when the call has ended, or at
+    once if it had not started. So the outcome of a write is known: the session shows it,
+    and if it failed, its error is the interrupt's `__cause__`. A second interrupt doesn't
+    wait for the end.
 
     Raises `RuntimeError` on the background loop itself, where it would wait for ever.
     """
@@ -38,16 +38,16 @@ def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 def run_until_interrupted(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same as `run`, but an interrupt cancels the call, for calls that take their time."""
+    """The same as `run`, but an interrupt cancels the call; for calls that take long."""
     outcome: _Outcome[T] = _Outcome()
     return _waited_for(outcome, partial(call, *args, **kwargs), outcome.interrupt)
 
 
 def is_loop_running() -> bool:
-    """Whether the caller runs on an event loop, which a call that waits would bring to a halt.
+    """Whether the caller runs on an event loop, which a blocking call would stop.
 
-    Under gevent, threads are greenlets of one thread: there, asyncio shows the background
-    loop to all of them as the running one.
+    Under gevent, all threads are greenlets of one thread, and asyncio reports the background
+    loop as running in each of them; so that one doesn't count there.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -65,7 +65,7 @@ def _waited_for(
         outcome.exception()  # waits
     except BaseException as interrupt:
         if outcome.cancel():
-            raise  # it had not begun, and now it never will
+            raise  # it had not started, and now it never will
         interrupted()
         error = outcome.exception()
         raise interrupt from None if isinstance(error, asyncio.CancelledError) else error
@@ -73,30 +73,30 @@ def _waited_for(
 
 
 class _Outcome(Future[T]):
-    """What will have come of a call, and how it is called off."""
+    """The outcome of a call to come, and how to cancel the call."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: Cancels the task that carries it out; set once there is one.
-        self.call_off: Callable[[], object] | None = None
+        #: Cancels the task that runs the call; None before there is one.
+        self.cancel_task: Callable[[], object] | None = None
         self.is_interrupted = False
 
     def interrupt(self) -> None:
-        """Have it cancelled; its outcome is told all the same."""
+        """Cancel the task; the outcome is still delivered."""
         self.is_interrupted = True
-        if self.call_off is not None:
-            self.call_off()
+        if self.cancel_task is not None:
+            self.cancel_task()
 
 
 class _LoopThread(threading.Thread):
-    """An event loop on a thread of its own, until it is told to end."""
+    """An event loop on a thread of its own, until `end`."""
 
     def __init__(self) -> None:
-        # A daemon: it is there for as long as others need it.
+        # A daemon: it never keeps the process from ending.
         super().__init__(name="turnlog-sync", daemon=True)
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
-        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself may forget them
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio holds its tasks weakly
         self._is_ending = False
         self.start()
 
@@ -107,65 +107,58 @@ class _LoopThread(threading.Thread):
     def run(self) -> None:
         with self._runner:
             while not self._is_ending:
-                # A task that raises SystemExit brings the loop to a halt, and not only its own.
+                # A task that raises SystemExit stops the loop, also for all other calls.
                 with suppress(SystemExit, KeyboardInterrupt):
                     self._loop.run_forever()
 
     def begin(self, work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
-        """Start `work` soon, in the caller's context, so that a caller's span is its parent."""
+        """Start `work` soon, in the caller's context, so that the caller's span is its parent."""
         if threading.current_thread() is self:
             raise RuntimeError(
-                "a blocking session was called on the event loop that it needs itself: "
-                "await the session inside it instead"
+                "a blocking call was made on the background loop that it would wait for: "
+                "here, await the session itself (blocking_session.session)"
             )
         self._loop.call_soon_threadsafe(self._begin, work, outcome)
 
     def _begin(self, work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
         if outcome.set_running_or_notify_cancel():
-            task = self._loop.create_task(_carry_out(work, outcome))
+            task = self._loop.create_task(_complete(work, outcome))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            outcome.call_off = partial(self._loop.call_soon_threadsafe, task.cancel)
+            outcome.cancel_task = partial(self._loop.call_soon_threadsafe, task.cancel)
 
     def end(self) -> None:
-        """Cancel what is under way, which finishes its writes, and close the loop."""
+        """Cancel the calls under way, which finish their writes first, and close the loop."""
         self._is_ending = True
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self.join(_LAST_CALL)
+        self.join(_EXIT_SECONDS)
 
 
-async def _carry_out(work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
+async def _complete(work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
     try:
         result = await work()
     except BaseException as error:
-        if _is_cancelled() and not outcome.is_interrupted:
-            raise  # never answered, as in _begin
+        if is_cancelled() and not outcome.is_interrupted:
+            raise  # at exit: never answered, as in _begin
         outcome.set_exception(error)
     else:
         outcome.set_result(result)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _begin(work: Callable[[], Awaitable[T]], outcome: _Outcome[T]) -> None:
     global _running  # noqa: PLW0603 - one for the whole process
     with _lock:
         if _at_exit and threading.current_thread().daemon:
-            return  # never answered: the process ends, and takes the waiting thread along
+            return  # never answered: the process is ending, and the waiting thread with it
         if _running is None:
             _running = _LoopThread()
         _running.begin(work, outcome)
 
 
 def _end() -> None:
-    """End the loop at exit, before the stores that it works on close themselves.
+    """End the loop at exit, before the stores that it works on are closed.
 
-    Exit functions run in reverse order, and those stores were imported first. One
-    imported later closes first, and by then it has done all that was asked of it.
-    An exit function that runs after this one gets a loop of its own.
+    An exit function that runs later and makes a blocking call gets a new loop.
     """
     global _running, _at_exit
     with _lock:
@@ -177,7 +170,7 @@ def _end() -> None:
 def _forget_in_child() -> None:
     global _running, _lock
     if _running is not None:
-        # Never closed: that would reach into the selector, which the parent still uses.
+        # Never closed: that would change the selector, which the parent still uses.
         _of_the_parent.append(_running)
     _running, _lock = None, threading.Lock()
 
@@ -187,6 +180,6 @@ _at_exit = False
 _lock = threading.Lock()
 _of_the_parent: list[_LoopThread] = []
 
-atexit.register(_end)
+at_exit(_end, "work")
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)

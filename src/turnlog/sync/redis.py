@@ -1,4 +1,4 @@
-"""The blocking twins of `RedisSession`, made in the same ways."""
+"""`RedisSession` as a blocking twin, with the same constructors."""
 
 from __future__ import annotations
 

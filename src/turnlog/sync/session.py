@@ -1,4 +1,4 @@
-"""The blocking twin of any session."""
+"""Blocking twins: the methods of any session as calls that wait."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ P = ParamSpec("P")
 class BlockingSession:
     """Any session, with methods that wait instead of being awaited.
 
-    session: the session itself. What it can do beyond the methods here is reached
-        with `run`, such as ``run(twin.session.add_items, items, key="order-17")``.
+    session: the session itself. Call its other methods with `run`, such as
+        ``run(twin.session.add_items, items, key="order-17")``.
 
-    Errors come out as they are. `KeyboardInterrupt` comes out when the call has ended,
-    as `run` tells.
+    Errors are raised unchanged. A `KeyboardInterrupt` is raised when the call has ended,
+    as described at `run`.
     """
 
     def __init__(self, session: Session) -> None:
@@ -35,12 +35,12 @@ class BlockingSession:
 
     @property
     def session_id(self) -> str:
-        """Which conversation this is."""
+        """The name of the conversation."""
         return self.session.session_id
 
     @property
     def session_settings(self) -> SessionSettings | None:
-        """What is read when the caller doesn't say. Assigning takes effect at once."""
+        """The limits of reads that give none. Assigning takes effect at once."""
         return self.session.session_settings
 
     @session_settings.setter
@@ -48,7 +48,7 @@ class BlockingSession:
         self.session.session_settings = value
 
     def get_items(self, limit: int | None = None) -> list[Item]:
-        """The newest `limit` items, oldest first; None means what the settings say."""
+        """The newest `limit` items, oldest first; None means the limits of the settings."""
         if limit is None:
             return run(self.session.get_items)
         return run(self.session.get_items, limit)
@@ -62,11 +62,11 @@ class BlockingSession:
         return run(self.session.pop_item)
 
     def clear_session(self) -> None:
-        """Forget all items."""
+        """Forget this conversation."""
         run(self.session.clear_session)
 
     def close(self) -> None:
-        """Let go of the database, if the session holds one. Closing twice is fine."""
+        """Close the database, if the session holds one open. Closing twice is fine."""
         run(_close, self.session)
 
     def __enter__(self) -> Self:
@@ -90,7 +90,7 @@ async def _close(session: Session) -> None:
 
 
 def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
-    """What makes the blocking twin of whatever session `make` makes, from the same arguments."""
+    """A function like `make`, with the same parameters, that makes blocking twins."""
 
     def make_twin(*args: P.args, **kwargs: P.kwargs) -> BlockingSession:
         return BlockingSession(make(*args, **kwargs))
@@ -99,7 +99,7 @@ def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
 
 
 class Twins(Generic[P]):
-    """Makes the blocking twins of sessions that `make` makes, from the same arguments."""
+    """Called like `make`, it makes blocking twins. Subclasses add further constructors."""
 
     def __init__(self, make: Callable[P, Session]) -> None:
         self._make = blocking(make)

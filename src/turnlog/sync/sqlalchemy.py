@@ -1,4 +1,4 @@
-"""The blocking twins of `SQLAlchemySession`, made in the same ways."""
+"""`SQLAlchemySession` as a blocking twin, with the same constructors."""
 
 from __future__ import annotations
 

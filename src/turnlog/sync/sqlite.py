@@ -1,4 +1,4 @@
-"""The blocking twin of sessions in SQLite."""
+"""`SQLiteSession` as a blocking twin, with a constructor that keeps its typed parameters."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
-"""What a store or session has to keep, as tests that anybody can run on their own.
+"""Test kit: the promises of stores and sessions, as tests for implementations of your own.
 
-    StoreTests            the contract of a store; inherit it, say how one is made
-    ForkTests             a store beyond this process, used by parent and forked child; likewise
-    SessionTests          the promise of any session's four verbs; inherit it likewise
-    StoredSessionTests    what every session over a store promises beyond that
-    ClosableSessionTests  and what those promise that can be closed
-    stores_agree          two stores, driven at random, must give the same answers
-    Failing               a store that fails on purpose
+    StoreTests            test class: the contract of a store
+    ForkTests             test class: a store that parent and forked child use
+    SessionTests          test class: the four verbs of any session
+    StoredSessionTests    test class: further promises of a session over a store
+    ClosableSessionTests  test class: further promises of a session that can be closed
+    stores_agree          function: compares two stores under random calls
+    Failing               layer: fails on purpose, as a plan says
+
+Each test class is inherited; its docstring says which fixture it needs.
 
 Needs `pip install 'turnlog[testing]'`.
 """

@@ -1,4 +1,4 @@
-"""Items that a session must bring back as they were."""
+"""Sample items that a session must return unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from turnlog.items.json import Item
 
 __all__ = ["ITEMS", "said"]
 
-#: A conversation with a bit of everything that JSON can hold.
+#: A conversation with every kind of value that JSON has.
 ITEMS: tuple[Item, ...] = (
     {"role": "user", "content": "What's the weather in Tōkyō? 🌧\n\t\"'\\"},
     {

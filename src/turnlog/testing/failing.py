@@ -1,4 +1,4 @@
-"""A layer that fails on purpose, to show that what stands on it survives."""
+"""Planned failures: a layer that fails on purpose, to test the code that uses a store."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ T = TypeVar("T")
 class Failure(NamedTuple):
     """How one call fails.
 
-    happened: False when the store never heard of the call; True when it did what was
-        asked and the answer was lost.
+    happened: False if the call never reached the store; True if the store did the work and
+        only its answer was lost.
     """
 
     error: Exception
     happened: bool = False
 
 
-#: Told the name of each verb as it is called, says how this call fails; None if it doesn't.
+#: Called with the verb of each call; returns how this call fails, or None if it succeeds.
 Plan: TypeAlias = Callable[[str], Failure | None]
 
 
 def never(verb: str) -> None:
-    """The plan by which nothing fails."""
+    """The plan in which no call fails."""
 
 
 def first_calls_of(verb: str, *failures: Failure | None) -> Plan:
-    """The plan by which the first calls of `verb` fail like this, one after the other.
+    """The plan in which the first calls of `verb` fail, one after the other, as given.
 
-    None lets a call through. Whatever comes after the last goes through too.
+    None lets a call succeed. Calls after the last of `failures` succeed too.
     """
     coming = iter(failures)
     return lambda called: next(coming, None) if called == verb else None
 
 
 class Failing(Layer):
-    """Forwards every call, except that some fail as `plan` says. Assign a plan at any time."""
+    """Forwards every call, except those that `plan` makes fail. Assign a plan at any time."""
 
     def __init__(self, inner: Store, plan: Plan = never) -> None:
         super().__init__(inner)

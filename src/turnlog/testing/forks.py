@@ -1,7 +1,7 @@
-"""Forked processes: a store is used by parent and child, as its only handle was made before.
+"""Forked processes: tests of a store that was opened before a fork and is used on both sides.
 
-A class of its own, because not every handle can promise it: one on a client or an engine
-that the caller handed in can't, and a store in memory is two after a fork.
+These tests are a class of their own, because not every store can pass them: not one on a client
+or an engine that the caller passed in, and not one in memory, which is two stores after a fork.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["ForkTests"]
 
 LOG = Log("session")
 
-#: Seconds after which the kernel ends a child that hangs.
+#: Seconds after which a child that hangs is ended by an alarm.
 PATIENCE = 60
 
 
 def forked(work: Callable[[], Coroutine[Any, Any, object]]) -> int:
-    """The id of a child process that runs `work` and ends: with status 0 unless it fails."""
+    """Run `work` in a forked child; returns its process id. The child's status is 0 on success."""
     child = os.fork()
     if child:
         return child
@@ -44,7 +44,7 @@ def forked(work: Callable[[], Coroutine[Any, Any, object]]) -> int:
 
 
 def ended(child: int) -> int:
-    """The exit status of a child, waited for."""
+    """Wait for a child and return its exit status."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -54,19 +54,24 @@ async def _payloads(store: Store) -> list[bytes]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 class ForkTests:
-    """Inherit this, say how a fresh store is made outside of any event loop, and run pytest.
+    """Inherit this, override the fixture `store`, and run pytest.
 
-    Nothing that is acknowledged on either side of a fork is lost, or done twice.
+    class TestMyStoreAcrossForks(ForkTests):
+        @pytest.fixture
+        def store(self, tmp_path):  # no coroutine: the tests start event loops themselves
+            return MyStore(tmp_path / "logs")
+
+    The promise: nothing that was acknowledged on either side of a fork is lost or done twice.
     """
 
     @pytest.fixture
     def store(self) -> Store:
-        """A fresh, empty store whose data lies outside of this process."""
+        """A new, empty store whose data is outside of this process."""
         raise NotImplementedError(f"{type(self).__name__} needs a fixture `store`")
 
     @pytest.fixture
     def used(self, store: Store) -> Store:
-        """The same, once it has been used."""
+        """The same store after its first write."""
         asyncio.run(store.append(LOG, [b"before"]))
         return store
 
@@ -112,7 +117,7 @@ class ForkTests:
             asyncio.run(used.append(lease, [b"parent"], expect=0))
 
     def test_a_fork_amid_the_calls_of_other_threads(self, used: Store) -> None:
-        """A lock that one of them holds is released by nobody in the child."""
+        """A lock that another thread holds during the fork is never released in the child."""
         stopping = threading.Event()
         stored: list[bytes] = []
 

@@ -1,13 +1,13 @@
-"""Names that are meant to break out of their place: ids, log names, keys, prefixes."""
+"""Hostile names for ids, logs, keys and prefixes: quotes, wildcards, separators, long names."""
 
 from __future__ import annotations
 
 __all__ = ["NAMES", "PLAIN", "UNENCODABLE"]
 
-#: Names that every store and session takes.
+#: Names that every store and session accepts.
 PLAIN = ("a", "A", "b", "ab", "a-b", "a1", "user_123", "main")
 
-#: Each of these is a name of its own, or is refused with `ValueError`.
+#: A store keeps each of these apart from all others, or refuses it with `ValueError`.
 NAMES = (
     *PLAIN,
     *("", " ", "a ", " a", "a\t", "a\n", "a\r\n"),
@@ -22,5 +22,5 @@ NAMES = (
     *("x" * 10_000, "x" * 9_999, "x" * 9_999 + "y", "\x00" * 300, "%" * 300, "😀" * 300),
 )
 
-#: Names that UTF-8 has no form for.
+#: Names that cannot be encoded as UTF-8.
 UNENCODABLE = ("\ud800", "a\udfff", "\udc80b")

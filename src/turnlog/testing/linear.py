@@ -1,9 +1,9 @@
-"""Linearizability: whether calls that overlapped could have happened one after the other.
+"""Linearizability: a check whether calls that overlapped could have happened one after another.
 
 A history is a list of calls on one log, each with its begin, its end and its outcome. It is
 linearizable if every call can be given a moment between its begin and its end so that, in the
-order of those moments, a log in memory gives the same outcomes. The search is Wing and Gong's,
-with a memory of what was tried.
+order of those moments, a log in memory gives the same outcomes. The search is the algorithm of
+Wing and Gong; states that were tried before are skipped.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _State(NamedTuple):
 
 
 def is_linearizable(history: Sequence[Call]) -> bool:
-    """Whether some order of the calls, true to their begins and ends, explains all outcomes."""
+    """Whether the outcomes fit some order of the calls that respects their begins and ends."""
     calls = sorted(history, key=lambda call: call.begin)
     tried: set[tuple[int, _State]] = set()
     waiting = [(0, _State())]
@@ -63,7 +63,7 @@ def is_linearizable(history: Sequence[Call]) -> bool:
 
 
 def _steps(calls: list[Call], done: int, state: _State) -> Iterator[tuple[int, _State]]:
-    """What may come next: a call that begins before every other one left has ended."""
+    """The calls that may come next: those that began before any remaining call had ended."""
     left = [n for n in range(len(calls)) if not done >> n & 1]
     first_end = min(calls[n].end for n in left)
     for n in left:
@@ -75,7 +75,7 @@ def _steps(calls: list[Call], done: int, state: _State) -> Iterator[tuple[int, _
 
 
 def _after(state: _State, call: Call) -> _State | None:
-    """The log after `call`, or None if the call can't have had its outcome there."""
+    """The log after `call`, or None if the call could not have had its outcome there."""
     return _RULES[call.verb](state, call)
 
 
@@ -141,13 +141,13 @@ async def client(store: Store, log: Log, name: str, calls: int, seed: int) -> li
         expect = rng.choice([end, end, 0, None]) if verb in {"append", "remove"} else None
         key = f"{name}{rng.randint(0, number)}" if _is_named(verb, rng) else None
         begin = time.monotonic_ns()
-        outcome = await _outcome(_DOINGS[verb](store, log, expect, key))
+        outcome = await _outcome(_CALLS[verb](store, log, expect, key))
         history.append(Call(verb, begin, time.monotonic_ns(), expect, key, outcome))
         end = _end_after(verb, outcome, end)
     return history
 
 
-#: Appends with and without an end, and all that may come between.
+#: How often each verb is drawn: mostly appends, and all that may happen between them.
 _MIX = ["append"] * 6 + ["delete"] * 2 + ["delete all", "remove", "annotate", "read", "head"]
 
 
@@ -163,7 +163,7 @@ async def _outcome(call: Awaitable[object]) -> object:
 
 
 def _end_after(verb: str, outcome: object, end: int) -> int:
-    """Where the log ends, as far as this client knows."""
+    """The end of the log as far as this client knows."""
     match verb, outcome:
         case "append", int(position):
             return position
@@ -206,7 +206,7 @@ async def _head(store: Store, log: Log, _expect: int | None, _key: str | None) -
     return None if head is None else (head.last, head.length, head.note)
 
 
-_DOINGS: dict[str, Callable[[Store, Log, int | None, str | None], Awaitable[object]]] = {
+_CALLS: dict[str, Callable[[Store, Log, int | None, str | None], Awaitable[object]]] = {
     "append": _append,
     "remove": _remove,
     "delete": _delete,

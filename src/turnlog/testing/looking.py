@@ -1,4 +1,4 @@
-"""What can be seen of a store from outside."""
+"""Observations: payloads, positions, heads and sessions of a store, read through its verbs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from turnlog.store import Head, Store
 
 __all__ = ["Sight", "all_sessions", "end_of", "head_of", "payloads_of", "positions_of", "seen"]
 
-#: Everything that a store tells of one session.
+#: Every head and record of one session.
 Sight: TypeAlias = list[tuple[Head, Records]]
 
 

@@ -1,7 +1,7 @@
-"""Two stores side by side, driven at random, that must give the same answers.
+"""Comparison of two stores: random calls on both, which must give the same results.
 
-Positions are each store's own. What is compared is their rank: the how-manieth record
-that its log has ever had.
+Two stores may use different positions. So their ranks are compared: a position's rank is its
+ordinal among all positions that its log has ever had.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-# Few names, so that they meet, and one of them most often.
+# Few names, so that many calls concern the same log; one of them is the most frequent.
 SESSIONS = ("a", "a%", "ab")
 NAMES = ("main", ":usage")
 LOGS = [Log(session, name) for session in SESSIONS for name in NAMES]
@@ -47,18 +47,18 @@ logs = st.just(LOGS[0]) | st.sampled_from(LOGS)
 batches = st.lists(st.sampled_from([b"", b"1", b"\x00\xff", b"{}"]), max_size=4)
 keys = st.none() | st.sampled_from(["k", ""])
 limits = st.none() | st.integers(0, 5)
-# A place in a log: before all, at a record that it has or had, or past all.
-places = st.integers(0, 6)
+# A rank in a log: before all records, at one that it has or had, or past all of them.
+ranks = st.integers(0, 6)
 BEYOND = 10**30
-# Where a writer believes that the log ends.
-beliefs = st.none() | st.sampled_from(["at its end", "empty", "where it once did", "beyond"])
+# Where a writer believes the log to end, for `expect`.
+beliefs = st.none() | st.sampled_from(["at its end", "empty", "where it ended before", "beyond"])
 
 
 def stores_agree(left: MakeStore, right: MakeStore, *, settings: settings = SETTINGS) -> None:
-    """Drive both stores through the same random work and compare every answer.
+    """Make the same random calls on both stores and compare every result.
 
-    Each run of the machine makes both stores anew and closes them. Fails with the
-    shortest list of calls that it finds, after which the answers differ.
+    Each run makes new stores and closes them at its end. A failure shows the shortest list of
+    calls that was found after which the results differ.
     """
 
     class Pair(_SideBySide):
@@ -69,15 +69,15 @@ def stores_agree(left: MakeStore, right: MakeStore, *, settings: settings = SETT
 
 
 class _Side:
-    """One of the stores, and every position that each of its logs ever had."""
+    """One of the stores, and every position that each of its logs has ever had."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.positions: defaultdict[Log, list[int]] = defaultdict(lambda: [0])
 
-    def position(self, log: Log, place: int) -> int:
+    def position(self, log: Log, rank: int) -> int:
         known = self.positions[log]
-        return known[place] if place < len(known) else BEYOND
+        return known[rank] if rank < len(known) else BEYOND
 
     def window(self, log: Log, after: int, before: int | None) -> tuple[int, int | None]:
         end = None if before is None else self.position(log, before)
@@ -90,24 +90,24 @@ class _Side:
                 return await end_of(self.store, log)
             case "empty":
                 return 0
-            case "where it once did":
+            case "where it ended before":
                 return self.positions[log][len(self.positions[log]) // 2]
             case "beyond":
                 return BEYOND
         return None
 
     def rank(self, log: Log, position: int) -> int:
-        """The how-manieth of the log's positions this is; -1 if it never was one."""
+        """The ordinal of a position among all that the log has had; -1 if it is not one."""
         known = self.positions[log]
         return known.index(position) if position in known else -1
 
     async def learn(self, log: Log) -> None:
-        """Take note of the positions that are new."""
+        """Remember the positions that are new."""
         known = self.positions[log]
         known += [record.position for record in await self.store.read(log, after=known[-1])]
 
     async def answer(self, log: Log, call: Coroutine[Any, Any, int]) -> object:
-        """What a write comes to, in words that both stores share."""
+        """The result of a write, in a form that is equal for both stores."""
         try:
             return await call
         except Conflict as conflict:
@@ -137,18 +137,18 @@ class _Side:
         )
 
     async def everything(self) -> object:
-        """All that can be seen of the store."""
-        sessions = [self._told(head) for head in await self.store.sessions()]
+        """Every session, head and record of the store."""
+        sessions = [self._comparable(head) for head in await self.store.sessions()]
         heads = [head for session in SESSIONS for head in await self.store.logs(session)]
         records = [await self.read(head.log, 0, None, None) for head in heads]
-        return sessions, [self._told(head) for head in heads], records
+        return sessions, [self._comparable(head) for head in heads], records
 
-    def _told(self, head: Head) -> tuple[Log, int, int, bytes]:
+    def _comparable(self, head: Head) -> tuple[Log, int, int, bytes]:
         return head.log, self.rank(head.log, head.last), head.length, head.note
 
 
 class _SideBySide(RuleBasedStateMachine):
-    """The two stores, and the work that they are given."""
+    """The two stores, and the calls that are made on both."""
 
     def __init__(self, left: MakeStore, right: MakeStore) -> None:
         super().__init__()
@@ -165,11 +165,11 @@ class _SideBySide(RuleBasedStateMachine):
     def append(self, log: Log, batch: list[bytes], belief: str | None, key: str | None) -> None:
         self._both(lambda side: side.append(log, batch, belief, key))
 
-    @rule(log=logs, after=places, before=st.none() | places, limit=limits)
+    @rule(log=logs, after=ranks, before=st.none() | ranks, limit=limits)
     def read(self, log: Log, after: int, before: int | None, limit: int | None) -> None:
         self._both(lambda side: side.read(log, after, before, limit))
 
-    @rule(log=logs, after=places, before=st.none() | places, belief=beliefs)
+    @rule(log=logs, after=ranks, before=st.none() | ranks, belief=beliefs)
     def remove(self, log: Log, after: int, before: int | None, belief: str | None) -> None:
         self._both(lambda side: side.remove(log, after, before, belief))
 

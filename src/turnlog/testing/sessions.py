@@ -1,4 +1,4 @@
-"""The promise of a session's four verbs as a test class, for any class of session."""
+"""The four verbs of a session as a test class, for any session class."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _numbered(count: int) -> list[Item]:
 
 
 class SessionTests:
-    """Inherit this, say how a session of a given id is made, and run pytest.
+    """Inherit this, override the fixture `make_session`, and run pytest.
 
     class TestMySession(SessionTests):
         @pytest.fixture
@@ -49,12 +49,12 @@ class SessionTests:
 
     @pytest.fixture
     def make_session(self) -> MakeSession:
-        """Makes the session of an id. Every test class has its own way."""
+        """A function that returns the session of an id. Override this."""
         raise NotImplementedError(f"{type(self).__name__} needs a fixture `make_session`")
 
     @pytest.fixture
     def session(self, make_session: MakeSession) -> Session:
-        """A session that holds nothing yet."""
+        """An empty session."""
         return make_session("session")
 
     @pytest.fixture

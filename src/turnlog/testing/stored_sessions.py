@@ -1,4 +1,4 @@
-"""What every session over a store promises beyond the four verbs."""
+"""Promises of every session over a store, beyond the four verbs, as test classes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 #: Payloads that hold no item.
 BROKEN = (b"", b"not json", b"\xff\x00", b"[1, 2]", b"null", b'"text"', b'{"half": ')
 
-#: Items with something inside that JSON has no form for, and the path to it.
+#: Items with a value that JSON has no form for, and the path to it. The path shows the names of
+#: OpenAI's fields only: every other key may be something that people typed.
 REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
-    "bytes": ({"image": {"data": b"\x89PNG"}}, "items[1].image.data"),
-    "a set": ({"tags": ["a", {"b"}]}, "items[1].tags[1]"),
-    "NaN": ({"score": [1.0, float("nan")]}, "items[1].score[1]"),
-    "infinity": ({"a": {"b": [{"c": float("-inf")}]}}, "items[1].a.b[0].c"),
-    "an object": ({"tool": object()}, "items[1].tool"),
-    "a key that is no text": ({"a": {1: "x"}}, "items[1].a"),
+    "bytes": ({"content": {"data": b"\x89PNG"}}, "items[1].content.data"),
+    "a set": ({"queries": ["a", {"b"}]}, "items[1].queries[1]"),
+    "NaN": ({"logprobs": [1.0, float("nan")]}, "items[1].logprobs[1]"),
+    "infinity": ({"action": {"path": [{"x": float("-inf")}]}}, "items[1].action.path[0].x"),
+    "an object": ({"arguments": object()}, "items[1].arguments"),
+    "a key that is no text": ({"action": {1: "x"}}, "items[1].action"),
+    "a key of the caller's own": ({"moods": {"Alice": {1}}}, "items[1][…][…]"),
 }
 
 
@@ -206,6 +208,19 @@ class StoredSessionTests(SessionTests):
         assert await stored.view() == [*turn, question]
         assert await stored.view(limit=4) == [question]
         assert await stored.get_items(limit=3) == [output, answer, question]
+
+    async def test_a_view_is_explained(self, stored: StoredSession) -> None:
+        call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
+        await stored.add_items([said("1"), said("2"), call])
+        await self._plant(stored, b"not JSON")
+        log = Log(stored.session_id, stored.branch)
+        first, second, third, broken = (record.position for record in await stored.store.read(log))
+        explanation = await stored.explain({"max_turns": 1})
+        assert [each.item for each in explanation.shown] == await stored.view(
+            settings={"max_turns": 1}
+        )
+        assert [each.position for each in explanation.shown] == [second, third, None]
+        assert [each.position for each in explanation.left_out] == [first, broken]
 
     async def test_unknown_settings_are_named(self, stored: StoredSession) -> None:
         with pytest.raises(TypeError, match=r"^Unknown session settings: lmit$"):

@@ -1,4 +1,4 @@
-"""The contract of `turnlog.store.Store` as a test class."""
+"""The contract of a store, `turnlog.store.Store`, as a test class."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StoreTests(
     promises.Cancelling,
     promises.Closing,
 ):
-    """Inherit this, say how a fresh store is made, and run pytest.
+    """Inherit this, override the fixture `store`, and run pytest.
 
     class TestMyStore(StoreTests):
         @pytest.fixture
@@ -35,7 +35,7 @@ class StoreTests(
             async with MyStore(...) as store:
                 yield store
 
-    A store that passes carries every feature of Turnlog.
+    Every feature of Turnlog works on a store that passes.
     """
 
     pytestmark = pytest.mark.anyio
@@ -47,19 +47,19 @@ class StoreTests(
 
     @pytest.fixture
     def store(self) -> Store:
-        """A fresh, empty store. Every test class has its own way to make one."""
+        """A new, empty store. Override this."""
         raise NotImplementedError(f"{type(self).__name__} needs a fixture `store`")
 
     @pytest.fixture
     def twin(self, store: Store) -> Store:
-        """A second handle on the data of `store`, like another process has.
+        """A second handle on the data of `store`, as another process would have it.
 
-        Override it wherever there can be one. It stays open when `store` is closed.
+        Override this if the store can have one. It stays open when `store` is closed.
         """
         return store
 
     @pytest.fixture(params=["main", ":usage"])
     def log(self, request: pytest.FixtureRequest) -> Log:
-        """A log to write to: of a conversation, and beside one."""
+        """A log to write to: the main log of a session, and an auxiliary one."""
         name: str = request.param
         return Log("session", name)

@@ -1,1 +1,1 @@
-"""Models: the protocol, settings and names."""
+"""Models: the protocol that a run asks, its settings, names, and OpenAI's APIs."""

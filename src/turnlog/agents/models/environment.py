@@ -1,4 +1,4 @@
-"""Environment variables: which model answers by default, and at which address."""
+"""Environment variables: the default model and the address of its API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULT_NAME = "gpt-5.6-luna"
 
 
 def default_name() -> str | None:
-    """The name of the model that answers where none was given; None without OPENAI_API_KEY."""
+    """The name of the default model; None without OPENAI_API_KEY."""
     if not os.environ.get("OPENAI_API_KEY"):
         return None
     named = os.environ.get("TURNLOG_MODEL") or os.environ.get("OPENAI_DEFAULT_MODEL")
@@ -22,14 +22,14 @@ def default_name() -> str | None:
 
 
 def address() -> str:
-    """The base URL that clients ask unless they were given another.
+    """The base URL of the default client.
 
-    A variable that is set and empty counts as not set, which the client itself sees
-    differently: compose files and CI systems hand on variables that way.
+    A variable that is set and empty counts as not set, unlike in the client itself, because
+    compose files and CI systems pass unset variables in that way.
     """
     return os.environ.get("OPENAI_BASE_URL") or _DEFAULT_ADDRESS
 
 
 def is_openai(host: str | None) -> bool:
-    """Whether `host` is OpenAI's own API, in whichever region."""
+    """Whether `host` is OpenAI's own API, in any region."""
     return host == _OPENAI or (host or "").endswith(f".{_OPENAI}")

@@ -1,4 +1,4 @@
-"""What a runner asks of a model."""
+"""The model protocol: requests, responses, and the events of a response that is streamed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.items.json import Item
+from turnlog.items.kinds import kind_of
+from turnlog.items.text import joined_text
 
 __all__ = [
     "ItemDone",
@@ -25,13 +27,13 @@ __all__ = [
     "stream",
 ]
 
-#: A JSON Schema; as with items, its values are whatever JSON holds.
+#: A JSON Schema. Any: as in items, its values are any JSON.
 JSONSchema: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that were spent, as the provider counts them.
+    """Tokens spent, as the provider counts them.
 
     cached_tokens: how many of the input tokens came from the provider's prompt cache.
     reasoning_tokens: how many of the output tokens were reasoning.
@@ -61,7 +63,7 @@ class ToolDefinition:
     """A function that the model may call; a handoff is one too.
 
     parameters: the JSON Schema of its arguments.
-    strict: the provider is to hold the model to that schema, which is of the strict kind.
+    strict: the provider makes the model keep to the schema, which is of the strict kind.
     """
 
     name: str
@@ -72,7 +74,7 @@ class ToolDefinition:
 
 @dataclass(frozen=True)
 class OutputSchema:
-    """The JSON that the model is to answer with, instead of prose."""
+    """The schema of the JSON that the model must answer with, instead of text."""
 
     name: str
     schema: JSONSchema
@@ -83,8 +85,8 @@ class OutputSchema:
 class ModelRequest:
     """All that a model is shown.
 
-    What models learn to take later comes here as a further field, so that a model
-    written today goes on working.
+    New abilities of models become new fields here, so that a model written today goes on
+    working.
     """
 
     items: list[Item]
@@ -97,9 +99,9 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class ModelResponse:
-    """What came back: output items in the OpenAI Responses format, to be stored as they are.
+    """The response of a model: output items in the OpenAI Responses format, stored unchanged.
 
-    response_id: the provider's name for the response, None if it has none.
+    response_id: the provider's id of the response, None if it has none.
     """
 
     output: list[Item]
@@ -112,17 +114,17 @@ class Model(Protocol):
     """Anything that answers a conversation."""
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
-        """Answer what is shown. An error raised here reaches the caller of the run."""
+        """Answer `request`. An error that is raised here reaches the caller of the run."""
         ...
 
 
 @dataclass(frozen=True)
 class TextDelta:
-    """A further piece of the text of the message that is being written."""
+    """The next piece of text of the message that is being written."""
 
     delta: str
 
-    #: As the Responses API calls it.
+    #: The name of such an event in the Responses API.
     type: ClassVar[str] = "response.output_text.delta"
 
 
@@ -135,7 +137,7 @@ class ItemDone:
 
 @dataclass(frozen=True)
 class ResponseDone:
-    """The response is complete; its output is the items that were done, in that order."""
+    """The response is complete; its output is the items of the `ItemDone` events, in order."""
 
     response: ModelResponse
 
@@ -145,10 +147,10 @@ ModelEvent: TypeAlias = TextDelta | ItemDone | ResponseDone
 
 @runtime_checkable
 class StreamingModel(Model, Protocol):
-    """A model that can be watched while it answers."""
+    """A model that can stream its answer."""
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """The answer as it comes: deltas and items, and `ResponseDone` as the last event.
+        """The answer as events: deltas and items, and `ResponseDone` as the last one.
 
         An answer that breaks off raises; it never ends without `ResponseDone`.
         """
@@ -156,13 +158,13 @@ class StreamingModel(Model, Protocol):
 
 
 async def stream(model: Model, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-    """What `model` answers, as events; all at once if the model can't be watched.
+    """The answer of `model` as events; all at once if the model can't stream.
 
-    Close it (`contextlib.aclosing`) if you leave it early: that hangs up on the provider.
+    Close it (`contextlib.aclosing`) if you leave it early: that ends the provider's answer.
     """
     if not isinstance(model, StreamingModel):
         response = await model.respond(request)
-        for event in _told_at_once(response):
+        for event in _events_of(response):
             yield event
         return
     events = model.stream(request)
@@ -175,20 +177,10 @@ async def stream(model: Model, request: ModelRequest) -> AsyncGenerator[ModelEve
             await close()
 
 
-def _told_at_once(response: ModelResponse) -> list[ModelEvent]:
+def _events_of(response: ModelResponse) -> list[ModelEvent]:
     events: list[ModelEvent] = []
     for item in response.output:
-        text = _text(item)
-        if text:
+        if kind_of(item) == "message" and (text := joined_text(item.get("content"))):
             events.append(TextDelta(text))
         events.append(ItemDone(item))
     return [*events, ResponseDone(response)]
-
-
-def _text(item: Item) -> str:
-    if item.get("type", "message") != "message":
-        return ""
-    content = item.get("content")
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content or ())

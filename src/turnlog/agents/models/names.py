@@ -1,4 +1,4 @@
-"""From what people write as a model to the model itself."""
+"""Model names: from a name to the model that it stands for."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _EXTRA = "pip install 'turnlog[openai]'"
 
 
 def resolve_model(model: Model | str | None) -> Model:
-    """The model that is meant: itself, one by its name, or the default.
+    """The model for a name; a model is returned as it is.
 
-    A name needs `pip install 'turnlog[openai]'`, and OPENAI_API_KEY once it is asked. OpenAI is
-    asked through its Responses API, another OPENAI_BASE_URL through Chat Completions, which
-    all providers have. "openai/…" is the SDK's way to write a name of OpenAI's; to others
-    names are sent as they are.
+    A name needs `pip install 'turnlog[openai]'`, and OPENAI_API_KEY when the model is asked.
+    OpenAI is asked through its Responses API, any other OPENAI_BASE_URL through Chat
+    Completions, which all providers have. For OpenAI, a name may be written "openai/…" as in
+    the SDK; other providers get names unchanged.
 
-    None is the model that the environment names: with OPENAI_API_KEY, TURNLOG_MODEL or else
-    OPENAI_DEFAULT_MODEL or else a small one of OpenAI's; without a key, the offline model.
+    None means the model of the environment: with OPENAI_API_KEY, the one that TURNLOG_MODEL or
+    else OPENAI_DEFAULT_MODEL names, or else a small one of OpenAI's; without a key, the
+    offline model.
     """
     if isinstance(model, str):
         return _named(model)
@@ -41,7 +42,7 @@ def _default() -> Model:
         return _named(name)
     except ImportError as error:
         raise ImportError(
-            f"OPENAI_API_KEY is set, so an agent without a model asks {name}, which needs the "
+            f"OPENAI_API_KEY is set, so an agent without a model uses {name}, which needs the "
             f"openai package. Give the agent a model, such as OfflineModel(), or {_EXTRA}",
             name=error.name,
         ) from error
@@ -50,8 +51,8 @@ def _default() -> Model:
 @cache
 def _offline() -> Model:
     _logger.warning(
-        "no model was given and OPENAI_API_KEY is not set: the offline model answers, which is no "
-        "LLM, only a few patterns for trying out"
+        "no model was given and OPENAI_API_KEY is not set: the offline model answers, which is not "
+        "an LLM but a few text patterns for first tries"
     )
     return OfflineModel()
 
@@ -62,7 +63,7 @@ def _named(name: str) -> Model:
     return _chat(name)
 
 
-@lru_cache(maxsize=128)  # a model remembers what its API refuses
+@lru_cache(maxsize=128)  # kept, because a model remembers what its API refuses
 def _responses(name: str) -> Model:
     from turnlog.agents.models.openai.responses import OpenAIResponsesModel  # noqa: PLC0415 - an extra
 
@@ -77,13 +78,13 @@ def _chat(name: str) -> Model:
 
 
 def _name_at_openai(name: str) -> str:
-    """The name without the provider that users of the SDK may write before it."""
+    """The name without the provider, which users of the SDK may write in front of it."""
     provider, slash, rest = name.partition("/")
     if not slash:
         return name
     if provider == "openai":
         return rest
     raise ValueError(
-        f"the model {name!r} is none of OpenAI's: set OPENAI_BASE_URL to the address of its "
+        f"the model {name!r} is not one of OpenAI's: set OPENAI_BASE_URL to the address of its "
         f"provider, or give OpenAIChatCompletionsModel a client with that base_url"
     )

@@ -1,4 +1,4 @@
-"""How a model is to answer."""
+"""Model settings: parameters of a request, such as temperature or tool choice."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ ToolChoice: TypeAlias = str
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """How a model is to answer. None means what the provider does by itself.
+    """Parameters of requests to a model. None leaves a parameter to the provider's default.
 
-    max_tokens: bounds the answer, reasoning included.
+    max_tokens: the most tokens of the answer, reasoning included.
     tool_choice: "auto", "required", "none", or the name of a tool that must be called.
     reasoning: as the Responses API takes it, such as ``{"effort": "low"}``; Chat
         Completions gets its effort.
-    store: whether the provider keeps the response. `OpenAIResponsesModel` says no unless
-        told: the conversation lives in the session.
-    include_usage: False leaves the question for usage out of streamed chat completions, for
-        providers that refuse it.
-    response_include: what else the Responses API shall send along.
-    timeout: seconds, for this request instead of the client's.
+    store: whether the provider keeps the response. None is False for `OpenAIResponsesModel`:
+        the conversation is kept in the session.
+    include_usage: False doesn't ask for the usage of streamed chat completions, for
+        providers that refuse this.
+    response_include: further parts that the Responses API sends, by name.
+    timeout: seconds for this request, instead of the client's.
     extra_args: further parameters of the request, by name; they win over all others.
     """
 
@@ -59,14 +59,17 @@ class ModelSettings:
         return f"ModelSettings({', '.join(shown)})"
 
     def resolve(self, override: ModelSettings | None) -> ModelSettings:
-        """These settings with what `override` says laid over them; extra_args are merged."""
+        """These settings, overridden by those of `override` that are not None.
+
+        The `extra_args` of both are merged.
+        """
         if override is None:
             return self
-        said = {
+        given = {
             field.name: value
             for field in fields(override)
             if (value := getattr(override, field.name)) is not None
         }
         if self.extra_args and override.extra_args:
-            said["extra_args"] = {**self.extra_args, **override.extra_args}
-        return replace(self, **said)
+            given["extra_args"] = {**self.extra_args, **override.extra_args}
+        return replace(self, **given)

@@ -1,1 +1,1 @@
-"""The offline model: a stand-in that is no LLM."""
+"""The offline model: a stand-in for demos and tests, not an LLM."""

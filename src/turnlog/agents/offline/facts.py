@@ -1,4 +1,4 @@
-"""What people say of themselves in plain English, found with a handful of patterns."""
+"""Facts: statements that people make about themselves in English, found with a few patterns."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = [
     "asks_for_all",
     "asks_what_was_said",
     "facts_in",
-    "is_question",
+    "is_asking",
     "latest",
     "topics_asked",
 ]
 
 
 class Fact(NamedTuple):
-    """Something said, such as `topic` "your name", `says` "your name is Alice"."""
+    """A statement, such as `topic` "your name", `says` "your name is Alice"."""
 
     topic: str
     says: str
@@ -30,7 +30,7 @@ _VERB = r"(?P<verb>love|like|enjoy|prefer|hate|live|work|study|speak|use|need|wa
 # A value ends where the sentence does, or where another statement begins.
 _VALUE = r"(?P<value>.+?)(?=\s*(?:[,;]|$|\b(?:and|but)\s+(?:i|my|you|please)\b))"
 
-#: A pattern, the topic of what it finds, and what that says.
+#: A pattern, the topic of the fact that it finds, and the fact in words.
 _STATEMENTS = [
     (
         rf"\bmy\s+{_TOPIC}\s+(?P<verb>is|are)\s+{_VALUE}",
@@ -70,8 +70,8 @@ _ASKING_WHAT_WAS_SAID = re.compile(
 )
 
 
-def is_question(text: str) -> bool:
-    """Whether `text` asks rather than tells."""
+def is_asking(text: str) -> bool:
+    """Whether `text` is a question."""
     return _ASKING.search(text) is not None
 
 
@@ -81,25 +81,25 @@ def asks_for_all(text: str) -> bool:
 
 
 def asks_what_was_said(text: str) -> bool:
-    """Whether the question `text` asks for words, not for a fact."""
+    """Whether the question `text` asks for earlier words and not for a fact."""
     return _ASKING_WHAT_WAS_SAID.search(text) is not None
 
 
 def facts_in(text: str) -> Iterator[Fact]:
-    """What `text` says of its speaker, in order, questions left out."""
+    """The facts in `text`, in order, without those in questions."""
     for line in text.splitlines():
         for sentence in re.split(r"(?<=[.!?])\s", _typed(line)):
-            if not is_question(sentence):
+            if not is_asking(sentence):
                 yield from _facts_in_sentence(sentence.rstrip(".!?"))
 
 
 def latest(texts: Iterable[str]) -> dict[str, Fact]:
-    """What was said last of each topic, in the order in which the topics came up."""
+    """The last fact of each topic, in the order in which the topics came up."""
     return {fact.topic: fact for text in texts for fact in facts_in(text)}
 
 
 def topics_asked(text: str) -> list[str]:
-    """The topics that the question `text` asks about, best first; none if it isn't understood."""
+    """The topics that the question `text` asks about, best first; empty if no pattern fits."""
     text = _typed(text)
     for pattern, topics in _QUESTIONS:
         found = re.search(pattern, text, re.IGNORECASE)

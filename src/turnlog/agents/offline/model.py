@@ -1,4 +1,4 @@
-"""A stand-in for a model, for demos and tests without a network."""
+"""The offline model: answers from a few patterns, for demos and tests without a network."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from turnlog.agents.offline.facts import (
     asks_for_all,
     asks_what_was_said,
     facts_in,
-    is_question,
+    is_asking,
     latest,
     topics_asked,
 )
-from turnlog.agents.offline.tools import call_asked_for, told_by_tools
+from turnlog.agents.offline.tools import call_asked_for, outputs_in_words
 from turnlog.items.json import Item, encode
+from turnlog.items.kinds import is_question
+from turnlog.items.text import joined_text
 
 __all__ = ["OfflineModel"]
 
@@ -32,16 +34,16 @@ __all__ = ["OfflineModel"]
 class OfflineModel:
     """Not an LLM: a few patterns that answer from the conversation they are shown.
 
-    It needs no network and always answers the same conversation with the same words. Told
-    "My name is Alice and I love Python", and asked "What's my name?", it finds the answer
-    in the history; without the history it can't, which is what makes it a test of memory.
+    It needs no network and always answers the same conversation with the same words. After
+    "My name is Alice and I love Python", it can answer "What's my name?" from the history,
+    and can't without it: so it makes a test of memory.
 
-    Told "use get_weather for Oslo", with a tool of that name, it calls the tool and passes on
-    what that says. It hands over only if the name of the handoff is said in the same way.
+    After "use get_weather for Oslo" it calls the tool of that name, if there is one, and
+    answers with the output. It hands over only if the handoff is named in the same way.
     """
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
-        """Answer the last thing that the user said."""
+        """Answer the user's last message."""
         return ModelResponse([_next(request)])
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -55,20 +57,20 @@ class OfflineModel:
 
 
 def _next(request: ModelRequest) -> Item:
-    """What follows on what the model is shown: a call, what tools said, or an answer."""
+    """The next item: a call, the outputs of tools in words, or an answer."""
     shown = request.items
-    said = [_text(item) for item in shown if item.get("role") == "user"]
+    said = [joined_text(item.get("content"), " ") for item in shown if is_question(item)]
     if not said:
         return _message("Nobody has said anything yet.", shown)
-    if shown[-1].get("role") == "user":
+    if is_question(shown[-1]):
         call = call_asked_for(said[-1], (*request.tools, *request.handoffs), shown)
         if call is not None:
             return call
-    return _message(told_by_tools(shown) or _answer(said[-1], said[:-1]), shown)
+    return _message(outputs_in_words(shown) or _answer(said[-1], said[:-1]), shown)
 
 
 def _answer(last: str, earlier: list[str]) -> str:
-    if not is_question(last):
+    if not is_asking(last):
         return _acknowledged(last)
     if asks_what_was_said(last):
         return _quoted(earlier, first="first" in last.lower())
@@ -97,7 +99,7 @@ def _about(topics: list[str], known: dict[str, Fact]) -> str:
     for topic in topics:
         if topic in known:
             return _sentence(known[topic].says)
-    # Topics are parts of a statement; only this kind can be named by itself.
+    # Topics are parts of a sentence; only those with "your" can stand alone.
     named = topics[0] if topics[0].startswith("your ") else "that"
     return f"I can't tell {named}: you haven't said it here."
 
@@ -113,15 +115,6 @@ def _listed(facts: list[str]) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _text(item: Item) -> str:
-    """What a user's message says, in either of its two forms."""
-    content = item.get("content")
-    if isinstance(content, str):
-        return content
-    parts = [part for part in content or () if isinstance(part, dict)]
-    return " ".join(str(part["text"]) for part in parts if "text" in part)
 
 
 def _message(text: str, shown: list[Item]) -> Item:

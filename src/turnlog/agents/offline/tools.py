@@ -1,4 +1,4 @@
-"""How the offline model uses tools: those that the user names, if the words give all they need."""
+"""Tools of the offline model: it calls a tool that the user names with all it needs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import re
 
 from turnlog.agents.models.model import JSONSchema, ToolDefinition
 from turnlog.items.json import Item, encode
+from turnlog.items.text import parts_of, text_of
 
-__all__ = ["call_asked_for", "told_by_tools"]
+__all__ = ["call_asked_for", "outputs_in_words"]
 
 _LEADING = re.compile(
     r"^\W*(?:(?:of|for|in|to|on|at|with|about|tool|please|the|is|from|and)\b\W*)*", re.IGNORECASE
@@ -20,8 +21,8 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 def call_asked_for(text: str, tools: tuple[ToolDefinition, ...], shown: list[Item]) -> Item | None:
     """A call of the tool that `text` names, such as "use get_weather for Oslo"; None if none.
 
-    A tool is called only if its required arguments are at most one text and some numbers,
-    and what follows its name gives them.
+    A tool is called only if its required arguments are at most one text and some numbers, and
+    the words behind its name give all of them.
     """
     for tool in tools:
         named = re.search(rf"\b{_spoken(tool.name)}\b(?P<rest>.*)", text, re.IGNORECASE | re.DOTALL)
@@ -31,8 +32,8 @@ def call_asked_for(text: str, tools: tuple[ToolDefinition, ...], shown: list[Ite
     return None
 
 
-def told_by_tools(shown: list[Item]) -> str | None:
-    """What the outputs at the end of `shown` say; None if it doesn't end with one."""
+def outputs_in_words(shown: list[Item]) -> str | None:
+    """The outputs at the end of `shown` in words; None if it doesn't end with one."""
     names = {item.get("call_id"): item.get("name") for item in shown if "name" in item}
     said: list[str] = []
     for item in reversed(shown):
@@ -47,7 +48,7 @@ def _spoken(name: str) -> str:
 
 
 def _arguments(schema: JSONSchema, rest: str) -> Item | None:
-    """The required arguments, out of what follows a tool's name; None if that can't be."""
+    """The required arguments, from the words behind a tool's name; None if one is missing."""
     properties = schema.get("properties", {})
     numbers = iter(_NUMBER.findall(rest))
     text = _LEADING.sub("", rest).strip(" \t\n.?!\"'")
@@ -79,7 +80,5 @@ def _call(name: str, arguments: Item, shown: list[Item]) -> Item:
 
 
 def _text(output: object) -> str:
-    if isinstance(output, str):
-        return output
-    parts = output if isinstance(output, list) else []
-    return " ".join(str(part.get("text", f"[{part.get('type')}]")) for part in parts)
+    texts = [(text_of(part), part.get("type")) for part in parts_of(output)]
+    return " ".join(f"[{kind}]" if text is None else text for text, kind in texts)

@@ -1,1 +1,1 @@
-"""Functions as tools."""
+"""Tools: Python functions that a model may call."""

@@ -1,4 +1,7 @@
-"""What a docstring says of a function and of its parameters: Google, NumPy or Sphinx style."""
+"""Docstrings: the descriptions of a function and its parameters, in three common styles.
+
+Google's, NumPy's and Sphinx's.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,14 @@ _SPHINX_FIELD = re.compile(r":\w+[^:]*:")
 
 
 class Documented(NamedTuple):
-    """The text before the first section, and what is said of each parameter."""
+    """The text before the first section, and the description of each parameter."""
 
     text: str
     parameters: dict[str, str]
 
 
 def documented(docstring: str | None) -> Documented:
-    """What `docstring` says; of a style that isn't known, all of it is the text."""
+    """`docstring` in its parts; in an unknown style, all of it is the text."""
     lines = inspect.cleandoc(docstring or "").splitlines()
     at = next((n for n in range(len(lines)) if _begins_fields(lines, n)), len(lines))
     text = "\n".join(lines[:at]).strip()
@@ -64,7 +67,7 @@ def _parameters(lines: list[str]) -> dict[str, str]:
             current = _sphinx(line, found, current)
         elif section.is_of_parameters:
             entry = section.entry(line)
-            current = _begun(entry, found) if entry else _gone_on(line, found, current)
+            current = _begun(entry, found) if entry else _continued(line, found, current)
     return {name: " ".join(filter(None, texts)).strip() for name, texts in found.items()}
 
 
@@ -75,16 +78,16 @@ class _Section:
         is_numpy = not lines[0].endswith(":")
         self.is_of_parameters = heading in _PARAMETERS
         self._pattern = _NUMPY if is_numpy else _GOOGLE
-        # Deeper lines go on with the entry above, even where they hold a colon.
+        # Deeper lines continue the entry above, even if they contain a colon.
         entries = [line for line in lines[2 if is_numpy else 1 :] if line.strip()]
         self._indent = _indent(entries[0]) if entries else 0
 
     def is_over(self, line: str) -> bool:
-        """Whether `line` stands further out than the entries."""
+        """Whether `line` is indented less than the entries."""
         return bool(line.strip()) and _indent(line) < self._indent
 
     def entry(self, line: str) -> re.Match[str] | None:
-        """What `line` says, if it begins an entry."""
+        """The entry that begins in `line`, if one does."""
         return self._pattern.fullmatch(line.strip()) if _indent(line) == self._indent else None
 
 
@@ -95,7 +98,7 @@ def _begun(entry: re.Match[str], found: dict[str, list[str]]) -> list[str]:
     return names
 
 
-def _gone_on(line: str, found: dict[str, list[str]], current: list[str]) -> list[str]:
+def _continued(line: str, found: dict[str, list[str]], current: list[str]) -> list[str]:
     for name in current:
         found[name].append(line.strip())
     return current
@@ -112,4 +115,4 @@ def _sphinx(line: str, found: dict[str, list[str]], current: list[str]) -> list[
         return [match["name"]]
     if _SPHINX_FIELD.match(line):
         return []
-    return _gone_on(line, found, current)
+    return _continued(line, found, current)

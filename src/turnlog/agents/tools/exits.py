@@ -1,4 +1,4 @@
-"""`SystemExit` in code that a model calls: a failure of that code, not the end of the program."""
+"""`SystemExit` of tools and handoffs: an error of that code, not the end of the program."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def exits_as_errors() -> Iterator[None]:
     try:
         yield
     except SystemExit as error:
-        raise RuntimeError("a tool or handoff raised SystemExit") from error
+        raise RuntimeError("a tool or handoff raised SystemExit, as sys.exit() does") from error

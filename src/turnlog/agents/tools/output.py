@@ -1,4 +1,4 @@
-"""What a tool gave, in the form in which a model is shown it."""
+"""Tool outputs: from the value that a tool returned to what the model is shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Literal, TypeAlias
 
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.items.json import Item
 
 __all__ = ["ToolOutput", "ToolOutputFileContent", "ToolOutputImage", "ToolOutputText", "to_output"]
@@ -44,13 +44,13 @@ class ToolOutputFileContent:
     type: Literal["file"] = "file"
 
 
-# What makes a dict a part and not just data that has a `type`: one of the first, and nothing
-# but the second, which is all that providers take.
+# A dict is a part, and not data that happens to have a `type`, if it has one of these fields …
 _FIELDS = {
     "text": {"text"},
     "image": {"image_url", "file_id"},
     "file": {"file_data", "file_url", "file_id"},
 }
+# … and no others than these, which are all that providers accept.
 _KNOWN = {
     "text": {"type", "text"},
     "image": {"type", "image_url", "file_id", "detail"},
@@ -59,10 +59,10 @@ _KNOWN = {
 
 
 def to_output(value: object) -> ToolOutput:
-    """`value` as the model is shown it.
+    """`value` in the form that a model is shown.
 
-    Text stays as it is, parts and lists of parts stay parts, and all else becomes JSON.
-    Raises `ValueError` for what holds itself.
+    Text stays as it is, parts and lists of parts stay parts, and everything else becomes JSON.
+    Raises `ValueError` for a value that contains itself.
     """
     if isinstance(value, str):
         return value
@@ -71,8 +71,8 @@ def to_output(value: object) -> ToolOutput:
     found = [part for part in parts if part is not None]
     if found and len(found) == len(parts):
         return found
-    # JSON proper has no NaN and no bytes; models read both well enough.
-    made = validation.to_json(value, fallback=str, inf_nan_mode="constants", bytes_mode="base64")
+    # JSON has no NaN and no bytes; models understand these forms of them.
+    made = pydantic.to_json(value, fallback=str, inf_nan_mode="constants", bytes_mode="base64")
     return made.decode()
 
 
@@ -83,14 +83,14 @@ def _part(value: object) -> Item | None:
     kind = str(data.get("type")).removeprefix("input_")
     if not any(isinstance(data.get(field), str) for field in _FIELDS.get(kind, ())):
         return None
-    said = {key: field for key, field in data.items() if field is not None}
-    if not said.keys() <= _KNOWN[kind]:
+    given = {key: field for key, field in data.items() if field is not None}
+    if not given.keys() <= _KNOWN[kind]:
         return None
-    return {**said, "type": f"input_{kind}"}
+    return {**given, "type": f"input_{kind}"}
 
 
 def _data(value: object) -> Item | None:
-    """What `value` holds, if it may be a part: a dict, or an object that says its type."""
+    """The fields of `value`, if it may be a part: a dict, or an object with a `type`."""
     if isinstance(value, Mapping):
         return dict(value)
     if is_dataclass(value) and not isinstance(value, type) and hasattr(value, "type"):

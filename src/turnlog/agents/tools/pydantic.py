@@ -1,6 +1,6 @@
-"""pydantic, which checks what models say against the types of Python.
+"""pydantic, imported when it is first used: the part of it that checks models' answers.
 
-It is loaded when it is first needed: an agent without tools and types does without.
+Agents without tools, handoffs and output types don't need it.
 """
 
 from __future__ import annotations

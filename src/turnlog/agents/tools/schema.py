@@ -1,4 +1,4 @@
-"""The schema of a function's arguments, from its type hints and its docstring."""
+"""Signatures: the JSON Schema of a function's arguments, from its hints and docstring."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import JSONSchema
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.docstrings import documented
 from turnlog.agents.tools.strict import strict_schema
-
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import BaseModel
 
 __all__ = ["Signature", "name_of"]
 
@@ -24,15 +21,15 @@ _CONTEXTS = {"ctx", "context", "wrapper"}
 
 @dataclass(frozen=True)
 class Signature:
-    """How a function is called by a model.
+    """The parameters of a function that a model may call.
 
     takes_context: its first parameter is the context of the run, which no model sees.
-    arguments: checks what the model gives.
+    arguments: the pydantic model that checks a model's arguments.
     """
 
     description: str
     takes_context: bool
-    arguments: type[BaseModel]
+    arguments: type[pydantic.BaseModel]
     parameters: dict[str, inspect.Parameter]
 
     @classmethod
@@ -48,7 +45,7 @@ class Signature:
             del parameters[next(iter(parameters))]
         for name in parameters:
             if _is_context(hints.get(name)):
-                raise TypeError(f"{name_of(function)}: the context is the first parameter")
+                raise TypeError(f"{name_of(function)}: the context must be the first parameter")
         fields = {
             f"arg_{name}": _field(parameter, hints.get(name, Any), said.get(name))
             for name, parameter in parameters.items()
@@ -56,13 +53,16 @@ class Signature:
         return cls(text, takes_context, _model(function, fields), parameters)
 
     def schema(self, *, strict: bool) -> JSONSchema:
-        """The JSON Schema of the arguments, of the strict kind if asked for."""
+        """The JSON Schema of the arguments, made strict if `strict`."""
         schema = self.arguments.model_json_schema(by_alias=True)
         schema.pop("description", None)
         return strict_schema(schema) if strict else schema
 
     def bind(self, arguments: str) -> inspect.BoundArguments:
-        """The JSON `arguments` as the function takes them; raises pydantic's error if it can't."""
+        """The JSON `arguments` as arguments of the function.
+
+        Raises pydantic's `ValidationError` if they don't fit.
+        """
         checked = self.arguments.model_validate_json(arguments or "{}")
         bound = inspect.Signature(list(self.parameters.values())).bind_partial()
         for name in self.parameters:
@@ -77,16 +77,16 @@ def name_of(function: Callable[..., object]) -> str:
 
 
 def _unbound(function: Callable[..., object]) -> Callable[..., object]:
-    """The function itself, where some of its arguments are given already."""
+    """The function behind any `functools.partial`."""
     while isinstance(function, partial):
         function = function.func
     return function
 
 
-def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[BaseModel]:
-    config = validation.ConfigDict(extra="forbid")
-    # The call fits an overload of pydantic's only if each field were a keyword written out.
-    made: type[BaseModel] = validation.create_model(
+def _model(function: Callable[..., object], fields: dict[str, Any]) -> type[pydantic.BaseModel]:
+    config = pydantic.ConfigDict(extra="forbid")
+    # pydantic's overloads know only fields that are written out as keywords.
+    made: type[pydantic.BaseModel] = pydantic.create_model(
         f"{name_of(function)}_args", __config__=config, **fields
     )
     return made
@@ -99,8 +99,8 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
         return get_type_hints(target, include_extras=True)
     except NameError as error:
         raise TypeError(
-            f"{name_of(function)}: the type hint {error.name!r} can't be found; a tool's types are "
-            f"imported, not only for the type checker, and are not local to a function"
+            f"{name_of(function)}: the type hint {error.name!r} can't be found; import it outside "
+            f"of `if TYPE_CHECKING`, and define it at the top of a module, not in a function"
         ) from error
 
 
@@ -119,15 +119,18 @@ def _is_context(hint: Any) -> bool:
 
 
 def _field(parameter: inspect.Parameter, hint: Any, said: str | None) -> tuple[Any, Any]:
-    """What pydantic is told of a parameter; the names of its own methods are no trouble so."""
+    """The type and default of a parameter, for pydantic.
+
+    The name is given as an alias, because some names are those of pydantic's own methods.
+    """
     described: dict[str, str] = {"alias": parameter.name}
     if said:
         described["description"] = said
     match parameter.kind:
         case inspect.Parameter.VAR_POSITIONAL:
-            return list[hint], validation.Field(default_factory=list, **described)  # type: ignore[call-overload] # keywords made here
+            return list[hint], pydantic.Field(default_factory=list, **described)  # type: ignore[call-overload] # keywords made here
         case inspect.Parameter.VAR_KEYWORD:
-            return dict[str, hint], validation.Field(default_factory=dict, **described)  # type: ignore[call-overload] # keywords made here
+            return dict[str, hint], pydantic.Field(default_factory=dict, **described)  # type: ignore[call-overload] # keywords made here
     default = ... if parameter.default is parameter.empty else parameter.default
-    # What the hint itself says (Annotated) holds, too; the docstring's words win.
-    return Annotated[hint, validation.Field(**described)], default  # type: ignore[call-overload] # keywords made here
+    # Annotations in the hint (Annotated) count as well; the docstring's text wins.
+    return Annotated[hint, pydantic.Field(**described)], default  # type: ignore[call-overload] # keywords made here

@@ -1,4 +1,4 @@
-"""JSON Schemas of the strict kind, to which a provider can hold a model."""
+"""Strict schemas: JSON Schemas that a provider can make a model keep to."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ __all__ = ["strict_schema"]
 def strict_schema(schema: JSONSchema) -> JSONSchema:
     """`schema` made strict: every property required, no others allowed, no defaults.
 
-    Raises `TypeError`, naming the place, where objects have keys that the schema doesn't
-    name: those can't be strict.
+    Raises `TypeError`, naming the place, for an object whose keys the schema doesn't name.
     """
     return _Strict(schema).made("")
 
@@ -50,7 +49,7 @@ class _Strict:
     def _reference(self, schema: JSONSchema, path: str, inside: tuple[str, ...]) -> JSONSchema:
         name = schema["$ref"]
         beside = {key: value for key, value in schema.items() if key not in {"$ref", "default"}}
-        # Nothing may stand beside a reference, so what it means is written out; not again
+        # Nothing may stand beside a reference, so it is replaced by its meaning; but not
         # within itself, which would never end.
         if not beside or name in inside:
             return {"$ref": name}
@@ -64,12 +63,12 @@ class _Strict:
 
     def _close(self, made: JSONSchema, path: str) -> None:
         if made.get("additionalProperties", False) is not False or "properties" not in made:
-            # An object without properties is one of any keys, unless it says otherwise.
+            # An object without properties may have any keys, unless the schema forbids them.
             if made.get("additionalProperties") is not False:
                 place = path.strip(".") or "the schema"
                 raise TypeError(
-                    f"{place}: a strict schema needs to know every key of an object; "
-                    f"name its keys (a pydantic model, a TypedDict) or turn strictness off"
+                    f"{place}: a strict schema must name every key of an object; use a type with "
+                    f"named keys (a pydantic model, a TypedDict), or turn strictness off"
                 )
             made["properties"] = {}
         made["additionalProperties"] = False

@@ -1,4 +1,4 @@
-"""Plain functions on threads of their own, so that they halt nobody."""
+"""Threads for plain functions, so that they don't block the event loop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `function` gives or raises, once it has run in a thread, in the caller's context.
+    """Run `function` in a new thread, in the caller's context; return or raise its outcome.
 
-    Each has a thread of its own: in a pool, functions that wait for others of the same pool
-    would wait for ever. If cancelled, it is not waited for.
+    Not in a pool, where functions that wait for others in the same pool could wait for ever.
+    If this is cancelled, it doesn't wait for the function.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
@@ -30,11 +30,11 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         try:
             answer = partial(outcome.set_result, work())
         except StopIteration as error:
-            # No future can hold one: to a coroutine it would mean its own end.
+            # A future can't hold one: in a coroutine it means something else.
             ended = RuntimeError("the function raised StopIteration")
             ended.__cause__ = error
             answer = partial(outcome.set_exception, ended)
-        except BaseException as error:  # noqa: BLE001 - it goes to who waits
+        except BaseException as error:  # noqa: BLE001 - raised by the caller
             answer = partial(outcome.set_exception, error)
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, outcome, answer)

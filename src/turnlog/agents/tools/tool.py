@@ -1,4 +1,4 @@
-"""Functions that a model may call."""
+"""Function tools: functions that a model may call."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import JSONSchema, ToolDefinition
-from turnlog.agents.tools import pydantic as validation
+from turnlog.agents.tools import pydantic
 from turnlog.agents.tools.exits import exits_as_errors
 from turnlog.agents.tools.output import ToolOutput, to_output
 from turnlog.agents.tools.schema import Signature, name_of
 from turnlog.agents.tools.threads import in_thread
+from turnlog.loops.finishing import is_cancelled
 
-if TYPE_CHECKING:
-    from turnlog.agents.tools.pydantic import ValidationError
+__all__ = [
+    "Enabled",
+    "FunctionTool",
+    "ToolErrorFunction",
+    "default_tool_error_function",
+    "function_tool",
+]
 
-__all__ = ["FunctionTool", "ToolErrorFunction", "default_tool_error_function", "function_tool"]
-
-#: Called with the context and the error; what it returns is what the model is shown.
+#: Called with the context and the error; returns the output that the model is shown.
 ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
 
-#: Whether a tool is offered in a run; a function is called with the context and the agent.
+#: Whether a tool or handoff is offered; a function is called with the context and the agent.
 Enabled: TypeAlias = bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]]
 
 Function: TypeAlias = Callable[..., object]
@@ -37,10 +41,10 @@ class FunctionTool:
     """A function that a model may call.
 
     params_json_schema: the JSON Schema of its arguments.
-    on_invoke_tool: called with the context and the arguments, a JSON text; what it returns
-        is shown to the model, as text, parts, or JSON.
-    strict_json_schema: the provider holds the model to the schema.
-    is_enabled: whether it is offered; a function is asked for each run.
+    on_invoke_tool: called with the context and the arguments, a JSON text; its result is
+        shown to the model as text, parts, or JSON.
+    strict_json_schema: the provider makes the model keep to the schema.
+    is_enabled: whether it is offered; a function is called before each request.
     """
 
     name: str
@@ -52,21 +56,21 @@ class FunctionTool:
 
     @property
     def definition(self) -> ToolDefinition:
-        """What a model is told of it."""
+        """The definition that a model gets."""
         return ToolDefinition(
             self.name, self.description, self.params_json_schema, self.strict_json_schema
         )
 
     async def invoke(self, ctx: RunContextWrapper[Any], arguments: str) -> ToolOutput:
-        """Call it. An error that comes out of here is to end the run."""
+        """Call it. An error that this raises ends the run."""
         with exits_as_errors():
             return to_output(await self.on_invoke_tool(ctx, arguments))
 
 
-def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:  # noqa: ARG001 - the form of all of them
-    """What the model is shown when a tool failed: the kind of error.
+def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:  # noqa: ARG001 - as any ToolErrorFunction
+    """The output that a model is shown when a tool failed: the class of the error.
 
-    Not its text: that may hold passwords and addresses, and would go to the provider.
+    Not its text, which may contain passwords and addresses, and would go to the provider.
     """
     return f"The tool failed ({type(error).__name__}). Try something else, or say that it failed."
 
@@ -104,12 +108,13 @@ def function_tool(
         def weather(city: str) -> str: ...
 
     A first parameter hinted as `RunContextWrapper`, or named `ctx` without a hint, gets the
-    context of the run; the model knows nothing of it. A plain function runs in a thread of
-    its own and halts nobody; a coroutine function runs on the loop.
+    context of the run; the model doesn't see it. A plain function runs in a thread of its own
+    and doesn't block the event loop; a coroutine function runs on the loop.
 
-    failure_error_function: turns an error of the function into what the model is shown;
-        None lets it end the run. Arguments that don't fit never do: the model is told.
-    strict_mode: the schema is of the strict kind. Raises `TypeError` where it can't be.
+    failure_error_function: turns an error of the function into the output that the model is
+        shown; None lets the error end the run. Arguments that don't fit never end it: the
+        model is shown what is wrong.
+    strict_mode: make the schema strict. Raises `TypeError` if the types don't allow it.
     """
 
     def made(function: Function) -> FunctionTool:
@@ -130,7 +135,7 @@ def function_tool(
 
 @dataclass(frozen=True)
 class _Invocation:
-    """Calls a function with what a model gave as arguments."""
+    """Calls a function with the arguments of a model."""
 
     function: Function
     signature: Signature
@@ -148,16 +153,16 @@ class _Invocation:
     async def _outcome(self, ctx: RunContextWrapper[Any], arguments: str) -> ToolOutput:
         try:
             bound = self.signature.bind(arguments)
-        except validation.ValidationError as error:
+        except pydantic.ValidationError as error:
             return _misfit(error)
         try:
             with exits_as_errors():
                 return to_output(await self._call(ctx, bound))
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
-            # It waited for something that somebody else cancelled: the run goes on.
-            raise RuntimeError("something that the tool waited for was cancelled") from error
+            # Something else was cancelled, and not the run, which goes on.
+            raise RuntimeError("a task that the tool waited for was cancelled") from error
 
     async def _call(self, ctx: RunContextWrapper[Any], bound: inspect.BoundArguments) -> object:
         args = [ctx, *bound.args] if self.signature.takes_context else [*bound.args]
@@ -171,24 +176,19 @@ class _Invocation:
 def _checked(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         raise ValueError(
-            f"{name!r} is no name for a tool: providers take letters, digits, _ and -, at most 64 "
-            f"of them; give name_override"
+            f"a tool can't be named {name!r}: providers accept up to 64 letters, digits, _ and -; "
+            f"give name_override"
         )
     return name
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 def _is_async(function: Function) -> bool:
-    call = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked into, not tested
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - inspected, not tested
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def _misfit(error: ValidationError) -> str:
-    """Which arguments don't fit and why, as far as the function's own checks tell."""
+def _misfit(error: pydantic.ValidationError) -> str:
+    """The output for arguments that don't fit: which ones, and why."""
     problems = [
         {"argument": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
         for problem in error.errors(include_url=False, include_context=False, include_input=False)

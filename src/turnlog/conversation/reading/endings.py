@@ -1,7 +1,7 @@
-"""Ends of turns that the log doesn't show: a turn may be over without an answer of the model.
+"""Marks of turns that are over without an answer of the model, which the log alone can't show.
 
-So a question that is asked again in the same words is known for a new one. The mark lies in
-a log beside the conversation; without it such a question is taken for a retry.
+With the mark, a question that is asked again in the same words is known to be a new one;
+without it, the question is taken for a retry. The marks lie in a log beside the conversation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Endings"]
 
 
 class Endings:
-    """The newest mark on `log`: all turns that began up to there are over."""
+    """The newest mark on `log`: all turns that began up to its position are over."""
 
     def __init__(self, store: Store, log: Log) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class Endings:
         await self._store.remove(self._marks, before=last)
 
     async def mark_all(self) -> None:
-        """Every turn that the log holds is over."""
+        """Every turn in the log is over."""
         await self.mark(await self._end())
 
     async def newest(self) -> int:
@@ -36,7 +36,7 @@ class Endings:
         try:
             return int(decode(records.payloads[0])["position"]) if records else 0
         except (ValueError, TypeError, KeyError):
-            return 0  # a mark that can't be read is none
+            return 0  # a mark that can't be read counts for nothing
 
     async def are_all(self) -> bool:
         """Whether the mark stands at the end of the log."""

@@ -1,8 +1,8 @@
-"""Which turn of a conversation stands where, written down now and then.
+"""Milestones: the number of a turn at some positions of a log, so that counting starts there.
 
-Whoever wants to know how many turns came before an item would have to count them from the
-start. With a milestone near it, it counts from there. It is an index and nothing more:
-without it, or when its record was popped, the answer is the same and takes longer.
+To know how many turns come before an item, one would have to count them from the start. With a
+milestone near it, one counts from there. Milestones are an index and nothing more: without
+them, or when the record of one was popped, the answer is the same and takes longer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Milestones:
         self._store = store
         self._log = log.beside("turns")
         self._found: list[_Milestone] = []  # read and not known to be void, the newest first
-        self._before: int | None = None  # from where to read on
+        self._before: int | None = None  # where to read on
         self._wanted = 1
         self._is_all = False
 
@@ -42,11 +42,11 @@ class Milestones:
             place = bisect_left(positions, newest.position)
             if place < len(positions) and positions[place] == newest.position:
                 return newest.turn - len(turn_starts(items[:place]))
-            del self._found[0]  # the record that it stood at is gone
+            del self._found[0]  # its record is gone
         return None
 
     async def lay(self, position: int, turn: int) -> None:
-        """Write down that turn number `turn` begins at `position`, unless that is known."""
+        """Note that turn number `turn` begins at `position`, unless that is known."""
         if not self._found or self._found[0].position < position:
             milestone = {"position": position, "turn": turn}
             await self._store.append(self._log, [encode(milestone)])
@@ -62,16 +62,16 @@ class Milestones:
 
 
 class _Milestone(NamedTuple):
-    #: The position of the item that it stands at.
+    #: The position of the item at which it stands.
     position: int
     #: How many turns come before that item.
     turn: int
 
 
 def _milestone(payload: bytes) -> _Milestone | None:
-    """What `payload` says; None if it can't be read, which is as if it were not there."""
+    """The milestone in `payload`; None if it can't be read, as if it were not there."""
     try:
-        said = decode(payload)
-        return _Milestone(int(said["position"]), int(said["turn"]))
+        found = decode(payload)
+        return _Milestone(int(found["position"]), int(found["turn"]))
     except (ValueError, TypeError, KeyError):
         return None

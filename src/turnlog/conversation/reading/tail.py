@@ -1,4 +1,4 @@
-"""A conversation read backwards, as far as is needed and no further."""
+"""Tails: the newest part of a conversation, read backwards as far as is needed and no further."""
 
 from __future__ import annotations
 
@@ -6,46 +6,43 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.reading.endings import Endings
+from turnlog.conversation.reading.log import LogReader, Page
 from turnlog.conversation.reading.milestones import Milestones
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item
 
-__all__ = ["EVERYTHING", "HasTail", "ListedTail", "Page", "PagedTail", "Tail", "tail_of"]
+__all__ = ["EVERYTHING", "HasTail", "ListedTail", "PagedTail", "Tail", "tail_of"]
 
-#: What a session is asked with that would give less than all without.
+#: The arguments of `get_items` with which a session gives all, where it would give less without.
 EVERYTHING = {"limit": sys.maxsize}
 
-# How many items more are looked at to find a milestone.
+# How many items more are read at first to find a milestone.
 _SOME = 32
 
 
 class Tail(ABC):
     """The newest part of a conversation, as much of it as was read so far.
 
-    is_nested: whether whoever reads it is part of a turn that is under way.
+    is_nested: whether the reader is part of a turn that is under way.
     """
 
-    def __init__(self, *, is_nested: bool = False) -> None:
+    def __init__(self, *, is_nested: bool) -> None:
         self.is_nested = is_nested
         #: Oldest first.
         self.items: list[Item] = []
         #: Whether nothing comes before them.
         self.is_whole = False
-        self._seen = 0  # how many records that took, those among them that can't be read
+        self._seen = 0  # how many records were read, also those that can't be decoded
 
     @abstractmethod
     async def grow(self, count: int | None) -> None:
-        """Read `count` items more, if there are so many; None reads all.
-
-        It may find that it has to begin again, and have fewer then.
-        """
+        """Read `count` records more, or all that there are; None reads all."""
 
     async def all(self) -> None:
-        """Read all that there is."""
+        """Read all items."""
         while not self.is_whole:
             await self.grow(None)
 
@@ -62,37 +59,34 @@ class Tail(ABC):
         await self.all()
         return 0
 
-    async def is_over(self, start: int) -> bool:  # noqa: ARG002 - most can't be told
-        """Whether it was said that the turn which begins at item `start` is over."""
+    async def is_over(self, start: int) -> bool:  # noqa: ARG002 - most sessions have no marks
+        """Whether the turn which begins at item `start` was marked as over."""
         return False
 
     async def mark(self, place: int, turn: int) -> None:  # noqa: B027 - most have no use for it
-        """Write down, if that helps later, that the item at `place` begins turn `turn`."""
+        """Note, if that helps later reads, that the item at `place` begins turn `turn`."""
 
 
 class ListedTail(Tail):
-    """Of a session that knows `get_items` alone: it is asked again for more.
+    """The tail of a session that has only `get_items`: it is asked again for more.
 
     everything: the arguments with which it gives all.
-    is_exact: whether it gives fewer items than it is asked for only if there are no more.
-    endings: the marks of turns that are over, if it has any.
+    reader: of the log behind it, if it has one. Then `get_items` may filter, and give fewer
+        items than it is asked for although there are more.
     """
 
     def __init__(
         self,
         get_items: Callable[..., Awaitable[list[Item]]],
         everything: Mapping[str, int],
-        *,
-        is_exact: bool = True,
-        is_nested: bool = False,
-        endings: Endings | None = None,
+        reader: LogReader | None = None,
     ) -> None:
-        super().__init__(is_nested=is_nested)
+        super().__init__(is_nested=reader is not None and reader.is_nested)
         self._get_items = get_items
-        self._is_exact = is_exact
         self._takes_limit = _takes_limit(get_items)
         self._everything = everything if self._takes_limit else {}
-        self._endings = endings
+        self._is_exact = reader is None
+        self._endings = None if reader is None else Endings(reader.store, reader.log)
 
     async def is_over(self, start: int) -> bool:  # noqa: ARG002 - it knows no positions
         return self._endings is not None and await self._endings.are_all()
@@ -111,79 +105,43 @@ class ListedTail(Tail):
             await self.all()
 
 
-class Page(NamedTuple):
-    """Some records of a log in a row, oldest first."""
-
-    #: Those that can be read, and their positions.
-    items: list[Item]
-    positions: Sequence[int]
-    #: The positions of all.
-    records: Sequence[int]
-
-
 class PagedTail(Tail):
-    """Of a log: it reads each record once, and knows its position.
+    """The tail of a log: it reads each record once, and knows its position."""
 
-    page: reads the newest records before a position (None: of all), so many (None: all).
-    """
-
-    def __init__(
-        self,
-        page: Callable[[int | None, int | None], Awaitable[Page]],
-        milestones: Milestones,
-        endings: Endings,
-        *,
-        is_nested: bool = False,
-    ) -> None:
-        super().__init__(is_nested=is_nested)
-        self._positions: list[Sequence[int]] = []  # of each page, the newest last
-        self._page = page
-        self._milestones = milestones
-        self._endings = endings
-        self._oldest: int | None = None  # the position of the oldest record that was read
+    def __init__(self, reader: LogReader) -> None:
+        super().__init__(is_nested=reader.is_nested)
+        self.reader = reader
+        #: The records that were read so far.
+        self.page = Page([], (), is_whole=False)
+        self._milestones = Milestones(reader.store, reader.log)
+        self._endings = Endings(reader.store, reader.log)
 
     async def grow(self, count: int | None) -> None:
         if self.is_whole:
             return
-        if self._oldest is None:
-            self._put_before(await self._page(None, count), count)
-            return
-        # One that was read already comes along, to see that it still follows on the others.
-        page = await self._page(self._oldest + 1, None if count is None else count + 1)
-        if not page.records or page.records[-1] != self._oldest:
-            self.items, self._positions, self._oldest = [], [], None
-            return
-        kept = len(page.items) - (bool(page.items) and page.positions[-1] == self._oldest)
-        self._put_before(Page(page.items[:kept], page.positions[:kept], page.records[:-1]), count)
-
-    def _put_before(self, page: Page, count: int | None) -> None:
-        self.items = page.items + self.items
-        self._positions.insert(0, page.positions)
-        self.is_whole = count is None or len(page.records) < count
-        self._oldest = page.records[0] if page.records else self._oldest
-        self._seen += len(page.records)
-
-    @property
-    def positions(self) -> list[int]:
-        """Those of the items. Some stores work them out only when asked, so few ask."""
-        return [position for page in self._positions for position in page]
+        self.page = await self.reader.longer(self.page, count)
+        self.items = self.page.items
+        self.is_whole = self.page.is_whole
+        self._seen = len(self.page.decoded)
 
     async def turns_before(self) -> int:
-        while (turns := await self._milestones.turns_before(self.items, self.positions)) is None:
+        while True:
+            turns = await self._milestones.turns_before(self.items, self.page.positions)
+            if turns is not None:
+                return turns
             if self.is_whole:
                 return 0
             await self.grow(max(self._seen, _SOME))
-        return turns
 
     async def is_over(self, start: int) -> bool:
-        return await self._endings.newest() >= self.positions[start]
+        return await self._endings.newest() >= self.page.positions[start]
 
     async def mark(self, place: int, turn: int) -> None:
-        await self._milestones.lay(self.positions[place], turn)
+        await self._milestones.lay(self.page.positions[place], turn)
 
 
 class HasTail(ABC):
-    """A session that can do better than to be asked for all again."""
+    """A session whose past can be read backwards, in parts."""
 
     @abstractmethod
     def tail(self) -> Tail:

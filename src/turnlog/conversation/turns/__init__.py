@@ -1,1 +1,7 @@
-"""Turns: the lease, the run that holds it, and policies for runs that meet."""
+"""Turns: one run at a time writes to a branch, and a run that lost its turn can't write.
+
+policy ──▶ lease ──▶ lease_log    who may write: a log that holds one claim, and tickets
+   │         └─────▶ waiting      when a claim has expired, and when to look again
+   └─────▶ holding                the writes of the run that holds the lease
+turn                              a turn as users of `StoredSession.turn` see it
+"""

@@ -1,7 +1,7 @@
-"""The log of a lease: the claim of the run that holds it, and tickets of runs that wait.
+"""Lease logs: the claim of the run that holds the lease, and the tickets of runs that wait.
 
-Claims and tickets share one log, so that a run which finds the log empty knows two things
-in one step: the lease is free, and nobody waits for it.
+Claims and tickets are in one log, so that one append which expects an empty log makes sure of
+two things: the lease is free, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -17,30 +17,33 @@ __all__ = ["Claim", "LeaseLog", "LeaseState", "Ticket"]
 
 
 class Claim(NamedTuple):
-    """Who holds the lease, since which position, for how many seconds, and until when."""
+    """A record by which a run holds the lease, until a time.
+
+    seconds: how long the claim lasts.
+    """
 
     position: int
     holder: str
     seconds: float
-    #: By the wall clock of the holder.
+    #: Seconds since the epoch, by the wall clock of the holder.
     until: float
 
 
 class Ticket(NamedTuple):
-    """A run that waits. The lower the position, the longer it has waited."""
+    """A record by which a run waits. The lowest position has waited longest."""
 
     position: int
     waiter: str
 
 
 class LeaseState(NamedTuple):
-    """What the log of a lease held when it was read."""
+    """The contents of a lease's log when it was read."""
 
-    #: Oldest first. The newest counts; others are left over from writes that were cut off.
+    #: Oldest first. The newest counts; others are left over from writes that were interrupted.
     claims: list[Claim]
     #: Oldest first.
     tickets: list[Ticket]
-    #: The position that the log ended at.
+    #: The position at which the log ended.
     last: int
 
     @property
@@ -50,19 +53,21 @@ class LeaseState(NamedTuple):
 
     @property
     def holder(self) -> str:
-        """Of the newest claim; "" if the lease is free."""
+        """The holder of the newest claim; "" if the lease is free."""
         return self.claim.holder if self.claim else ""
 
     def is_first(self, waiter: str) -> bool:
-        """Whether nobody has waited longer than `waiter`."""
+        """Whether no other run has waited longer than `waiter`."""
         return not self.tickets or self.tickets[0].waiter == waiter
 
     def has_ticket(self, waiter: str) -> bool:
-        """Whether `waiter` is among those who wait."""
+        """Whether `waiter` has put in a ticket."""
         return any(ticket.waiter == waiter for ticket in self.tickets)
 
-    def useless_without(self, holder: str) -> list[int]:
-        """The positions of what can go when `holder` neither holds the lease nor waits."""
+    def records_of(self, holder: str) -> list[int]:
+        """The positions of what to remove when `holder` gives up: its claims and tickets, and,
+        if it has the newest claim, the older ones that this has replaced.
+        """
         claims = [claim.position for claim in self.claims if holder in (claim.holder, self.holder)]
         tickets = [ticket.position for ticket in self.tickets if ticket.waiter == holder]
         return [*reversed(claims), *tickets]
@@ -80,7 +85,7 @@ class LeaseLog:
         self._seconds = seconds
 
     async def look(self) -> LeaseState:
-        """Read it."""
+        """Read the log."""
         records = await self._store.read(self._log)
         entries = [_entry(record, self._seconds) for record in records]
         claims = [entry for entry in entries if isinstance(entry, Claim)]
@@ -94,26 +99,25 @@ class LeaseLog:
         claim = {"holder": holder, "seconds": self._seconds, "until": until}
         return await self._store.append(self._log, [encode(claim)], expect=expect)
 
-    async def draw(self, waiter: str) -> None:
-        """Put a ticket at the end."""
+    async def add_ticket(self, waiter: str) -> None:
+        """Write a ticket, behind those of the runs that wait already."""
         await self._store.append(self._log, [encode({"waiter": waiter})])
 
     async def remove(self, position: int, expect: int | None = None) -> None:
-        """Remove one record. Positions are never used again, so this can hit no other.
+        """Remove one record. A position is never used again, so no other record can be hit.
 
-        expect: raises `Conflict` unless the log ends there.
+        expect: raises `Conflict` unless the log ends at this position.
         """
         await self._store.remove(self._log, after=position - 1, before=position + 1, expect=expect)
 
 
 def _entry(record: Record, seconds: float) -> Claim | Ticket:
-    """What `record` says. One that can't be read is a claim that lasts for `seconds`."""
+    """`record` as a claim or ticket. One that can't be read is a claim that lasts for `seconds`."""
     try:
-        said = decode(record.payload)
-        if "waiter" in said:
-            return Ticket(record.position, str(said["waiter"]))
-        return Claim(
-            record.position, str(said["holder"]), float(said["seconds"]), float(said["until"])
-        )
+        entry = decode(record.payload)
+        if "waiter" in entry:
+            return Ticket(record.position, str(entry["waiter"]))
+        lasts, until = float(entry["seconds"]), float(entry["until"])
+        return Claim(record.position, str(entry["holder"]), lasts, until)
     except (ValueError, TypeError, KeyError):
         return Claim(record.position, "", seconds, float("inf"))

@@ -1,45 +1,36 @@
-"""What a run does when another one is under way on the same conversation."""
+"""Session policies: what a run does when another run is under way on the same branch."""
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Protocol, TypeVar, get_args
+from typing import TypeVar, get_args
 from uuid import uuid4
 
+from turnlog.conversation.branches import OnBranch, fork
 from turnlog.conversation.reading.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn, is_within_a_turn, opened, turn_held_by
+from turnlog.conversation.turns.holding import OpenTurn, inside, is_within_a_turn, turn_held_by
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
 from turnlog.errors import SessionBusy, StoreClosed
-from turnlog.items.json import decode_all, encode
+from turnlog.items.json import Item, decode_all
+from turnlog.items.kinds import is_question
 from turnlog.items.turns import settled
 from turnlog.loops.finishing import finished
 from turnlog.loops.line import first_in_line
-from turnlog.records import Log
+from turnlog.records import Log, Records
 from turnlog.store import Store
 
 __all__ = ["check_policy", "turn_taken"]
 
-
-class _OnALog(Protocol):
-    """A session, as far as it matters here."""
-
-    session_id: str
-    branch: str
-    store: Store
-    closed: bool
-
-
-S = TypeVar("S", bound=_OnALog)
+S = TypeVar("S", bound=OnBranch)
 
 
 def check_policy(policy: object) -> None:
-    """Raise `ValueError` for what is no policy."""
+    """Raise `ValueError` for a value that is not a policy."""
     if policy not in get_args(Policy):
         known = ", ".join(map(repr, get_args(Policy)))
-        raise ValueError(f"session_policy is {policy!r}; there are {known}")
+        raise ValueError(f"session_policy is {policy!r}; it must be one of {known}")
 
 
 @asynccontextmanager
@@ -62,18 +53,18 @@ async def turn_taken(
     if policy == "off":
         yield session
         return
-    async with _place_in_line(session, policy):
+    async with _first_to_queue(session, policy):
         taken = await _turn_on(session, policy, seconds)
     session, turn, is_new = taken
     async with _part_of(turn):
-        with opened(turn) if is_new else nullcontext():
+        with inside(turn) if is_new else nullcontext():
             yield session
 
 
-def _place_in_line(session: _OnALog, policy: Policy) -> AbstractAsyncContextManager[None]:
-    """Those who queue come in the order in which they came.
+def _first_to_queue(session: OnBranch, policy: Policy) -> AbstractAsyncContextManager[None]:
+    """Within, all runs of this event loop that came earlier have taken the lease.
 
-    Whoever is part of a turn already doesn't line up: those before him may wait for him.
+    A run that is part of a turn already doesn't wait here: those that do may wait for its end.
     """
     if policy != "queue" or is_within_a_turn():
         return nullcontext()
@@ -91,7 +82,7 @@ async def _turn_on(session: S, policy: Policy, seconds: float) -> tuple[S, OpenT
     if holder is not None and policy == "reject":
         raise SessionBusy(log)
     if holder is not None and policy == "branch":
-        session = await _on_a_new_branch(session)
+        session = await fork(session, f"run-{uuid4().hex[:12]}", await _last_settled(session))
         log = Log(session.session_id, session.branch)
         lease = Lease(session.store, log, seconds=seconds)
     if holder is not None:
@@ -111,19 +102,23 @@ async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
             await finished(turn.lease.give_back())
 
 
-async def _on_a_new_branch(session: S) -> S:
-    """The same kind of session, on a copy of all turns but the one under way."""
-    source = Log(session.session_id, session.branch)
-    target = Log(session.session_id, f"run-{uuid4().hex[:12]}")
-    records = await session.store.read(source)
-    items = decode_all(records.payloads)
-    ended = await Endings(session.store, source).newest()
-    kept = records[: settled(items, bisect_right(records.positions, ended))]
-    last = await session.store.append(target, kept.payloads, expect=0)
-    if ended:
-        await Endings(session.store, target).mark(last)
-    origin = {"branch": source.name, "position": kept.positions[-1] if kept else 0}
-    await session.store.annotate(target, encode({"forked_from": origin}))
-    fork = copy.copy(session)
-    fork.branch = target.name
-    return fork
+async def _last_settled(session: OnBranch) -> int:
+    """The position of the last record that belongs to a turn which is over."""
+    log = Log(session.session_id, session.branch)
+    records, items = await _from_last_question(session.store, log)
+    ended = await Endings(session.store, log).newest()
+    kept = settled(items, bisect_right(records.positions, ended))
+    if kept < len(records):
+        return records.positions[kept] - 1
+    return records.positions[-1] if records else 0
+
+
+async def _from_last_question(store: Store, log: Log) -> tuple[Records, list[Item | None]]:
+    """The newest records, back to a user's message at least, and their items."""
+    limit = 16
+    while True:
+        records = await store.read(log, limit=limit)
+        items = decode_all(records.payloads)
+        if len(records) < limit or any(item and is_question(item) for item in items):
+            return records, items
+        limit *= 4

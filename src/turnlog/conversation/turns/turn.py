@@ -1,4 +1,4 @@
-"""A turn of a conversation for people with a loop of their own."""
+"""Turns for people who write the loop around the model themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.reading.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn, opened
+from turnlog.conversation.turns.holding import OpenTurn, inside
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output
 
@@ -14,7 +14,7 @@ __all__ = ["Turn"]
 
 
 class Turn:
-    """What `StoredSession.turn` gives: what to send, and where what came back goes.
+    """One turn under way, from `StoredSession.turn`: what to send, and `add` for the answer.
 
     session: the session that holds the turn; on a branch of its own, if the policy says so.
     """
@@ -26,15 +26,15 @@ class Turn:
         self._endings = endings
         self._added: list[Item] = []
         self._held = held
-        #: What to send to the model: the past, mended, and the new input. What is added to
-        #: the turn is added here as well, so it can be sent again after a tool was called.
+        #: The items to send to the model: the past, repaired, and the new input. `add` puts
+        #: its items here as well, so that this can be sent again after a tool was called.
         self.input: list[Item] = shown
 
     async def add(self, items: Iterable[object]) -> None:
-        """Store what came back: items as dicts, or as the objects of the `openai` client.
+        """Store what the model or a tool gave: dicts, or objects of the `openai` client.
 
-        All of them or none. Raises `LeaseLost` when another run has taken over meanwhile, and
-        when the turn is over.
+        All of them or none. Raises `LeaseLost` if another run has taken over meanwhile, or
+        if the turn is over.
         """
         payloads = encode_all(items)
         stored = [decode(payload) for payload in payloads]
@@ -42,22 +42,22 @@ class Turn:
             await self.session.add_items(stored)
         else:
             await self._held.lease.check()
-            with opened(self._held):  # whichever task this is called in
+            with inside(self._held):  # in whichever task this is called
                 await self.session.add_items(stored)
         self.input += stored
         self._added += stored
 
     async def end(self) -> None:
-        """Say that the turn is over, whatever it ends with.
+        """Mark the turn as over, whatever its last item is.
 
-        The same words are a new question then, and no retry of this one.
+        Then the same words are a new question, and not a retry of this one.
         """
         if self._held is not None:
             await self._held.lease.check()
         await self._endings.mark_all()
 
     async def left(self) -> None:
-        """The block was left without an error."""
-        told = [item for item in self._added if ends_turn(item) is not None]
-        if told and is_output(told[-1]):
+        """The block was left without an error: a turn whose last item is an output is over."""
+        telling = [item for item in self._added if ends_turn(item) is not None]
+        if telling and is_output(telling[-1]):
             await self.end()

@@ -1,4 +1,4 @@
-"""Waiting for a lease: when a claim has expired, whose turn it is, and when to look again."""
+"""Waiting for a lease: when a claim has expired, who is first, and when to look again."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from turnlog.conversation.turns.lease_log import Claim, LeaseState
 
 __all__ = ["Watch"]
 
-# How long one that waits sleeps before it looks again, in seconds: at first, and later.
-_SOON, _LATER = 0.005, 0.1
+# The seconds that a waiting run sleeps between two looks: at first, and at most.
+_FIRST_DELAY, _LAST_DELAY = 0.005, 0.1
 
-# How long the first of those who wait may leave a free lease untaken, in seconds. Then its
-# process is taken for dead, and its ticket removed.
+# If the run that is first leaves a free lease untaken for so many seconds, its process is
+# believed dead, and the others remove its ticket.
 _ABSENT = 2.0
 
 
 class Watch:
-    """What a run has seen of a lease that it waits for, by its own monotonic clock.
+    """A waiting run's observations of a lease, timed by its own monotonic clock.
 
-    seconds: how long a lease lasts. Where that is next to nothing, the dead are given up sooner.
+    seconds: how long a lease lasts. If that is very short, dead runs are given up sooner.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -31,32 +31,33 @@ class Watch:
         self._looks = 0
 
     def has_expired(self, claim: Claim) -> bool:
-        """Whether `claim`, the newest, is over.
+        """Whether `claim`, the newest one, has expired.
 
-        It is when it was seen unchanged for its whole time; or when the wall clock is past
-        its end by as much again. So a wall clock that is off by less than a lease lasts
-        takes the lease from nobody, and a run that looks only once is not kept out for ever.
+        It has when this run has seen it unchanged for its whole time, or when the wall clock
+        is past its end by as much again. So a wall clock that is wrong by less than a lease
+        lasts takes the lease from nobody, and a run that looks once is not kept out for ever.
         """
         unchanged = self._claim.seconds(claim.position)
         return unchanged > claim.seconds or time.time() > claim.until + claim.seconds
 
     def is_absent(self, state: LeaseState) -> bool:
-        """Whether the first of those who wait has left the lease untaken for too long.
+        """Whether the run that is first has left the free lease untaken for too long.
 
-        To be asked at each look: it measures since the lease is free and this one is first.
+        Ask it after each look: it measures the time since the first look that found the lease
+        free and this run first.
         """
         is_free = state.claim is None or self.has_expired(state.claim)
         first = state.tickets[0].position if is_free and state.tickets else 0
         return self._first.seconds(first) > self._absent and first > 0
 
     async def pause(self) -> None:
-        """Let some time pass before the next look: little after a change, then more."""
-        delay = min(_LATER, _SOON * 1.5 ** min(self._looks, 20))
+        """Sleep before the next look: shortly after a change, then longer each time."""
+        delay = min(_LAST_DELAY, _FIRST_DELAY * 1.5 ** min(self._looks, 20))
         self._looks += 1
-        await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - so that no two keep step
+        await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - so that runs don't all look at once
 
     def saw(self, state: LeaseState) -> None:
-        """Something may have changed since the last look: then the next comes soon."""
+        """Take in a look at the log. After a change, the next pauses are short again."""
         claim = state.claim.position if state.claim else 0
         if self._claim.is_other(claim):
             self._looks = 0
@@ -64,7 +65,7 @@ class Watch:
 
 
 class _Seen:
-    """A position, and since when it is the same."""
+    """A position, and since when it has been the same."""
 
     def __init__(self) -> None:
         self._position = 0
@@ -74,7 +75,7 @@ class _Seen:
         return position != self._position
 
     def seconds(self, position: int) -> float:
-        """For how long `position` has been seen."""
+        """For how many seconds `position` has been the one that is seen."""
         if self.is_other(position):
             self._position, self._since = position, time.monotonic()
         return time.monotonic() - self._since

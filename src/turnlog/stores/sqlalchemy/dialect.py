@@ -1,24 +1,24 @@
-"""What differs from one kind of database to the next, and what is common to all."""
+"""Dialect: the statements of one kind of database, on one set of tables."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Connection, TextClause, bindparam, text
+from sqlalchemy import Connection, TextClause, text
 
 from turnlog.errors import Conflict
 from turnlog.records import Column, Log, Records
-from turnlog.stores.sqlalchemy import moments
+from turnlog.store import END, Cursor, Head
+from turnlog.stores.clock import seconds
 from turnlog.stores.sqlalchemy.heads import Heads
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import END, Place
-from turnlog.stores.sqlalchemy.schema import Schema
-from turnlog.stores.tables import Tables
+from turnlog.stores.sqlalchemy.payloads import from_text
+from turnlog.stores.sqlalchemy.places import Kinds, Place, places_of
+from turnlog.stores.tables import Tables, filled, quoted
 
-__all__ = ["Abandoned", "Dialect"]
+__all__ = ["Abandoned", "Dialect", "within"]
 
 
 class Abandoned(Exception):
@@ -29,57 +29,73 @@ class Abandoned(Exception):
         self.outcome = outcome
 
 
-class Dialect(Heads, Schema, ABC):
-    """The schema and the statements of one kind of database, on one set of tables.
+class Reads(NamedTuple):
+    """The statements that read logs of one kind."""
 
-    Every verb runs on a connection, inside a transaction or as a single statement, as
-    the flags say. What isn't there yet reads as empty.
+    all: TextClause
+    newest: TextClause
+    last: TextClause
 
-    layout: what the database was found to hold.
+
+_ALL = """
+    SELECT id, {payload}, created_at FROM {records}
+    WHERE {here} AND {inside}
+    ORDER BY id
+"""
+_NEWEST = _ALL.rstrip() + " DESC LIMIT :limit"
+_LAST = "SELECT max(id) FROM {records} WHERE {here}"
+_FIND_KEY = """
+    SELECT position FROM {keys}
+    WHERE session_id = :session AND name = :name AND {key} = :key
+"""
+
+
+class Dialect(ABC):
+    """The verbs of the contract, on a connection.
+
+    Each runs inside a transaction, or as a single statement, as the flags say. Tables that are
+    not there yet read as empty.
+
+    layout: which tables the database has.
     """
 
     #: Whether `append`, `remove` and `annotate` are single statements, so that they
     #: need no transaction around them.
-    single: bool = False
+    single = False
     #: Whether a reader keeps all writers waiting.
     locks_all = False
+
     #: How many characters a session id, a log name and a key may have; None for any.
-    longest: tuple[int | None, int | None, int | None] = (None, None, None)
+    _longest: tuple[int | None, int | None, int | None] = (None, None, None)
     #: Whether text can hold NUL.
-    takes_nul = True
+    _takes_nul = True
+    #: The statement that begins a transaction.
+    _begin = "BEGIN"
+    #: The condition on positions inside the bounds.
+    _inside = "id > :after AND id < :before"
+    #: The times of a session `s`; the first need not be set, also where the second is not.
+    _changed = "coalesce(s.updated_at, s.created_at)"
+    _created = "s.created_at"
+    #: The id of a session `s`, compared by code points.
+    _id = "s.session_id"
+    #: The column of keys.
+    _key = "key"
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
-        self.tables = tables
         self.layout = layout
-        self.main = Place(
-            self.quoted(tables.sessions),
-            self.quoted(tables.messages),
-            "message_data",
-            ("session_id",),
-        )
-        self.other = Place(
-            self.quoted(tables.heads),
-            self.quoted(tables.records),
-            "payload",
-            ("session_id", "name"),
-        )
-
-    # What each kind has its own way for
-
-    @abstractmethod
-    def quoted(self, name: str) -> str:
-        """`name` as this kind of SQL takes any name."""
-
-    def begin(self, db: Connection) -> None:
-        """Begin a transaction where the driver doesn't do it by itself."""
-        if self.commits_at_once(db):
-            db.exec_driver_sql(self._begin)
-
-    _begin = "BEGIN"
-
-    def commits_at_once(self, db: Connection) -> bool:
-        """Whether each statement outside of a transaction is one by itself."""
-        return db.dialect.detect_autocommit_setting(db.connection.dbapi_connection)  # type: ignore[arg-type] # it is connected
+        self._names = {
+            **tables.names(self._escaped),
+            "inside": self._inside,
+            "changed": self._changed,
+            "created": self._created,
+            "id": self._id,
+            "key": self._key,
+        }
+        self._places = places_of(self._names, self._typed)
+        self._reads = self._places.map(self._reads_of)
+        self._is_there = Kinds(layout.is_readable, bool(layout.version))
+        self._find_key = text(filled(_FIND_KEY, self._names))
+        self._heads = Heads(self._names, layout, self._time_of)
 
     @abstractmethod
     def append(
@@ -90,187 +106,124 @@ class Dialect(Heads, Schema, ABC):
         expect: int | None,
         key: str | None,
     ) -> int:
-        """Insert `payloads`; the log's last position then."""
+        """Insert `payloads` and return the log's last position."""
 
     @abstractmethod
-    def remove(self, db: Connection, log: Log, bounds: dict[str, int], expect: int | None) -> int:
-        """Drop what lies inside `bounds`; how many records that was."""
+    def remove(self, db: Connection, log: Log, bounds: tuple[int, int], expect: int | None) -> int:
+        """Delete the records inside `bounds` and return how many there were."""
 
     @abstractmethod
     def annotate(self, db: Connection, log: Log, note: bytes) -> None:
-        """Set the note of `log`, making the log if need be."""
+        """Set the note of `log`, and make the log if it is missing."""
 
-    def both(self, main: str, others: str) -> str:
-        """The names that two locking SELECTs find, in one statement."""
-        return f"({main}) UNION ALL ({others})"
+    @abstractmethod
+    def delete(self, db: Connection, session: str, name: str | None) -> None:
+        """Delete one log, or all of `session`, with keys and notes."""
 
-    #: The condition on positions inside the bounds.
-    inside = "id > :after AND id < :before"
-    #: The column `key`, as this kind of SQL takes it.
-    key = "key"
+    def read(self, db: Connection, log: Log, bounds: tuple[int, int], limit: int | None) -> Records:
+        """The newest `limit` records inside `bounds`, oldest first."""
+        if not self._is_there.of(log):
+            return Records([], [], [])
+        values = {**log._asdict(), **within(bounds)}
+        reads = self._reads.of(log)
+        if limit is None:
+            rows = db.execute(reads.all, values).all()
+        else:
+            rows = db.execute(reads.newest, {**values, "limit": min(limit, END)}).all()[::-1]
+        return Records(
+            [row[0] for row in rows],
+            [from_text(row[1]) for row in rows],
+            Column([row[2] for row in rows], seconds),
+        )
 
-    # What is common
+    def end(self, db: Connection, log: Log, expect: int | None, key: str | None = None) -> int:
+        """The last position of `log`, or what the append with `key` returned.
 
-    def can_hold(self, log: Log, key: str | None = None) -> bool:
+        Raises `Conflict` unless the log ends at `expect`.
+        """
+        done = None if key is None else self._done(db, log, key)
+        return self._checked_end(db, log, expect) if done is None else done
+
+    def logs(self, db: Connection, session: str) -> list[Head]:
+        """The heads of all logs of `session`, by name."""
+        return self._heads.logs(db, session)
+
+    def sessions(self, db: Connection, prefix: str, after: Cursor | None, limit: int) -> list[Head]:
+        """One page of the list of sessions."""
+        return self._heads.sessions(db, prefix, after, limit)
+
+    def begin(self, db: Connection) -> None:
+        """Begin a transaction where the driver doesn't do it by itself."""
+        if self.commits_at_once(db):
+            db.exec_driver_sql(self._begin)
+
+    def commits_at_once(self, db: Connection) -> bool:
+        """Whether each statement outside of a transaction is committed by itself."""
+        return db.dialect.detect_autocommit_setting(db.connection.dbapi_connection)  # type: ignore[arg-type] # it is connected
+
+    def can_hold(self, log: Log) -> bool:
         """Whether the columns take these names."""
         try:
-            self.check_names(log, key)
+            self.check_names(log, None)
         except ValueError:
             return False
         return True
 
     def check_names(self, log: Log, key: str | None) -> None:
         """Raise `ValueError` for names that the columns don't take."""
-        for role, name, longest in zip(_ROLES, (*log, key or ""), self.longest, strict=True):
+        for role, name, longest in zip(_ROLES, (*log, key or ""), self._longest, strict=True):
             if longest is not None and len(name) > longest:
-                raise ValueError(f"{role} has {len(name)} characters; {longest} are the most here")
-            if not self.takes_nul and "\0" in name:
-                raise ValueError(f"{role} holds NUL, which this database has no text for")
+                raise ValueError(
+                    f"{role} has {len(name)} characters; this database takes at most {longest}"
+                )
+            if not self._takes_nul and "\0" in name:
+                raise ValueError(f"{role} holds NUL, which text in this database can't hold")
 
-    def holds(self, place: Place) -> bool:
-        """Whether the tables of `place` are there."""
-        return self.layout.is_readable if place.is_main else bool(self.layout.version)
+    @abstractmethod
+    def _time_of(self, microseconds: int) -> object:
+        """A time as it is compared with `_changed`."""
 
-    def check_sizes(self, log: Log, payloads: Sequence[bytes]) -> None:
-        """Raise `ValueError` for payloads that are known to be too big for the server."""
+    def _quoted(self, name: str) -> str:
+        """`name` as this kind of SQL takes any name."""
+        return quoted(name)
 
-    def find_key(self, db: Connection, log: Log, key: str) -> int | None:
-        """What the append with `key` returned, if there was one."""
+    def _escaped(self, name: str) -> str:
+        return self._quoted(name).replace(":", "\\:")
+
+    def _typed(self, expression: str) -> str:
+        """A parameter or literal with the type of a column that names a log."""
+        return expression
+
+    def _reads_of(self, place: Place) -> Reads:
+        return Reads(*(text(self._filled(each, place)) for each in (_ALL, _NEWEST, _LAST)))
+
+    def _filled(self, template: str, place: Place) -> str:
+        return filled(template, self._names, place._asdict())
+
+    def _done(self, db: Connection, log: Log, key: str) -> int | None:
+        """The result of the append with `key`, if there was one."""
         if not self.layout.version:
             return None
-        found = db.execute(self._find_key, {**self.at(log), "key": key}).scalar()
+        found = db.execute(self._find_key, {**log._asdict(), "key": key}).scalar()
         return None if found is None else int(found)
 
-    def at(self, log: Log) -> dict[str, Any]:
-        """The parameters that name `log` in every statement."""
-        return {"session": log.session, "name": log.name}
-
-    def place(self, log: Log) -> Place:
-        """Where `log` lies."""
-        return self.main if log.name == "main" else self.other
-
-    def where(self, place: Place, alias: str = "") -> str:
-        """The condition that holds for the log's row and its records alone."""
-        first = f"{alias}session_id = :session"
-        return first if place.is_main else f"{first} AND {alias}name = :name"
-
-    def read(self, db: Connection, log: Log, bounds: dict[str, int], limit: int | None) -> Records:
-        """The newest `limit` records inside `bounds`, oldest first."""
-        place = self.place(log)
-        if not self.holds(place):
-            return Records([], [], [])
-        statements = self._reads[place]
-        if limit is None:
-            rows = db.execute(statements[0], {**self.at(log), **bounds}).all()
-        else:
-            values = {**self.at(log), **bounds, "limit": min(limit, END)}
-            rows = db.execute(statements[1], values).all()[::-1]
-        return Records(
-            [row[0] for row in rows],
-            [place.loaded(row[1]) for row in rows],
-            Column([row[2] for row in rows], moments.seconds),
-        )
-
-    def last(self, db: Connection, log: Log) -> int:
+    def _last(self, db: Connection, log: Log) -> int:
         """The position that `log` ends at, 0 when it is empty."""
-        place = self.place(log)
-        if not self.holds(place):
+        if not self._is_there.of(log):
             return 0
-        statement = self._lasts[place]
-        return int(db.execute(statement, self.at(log)).scalar() or 0)
+        return int(db.execute(self._reads.of(log).last, log._asdict()).scalar() or 0)
 
-    def check_end(self, db: Connection, log: Log, expect: int | None) -> int:
-        """The position that `log` ends at. Raises `Conflict` if that isn't `expect`."""
-        last = self.last(db, log)
+    def _checked_end(self, db: Connection, log: Log, expect: int | None) -> int:
+        last = self._last(db, log)
         if expect is not None and expect != last:
             raise Conflict(log, expect, last)
         return last
 
-    def delete(self, db: Connection, session: str, name: str | None) -> None:
-        """Forget one log, or all of `session`; keys and notes too."""
-        # In two steps: a statement need not see what was written while it waited for a lock.
-        locked = self._lock(db, session, name)
-        others = [each for each in locked if each != "main"]
-        if "main" in locked:
-            for statement in self._main_deletions:
-                db.execute(statement, {"session": session})
-        if others:
-            for statement in self._other_deletions:
-                db.execute(statement, {"session": session, "names": others})
 
-    @cached_property
-    def _locks(self) -> dict[str, TextClause]:
-        main, other, others = map(self._locking, ("main", "other", "session"))
-        return {"main": text(main), "other": text(other), "session": text(self.both(main, others))}
-
-    def _lock(self, db: Connection, session: str, name: str | None) -> set[str]:
-        """The names of the logs that are there, of the one or of all; their rows are locked.
-
-        A log that is made after this look is a later one, and stays.
-        """
-        found = db.execute(self._locks[_kind(name)], {"session": session, "name": name})
-        return set(found.scalars())
-
-    @cached_property
-    def _reads(self) -> dict[Place, tuple[TextClause, TextClause]]:
-        return {place: self._reads_of(place) for place in (self.main, self.other)}
-
-    def _reads_of(self, place: Place) -> tuple[TextClause, TextClause]:
-        every = (
-            f"SELECT id, {place.payload}, created_at FROM {place.records} "
-            f"WHERE {self.where(place)} AND {self.inside} ORDER BY id"
-        )
-        return text(every), text(f"{every} DESC LIMIT :limit")
-
-    @cached_property
-    def _find_key(self) -> TextClause:
-        return text(
-            f"SELECT position FROM {self.quoted(self.tables.keys)} "
-            f"WHERE session_id = :session AND name = :name AND {self.key} = :key"
-        )
-
-    @cached_property
-    def _lasts(self) -> dict[Place, TextClause]:
-        return {
-            place: text(f"SELECT max(id) FROM {place.records} WHERE {self.where(place)}")
-            for place in (self.main, self.other)
-        }
-
-    def _locking(self, kind: str) -> str:
-        """Locks the row of "main", of one "other" log, or of all others of a "session"."""
-        if kind == "main":
-            return (
-                f"SELECT 'main' AS name FROM {self.main.row} WHERE session_id = :session FOR UPDATE"
-            )
-        others = f"SELECT name FROM {self.other.row} WHERE session_id = :session"
-        if kind == "other":
-            return f"{others} AND name = :name FOR UPDATE"
-        # By name, so that two deletions don't wait for each other.
-        return f"{others} AND name <> 'main' ORDER BY name FOR UPDATE"
-
-    @cached_property
-    def _main_deletions(self) -> list[TextClause]:
-        # What else there is of it goes with its row.
-        tables = (self.main.records, self.main.row)
-        return [text(f"DELETE FROM {table} WHERE session_id = :session") for table in tables]
-
-    @cached_property
-    def _other_deletions(self) -> list[TextClause]:
-        names: BindParameter[str] = bindparam("names", expanding=True)
-        tables = (self.other.records, self.quoted(self.tables.keys), self.other.row)
-        return [
-            text(f"DELETE FROM {table} WHERE session_id = :session AND name IN :names").bindparams(
-                names
-            )
-            for table in tables
-        ]
+def within(bounds: tuple[int, int]) -> dict[str, int]:
+    """The parameters for positions inside `bounds`."""
+    after, before = bounds
+    return {"after": after, "before": before}
 
 
 _ROLES = ("a session id", "a log name", "a key")
-
-
-def _kind(name: str | None) -> str:
-    """What a deletion is of: "session" for all logs, "main", or "other" for one beside it."""
-    if name is None:
-        return "session"
-    return "main" if name == "main" else "other"

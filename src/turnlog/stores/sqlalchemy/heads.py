@@ -1,122 +1,78 @@
-"""Heads: what is known of logs without reading them, of one session and page by page."""
+"""Heads: queries for the heads of one session, and for pages of the list of sessions."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
 from turnlog.records import Log
-from turnlog.store import Cursor, Head, prefix_end
-from turnlog.stores.sqlalchemy import moments
+from turnlog.store import END, Cursor, Head, prefix_end
+from turnlog.stores.clock import micros, seconds
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import END, Place
+from turnlog.stores.tables import MAIN_HEADS, OTHER_HEADS, filled
 
 __all__ = ["Heads"]
 
+_NOTE = "(SELECT h.note FROM {heads} h WHERE h.session_id = s.session_id AND h.name = 'main')"
+_MAIN = MAIN_HEADS + " WHERE s.session_id = :session"
+_ALL = _MAIN + " UNION ALL " + OTHER_HEADS + " WHERE h.session_id = :session AND h.name <> 'main'"
+_PAGE = MAIN_HEADS + " WHERE {conditions} ORDER BY {changed} DESC, {id} DESC LIMIT :limit"
+
 
 class Heads:
-    """The statements that find heads."""
+    """Reads heads.
 
-    layout: Layout
-    main: Place
-    other: Place
+    names: the tables, and the expressions `created`, `changed` and `id`, by which sessions
+        `s` are dated, sorted and compared.
+    time_of: makes microseconds since the epoch what `changed` is compared with.
+    """
 
-    #: What makes text compare by code points, where that isn't the column's own way.
-    binary = ""
-
-    @property
-    def changed(self) -> str:
-        """An expression for the time of `updated_at` that sorts, also where it was left out."""
-        return "coalesce(s.updated_at, s.created_at)"
-
-    @property
-    def created(self) -> str:
-        """The expression for the time of `created_at`."""
-        return "s.created_at"
-
-    @abstractmethod
-    def time_of(self, moment: float) -> object:
-        """A moment as it is compared with `updated_at`."""
+    def __init__(
+        self, names: Mapping[str, str], layout: Layout, time_of: Callable[[int], object]
+    ) -> None:
+        self._layout = layout
+        self._time_of = time_of
+        # Our own tables may not be there yet.
+        self._names = {**names, "note": filled(_NOTE, names) if layout.version else "NULL"}
+        self._heads = text(filled(_ALL if layout.version else _MAIN, self._names))
+        self._pages = {
+            (has_end, has_start): self._page(has_end=has_end, has_start=has_start)
+            for has_end in (True, False)
+            for has_start in (True, False)
+        }
 
     def logs(self, db: Connection, session: str) -> list[Head]:
         """The heads of all logs of `session`, by name."""
-        if not self.layout.is_readable:
+        if not self._layout.is_readable:
             return []
         rows = db.execute(self._heads, {"session": session}).all()
         return sorted(map(_head, rows), key=lambda head: head.log.name)
 
     def sessions(self, db: Connection, prefix: str, after: Cursor | None, limit: int) -> list[Head]:
         """One page of the list of sessions."""
-        if not self.layout.is_readable:
+        if not self._layout.is_readable:
             return []
         end = prefix_end(prefix)
-        values = {"prefix": prefix, "end": end or "", "limit": min(limit, END)}
+        values: dict[str, object] = {"prefix": prefix, "end": end, "limit": min(limit, END)}
         if after is not None:
-            values |= {"at": self.time_of(after.updated_at), "session": after.session}
-        statement = self._pages[end is None, after is None]
+            values |= {"at": self._time_of(micros(after.updated_at)), "session": after.session}
+        statement = self._pages[end is not None, after is not None]
         return list(map(_head, db.execute(statement, values).all()))
 
-    @cached_property
-    def _main_heads(self) -> str:
-        messages, heads = self.main.records, self.other.row
-        note = "NULL"
-        if self.layout.version:
-            same = "h.session_id = s.session_id AND h.name = 'main'"
-            note = f"(SELECT h.note FROM {heads} h WHERE {same})"
-        return (
-            "SELECT s.session_id, 'main' AS name, "
-            f"(SELECT max(id) FROM {messages} m WHERE m.session_id = s.session_id) AS last, "
-            f"(SELECT count(*) FROM {messages} m WHERE m.session_id = s.session_id) AS length, "
-            f"{self.created} AS created_at, {self.changed} AS changed, "
-            f"{note} AS note FROM {self.main.row} s"
-        )
-
-    @cached_property
-    def _heads(self) -> TextClause:
-        heads, records = self.other.row, self.other.records
-        same = "r.session_id = h.session_id AND r.name = h.name"
-        main = f"{self._main_heads} WHERE s.session_id = :session"
-        if not self.layout.version:
-            return text(main)
-        return text(
-            f"{main} UNION ALL "
-            f"SELECT h.session_id, h.name, "
-            f"(SELECT max(id) FROM {records} r WHERE {same}), "
-            f"(SELECT count(*) FROM {records} r WHERE {same}), "
-            f"h.created_at, h.updated_at, h.note "
-            f"FROM {heads} h WHERE h.session_id = :session AND h.name <> 'main'"
-        )
-
-    @cached_property
-    def _pages(self) -> dict[tuple[bool, bool], TextClause]:
-        return {
-            (endless, first): self._page(endless=endless, first=first)
-            for endless in (True, False)
-            for first in (True, False)
-        }
-
-    def _page(self, *, endless: bool, first: bool) -> TextClause:
-        by = f"s.session_id{self.binary}"
-        conditions = [f"{by} >= :prefix"]
-        if not endless:
-            conditions.append(f"{by} < :end")
-        if not first:
-            conditions.append(
-                f"({self.changed} < :at OR ({self.changed} = :at AND {by} < :session))"
-            )
-        return text(
-            f"{self._main_heads} WHERE {' AND '.join(conditions)} "
-            f"ORDER BY {self.changed} DESC, {by} DESC LIMIT :limit"
-        )
+    def _page(self, *, has_end: bool, has_start: bool) -> TextClause:
+        conditions = ["{id} >= :prefix"]
+        if has_end:
+            conditions.append("{id} < :end")
+        if has_start:
+            conditions.append("({changed} < :at OR ({changed} = :at AND {id} < :session))")
+        chosen = filled(" AND ".join(conditions), self._names)
+        return text(filled(_PAGE, self._names, {"conditions": chosen}))
 
 
 def _head(row: Sequence[Any]) -> Head:
     session, name, last, length, created, changed, note = row
-    seconds = moments.seconds
     return Head(
-        Log(session, name), int(last or 0), length, seconds(created), seconds(changed), note or b""
+        Log(session, name), int(last), length, seconds(created), seconds(changed), note or b""
     )

@@ -1,23 +1,22 @@
-"""Retries: what may be tried again after an error, because trying it twice does no harm."""
+"""Retries: which errors of a database allow the same work to be done again."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from random import uniform
 from typing import TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-__all__ = ["Again", "Undone", "is_denied", "is_missing_table", "may_pass", "patiently"]
+from turnlog.stores.retrying import retry
+
+__all__ = ["Again", "Undone", "is_denied", "is_missing_table", "may_pass", "retried"]
 
 T = TypeVar("T")
 
 #: Asked after a connection was lost: whether the work may be done again.
 Again: TypeAlias = Callable[[], Awaitable[bool]]
 
-# Seconds between tries, each half as long to one and a half times; ten seconds in all,
-# which is enough for a server to come back.
+# Seconds between tries, about ten in all: enough for a server to come back.
 _DELAYS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, *(1.0 for _ in range(8)))
 
 #: Deadlock, serialization failure, lock wait, a table being made: the database has undone it.
@@ -28,10 +27,10 @@ _MISSING_TABLE = {"42P01", "1146"}
 #: No right to do it, or none on a server that only reads.
 _DENIED = {"42501", "25006", "1044", "1142", "1227", "1290", "1792", "1836"}
 
-#: What a driver raises when a connection can't be made, or has gone.
+#: Errors of a driver when a connection can't be made, or is gone.
 _LOST = (DisconnectionError, OSError, EOFError)
-#: How libpq says that a server starts or stops; it has no code for what fails before a login.
-_LIBPQ_SAYS = (
+#: Texts of libpq for a server that starts or stops; it has no code for errors before a login.
+_LIBPQ_TEXTS = (
     "starting up",
     "shutting down",
     "recovery",
@@ -41,7 +40,7 @@ _LIBPQ_SAYS = (
 
 
 class Undone(Exception):
-    """The work failed and certainly left nothing behind, so that it may be tried again.
+    """The work failed and may be done again: it left nothing behind, or twice does no harm.
 
     error: why it failed.
     """
@@ -51,29 +50,33 @@ class Undone(Exception):
         self.error = error
 
 
-async def patiently(work: Callable[[], Awaitable[T]], again: Again) -> T:
+async def retried(work: Callable[[], Awaitable[T]], again: Again) -> T:
     """Do `work`, and again after errors that undid it, or if `again` allows it.
 
-    Raises the last error as it is.
+    Raises the last error unchanged.
     """
-    for delay in _DELAYS:
+
+    async def attempt() -> T:
         try:
             return await work()
-        except Undone:
-            pass
         except (DBAPIError, *_LOST) as error:
-            if not await _may_be_repeated(error, again):
-                raise
-        await asyncio.sleep(uniform(delay / 2, delay * 1.5))  # noqa: S311 - so that no two keep step
+            if await _may_be_repeated(error, again):
+                raise Undone(error) from None
+            raise
+
     try:
-        return await work()
+        return await retry(attempt, _DELAYS, _is_undone)
     except Undone as undone:
         last = undone.error
     raise last
 
 
+def _is_undone(error: Exception) -> bool:
+    return isinstance(error, Undone)
+
+
 def is_missing_table(error: DBAPIError) -> bool:
-    """Whether a table is not there."""
+    """Whether a table is missing."""
     return bool(_codes(error) & _MISSING_TABLE) or "no such table" in str(error.orig)
 
 
@@ -83,7 +86,7 @@ def is_denied(error: DBAPIError) -> bool:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether an error that left nothing behind may be gone at the next try."""
+    """Whether work that failed like this, and left nothing behind, may succeed next time."""
     return bool(_codes(error) & _UNDONE) or is_lost_connection(error)
 
 
@@ -95,12 +98,12 @@ async def _may_be_repeated(error: Exception, again: Again) -> bool:
     try:
         return await again()
     except (DBAPIError, *_LOST):
-        # The database can't be asked: then its answer can't be known either.
+        # The database can't be asked, so whether the work was done is not known.
         return False
 
 
 def is_lost_connection(error: Exception) -> bool:
-    """Whether the server is out of reach, or the connection to it has gone."""
+    """Whether the server is out of reach, or the connection to it is gone."""
     codes = _codes(error)
     if codes & _GONE or any(code.startswith("08") for code in codes):
         return True
@@ -110,14 +113,14 @@ def is_lost_connection(error: Exception) -> bool:
 
 
 def _is_refused_by_libpq(error: DBAPIError) -> bool:
-    said = str(error.orig)
-    if not said.startswith(("connection failed", "connection to server", "could not connect")):
+    message = str(error.orig)
+    if not message.startswith(("connection failed", "connection to server", "could not connect")):
         return False
-    return "FATAL" not in said or any(reason in said for reason in _LIBPQ_SAYS)
+    return "FATAL" not in message or any(reason in message for reason in _LIBPQ_TEXTS)
 
 
 def _codes(error: Exception) -> set[str]:
-    """The database's own codes: an SQLSTATE, MySQL's number, or neither."""
+    """The database's own codes of an error: an SQLSTATE, MySQL's number, or neither."""
     cause = getattr(error, "orig", None) or error
     state = getattr(cause, "sqlstate", None)
     numbers = getattr(cause, "args", ())[:1]

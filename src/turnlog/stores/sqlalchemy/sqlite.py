@@ -2,89 +2,116 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
-from turnlog.stores.sqlalchemy import moments
+from turnlog.stores.clock import as_text, now
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.transactional import Transactional
-from turnlog.stores.tables import Tables, quoted, sqlite_migrations
+from turnlog.stores.sqlalchemy.schema import Schema
+from turnlog.stores.sqlalchemy.transactional import Templates, Transactional
+from turnlog.stores.tables import SQLITE_CHANGED, Tables, filled, sqlite_migrations
 
-__all__ = ["SQLite"]
+__all__ = ["SQLite", "SQLiteSchema"]
+
+_TEMPLATES = Templates(
+    touch="""
+        INSERT INTO {row} ({columns}, created_at, updated_at) VALUES ({values}, :now, :now)
+        ON CONFLICT ({columns}) DO UPDATE SET updated_at = excluded.updated_at
+    """,
+    insert="INSERT INTO {records} ({columns}, {payload}) VALUES ({values}, :payload)",
+    annotate="""
+        INSERT INTO {heads} (session_id, name, created_at, updated_at, note)
+        VALUES (:session, :name, :now, :now, :note)
+        ON CONFLICT (session_id, name)
+        DO UPDATE SET updated_at = excluded.updated_at, note = excluded.note
+    """,
+    store_key="""
+        INSERT INTO {keys} (session_id, name, key, position)
+        VALUES (:session, :name, :key, :position)
+    """,
+)
+
+# A trigger deletes the note and the keys of "main" with its row.
+_DELETE_MAIN = (
+    "DELETE FROM {messages} WHERE session_id = :session",
+    "DELETE FROM {sessions} WHERE session_id = :session",
+)
+_DELETE_OTHER = tuple(
+    f"DELETE FROM {{{table}}} WHERE session_id = :session AND name = :name"
+    for table in ("records", "keys", "heads")
+)
+_DELETE_ALL = (
+    *_DELETE_MAIN,
+    *(
+        f"DELETE FROM {{{table}}} WHERE session_id = :session"
+        for table in ("records", "keys", "heads")
+    ),
+)
 
 
 class SQLite(Transactional):
-    """SQLite 3.24 and later; the very file that `turnlog.SQLiteSession` makes."""
+    """SQLite 3.24 and later; the same file that `turnlog.SQLiteSession` makes."""
 
-    _touched = "ON CONFLICT ({0}) DO UPDATE SET updated_at = excluded.updated_at"
-    _noted = (
-        "ON CONFLICT (session_id, name) "
-        "DO UPDATE SET updated_at = excluded.updated_at, note = excluded.note"
-    )
     locks_all = True
-    _schema_table = (
-        "CREATE TABLE turnlog_schema "
-        "(messages_table TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL)"
-    )
+
+    _begin = "BEGIN IMMEDIATE"
+    _changed = SQLITE_CHANGED
+    _templates = _TEMPLATES
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         super().__init__(tables, layout)
-        self.newest = len(sqlite_migrations(tables))
-        self._last = 0
-
-    @property
-    def changed(self) -> str:
-        # The SDK's times have no fraction: padding makes all of them comparable as text.
-        return "substr(coalesce(s.updated_at, s.created_at, '') || '.000000', 1, 26)"
-
-    def quoted(self, name: str) -> str:
-        return quoted(name).replace(":", "\\:")
-
-    def time_of(self, moment: float) -> str:
-        return moments.instant(moment).isoformat(" ", "microseconds")
+        self._delete_main, self._delete_other, self._delete_all = (
+            [text(filled(each, self._names)) for each in templates]
+            for templates in (_DELETE_MAIN, _DELETE_OTHER, _DELETE_ALL)
+        )
 
     def delete(self, db: Connection, session: str, name: str | None) -> None:
         # The first statement takes the one lock that there is.
-        for statement in self._deletions(name):
+        if name is None:
+            statements = self._delete_all
+        else:
+            statements = self._delete_main if name == "main" else self._delete_other
+        for statement in statements:
             db.execute(statement, {"session": session, "name": name})
 
-    def _deletions(self, name: str | None) -> list[TextClause]:
-        here = "session_id = :session"
-        # What else there is of "main" goes with its row, by a trigger.
-        main = [self.main.records, self.main.row] if name in {None, "main"} else []
-        others = (
-            []
-            if name == "main"
-            else [self.other.records, self.other.row, self.quoted(self.tables.keys)]
-        )
-        named = "" if name is None else " AND name = :name"
-        return [
-            *(text(f"DELETE FROM {table} WHERE {here}") for table in main),
-            *(text(f"DELETE FROM {table} WHERE {here}{named}") for table in others),
-        ]
-
     def begin(self, db: Connection) -> None:
-        # The engine may have begun one by an event; else the first write does.
-        if self.commits_at_once(db) and not db.connection.driver_connection.in_transaction:  # type: ignore[union-attr] # it is connected
-            db.exec_driver_sql("BEGIN IMMEDIATE")
+        # The engine may have begun one by an event; otherwise the first write does.
+        if not _in_transaction(db):
+            super().begin(db)
+
+    def _time_of(self, microseconds: int) -> str:
+        return as_text(microseconds)
+
+    def _now(self) -> dict[str, object]:
+        return {"now": as_text(now())}
+
+
+class SQLiteSchema(Schema):
+    """The schema that `turnlog.SQLiteSession` makes too."""
+
+    _schema_table = """
+        CREATE TABLE turnlog_schema
+        (messages_table TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL)
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self.newest = len(sqlite_migrations(tables))
 
     @contextmanager
-    def hold_schema(self, db: Connection) -> Iterator[None]:
-        # What an event has begun may not have the lock, and could not get it after a look.
-        if db.connection.driver_connection.in_transaction:  # type: ignore[union-attr] # see begin
+    def _held(self, db: Connection) -> Iterator[None]:
+        # A transaction that an event has begun may not have the lock, and could not get it
+        # after a read.
+        if _in_transaction(db):
             db.exec_driver_sql("ROLLBACK")
         db.exec_driver_sql("BEGIN IMMEDIATE")
         yield
 
-    def ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:  # noqa: ARG002 - the statements look themselves
+    def _ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:  # noqa: ARG002 - the statements look themselves
         return [each for change in sqlite_migrations(self.tables) for each in change]
 
-    def _now(self) -> dict[str, object]:
-        # Never the same time twice: lists of sessions page by it.
-        self._last = max(time.time_ns() // 1000, self._last + 1)
-        moment = datetime.fromtimestamp(self._last // 1_000_000, UTC).replace(tzinfo=None)
-        return {"now": f"{moment.isoformat(' ')}.{self._last % 1_000_000:06d}"}
+
+def _in_transaction(db: Connection) -> bool:
+    return bool(db.connection.driver_connection.in_transaction)  # type: ignore[union-attr] # it is connected

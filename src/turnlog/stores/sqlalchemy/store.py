@@ -1,4 +1,4 @@
-"""The contract on a database that SQLAlchemy reaches."""
+"""SQLAlchemy store: the contract on PostgreSQL, MySQL, MariaDB and SQLite."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
-from turnlog.store import Cursor, Head, Store, check
+from turnlog.store import Cursor, Head, Store, check, span
 from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.mysql import MySQL
-from turnlog.stores.sqlalchemy.places import span
 from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
 from turnlog.stores.sqlalchemy.privacy import without_values
-from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing_table, patiently
-from turnlog.stores.sqlalchemy.sqlite import SQLite
+from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing_table, retried
+from turnlog.stores.sqlalchemy.schema import Schema
+from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
+from turnlog.stores.sqlalchemy.schema_postgresql import PostgreSQLSchema
+from turnlog.stores.sqlalchemy.sqlite import SQLite, SQLiteSchema
 from turnlog.stores.sqlalchemy.work import looking, stating, writing
 from turnlog.stores.tables import Tables
 
@@ -32,11 +34,11 @@ __all__ = ["SQLAlchemyStore"]
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Dialect, Connection], T]
 
-_DIALECTS: dict[str, type[Dialect]] = {
-    "postgresql": PostgreSQL,
-    "mysql": MySQL,
-    "mariadb": MySQL,
-    "sqlite": SQLite,
+_KINDS: dict[str, tuple[type[Dialect], type[Schema]]] = {
+    "postgresql": (PostgreSQL, PostgreSQLSchema),
+    "mysql": (MySQL, MySQLSchema),
+    "mariadb": (MySQL, MySQLSchema),
+    "sqlite": (SQLite, SQLiteSchema),
 }
 
 
@@ -46,16 +48,16 @@ class SQLAlchemyStore(Store):
     engine: an `AsyncEngine`, or an ordinary `Engine`, whose work is then done on threads.
         It stays yours and is never disposed here.
     tables: names of the two tables that are shared with the OpenAI Agents SDK.
-    create_tables: makes the two shared tables at the first write. Without it they have to be
-        there. Our own beside them are made in any case. Where all are there, no right to
-        make tables is needed, and to read no right to write; what is missing and can't be
-        made is a `SchemaError`.
+    create_tables: makes the two shared tables at the first write. Without it they have to
+        exist. Our own beside them are made in any case. Once all exist, no right to make
+        tables is needed, and for reading no right to write. Raises `SchemaError` for tables
+        that are missing and can't be made.
 
-    An append is one statement on PostgreSQL and a short transaction elsewhere. What the
-    database undid (a deadlock, a serialization failure) is tried again, and so is what was
-    never sent because there was no connection, for ten seconds. When a connection is lost in
-    the middle, so is what can't happen twice: reads, transactions that were not committed yet,
-    and writes with a `key` or an `expect`. Everything else is raised as it is.
+    An append is one statement on PostgreSQL and a short transaction elsewhere. For ten seconds
+    these are tried again: work that the database undid (a deadlock, a serialization failure),
+    work that was never sent because there was no connection, and after a lost connection
+    everything that can't happen twice (reads, transactions that were not committed yet, and
+    writes with a `key` or an `expect`). Other errors are raised unchanged.
     """
 
     def __init__(
@@ -66,11 +68,12 @@ class SQLAlchemyStore(Store):
         create_tables: bool = True,
     ) -> None:
         engines = engine if isinstance(engine, Engines) else engines_of(engine)
-        if engines.backend not in _DIALECTS:
-            known = ", ".join(_DIALECTS)
-            raise ValueError(f"{engines.backend} is not known here; there are {known}")
+        if engines.backend not in _KINDS:
+            known = ", ".join(_KINDS)
+            raise ValueError(f"there is no store on {engines.backend}, only on {known}")
         self.tables = tables
         self._engines = engines
+        self._schema = _KINDS[engines.backend][1](tables)
         # Names are checked before anything is known of the database.
         self._dialect = self._dialect_for(Layout())
         self._create_tables = create_tables
@@ -114,7 +117,7 @@ class SQLAlchemyStore(Store):
         self._check(log, key, payloads)
         payloads = list(payloads)
         if not payloads:
-            return await self._read(lambda sql, db: _end_or_key(sql, db, log, expect, key))
+            return await self._read(lambda sql, db: sql.end(db, log, expect, key))
         return await self._write(
             lambda sql, db: sql.append(db, log, payloads, expect, key),
             again=self._again(log, expect, key),
@@ -171,20 +174,20 @@ class SQLAlchemyStore(Store):
         )
 
     async def ping(self) -> None:
-        """Ask the server for anything, and raise what keeps it from answering."""
+        """Send the server a query. Raises the driver's error if it doesn't answer."""
         with self._door:
             await self._engines.run(looking(lambda db: db.exec_driver_sql("SELECT 1").scalar()))
 
     async def changes(self) -> list[str]:
-        """The statements that make what is missing of the tables; none if nothing is."""
-        job = partial(self._dialect.changes, shared=True)
+        """The statements that make the missing tables; an empty list if there are none."""
+        job = partial(self._schema.changes, shared=True)
         with self._door:
-            return await patiently(lambda: self._engines.run(looking(job)), _always)
+            return await retried(lambda: self._engines.run(looking(job)), _always)
 
     async def migrate(self) -> None:
-        """Make what is missing of the tables. The first write does it too, if it may."""
+        """Make the missing tables. The first write does it too, if the role has the right."""
         with self._door:
-            await finished(patiently(self._migrate, _always))
+            await finished(retried(self._migrate, _always))
 
     async def _migrate(self) -> None:
         layout = await self._look()
@@ -196,12 +199,12 @@ class SQLAlchemyStore(Store):
         await self._engines.aclose()
 
     def close(self) -> None:
-        """Let go of the database without waiting."""
+        """Close the store without waiting."""
         self._door.is_closed = True
         self._engines.let_go()
 
     def _check(self, log: Log, key: str | None = None, payloads: Sequence[bytes] = ()) -> None:
-        """Refuse what the database can't hold."""
+        """Raise `ValueError` or `TypeError` for what the database can't hold."""
         check(*log, key or "", payloads=payloads)
         self._dialect.check_names(log, key)
 
@@ -228,20 +231,20 @@ class SQLAlchemyStore(Store):
         """
         try:
             try:
-                return await patiently(attempt, again)
+                return await retried(attempt, again)
             except DBAPIError as error:
                 if not is_missing_table(error):
                     raise
             # The database was made anew since this process last saw it.
             self._engines.ready.pop(self.tables, None)
-            return await patiently(attempt, again)
+            return await retried(attempt, again)
         except DBAPIError as error:
             raise without_values(error)  # noqa: B904 - the very same
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
         if sql.layout.missing and not self._create_tables:
-            raise sql.lacking(sql.layout.missing)
+            raise self._schema.lacking(sql.layout.missing)
         work = partial(job, sql)
         return await self._engines.run(stating(sql, work) if sql.single else looking(work))
 
@@ -255,31 +258,33 @@ class SQLAlchemyStore(Store):
         return await self._engines.run(stating(sql, work) if single else writing(sql, work))
 
     async def _look(self) -> Layout:
-        """What the database holds; once it can be written to, that is remembered."""
+        """The tables of the database; remembered once it can be written to."""
         layout = self._engines.ready.get(self.tables)
         if layout is None:
-            layout = await self._engines.run(looking(self._dialect.look))
+            layout = await self._engines.run(looking(self._schema.look))
             if layout.version:
                 self._engines.ready[self.tables] = layout
         return layout
 
     async def _migrated(self, found: Layout) -> Layout:
-        """What the database holds after the tables that are missing were made."""
-        sql = self._dialect_for(found)
+        """The tables of the database, after those that were missing were made."""
+        job = partial(self._schema.migrate, shared=self._create_tables)
         try:
-            await self._engines.run(writing(sql, partial(sql.migrate, shared=self._create_tables)))
+            await self._engines.run(writing(self._dialect, job))
         except DBAPIError as error:
             if not is_denied(error):
                 raise
-            raise sql.denied() from without_values(error)
+            raise self._schema.denied(found.missing) from without_values(error)
         return await self._look()
 
     def _dialect_for(self, layout: Layout) -> Dialect:
         return _dialect(self._engines.backend, self.tables, layout)
 
     async def _ends_at(self, log: Log, position: int) -> bool:
-        """Whether a write that expected this end can't have happened."""
-        last = await patiently(partial(self._reading, lambda sql, db: sql.last(db, log)), _always)
+        """Whether `log` still ends here, so that a write that expected that has not happened."""
+        last = await retried(
+            partial(self._reading, lambda sql, db: sql.end(db, log, None)), _always
+        )
         return last == position
 
 
@@ -291,13 +296,7 @@ async def _never() -> bool:
     return False
 
 
-def _end_or_key(sql: Dialect, db: Connection, log: Log, expect: int | None, key: str | None) -> int:
-    """What an append of nothing returns."""
-    done = None if key is None else sql.find_key(db, log, key)
-    return sql.check_end(db, log, expect) if done is None else done
-
-
 @lru_cache(maxsize=128)
 def _dialect(backend: str, tables: Tables, layout: Layout) -> Dialect:
-    """One for all stores, so that its statements are made once."""
-    return _DIALECTS[backend](tables, layout)
+    """The dialect for all stores on these tables, so that its statements are built once."""
+    return _KINDS[backend][0](tables, layout)

@@ -1,31 +1,55 @@
 """Databases on which a write is a short transaction: MySQL, MariaDB and SQLite.
 
 Its first statement writes the log's row and so takes its lock. What is read after that is
-what was committed before, and nobody else writes to the log until the end.
+what was committed before, and no other connection writes to the log until the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
 from turnlog.records import Log
-from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
+from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect, within
+from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import Place
+from turnlog.stores.tables import Tables
 
-__all__ = ["Transactional"]
+__all__ = ["Templates", "Transactional"]
+
+
+class Templates(NamedTuple):
+    """The statements that write, as one kind of database has them."""
+
+    #: Makes the log's row, or marks it as changed now.
+    touch: str
+    insert: str
+    #: Sets the note in our heads.
+    annotate: str
+    store_key: str
+    remove: str = "DELETE FROM {records} WHERE {here} AND {inside}"
+
+
+class Writes(NamedTuple):
+    """The same on logs of one kind."""
+
+    touch: TextClause
+    insert: TextClause
+    annotate: TextClause
+    store_key: TextClause
+    remove: TextClause
 
 
 class Transactional(Dialect):
-    """What MySQL and SQLite share."""
+    """The verbs that write, for MySQL and SQLite."""
 
-    #: What makes the log's row or marks it as changed now.
-    _touched: str
-    #: What sets the note of a row that is there already.
-    _noted: str
+    _templates: Templates
+
+    def __init__(self, tables: Tables, layout: Layout) -> None:
+        super().__init__(tables, layout)
+        self._writes = self._places.map(self._writes_of)
 
     def append(
         self,
@@ -35,109 +59,60 @@ class Transactional(Dialect):
         expect: int | None,
         key: str | None,
     ) -> int:
-        place, at = self.place(log), self.at(log)
-        self.check_sizes(log, payloads)
+        self._check_sizes(log, payloads)
+        writes, at = self._writes.of(log), log._asdict()
         self._touch(db, log)
-        if key is not None:
-            done = self.find_key(db, log, key)
-            if done is not None:
-                raise Abandoned(done)
+        done = None if key is None else self._done(db, log, key)
+        if done is not None:
+            raise Abandoned(done)
         if expect is not None:
-            self.check_end(db, log, expect)
-        created = self._created(db, log)
-        rows = [{**at, **created, "payload": place.stored(payload)} for payload in payloads]
-        for some in self.in_packets(log, rows):
-            db.execute(self._inserts[place], some)
-        position = self.last(db, log)
+            self._checked_end(db, log, expect)
+        self._insert(db, log, payloads)
+        position = self._last(db, log)
         if key is not None:
-            db.execute(
-                self._store_key, {**at, "main_of": _main_of(log), "key": key, "at": position}
-            )
+            db.execute(writes.store_key, {**at, "key": key, "position": position})
         return position
 
-    def remove(self, db: Connection, log: Log, bounds: dict[str, int], expect: int | None) -> int:
-        place = self.place(log)
+    def remove(self, db: Connection, log: Log, bounds: tuple[int, int], expect: int | None) -> int:
         self._touch(db, log)
         if expect is not None:
-            self.check_end(db, log, expect)
-        removed = db.execute(self._removals[place], {**self.at(log), **bounds}).rowcount
+            self._checked_end(db, log, expect)
+        values = {**log._asdict(), **within(bounds)}
+        removed = db.execute(self._writes.of(log).remove, values).rowcount
         if not removed:
             raise Abandoned(0)
         return removed
 
     def annotate(self, db: Connection, log: Log, note: bytes) -> None:
-        self.check_sizes(log, [note])
+        self._check_sizes(log, [note])
         self._touch(db, log)
-        values = {**self.at(log), "main_of": _main_of(log), "note": note, **self._now()}
-        db.execute(self._annotate, values)
+        values = {**log._asdict(), "note": note, **self._now()}
+        db.execute(self._writes.of(log).annotate, values)
 
     def _touch(self, db: Connection, log: Log) -> None:
-        db.execute(self._touches[self.place(log)], {**self.at(log), **self._now()})
+        db.execute(self._writes.of(log).touch, {**log._asdict(), **self._now()})
 
-    def in_packets(self, _log: Log, rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    def _insert(self, db: Connection, log: Log, payloads: Sequence[bytes]) -> None:
+        encode = self._places.of(log).encode
+        shared = {**log._asdict(), **self._created_at(db, log)}
+        rows = [{**shared, "payload": encode(payload)} for payload in payloads]
+        for some in self._in_packets(log, rows):
+            db.execute(self._writes.of(log).insert, some)
+
+    def _check_sizes(self, log: Log, payloads: Sequence[bytes]) -> None:
+        """Raise `ValueError` for payloads that are known to be too big for the server."""
+
+    def _in_packets(self, _log: Log, rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
         """`rows` in parts that the server takes in one statement each."""
         return [rows]
 
     def _now(self) -> dict[str, object]:
-        """The parameter `now`, where it doesn't come from the server."""
+        """The parameter `now`, where the time doesn't come from the server."""
         return {}
 
-    def _created(self, _db: Connection, _log: Log) -> dict[str, object]:
-        """The parameter `created_at`, where it doesn't come from the server."""
+    def _created_at(self, _db: Connection, _log: Log) -> dict[str, object]:
+        """The parameter `created_at` of records, where the column has no default that fits."""
         return {}
 
-    @cached_property
-    def _touches(self) -> dict[Place, TextClause]:
-        return {place: text(self._touched_row(place)) for place in (self.main, self.other)}
-
-    def _touched_row(self, place: Place) -> str:
-        names = ":session" if place.is_main else ":session, :name"
-        return (
-            f"INSERT INTO {place.row} ({place.columns}, created_at, updated_at) "
-            f"VALUES ({names}, {self.now}, {self.now}) {self._touched.format(place.columns)}"
-        )
-
-    @cached_property
-    def _inserts(self) -> dict[Place, TextClause]:
-        return {place: text(self._insert(place)) for place in (self.main, self.other)}
-
-    def _insert(self, place: Place) -> str:
-        names = ":session" if place.is_main else ":session, :name"
-        return (
-            f"INSERT INTO {place.records} ({place.columns}, {place.payload}) "
-            f"VALUES ({names}, :payload)"
-        )
-
-    @cached_property
-    def _removals(self) -> dict[Place, TextClause]:
-        return {
-            place: text(f"DELETE FROM {place.records} WHERE {self.where(place)} AND {self.inside}")
-            for place in (self.main, self.other)
-        }
-
-    @cached_property
-    def _store_key(self) -> TextClause:
-        main_of, value = self._main_of_column
-        return text(
-            f"INSERT INTO {self.quoted(self.tables.keys)} "
-            f"(session_id, name, {main_of}{self.key}, position) "
-            f"VALUES (:session, :name, {value}:key, :at)"
-        )
-
-    @cached_property
-    def _annotate(self) -> TextClause:
-        main_of, value = self._main_of_column
-        return text(
-            f"INSERT INTO {self.other.row} "
-            f"(session_id, name, {main_of}created_at, updated_at, note) "
-            f"VALUES (:session, :name, {value}{self.now}, {self.now}, :note) {self._noted}"
-        )
-
-    #: The column that ties the log "main" to its session, where a trigger doesn't.
-    _main_of_column = ("", "")
-    #: The time, as an expression.
-    now = ":now"
-
-
-def _main_of(log: Log) -> str | None:
-    return log.session if log.name == "main" else None
+    def _writes_of(self, place: Place) -> Writes:
+        return Writes(*(text(self._filled(template, place)) for template in self._templates))

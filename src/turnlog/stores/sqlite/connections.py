@@ -1,15 +1,15 @@
-"""Connections to one file: how they are opened, and how a lock is waited out."""
+"""Connections to a database file: opening them, and waiting for locks of other processes."""
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
+from turnlog.stores.retrying import backoff, retry_blocking
 from turnlog.stores.sqlite.files import FileId, create, file_id, remove_log, wal_of
 
 __all__ = [
@@ -17,9 +17,9 @@ __all__ = [
     "check_journal_mode",
     "fold_in",
     "is_busy",
+    "lock_delays",
     "open_reader",
     "open_writer",
-    "patiently",
     "unflushed",
 ]
 
@@ -27,18 +27,12 @@ __all__ = [
 JournalMode: TypeAlias = Literal["wal", "truncate", "delete"]
 _JOURNAL_MODES = ("wal", "truncate", "delete")
 
-T = TypeVar("T")
-
 # A WAL file that is written over costs a much cheaper flush than one that grows.
 # So it is folded into the database early, and from then on it stays this short.
 _WAL_PAGES = 200
 
-# How many seconds a log that was moved is tried to be folded in; it takes milliseconds.
+# How many seconds the log of a file that was moved may take to be folded in; it takes milliseconds.
 _FOLDING = 5.0
-
-# SQLite's own wait sleeps up to 100 ms between its tries and is unfair: under a
-# steady stream of foreign commits it can starve. Short uneven naps can't.
-_NAPS = (0.0005, 0.003)
 
 
 class Connection(sqlite3.Connection):
@@ -49,11 +43,11 @@ class Connection(sqlite3.Connection):
 
 
 def check_journal_mode(mode: str) -> JournalMode:
-    """`mode`, if it is one."""
+    """`mode`, if SQLite has such a mode. Raises `ValueError` otherwise."""
     for known in _JOURNAL_MODES:
         if mode == known:
             return known  # type: ignore[return-value] # each of them is one
-    raise ValueError(f"journal_mode is one of {', '.join(_JOURNAL_MODES)}")
+    raise ValueError(f"journal_mode must be one of {', '.join(_JOURNAL_MODES)}")
 
 
 def open_writer(path: Path, timeout: float, journal_mode: JournalMode) -> Connection:
@@ -63,7 +57,7 @@ def open_writer(path: Path, timeout: float, journal_mode: JournalMode) -> Connec
         db = _connect(path, timeout=0)
         try:
             _set_journal(db, path, journal_mode)
-            # A rollback journal is gone for certain only when its folder is on the disk too.
+            # A rollback journal is certainly gone only once its folder is on the disk too.
             db.execute(f"PRAGMA synchronous = {'FULL' if db.wal else 'EXTRA'}")
             db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         except BaseException:
@@ -71,14 +65,14 @@ def open_writer(path: Path, timeout: float, journal_mode: JournalMode) -> Connec
             raise
         return db
 
-    return patiently(attempt, timeout)
+    return retry_blocking(attempt, lock_delays(timeout), is_busy)
 
 
 @contextmanager
 def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
-    """Within, commits of a writer don't wait for the disk; the next one that does, flushes them.
+    """Within the block, commits don't wait for the disk; the next commit after it flushes them.
 
-    With a rollback journal they wait all the same: unflushed, it could corrupt the file.
+    With a rollback journal they wait all the same: without the flush it could corrupt the file.
     """
     if not isinstance(cursor.connection, Connection) or cursor.connection.wal is None:
         yield
@@ -91,7 +85,7 @@ def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
 
 
 def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
-    """A connection that can't write, and hands out text as the bytes that are stored."""
+    """A connection that only reads, and returns text as the bytes that are stored."""
     db = _connect(path, timeout=timeout)
     try:
         db.execute("PRAGMA query_only = ON")
@@ -107,19 +101,21 @@ def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
 
 
 def fold_in(db: Connection, path: Path) -> None:
-    """Write the log into the file that is open, wherever that lies, and clear its path.
+    """Write the log into the file that is open, wherever that is now, and remove the log's path.
 
-    SQLite would take a log or an index that stays there for those of the next file, and
-    other processes may still use them for this one.
+    SQLite would take a log or an index that stays there for those of the next file at that
+    path, while other processes may still use them for this one.
     """
     db.execute("PRAGMA busy_timeout = 5000")
     db.execute("PRAGMA query_only = OFF")
-    # SQLite itself doesn't wait for another process that is just doing the same.
-    deadline = time.monotonic() + _FOLDING
-    while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-        if time.monotonic() >= deadline:
-            return
-        time.sleep(_NAPS[1])
+    # SQLite itself doesn't wait for another process that is doing the same.
+    for delay in lock_delays(_FOLDING):
+        [is_blocked, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_blocked:
+            break
+        time.sleep(delay)
+    else:
+        return
     # One process at a time. What others commit to this log from now on, they don't acknowledge.
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -128,16 +124,13 @@ def fold_in(db: Connection, path: Path) -> None:
         db.execute("ROLLBACK")
 
 
-def patiently(attempt: Callable[[], T], timeout: float) -> T:
-    """Call `attempt` until no other process holds the lock, for `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return attempt()
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() >= deadline:
-                raise
-        time.sleep(random.uniform(*_NAPS))  # noqa: S311 - spreads the tries, guards nothing
+def lock_delays(timeout: float) -> Iterator[float]:
+    """Seconds between tries to get a lock that another process holds.
+
+    SQLite's own wait sleeps up to 100 ms between its tries and is unfair: a steady stream of
+    other processes' commits can starve it. Short uneven delays can't be starved.
+    """
+    return backoff(0.001, 0.002, timeout)
 
 
 def _connect(path: Path, timeout: float) -> Connection:
@@ -155,7 +148,7 @@ def _set_journal(db: Connection, path: Path, mode: JournalMode) -> None:
     except sqlite3.OperationalError as error:
         if mode == "wal" and _lacks_shared_memory(error):
             raise _without_shared_memory(error) from error
-        # What can't be written can still be read.
+        # A file that can't be written can still be read.
         if _code(error) != sqlite3.SQLITE_READONLY:
             raise
 
@@ -176,14 +169,14 @@ def _lacks_shared_memory(error: sqlite3.Error) -> bool:
 
 
 def _without_shared_memory(error: sqlite3.Error) -> sqlite3.OperationalError:
-    told = sqlite3.OperationalError(
+    explained = sqlite3.OperationalError(
         "journal_mode 'wal' needs shared memory in a file beside the database, and this file "
         "system gives none (network file systems don't, nor does a full disk): move the "
         "database to a local disk, or choose journal_mode='truncate'"
     )
-    told.sqlite_errorcode = error.sqlite_errorcode
-    told.sqlite_errorname = error.sqlite_errorname
-    return told
+    explained.sqlite_errorcode = error.sqlite_errorcode
+    explained.sqlite_errorname = error.sqlite_errorname
+    return explained
 
 
 def is_busy(error: Exception) -> bool:

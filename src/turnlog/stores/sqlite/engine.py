@@ -1,7 +1,7 @@
-"""One engine per database file and process: a writer thread and a few readers.
+"""Engine: one per database file and process, with a writer thread and a few reader threads.
 
-The writer commits whatever is queued as one transaction, so that many callers
-share one flush to the disk. A caller hears of its write only after the commit.
+The writer commits whatever is queued as one transaction, so that many callers share one
+flush to the disk. A caller gets its answer only after the commit.
 
     callers ── orders ──▶ queue ──▶ writer thread:  BEGIN · jobs · COMMIT · answers
     callers ── queries ─▶ queue ──▶ reader threads: job · answer
@@ -12,28 +12,25 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TypeVar
 
-from turnlog.errors import Conflict, FileReplaced, StoreClosed
-from turnlog.stores.sqlite.clock import Clock
+from turnlog.errors import FileReplaced, StoreClosed
 from turnlog.stores.sqlite.connections import (
     Connection,
     JournalMode,
     fold_in,
-    is_busy,
     open_reader,
     open_writer,
-    patiently,
-    unflushed,
 )
-from turnlog.stores.sqlite.files import FileId, file_id, wal_of
-from turnlog.stores.sqlite.orders import Answer, Job, Order, Outcome, deliver
+from turnlog.stores.sqlite.files import OpenFile
+from turnlog.stores.sqlite.orders import Answer, Batches, Job, Order, Outcome, deliver
+from turnlog.stores.sqlite.transactions import Transactions
+from turnlog.stores.sqlite.users import Users
 from turnlog.stores.sqlite.worker import Worker
 
 __all__ = ["Engine"]
@@ -42,20 +39,18 @@ T = TypeVar("T")
 
 # Each reader costs two descriptors; more of them would only wait for the interpreter.
 _READERS = 3
-# Bounds how long the first order of a transaction waits for the statements of the last.
-_TOGETHER = 1024
 # Sessions are often made and closed per request. Without users, an engine stays open
 # this many seconds, so that the next request finds it warm.
 _LINGER = 1.0
 
 
 class Engine:
-    """All of one process's traffic with one database file.
+    """All traffic of this process with one database file.
 
     timeout: how many seconds a lock of another process is waited for.
     journal_mode: how a commit is made atomic.
     retire: called by the writer thread when the engine has had no users for a while;
-        it calls `close_door` unless somebody has come.
+        it calls `close_door` unless there is a user again.
     """
 
     def __init__(
@@ -67,49 +62,21 @@ class Engine:
     ) -> None:
         self.path = path
         self.journal_mode = journal_mode
-        #: The file that the connections are on; None before the first is open.
-        self.file: FileId | None = None
-        self.clock = Clock()
+        self.file = OpenFile(path)
         #: Table names whose schema is known to be up to date.
         self.prepared: set[object] = set()
         #: Set once this engine takes no more work.
         self.retired = False
         self._timeout = timeout
-        self._retire = retire
-        self._wal_path = wal_of(path)
-        self._users: set[weakref.ref[object]] = set()
-        self._lingering = False  # whether the writer will look for users by itself
         self._door = threading.Lock()
-        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._orders = Batches(partial(retire, self), _LINGER)
         self._queries: SimpleQueue[Order | None] = SimpleQueue()
+        self.users = Users(self._orders.wake)
+        self._transactions = Transactions(self.file, timeout, self.prepared)
         self._readers: list[Worker] = []
         self._writer = self._hire(
             "writer", partial(open_writer, journal_mode=journal_mode), self._write
         )
-
-    # Users
-
-    @property
-    def in_use(self) -> bool:
-        """Whether anybody is attached."""
-        return bool(self._users)
-
-    def attach(self, user: object) -> None:
-        """Keep the engine open until `user` is detached or garbage."""
-        self._users.add(weakref.ref(user, self._forget))
-
-    def detach(self, user: object) -> None:
-        """Let `user` go; what it ordered is still done."""
-        self._forget(weakref.ref(user))
-
-    def _forget(self, user: weakref.ref[object]) -> None:
-        # The garbage collector may call this at any point of any thread, so it takes
-        # no lock: discarding from a set and putting into a SimpleQueue are safe there.
-        self._users.discard(user)
-        if not self._users and not self._lingering:
-            self._orders.put(None)
-
-    # Work
 
     async def write(self, job: Job[T], *, durable: bool = True) -> T:
         """Run `job` in a transaction and wait for its commit, even when cancelled.
@@ -119,7 +86,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         outcome: Outcome[T] = Outcome(loop=loop)
         with self._door:
-            self._admit()
+            self._check_open()
             self._orders.put(Order(job, loop, outcome, durable))
         return await outcome
 
@@ -128,14 +95,44 @@ class Engine:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         with self._door:
-            self._admit()
+            self._check_open()
             # One reader is enough until a query has to wait.
             if not self._readers or (len(self._readers) < _READERS and not self._queries.empty()):
                 self._readers.append(self._hire("reader", open_reader, self._read))
             self._queries.put(Order(job, loop, future))
         return await future
 
-    def _admit(self) -> None:
+    def close_door(self) -> None:
+        """Take no more work. What is queued is done, then the threads end."""
+        with self._door:
+            self.retired = True
+        self._orders.end()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the threads have ended, after `close_door`."""
+        for worker in (self._writer, *self._readers):
+            worker.thread.join(timeout)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Within the block, nothing is under way and no connection is open."""
+        with ExitStack() as stack:
+            stack.enter_context(self._door)
+            workers = (self._writer, *self._readers)
+            for worker in workers:
+                stack.enter_context(worker.gate)
+            self._fold_in()
+            for worker in workers:
+                worker.let_go()
+            yield
+
+    def reopen(self) -> None:
+        """Close what is open, and open what the path names when it is next needed."""
+        with self.at_rest():
+            self.file.id = None
+            self.prepared.clear()
+
+    def _check_open(self) -> None:
         if self.retired:
             raise StoreClosed(f"the database {self.path.name}")
 
@@ -148,70 +145,23 @@ class Engine:
         return Worker(f"turnlog-{role} {self.path.name}", partial(self._open, connect), serve)
 
     def _open(self, connect: Callable[[Path, float], sqlite3.Connection]) -> sqlite3.Connection:
-        self._check_file()
+        self.file.check()
         db = connect(self.path, self._timeout)
-        self.file = self.file or file_id(self.path)
+        self.file.opened()
         return db
 
-    # A file that was moved, deleted or replaced
-
-    @property
-    def lost_its_file(self) -> bool:
-        """Whether the path names another file than the one that is open, or none."""
-        return self.file is not None and self.file != file_id(self.path)
-
-    def begin_anew(self) -> None:
-        """Close what is open, and open what the path names when it is next needed."""
-        with self.at_rest():
-            self.file = None
-            self.prepared.clear()
-
     def _fold_in(self) -> None:
-        """If the files were moved, write what was acknowledged into the one that is open."""
+        """If the files were moved, write what was acknowledged into the file that is open."""
         connections = (worker.connection for worker in (self._writer, *self._readers))
         db = next((db for db in connections if isinstance(db, Connection) and db.wal), None)
         # A log that another process has begun since can't be folded in beside ours.
-        if db and (self.lost_its_file or file_id(self._wal_path) is None):
-            # If it fails, the log stays, and whoever finds it has all that was acknowledged.
+        if db and (self.file.is_lost or not self.file.has_log):
+            # If it fails, the log stays, and whichever process finds it has all that was
+            # acknowledged.
             with suppress(sqlite3.Error, OSError):
                 fold_in(db, self.path)
 
-    def _check_file(self) -> None:
-        if self.file is not None and self.file != file_id(self.path):
-            raise FileReplaced(str(self.path), is_unwritten=True)
-
-    def _check_wal(self, connection: sqlite3.Connection, *, is_unwritten: bool) -> None:
-        wal: FileId | None = getattr(connection, "wal", None)
-        if wal is not None and wal != file_id(self._wal_path):
-            raise FileReplaced(str(self.path), is_unwritten)
-
-    # The end
-
-    def close_door(self) -> None:
-        """Take no more work. What is queued is done, then the threads end."""
-        with self._door:
-            self.retired = True
-        self._orders.put(None)
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until the threads have ended, after `close_door`."""
-        for worker in (self._writer, *self._readers):
-            worker.thread.join(timeout)
-
-    @contextmanager
-    def at_rest(self) -> Iterator[None]:
-        """Nothing is under way and no connection is open, until the block ends."""
-        with ExitStack() as stack:
-            stack.enter_context(self._door)
-            workers = (self._writer, *self._readers)
-            for worker in workers:
-                stack.enter_context(worker.gate)
-            self._fold_in()
-            for worker in workers:
-                worker.let_go()
-            yield
-
-    # Inside the reader threads
+    # Runs on the reader threads
 
     def _read(self, worker: Worker) -> bool:
         query = self._queries.get()
@@ -219,30 +169,24 @@ class Engine:
             return False
         with worker.gate:
             answer = self._answer(worker, query)
-        self._begin_anew_after([answer])
-        deliver([answer])
+        self._deliver([answer])
         return True
-
-    def _begin_anew_after(self, answers: list[Answer]) -> None:
-        # Before they are delivered, so that the next call finds what the path names.
-        if any(isinstance(answer.error, FileReplaced) for answer in answers):
-            self.begin_anew()
 
     def _answer(self, worker: Worker, query: Order) -> Answer:
         try:
             result = query.job(worker.cursor())
-            self._check_file()
+            self.file.check()
             return Answer(query, result)
-        except Exception as error:  # noqa: BLE001 - it goes to who asked
-            told = self._placed(error)
-            if not isinstance(told, FileReplaced):
+        except Exception as error:  # noqa: BLE001 - it is the answer to the query
+            explained = self.file.explain(error)
+            if not isinstance(explained, FileReplaced):
                 worker.let_go()
-            return Answer(query, error=told)
+            return Answer(query, error=explained)
 
-    # Inside the writer thread
+    # Runs on the writer thread
 
     def _write(self, worker: Worker) -> bool:
-        orders = self._next_orders()
+        orders = self._orders.take()
         if not orders:
             for _ in self._readers:
                 self._queries.put(None)
@@ -250,87 +194,12 @@ class Engine:
                 self._fold_in()
             return False
         with worker.gate:
-            answers = self._commit(worker, orders)
-        self._begin_anew_after(answers)
-        deliver(answers)
+            answers = self._transactions.commit(worker, orders)
+        self._deliver(answers)
         return True
 
-    def _next_orders(self) -> list[Order]:
-        """All that is queued, after waiting for the first; nothing once retired."""
-        while True:
-            try:
-                order = self._orders.get(timeout=self._patience())
-            except Empty:
-                if self.retired:
-                    return []
-                self._lingering = False  # first, so that who leaves from now on says so
-                self._retire(self)
-                continue
-            if order is not None:
-                return [order, *self._queued()]
-            self._lingering = True
-
-    def _patience(self) -> float | None:
-        if self.retired:
-            return 0
-        return _LINGER if self._lingering else None
-
-    def _queued(self) -> Iterator[Order]:
-        for _ in range(_TOGETHER):
-            if self._orders.empty():
-                return
-            order = self._orders.get()
-            if order is None:
-                self._orders.put(None)  # to be seen after this transaction
-                return
-            yield order
-
-    def _commit(self, worker: Worker, orders: list[Order]) -> list[Answer]:
-        """Commit all orders together. If that fails, each alone: one may be to blame."""
-        try:
-            return patiently(lambda: self._transact(worker.cursor(), orders), self._timeout)
-        except Exception as error:  # noqa: BLE001 - it goes to who ordered
-            told = self._placed(error)
-            if isinstance(told, FileReplaced):
-                return [Answer(order, error=told) for order in orders]
-            worker.let_go()
-            self.prepared.clear()  # another process may have changed the schema
-            if len(orders) == 1 or is_busy(error):
-                return [Answer(order, error=told) for order in orders]
-        return [answer for order in orders for answer in self._commit(worker, [order])]
-
-    def _transact(self, cursor: sqlite3.Cursor, orders: list[Order]) -> list[Answer]:
-        if any(order.durable for order in orders):
-            return self._committed(cursor, orders)
-        with unflushed(cursor):
-            return self._committed(cursor, orders)
-
-    def _committed(self, cursor: sqlite3.Cursor, orders: list[Order]) -> list[Answer]:
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
-            answers = [_carry_out(order, cursor) for order in orders]
-            # Other processes may be on a new log already, whose index would count ours.
-            self._check_wal(cursor.connection, is_unwritten=True)
-            cursor.execute("COMMIT")
-        except BaseException:
-            if cursor.connection.in_transaction:
-                cursor.execute("ROLLBACK")
-            raise
-        self._check_file()
-        self._check_wal(cursor.connection, is_unwritten=False)
-        return answers
-
-    def _placed(self, error: Exception) -> Exception:
-        """The error, saying which file it is about; SQLite's own text doesn't."""
-        if isinstance(error, sqlite3.Error):
-            if self.lost_its_file:
-                return FileReplaced(str(self.path), is_unwritten=False)
-            error.add_note(f"database file: {self.path}")
-        return error
-
-
-def _carry_out(order: Order, cursor: sqlite3.Cursor) -> Answer:
-    try:
-        return Answer(order, order.job(cursor))
-    except Conflict as conflict:
-        return Answer(order, error=conflict)
+    def _deliver(self, answers: list[Answer]) -> None:
+        # Reopened before they are delivered, so that the next call finds what the path names.
+        if any(isinstance(answer.error, FileReplaced) for answer in answers):
+            self.reopen()
+        deliver(answers)

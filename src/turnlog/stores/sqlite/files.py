@@ -1,18 +1,21 @@
-"""Database files: created for their owner alone, and recognised when they were replaced.
+"""Database files: created for their owner alone, and noticed when they were replaced.
 
-An open descriptor is not what a path names: after `rm` or `mv`, SQLite goes on writing
-to a file that nobody will find again. So whoever writes compares the two.
+An open descriptor is not what a path names: after `rm` or `mv`, SQLite goes on writing to a
+file that nobody will find again. So every write compares the two.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["FileId", "create", "file_id", "remove_log", "wal_of"]
+from turnlog.errors import FileReplaced
+
+__all__ = ["FileId", "OpenFile", "create", "file_id", "remove_log", "wal_of"]
 
 #: Device and inode: equal for two paths exactly when they name one file.
 FileId: TypeAlias = tuple[int, int]
@@ -22,8 +25,54 @@ FileId: TypeAlias = tuple[int, int]
 _creating = threading.Lock()
 
 
+class OpenFile:
+    """The database file that an engine has open, and whether its path still names it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        #: The file that the connections are on; None before the first is open.
+        self.id: FileId | None = None
+        self._wal_path = wal_of(path)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the path names another file than the one that is open, or none."""
+        return self.id is not None and self.id != file_id(self.path)
+
+    @property
+    def has_log(self) -> bool:
+        """Whether there is a write-ahead log beside the path."""
+        return file_id(self._wal_path) is not None
+
+    def opened(self) -> None:
+        """Remember the file that a first connection was just opened on."""
+        self.id = self.id or file_id(self.path)
+
+    def check(self) -> None:
+        """Raise `FileReplaced` if the path names another file by now."""
+        if self.is_lost:
+            raise FileReplaced(str(self.path), is_unwritten=True)
+
+    def check_log(self, db: sqlite3.Connection, *, is_unwritten: bool) -> None:
+        """Raise `FileReplaced` if another log lies beside the path than the one `db` is on.
+
+        is_unwritten: whether nothing was committed yet.
+        """
+        wal: FileId | None = getattr(db, "wal", None)
+        if wal is not None and wal != file_id(self._wal_path):
+            raise FileReplaced(str(self.path), is_unwritten)
+
+    def explain(self, error: Exception) -> Exception:
+        """The error, saying which file it is about, or that the file was replaced."""
+        if isinstance(error, sqlite3.Error):
+            if self.is_lost:
+                return FileReplaced(str(self.path), is_unwritten=False)
+            error.add_note(f"database file: {self.path}")
+        return error
+
+
 def file_id(path: str | os.PathLike[str]) -> FileId | None:
-    """Identifies the file that `path` names now; None if there is none."""
+    """The identity of the file that `path` names now; None if there is no file."""
     try:
         status = os.stat(path)  # noqa: PTH116 - at every commit, and Path takes twice the time
     except OSError:
@@ -37,11 +86,11 @@ def wal_of(path: Path) -> str:
 
 
 def create(path: Path) -> None:
-    """Make the file if it is missing, readable and writable by its owner alone.
+    """Create the file if it is missing, readable and writable by its owner alone.
 
     SQLite gives -wal, -shm and -journal the mode of the database file.
     """
-    # Whatever is wrong with the path, SQLite meets it next and has the better words.
+    # If the path can't be used, SQLite meets that next and reports it better.
     with _creating, suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 

@@ -1,4 +1,4 @@
-"""What the verbs of the contract do inside one transaction."""
+"""Jobs: the verbs of the contract, inside one transaction."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from turnlog.errors import Conflict
 from turnlog.records import Log
-from turnlog.stores.sqlite.clock import Clock
-from turnlog.stores.sqlite.schema import ROWS_AT_ONCE, LogStatements, Statements
+from turnlog.stores.clock import as_text, now
+from turnlog.stores.sqlite.statements import ROWS_AT_ONCE, LogStatements, Statements
 
 __all__ = ["annotate", "append", "delete", "remove"]
 
@@ -16,13 +16,12 @@ __all__ = ["annotate", "append", "delete", "remove"]
 def append(
     cursor: sqlite3.Cursor,
     sql: Statements,
-    clock: Clock,
     log: Log,
     payloads: Sequence[bytes],
     expect: int | None,
     key: str | None,
 ) -> int:
-    """Insert `payloads`; the log's last position then."""
+    """Insert `payloads` and return the log's last position."""
     where, at = sql.place(log)
     if key is not None:
         done = cursor.execute(sql.find_key, (*log, key)).fetchone()
@@ -32,8 +31,7 @@ def append(
         last = _check_end(cursor, where, at, log, expect)
         if not payloads:
             return last
-    now = clock.tick()
-    cursor.execute(where.touch, (*at, now, now))
+    _touch(cursor, where, at)
     position = _insert(cursor, where, at, [where.stored(payload) for payload in payloads])
     if key is not None:
         cursor.execute(sql.store_key, (*log, key, position))
@@ -43,34 +41,29 @@ def append(
 def remove(
     cursor: sqlite3.Cursor,
     sql: Statements,
-    clock: Clock,
     log: Log,
     span: tuple[int, int],
     expect: int | None,
 ) -> int:
-    """Drop what lies inside `span`; how many records that was."""
+    """Delete the records inside `span` and return how many there were."""
     where, at = sql.place(log)
     if expect is not None:
         _check_end(cursor, where, at, log, expect)
     removed = cursor.execute(where.remove, (*at, *span)).rowcount
     if removed:
-        now = clock.tick()
-        cursor.execute(where.touch, (*at, now, now))
+        _touch(cursor, where, at)
     return removed
 
 
-def annotate(cursor: sqlite3.Cursor, sql: Statements, clock: Clock, log: Log, note: bytes) -> None:
-    """Set the note of `log`, making the log if need be."""
+def annotate(cursor: sqlite3.Cursor, sql: Statements, log: Log, note: bytes) -> None:
+    """Set the note of `log`, and make the log if it is missing."""
     where, at = sql.place(log)
-    now = clock.tick()
-    cursor.execute(where.touch, (*at, now, now))
-    cursor.execute(sql.annotate, (*log, now, note))
+    changed = _touch(cursor, where, at)
+    cursor.execute(sql.annotate, (*log, changed, note))
 
 
-def delete(
-    cursor: sqlite3.Cursor, sql: Statements, _clock: Clock, session: str, name: str | None
-) -> None:
-    """Forget one log, or all of `session`; keys and notes too."""
+def delete(cursor: sqlite3.Cursor, sql: Statements, session: str, name: str | None) -> None:
+    """Delete one log, or all of `session`, with keys and notes."""
     if name is None:
         for statement in sql.delete_session:
             cursor.execute(statement, (session,))
@@ -83,10 +76,17 @@ def delete(
     cursor.execute(sql.delete_keys, log)
 
 
+def _touch(cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...]) -> str:
+    """Make the log's row, or mark it as changed now; that time, as stored."""
+    changed = as_text(now())
+    cursor.execute(where.touch, (*at, changed, changed))
+    return changed
+
+
 def _insert(
     cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...], values: Sequence[object]
 ) -> int:
-    """Insert a row for each value, a few rows a statement; the last row's position."""
+    """Insert a row for each value, a few rows per statement; return the last row's position."""
     for start in range(0, len(values), ROWS_AT_ONCE):
         some = values[start : start + ROWS_AT_ONCE]
         cursor.execute(where.insert[len(some)], (*at, *some))
@@ -98,6 +98,7 @@ def _insert(
 def _check_end(
     cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...], log: Log, expect: int | None
 ) -> int:
+    """The position that the log ends at. Raises `Conflict` if that isn't `expect`."""
     last = int(cursor.execute(where.last, at).fetchone()[0] or 0)
     if expect is not None and expect != last:
         raise Conflict(log, expect, last)

@@ -1,4 +1,4 @@
-"""Work for a worker thread, and how its answer finds the way back to an event loop."""
+"""Orders: jobs for a worker thread, and their answers on the way back to an event loop."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import asyncio
 import copy
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-__all__ = ["Answer", "Job", "Order", "Outcome", "deliver"]
+__all__ = ["Answer", "Batches", "Job", "Order", "Outcome", "deliver"]
 
 T = TypeVar("T")
 
 #: Statements on a worker's cursor. A job that raises `Conflict` has written nothing.
 Job: TypeAlias = Callable[[sqlite3.Cursor], T]
+
+# Bounds how long the first order of a batch waits for the statements of the last.
+_LARGEST_BATCH = 1024
 
 
 class Outcome(asyncio.Future[T]):
@@ -30,7 +34,7 @@ class Outcome(asyncio.Future[T]):
 
 
 class Order(NamedTuple):
-    """A job, and who waits for its answer."""
+    """A job, and the future on an event loop that waits for its answer."""
 
     job: Job[Any]
     loop: asyncio.AbstractEventLoop
@@ -40,11 +44,70 @@ class Order(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of an order."""
+    """An order with its result or its error."""
 
     order: Order
     result: object = None
     error: BaseException | None = None
+
+
+class Batches:
+    """A queue of orders, from which all that wait are taken together.
+
+    idle: called by the thread that takes batches, when no order came for `linger` seconds
+        after a call of `wake`.
+    """
+
+    def __init__(self, idle: Callable[[], None], linger: float) -> None:
+        self._queue: SimpleQueue[Order | None] = SimpleQueue()
+        self._idle = idle
+        self._linger = linger
+        self._lingering = False
+        self._ended = False
+
+    def put(self, order: Order) -> None:
+        """Add an order."""
+        self._queue.put(order)
+
+    def wake(self) -> None:
+        """Have `idle` called in a while. Takes no lock: the garbage collector may call this."""
+        if not self._lingering:
+            self._queue.put(None)
+
+    def end(self) -> None:
+        """Return empty batches as soon as the queue is empty."""
+        self._ended = True
+        self._queue.put(None)
+
+    def take(self) -> list[Order]:
+        """All orders that are queued, after waiting for the first; an empty list after `end`."""
+        while True:
+            try:
+                order = self._queue.get(timeout=self._patience())
+            except Empty:
+                if self._ended:
+                    return []
+                self._lingering = False  # first, so that a later `wake` is heard
+                self._idle()
+                continue
+            if order is not None:
+                return [order, *self._queued()]
+            self._lingering = True
+
+    def _patience(self) -> float | None:
+        if self._ended:
+            return 0
+        return self._linger if self._lingering else None
+
+    def _queued(self) -> Iterator[Order]:
+        for _ in range(_LARGEST_BATCH):
+            if self._queue.empty():
+                return
+            order = self._queue.get()
+            if order is None:
+                self._queue.put(None)  # to be seen after this batch
+                return
+            yield order
 
 
 def deliver(answers: Iterable[Answer]) -> None:
@@ -64,5 +127,5 @@ def _settle(answers: list[Answer]) -> None:
         if error is None:
             order.future.set_result(result)
         else:
-            # A copy each: one error may answer a whole transaction's orders.
+            # A copy each: one error may answer all orders of a transaction.
             order.future.set_exception(copy.copy(error))

@@ -1,30 +1,30 @@
-"""Which engine serves which file: one per file and process, found by resolved path or inode.
+"""Registry of engines: one per file and process, found by resolved path or inode.
 
-Forking: a child must not touch connections that were open in its parent, not even
-to close them. So before a fork every engine comes to rest and closes its connections;
-afterwards the parent's engines open new ones, and the child starts without any.
+Forking: a child must not touch connections that were open in its parent, not even to close
+them. So before a fork every engine finishes its work and closes its connections; afterwards
+the parent's engines open new ones, and the child starts without any.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+from turnlog.loops.exit import at_exit
 from turnlog.stores.sqlite.connections import JournalMode
 from turnlog.stores.sqlite.engine import Engine
 from turnlog.stores.sqlite.files import file_id
 
 __all__ = ["attach", "detach", "identify"]
 
-# At exit, a lock that another process holds must not keep this one from ending.
+# Seconds for each engine at exit: another process's lock must not keep this one from ending.
 _LAST_CALL = 5.0
 
 
 def attach(user: object, path: Path, timeout: float, journal_mode: JournalMode) -> Engine:
-    """The engine for `path`, kept open for `user` until it is detached or garbage."""
+    """The engine for `path`, kept open until `user` is detached or garbage."""
     key = Path(os.path.realpath(path)), timeout
     with _lock:
         engine = _engines.get(key) or _by_another_name(*key)
@@ -33,42 +33,43 @@ def attach(user: object, path: Path, timeout: float, journal_mode: JournalMode) 
         elif engine.journal_mode != journal_mode:
             raise ValueError(
                 f"this process has the file open with journal_mode={engine.journal_mode!r}: "
-                "close the sessions on it, or ask for the same"
+                "close the sessions on it first, or use the same journal_mode"
             )
-        elif engine.lost_its_file:
-            engine.begin_anew()
-        engine.attach(user)
+        elif engine.file.is_lost:
+            engine.reopen()
+        engine.users.add(user)
         return engine
 
 
 def identify(path: Path) -> Path:
-    """The one name of a file among all that it has: equal for two paths that name one file.
+    """One path for a file with several names: equal for two paths that name one file.
 
     Hard links are recognised while the file is open here.
     """
     file = file_id(path)
     with _lock:
-        names = (engine.path for engine in _engines.values() if file and engine.file == file)
+        names = (engine.path for engine in _engines.values() if file and engine.file.id == file)
         return next(names, None) or Path(os.path.realpath(path))
 
 
 def _by_another_name(path: Path, timeout: float) -> Engine | None:
-    """The engine for a file of which `path` is another hard link.
+    """The engine on a file of which `path` is another hard link.
 
-    It has to be the same engine, whatever its timeout: SQLite names the log after the path.
+    There must not be a second engine, even with another timeout: SQLite names the log after
+    the path.
     """
     file = file_id(path)
     linked = (
         engine
         for (name, patience), engine in _engines.items()
-        if file and engine.file == file and (patience == timeout or name != path)
+        if file and engine.file.id == file and (patience == timeout or name != path)
     )
     return next(linked, None)
 
 
 def detach(user: object, engine: Engine) -> None:
-    """Let `user` go. The last one closes the file and returns when that is done."""
-    engine.detach(user)
+    """Remove `user`. The last one closes the file and returns when that is done."""
+    engine.users.remove(user)
     _retire(engine)
     if engine.retired:
         engine.join()
@@ -76,7 +77,7 @@ def detach(user: object, engine: Engine) -> None:
 
 def _retire(engine: Engine) -> None:
     with _lock:
-        if not engine.in_use:
+        if not engine.users:
             _remove(engine)
 
 
@@ -119,7 +120,7 @@ _engines: dict[tuple[Path, float], Engine] = {}
 _lock = threading.Lock()
 _at_rest = ExitStack()
 
-atexit.register(_close_all)
+at_exit(_close_all, "stores")
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_before_fork,

@@ -7,38 +7,36 @@ import os
 import sqlite3
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from turnlog.errors import StoreClosed
 from turnlog.records import Column, Log, Records
-from turnlog.store import Cursor, Head, Store, check, prefix_end
-from turnlog.stores.sqlite import clock, jobs, registry
-from turnlog.stores.sqlite.clock import Clock
+from turnlog.store import END, Cursor, Head, Store, check, prefix_end, span
+from turnlog.stores import clock
+from turnlog.stores.sqlite import jobs, registry
 from turnlog.stores.sqlite.connections import JournalMode, check_journal_mode
 from turnlog.stores.sqlite.engine import Engine
-from turnlog.stores.sqlite.schema import State, Statements, migrate, state_of, statements_for
+from turnlog.stores.sqlite.schema import State, migrate, state_of
+from turnlog.stores.sqlite.statements import Statements, statements_for
 from turnlog.stores.tables import Tables
 
 __all__ = ["SQLiteStore"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
-
-_END = 2**63 - 1  # the greatest position that SQLite can hold
 
 
 class SQLiteStore(Store):
-    """Logs in an SQLite file, each commit flushed to the disk.
+    """Logs in an SQLite file; each commit is flushed to the disk.
 
     Making one costs microseconds and opens nothing. All stores of one process on
     one file share its connections, whatever their tables; other processes may use
     the file at the same time, also the OpenAI Agents SDK.
 
-    path: the file, made when first used. Memory databases are `MemoryStore`'s.
+    path: the file, created when first used. For a database in memory use `MemoryStore`.
     tables: names of the two tables that are shared with the SDK.
     timeout: how many seconds a lock of another process is waited for.
     journal_mode: "wal"; "truncate" or "delete" where the file system has no shared memory,
-        as over a network. docs/stores.md tells what holds then.
+        as over a network. docs/stores.md says what is promised then.
     """
 
     def __init__(
@@ -50,7 +48,9 @@ class SQLiteStore(Store):
         journal_mode: JournalMode = "wal",
     ) -> None:
         if os.fspath(path) in {"", ":memory:"}:
-            raise ValueError(f"{path!r} names no file")
+            raise ValueError(
+                f"{path!r} is not the path of a file; MemoryStore() is a store in memory"
+            )
         self.path = Path(path).absolute()
         self.tables = tables
         self.timeout = timeout
@@ -73,7 +73,10 @@ class SQLiteStore(Store):
         key: str | None = None,
     ) -> int:
         check(*log, key or "", payloads=payloads)
-        return await self._write(jobs.append, log, payloads, expect, key)
+        return await self._write(
+            lambda cursor, sql: jobs.append(cursor, sql, log, payloads, expect, key),
+            durable=not log.is_volatile,
+        )
 
     async def read(
         self,
@@ -85,14 +88,10 @@ class SQLiteStore(Store):
     ) -> Records:
         check(*log, limit=limit)
         where, at = statements_for(self.tables).place(log)
-        foreign = where.read if log.name == "main" else None
-        span = (*at, *_span(after, before))
+        values = (*at, *span(after, before))
         if limit is None:
-            return _records(await self._read(where.read, foreign, *span))
-        newest = " DESC LIMIT ?"
-        rows = await self._read(
-            where.read + newest, foreign and foreign + newest, *span, min(limit, _END)
-        )
+            return _records(await self._read_log(log, where.read, *values))
+        rows = await self._read_log(log, where.newest, *values, min(limit, END))
         rows.reverse()
         return _records(rows)
 
@@ -105,11 +104,18 @@ class SQLiteStore(Store):
         expect: int | None = None,
     ) -> int:
         check(*log)
-        return await self._write(jobs.remove, log, _span(after, before), expect)
+        bounds = span(after, before)
+        return await self._write(
+            lambda cursor, sql: jobs.remove(cursor, sql, log, bounds, expect),
+            durable=not log.is_volatile,
+        )
 
     async def annotate(self, log: Log, note: bytes) -> None:
         check(*log, payloads=[note])
-        await self._write(jobs.annotate, log, note)
+        await self._write(
+            lambda cursor, sql: jobs.annotate(cursor, sql, log, note),
+            durable=not log.is_volatile,
+        )
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
@@ -120,58 +126,52 @@ class SQLiteStore(Store):
         self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
     ) -> list[Head]:
         check(prefix, limit=limit)
-        # "~" comes after every time.
-        place = ("~", "") if after is None else (clock.stamp(after.updated_at), after.session)
         sql = statements_for(self.tables)
-        page = (prefix, prefix_end(prefix), *place, min(limit, _END))
+        page = (prefix, prefix_end(prefix), *_key(after), min(limit, END))
         rows = await self._read(sql.sessions, sql.foreign_sessions, *page)
         return list(map(_head, rows))
 
     async def delete(self, session: str, name: str | None = None) -> None:
         check(session, name or "")
-        await self._write(jobs.delete, session, name)
+        await self._write(lambda cursor, sql: jobs.delete(cursor, sql, session, name), durable=True)
 
     async def aclose(self) -> None:
-        """Let go of the file. The last store on it waits until it is closed."""
+        """Close the store. The last store on a file waits until the file is closed."""
         engine = self.close()
         if engine is not None:
             await asyncio.to_thread(registry.detach, self, engine)
 
     def close(self) -> Engine | None:
-        """Let go of the file without waiting. It is closed soon after its last store."""
+        """Close the store without waiting. The file is closed soon after its last store."""
         self._closed = True
         engine, self._engine = self._engine, None
         if engine is not None:
-            engine.detach(self)
+            engine.users.remove(self)
         return engine
 
-    async def _write(
-        self,
-        job: Callable[Concatenate[sqlite3.Cursor, Statements, Clock, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
+    async def _write(self, job: Callable[[sqlite3.Cursor, Statements], T], *, durable: bool) -> T:
         engine = self._attached()
         if self.tables not in engine.prepared:
             await self._prepare(engine)
         sql = statements_for(self.tables)
-        return await engine.write(
-            lambda cursor: job(cursor, sql, engine.clock, *args, **kwargs),
-            durable=not any(isinstance(arg, Log) and arg.is_volatile for arg in args),
-        )
+        return await engine.write(lambda cursor: job(cursor, sql), durable=durable)
+
+    async def _read_log(self, log: Log, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        # A file that only the SDK has written to has no other log than "main".
+        return await self._read(statement, statement if log.name == "main" else None, *values)
 
     async def _read(
         self, statement: str, foreign: str | None, *values: object
     ) -> list[tuple[Any, ...]]:
         """The rows that `statement` finds.
 
-        foreign: what finds them on a file that is not ours yet, and which looking at it
-            doesn't change; None if there can be none.
+        foreign: the statement for a file that only the SDK has written to, which reading
+            doesn't change; None if such a file can't hold such rows.
         """
         engine = self._attached()
         if self.tables in engine.prepared:
             return await engine.read(lambda cursor: cursor.execute(statement, values).fetchall())
-        # Looked at again each time, in the same breath: somebody else may make it ours.
+        # Checked again at each read, in the same job: another process may migrate it.
         state, rows = await engine.read(lambda cursor: self._look(cursor, foreign, values))
         if state in {State.OLD, State.CURRENT}:
             await self._prepare(engine, state)
@@ -181,15 +181,15 @@ class SQLiteStore(Store):
     def _look(
         self, cursor: sqlite3.Cursor, foreign: str | None, values: tuple[object, ...]
     ) -> tuple[State, list[tuple[Any, ...]]]:
-        """What a file is that may not be ours yet, and if it isn't, what is found there."""
+        """The state of the file, and the rows found there if only the SDK has written to it."""
         state = state_of(cursor.connection, self.tables)
         if state in {State.OLD, State.CURRENT, State.EMPTY} or foreign is None:
             return state, []
         return state, cursor.execute(foreign, values).fetchall()
 
     async def _prepare(self, engine: Engine, state: State | None = None) -> None:
-        """See to it that the schema is up to date."""
-        # Looked at first: a file that can't be written can still be read.
+        """Bring the schema up to date, if it isn't."""
+        # Read first: a file that can't be written can still be read.
         state = state or await engine.read(lambda c: state_of(c.connection, self.tables))
         if state is not State.CURRENT:
             await engine.write(lambda c: migrate(c.connection, self.tables))
@@ -203,9 +203,11 @@ class SQLiteStore(Store):
         return self._engine
 
 
-def _span(after: int, before: int | None) -> tuple[int, int]:
-    """Both bounds, where SQLite can hold them; positions begin at 1."""
-    return min(max(after, 0), _END), _END if before is None else min(max(before, 0), _END)
+def _key(cursor: Cursor | None) -> tuple[str, str]:
+    """The time and the session id of `cursor`, as they are stored."""
+    if cursor is None:
+        return "~", ""  # "~" comes after every time
+    return clock.as_text(clock.micros(cursor.updated_at)), cursor.session
 
 
 def _records(rows: list[tuple[int, bytes, bytes]]) -> Records:

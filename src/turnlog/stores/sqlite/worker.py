@@ -1,4 +1,4 @@
-"""A thread that works on a connection of its own."""
+"""Worker threads, each with a connection of its own."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Worker:
     """A thread with a connection, which it opens when first needed.
 
     open: makes the connection.
-    serve: does one piece of work, called until it returns False.
+    serve: does one piece of work; called until it returns False.
 
-    `gate` is to be held while the connection is used. Whoever else holds it may
-    close the connection; the worker opens another when it next needs one.
+    Hold `gate` while you use the connection. Another thread that holds it may close the
+    connection; the worker opens another when it next needs one.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Worker:
         return self._cursor.connection if self._cursor is not None else None
 
     def let_go(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection, if one is open."""
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
-            # What closing may complain of, such as a full disk at the last checkpoint,
-            # loses nothing: the log that it wanted to fold in stays and is read again.
+            # An error at closing, such as a full disk at the last checkpoint, loses nothing:
+            # the log that was to be folded in stays and is read again.
             with suppress(sqlite3.Error):
                 cursor.connection.close()
 

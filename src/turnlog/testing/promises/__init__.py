@@ -1,4 +1,4 @@
-"""The contract of `turnlog.store.Store`, one promise a module, each a class of tests."""
+"""The promises of a store: one module and one test class for each."""
 
 from turnlog.testing.promises.cancelling import Cancelling
 from turnlog.testing.promises.closing import Closing

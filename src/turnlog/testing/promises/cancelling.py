@@ -1,4 +1,4 @@
-"""A write that is cancelled at any moment happened wholly or not at all."""
+"""Cancellation: a write that is cancelled at any moment is done whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = [b"1", b"2", b"3"]
 
 
 async def cancelled_at_random(chance: Random, work: Coroutine[Any, Any, object]) -> bool:
-    """Start `work` and cancel it at some moment; whether it returned all the same."""
+    """Start `work` and cancel it at a random moment; returns whether it returned nevertheless."""
     task = asyncio.ensure_future(work)
     if chance.random() < 0.5:
         for _ in range(chance.randrange(12)):
@@ -34,7 +34,7 @@ async def cancelled_at_random(chance: Random, work: Coroutine[Any, Any, object])
 
 
 class Cancelling:
-    """When a cancelled task has ended, its write is done or will never be."""
+    """Once a cancelled task has ended, its write is done or will never be done."""
 
     async def test_a_cancelled_batch_is_there_or_not(
         self, store: Store, twin: Store, log: Log

@@ -1,4 +1,4 @@
-"""After `aclose` every verb says so, and what was written stays."""
+"""Closing: after `aclose` every verb raises `StoreClosed`, and the data stays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VERBS: Mapping[str, Callable[[Store], Awaitable[object]]] = {
 
 
 class Closing:
-    """A closed store stays closed; closing again, or at once, is fine."""
+    """A closed store stays closed; closing it twice, or before any other call, is allowed."""
 
     @pytest.mark.parametrize("verb", VERBS)
     async def test_a_closed_store_refuses_every_verb(self, store: Store, verb: str) -> None:

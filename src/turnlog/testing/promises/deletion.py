@@ -1,4 +1,4 @@
-"""`delete` forgets what it names, and touches nothing else."""
+"""Deletion: `delete` removes the log or session that it names, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def _fill(store: Store, *sessions: str) -> None:
 
 
 class Deletion:
-    """One log or all logs of a session are forgotten, with notes and all."""
+    """One log or all logs of a session are deleted, with their notes and keys."""
 
     async def test_deleting_one_log(self, store: Store, twin: Store, log: Log) -> None:
         await _fill(store, "session", "other")

@@ -1,4 +1,4 @@
-"""`expect` makes a log a register that is set only by who knows what it holds."""
+"""Compare-and-swap: `expect` makes a write depend on where its log ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = 4
 
 
 class Expecting:
-    """`append(expect=…)` writes only where the writer thinks it does."""
+    """`append(expect=…)` writes only if the log ends at the expected position."""
 
     async def test_an_empty_log_ends_at_zero(self, store: Store, log: Log) -> None:
         first = await store.append(log, [b"1"], expect=0)

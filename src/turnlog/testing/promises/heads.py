@@ -1,4 +1,4 @@
-"""`logs` and `annotate`: what is known of a log without reading it."""
+"""Heads and notes: `logs` and `annotate`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _told(head: Head) -> tuple[Log, int, int, bytes]:
 
 
 class Heads:
-    """Heads are complete, in order of names, and right after every change."""
+    """Heads are complete, ordered by name, and correct after every change."""
 
     async def test_every_log_by_name(self, store: Store) -> None:
         for n, name in enumerate(reversed(NAMES)):

@@ -1,4 +1,4 @@
-"""`key` makes a write happen once, however often it is tried."""
+"""Idempotency keys: an append with a `key` happens once, however often it is tried."""
 
 from __future__ import annotations
 

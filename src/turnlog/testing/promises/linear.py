@@ -1,4 +1,4 @@
-"""Calls that overlap have outcomes as if they had come one after the other."""
+"""Linearizability: calls that overlap have results as if they had come one after another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALLS = 8
 class Linear:
     """Histories with expectations, keys, removals and deletions are linearizable."""
 
-    #: How many histories are made up for each kind of log.
+    #: The number of histories for each kind of log.
     histories = 6
 
     async def test_histories_are_linearizable(self, store: Store, twin: Store, log: Log) -> None:

@@ -1,4 +1,4 @@
-"""`sessions` lists the main logs, most recently changed first, page by page."""
+"""Listing: `sessions` returns the main logs, most recently changed first, page by page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _make(store: Store, *sessions: str) -> None:
 
 
 class Listing:
-    """Every change moves a session to the front; each page goes on where the last ended."""
+    """Every change moves a session to the front; each page continues where the last one ended."""
 
     async def test_an_empty_store_has_none(self, store: Store) -> None:
         assert await store.sessions() == []

@@ -1,4 +1,4 @@
-"""Ids, log names and keys are hostile input: each is itself, or refused."""
+"""Naming: hostile ids, log names and keys are kept apart, or refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Naming"]
 
 
 async def _write_each(store: Store, log_of: Callable[[str], Log]) -> list[str]:
-    """Write each name into the log that it names; the names that were not refused."""
+    """Write each name into the log that it names; returns the names that were not refused."""
     taken = []
     for name in NAMES:
         try:
@@ -41,7 +41,7 @@ def _branch_of_its_own(name: str) -> Log:
 
 
 class Naming:
-    """No name reaches what another name means, and none changes on its way."""
+    """No name reaches the data of another name, and names come back unchanged."""
 
     @pytest.mark.parametrize("log_of", [_session, _branch, _branch_of_its_own])
     async def test_every_name_is_a_log_of_its_own(

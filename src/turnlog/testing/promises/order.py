@@ -1,4 +1,4 @@
-"""Appends come back in order, and a position means one record for ever."""
+"""Order: records are read in the order of their appends; a position is used for one record only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _delete_the_session(store: Store, log: Log, last: int) -> None:  # noq
 
 
 class Order:
-    """`append` puts at the end; positions grow and are never used again."""
+    """`append` writes at the end; positions grow and are never used again."""
 
     async def test_records_come_back_in_the_order_of_appends(self, store: Store, log: Log) -> None:
         await store.append(log, [b"1", b"2"])

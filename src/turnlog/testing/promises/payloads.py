@@ -1,4 +1,4 @@
-"""Payloads are bytes, and come back as the same bytes."""
+"""Payloads: any bytes, of any size and number, come back unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WRONG = (
 
 
 class Payloads:
-    """Whatever bytes go in come out, of any size and number."""
+    """Any payload is read as it was written."""
 
     async def test_any_bytes_in_one_append(self, store: Store, log: Log) -> None:
         await store.append(log, BYTES)

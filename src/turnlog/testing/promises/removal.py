@@ -1,4 +1,4 @@
-"""`remove` drops what lies inside a window, and nothing else."""
+"""Removal: `remove` removes the records inside a window of positions, and no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECORDS = 12
 
 
 async def _filled(store: Store, log: Log) -> list[int]:
-    """The positions of five records."""
+    """Append five records; returns their positions."""
     await store.append(log, [b"1", b"2", b"3", b"4", b"5"])
     return await positions_of(store, log)
 
@@ -115,8 +115,8 @@ class Removal:
 
 
 async def _take(store: Store, log: Log) -> bytes:
-    """The newest payload, removed; b"" when there is none."""
-    # Whoever meets a conflict was overtaken by a removal, so there are no more of them.
+    """Remove the newest record; returns its payload, or b"" if the log is empty."""
+    # A conflict means that another task removed a record, so there are no more conflicts than that.
     for _ in range(RECORDS + 1):
         newest = await store.read(log, limit=1)
         if not newest:

@@ -1,4 +1,4 @@
-"""Many writers and readers at once lose nothing and mix nothing up."""
+"""Concurrency: many writers and readers at once lose nothing and mix nothing up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _write(store: Store, log: Log, writer: int) -> None:
 
 
 def _assert_whole_and_in_order(payloads: list[bytes], writers: int) -> None:
-    """Every batch is there once and unbroken, and each writer's come in its order."""
+    """Every batch is stored once and unbroken, and the batches of each writer are in order."""
     batches = [payloads[start : start + SIZE] for start in range(0, len(payloads), SIZE)]
     for writer in range(writers):
         mark = b"%d." % writer
@@ -42,7 +42,7 @@ def _assert_whole_and_in_order(payloads: list[bytes], writers: int) -> None:
 
 
 async def _follow(store: Store, log: Log, writing: asyncio.Future[Any]) -> list[Record]:
-    """What a reader gathers who each time asks only for what is new."""
+    """The records that a reader collects who each time asks for the new ones only."""
     gathered: list[Record] = []
     over = False
     while not over:
@@ -54,7 +54,7 @@ async def _follow(store: Store, log: Log, writing: asyncio.Future[Any]) -> list[
 
 
 async def _watch(store: Store, log: Log, writing: asyncio.Future[Any]) -> list[Record]:
-    """The last of many reads, each of which began with all of the one before."""
+    """The last of many reads, each of which has to begin with all records of the one before."""
     shown: list[Record] = []
     over = False
     while not over:
@@ -126,7 +126,7 @@ class Together:
         _assert_whole_and_in_order(await payloads_of(store, log), 5)
 
     async def test_threads_that_begin_at_once(self, store: Store, log: Log) -> None:
-        """And go on in step, switched as often as can be."""
+        """Threads start together and are switched as often as possible."""
         start = threading.Barrier(4)
 
         async def write(writer: int) -> None:

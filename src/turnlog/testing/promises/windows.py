@@ -1,4 +1,4 @@
-"""`read` shows the newest `limit` records with after < position < before."""
+"""Windows: `read` returns the newest `limit` records with after < position < before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEYOND = (2**62, 2**63 - 1, 2**63, 10**30)
 
 
 async def _with_gaps(store: Store, log: Log) -> list[Record]:
-    """Six records, between which others were removed."""
+    """Append nine records and remove three between them; returns the six that stay."""
     await store.append(log, [str(n).encode() for n in range(9)])
     first, _, third, *_, eighth, _ = await store.read(log)
     for gone in (first, third, eighth):
@@ -36,7 +36,7 @@ def _inside(
 
 
 class Windows:
-    """`read` takes any window, and a log that doesn't exist is empty."""
+    """`read` accepts any window; a log that does not exist is empty."""
 
     async def test_any_window_is_shown(self, store: Store, log: Log) -> None:
         records = await _with_gaps(store, log)

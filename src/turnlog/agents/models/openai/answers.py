@@ -1,7 +1,7 @@
-"""Answers of model servers, checked before anything is made of them.
+"""Answers of model servers: checked before they are used.
 
-The client takes what a server sends as it comes, whatever its types say. Here it is plain data
-of the published shape, or a `ModelBehaviorError` that says what was wrong and quotes nothing.
+The client accepts whatever a server sends. Here an answer becomes plain data of the published
+shape, or a `ModelBehaviorError` that says what was wrong and never quotes the answer.
 """
 
 from __future__ import annotations
@@ -35,54 +35,54 @@ __all__ = [
 
 T = TypeVar("T")
 
-# What looks like a code or an id, and is no sentence.
+# A code or an id; a sentence does not match.
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """While the client reads: what is no JSON is a `ModelBehaviorError`."""
+    """Within, an answer that is not JSON raises `ModelBehaviorError`."""
     try:
         yield
     except (json.JSONDecodeError, UnicodeDecodeError):
         # Without the cause, which holds the whole text.
-        raise ModelBehaviorError("the model's server answered what is not JSON") from None
+        raise ModelBehaviorError("the answer of the model's server is not JSON") from None
 
 
 def body_of(answer: object) -> Message:
-    """What the client made of an answer, as plain data."""
+    """The body of an answer that the client has read, as plain data."""
     to_dict = getattr(answer, "to_dict", None)
     if to_dict is None:
-        raise _wrong("the model's server answered", answer, "a JSON object")
+        raise _wrong("the answer of the model's server is", answer, "a JSON object")
     body = to_dict(mode="json", warnings=False)
     error = body.get("error")
     if error is not None and "status" not in body:
-        raise ModelBehaviorError(f"the model's server answered with an error: {code_in(error)}")
+        raise ModelBehaviorError(f"the model's server reported an error: {code_in(error)}")
     return dict(body)
 
 
 async def bodies_of(chunks: AsyncIterator[object]) -> AsyncIterator[Message]:
-    """What a server streams, as plain data."""
+    """The chunks that a server streams, as plain data."""
     with reading():
         async for chunk in chunks:
             yield body_of(chunk)
 
 
 def code_in(error: object) -> str:
-    """The code of an error, never its message, which may quote the conversation."""
+    """The code of an error. Never its message, which may quote the conversation."""
     code = error.get("code") or error.get("type") if isinstance(error, Mapping) else error
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else "it gave no code"
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else "no code was given"
 
 
 def count_in(usage: object, *names: str) -> int:
-    """A count of tokens; 0 if there is none, for an answer is none the worse for that."""
+    """A count of tokens; 0 if there is none, since the answer is usable without."""
     for name in names:
         usage = usage.get(name) if isinstance(usage, Mapping) else None
     return usage if isinstance(usage, int) and not isinstance(usage, bool) else 0
 
 
 def text_or_none(value: object) -> str | None:
-    """`value` if it is text that says something."""
+    """`value` if it is text and not empty."""
     return value if isinstance(value, str) and value else None
 
 
@@ -116,7 +116,7 @@ def checked_message(message: Message) -> Message:
 def _checked_call(call: object) -> Message:
     call = _of_kind(call, dict, "a tool call is", "an object")
     kind = "custom" if call.get("type") == "custom" else "function"
-    called = _of_kind(call.get(kind), dict, "what a tool call calls is", "an object")
+    called = _of_kind(call.get(kind), dict, "the function of a tool call is", "an object")
     field = "input" if kind == "custom" else "arguments"
     return {
         **call,
@@ -158,7 +158,7 @@ def _checked_piece(piece: object) -> Message:
 
 
 def response_in(event: Message) -> Message:
-    """The response that an event of a stream tells of."""
+    """The response in an event of a stream."""
     return dict(_of_kind(event.get("response"), dict, "an event's response is", "an object"))
 
 
@@ -195,7 +195,7 @@ def _said(call: Item, field: str) -> Item:
 def _name_in(called: Mapping[str, object]) -> str:
     name = text_or_none(called.get("name"))
     if name is None:
-        raise ModelBehaviorError("the model called a tool without saying which")
+        raise ModelBehaviorError("the model made a call without the name of a tool")
     return name
 
 

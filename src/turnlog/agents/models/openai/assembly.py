@@ -1,4 +1,4 @@
-"""A chat message put together from the pieces in which it is streamed."""
+"""Assembly: a chat message made from the pieces in which it is streamed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
 
 class Assembly:
-    """Takes deltas; `message` is what they amount to so far."""
+    """Collects deltas; `message` is their sum so far."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._calls: list[Message] = []
-        self._current: dict[int, Message] = {}  # the call that each index now means
+        self._current: dict[int, Message] = {}  # the newest call of each index
 
     def add(self, delta: Message) -> str:
-        """Take in `delta`; the text that it adds to what the message says."""
+        """Take in `delta`; return the text that it adds to the message."""
         for field in _TEXTS:
             if isinstance(delta.get(field), str):
                 self._texts[field] = self._texts.get(field, "") + delta[field]
@@ -28,7 +28,7 @@ class Assembly:
 
     @property
     def message(self) -> Message:
-        """The message, as a completion that isn't streamed holds it."""
+        """The message, in the form that a completion has when it isn't streamed."""
         calls = {"tool_calls": self._calls} if self._calls else {}
         return {"role": "assistant", "content": None, **self._texts, **calls}
 
@@ -43,7 +43,7 @@ class Assembly:
     def _call(self, piece: Message) -> Message:
         index, call_id = piece.get("index") or 0, piece.get("id") or ""
         call = self._current.get(index)
-        # Some servers give every call the index 0; a name of its own tells them apart.
+        # Some servers give every call the index 0; then another id means another call.
         if call is None or (call_id and call["id"] and call_id != call["id"]):
             call = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
             self._current[index] = call

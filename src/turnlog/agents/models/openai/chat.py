@@ -1,11 +1,11 @@
-"""Models behind Chat Completions: OpenAI's, and those of all who speak the same."""
+"""Chat Completions: models behind OpenAI's older API, which most providers offer."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
-from turnlog.agents.call_ids import with_own_ids
+from turnlog.agents.models.call_ids import with_own_ids
 from turnlog.agents.models.environment import is_openai
 from turnlog.agents.models.model import (
     ItemDone,
@@ -43,14 +43,13 @@ __all__ = ["OpenAIChatCompletionsModel"]
 
 
 class OpenAIChatCompletionsModel:
-    """A model behind Chat Completions, which most providers speak.
+    """A model behind Chat Completions, which most providers offer.
 
     model: its name, such as "gemini-2.5-flash".
-    openai_client: whom to ask, an `AsyncOpenAI` with any base URL; its timeouts and retries
-        hold, and closing it is up to its owner. Without one, a client is made from
-        OPENAI_API_KEY.
+    openai_client: the `AsyncOpenAI` to use, with any base URL and its timeouts and retries;
+        its owner closes it. Without one, a client is made from OPENAI_API_KEY.
 
-    Errors of the client come out as they are; an answer that breaks off is a
+    Errors of the client are raised unchanged; an answer that breaks off is a
     `ModelBehaviorError`.
     """
 
@@ -70,20 +69,20 @@ class OpenAIChatCompletionsModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         client = self._client or await default_client()
-        params = {**_streamed(request), **self._params(client, request)}
-        # With `stream` among parameters that are Any, the client's types miss which answer it is.
+        params = {**_stream_params(request), **self._params(client, request)}
+        # `stream` is among parameters that are Any, so the client's types can't tell the answer.
         with reading():
             answer = await client.chat.completions.create(**params)
         chunks = cast("AsyncStream[ChatCompletionChunk]", answer)
-        watched = _Watched()
+        streamed = _Streamed()
         async with chunks:
             async for chunk in bodies_of(chunks):
-                text = watched.take(chunk)
+                text = streamed.take(chunk)
                 if text:
                     yield TextDelta(text)
-        if not watched.finished:
+        if not streamed.finished:
             raise ModelBehaviorError("the completion broke off before it was complete")
-        response = self._response(checked_message(watched.assembly.message), watched.about)
+        response = self._response(checked_message(streamed.assembly.message), streamed.about)
         for item in response.output:
             yield ItemDone(item)
         yield ResponseDone(response)
@@ -115,8 +114,8 @@ class OpenAIChatCompletionsModel:
         return complete(params, settings)
 
 
-class _Watched:
-    """What is known of a completion while it is streamed."""
+class _Streamed:
+    """A completion while it is streamed."""
 
     def __init__(self) -> None:
         self.assembly = Assembly()
@@ -125,7 +124,7 @@ class _Watched:
         self.about: Message = {}
 
     def take(self, chunk: Message) -> str:
-        """Take in `chunk`; the text that it adds."""
+        """Take in `chunk`; return the text that it adds."""
         self.about.setdefault("id", chunk.get("id"))
         self.about["usage"] = chunk.get("usage") or self.about.get("usage")
         text = ""
@@ -135,7 +134,7 @@ class _Watched:
         return text
 
 
-def _streamed(request: ModelRequest) -> Params:
+def _stream_params(request: ModelRequest) -> Params:
     options = {"include_usage": True}
     wanted = request.settings.include_usage is not False
     return {"stream": True, **({"stream_options": options} if wanted else {})}
@@ -146,7 +145,7 @@ def _tool(tool: ToolDefinition) -> Params:
         "name": tool.name,
         "description": tool.description,
         "parameters": tool.parameters,
-        # Said only where it holds: not every server knows the word.
+        # Left out where it is False: not every server knows the parameter.
         **({"strict": True} if tool.strict else {}),
     }
     return {"type": "function", "function": function}

@@ -1,4 +1,4 @@
-"""The `openai` package, and the client that models use unless they are given one."""
+"""OpenAI clients: the `openai` package, and the default client of each event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ try:
     from openai import AsyncOpenAI, BadRequestError
 except ImportError as error:
     raise ImportError(
-        "models of OpenAI and its like need the openai package: pip install 'turnlog[openai]'",
+        "models behind OpenAI's APIs need the openai package: pip install 'turnlog[openai]'",
         name=error.name,
     ) from error
 
@@ -40,7 +40,7 @@ async def default_client() -> AsyncOpenAI:
 
 
 async def _keep(loop: asyncio.AbstractEventLoop) -> _Keeper:
-    # Of all that a loop knows, async generators are what it closes when it shuts down.
+    # A loop that shuts down closes its async generators, and nothing else that could be ours.
     client = AsyncOpenAI(base_url=address())
     try:
         yield client

@@ -1,4 +1,4 @@
-"""Parameters that both APIs of OpenAI take, under the names that they share."""
+"""Request parameters that both APIs of OpenAI have under the same names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODES = {"auto", "required", "none"}
 
 
 def shared(settings: ModelSettings) -> Params:
-    """What both APIs call by the same names."""
+    """The settings whose parameters have the same name in both APIs."""
     return {
         "temperature": settings.temperature,
         "top_p": settings.top_p,
@@ -35,9 +35,10 @@ def tool_params(
     form: Callable[[ToolDefinition], Params],
     choice: Callable[[str], Params],
 ) -> Params:
-    """The tools and how to choose among them; nothing without tools, as the APIs demand.
+    """The tools and how to choose among them; empty without tools, as the APIs demand.
 
-    form: how the API writes a tool. choice: how it writes that one must be called.
+    form: a tool in the form of the API.
+    choice: a tool's name in the form for "this one must be called".
     """
     tools = [*request.tools, *request.handoffs]
     if not tools:
@@ -51,18 +52,18 @@ def tool_params(
 
 
 def complete(params: Params, settings: ModelSettings) -> Params:
-    """`params` without those that nobody set, and with the further ones of `settings`."""
-    said = {name: value for name, value in params.items() if value is not None}
-    return {**said, **(settings.extra_args or {})}
+    """`params` without those that are None, and with the `extra_args` of `settings`."""
+    given = {name: value for name, value in params.items() if value is not None}
+    return {**given, **(settings.extra_args or {})}
 
 
 def reasoning_of(settings: ModelSettings) -> Params | None:
-    """How much to reason, also where it was said with the client's own type for it."""
+    """The reasoning parameter as a dict; it may be given as the client's own type."""
     return plain(settings.reasoning)
 
 
 def plain(value: object) -> Params | None:
-    """A mapping or a model of the client's as a dict; None stays None."""
+    """A mapping or a model of the client as a dict; None stays None."""
     if value is None:
         return None
     if isinstance(value, Mapping):
@@ -70,4 +71,6 @@ def plain(value: object) -> Params | None:
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return dict(dump(mode="json", exclude_none=True))
-    raise TypeError(f"a dict is needed, not {type(value).__name__}")
+    raise TypeError(
+        f"metadata and reasoning are dicts or models of the client, not {type(value).__name__}"
+    )

@@ -1,4 +1,4 @@
-"""Models behind OpenAI's Responses API, or anything that speaks it."""
+"""Responses: models behind OpenAI's Responses API, or a server that is compatible with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
-from turnlog.agents.call_ids import CallIds, with_own_ids
+from turnlog.agents.models.call_ids import CallIds, with_own_ids
 from turnlog.agents.models.model import (
     ItemDone,
     ModelEvent,
@@ -51,18 +51,18 @@ class OpenAIResponsesModel:
     """A model behind the Responses API.
 
     model: its name, such as "gpt-4.1".
-    openai_client: whom to ask, an `AsyncOpenAI`; its timeouts and retries hold, and closing
-        it is up to its owner. Without one, a client is made from OPENAI_API_KEY.
+    openai_client: the `AsyncOpenAI` to use, with its timeouts and retries; its owner closes
+        it. Without one, a client is made from OPENAI_API_KEY.
 
-    Nothing is kept by the provider unless the settings say `store=True`: the whole view
-    goes along each time, so that history from anywhere will do. Errors of the client come
-    out as they are; a response that fails or breaks off is a `ModelBehaviorError`.
+    The provider keeps nothing unless the settings say `store=True`: each request holds the
+    whole view, so the history may come from any provider. Errors of the client are raised
+    unchanged; a response that fails or breaks off is a `ModelBehaviorError`.
     """
 
     def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
         self.model = model
         self._client = openai_client
-        #: Whether the model takes the question for encrypted reasoning; not all do.
+        #: Whether encrypted reasoning is asked for; some models refuse that.
         self._encrypts = True
 
     def __repr__(self) -> str:
@@ -86,7 +86,7 @@ class OpenAIResponsesModel:
                     yield done.add(event.get("item"))
                 elif kind in {"response.completed", "response.incomplete"}:
                     response = response_in(event)
-                    # Some servers tell of items only here.
+                    # Some servers send items only here.
                     for item in items_in(response)[len(done.items) :]:
                         yield done.add(item)
                     yield ResponseDone(_response(response, done.items))
@@ -99,18 +99,18 @@ class OpenAIResponsesModel:
         client = self._client or await default_client()
         while True:
             try:
-                # The cast is at the caller's, who knows whether it is a stream.
+                # Cast by the caller, which knows whether it is a stream.
                 with reading():
                     return await client.responses.create(**params)
             except BadRequestError as error:
-                if not self._concede(error, params):
+                if not self._drop_refused(error, params):
                     raise
 
-    def _concede(self, error: BadRequestError, params: Params) -> bool:
-        """Take out of `params` what this model refuses although it asks nothing else.
+    def _drop_refused(self, error: BadRequestError, params: Params) -> bool:
+        """Remove from `params` what `error` says the model refuses; False if that is not known.
 
-        Nothing tells beforehand which models encrypt their reasoning, and by whose key
-        reasoning was encrypted. So the refusal is what tells.
+        Only a refusal shows which models can't encrypt their reasoning, and which reasoning
+        was encrypted for another model.
         """
         if _ENCRYPTED in params.get("include", ()) and _refuses_encryption(error):
             self._encrypts = False
@@ -120,7 +120,10 @@ class OpenAIResponsesModel:
         kept = [item for item in shown if item.get("type") != "reasoning"]
         if error.code != "invalid_encrypted_content" or len(kept) == len(shown):
             return False
-        _logger.warning("%s can't open the reasoning of another model: asked without", self.model)
+        _logger.warning(
+            "%s can't decrypt the reasoning of another model; the request is sent without it",
+            self.model,
+        )
         params["input"] = kept
         return True
 
@@ -173,14 +176,14 @@ def _text_params(request: ModelRequest) -> Params:
 
 
 class _Done:
-    """The items of a response that is streamed, so far."""
+    """The items so far of a response that is streamed."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
         self._ids = CallIds()
 
     def add(self, item: object) -> ItemDone:
-        self.items.append(self._ids.settled(checked_item(item)))
+        self.items.append(self._ids.with_own_id(checked_item(item)))
         return ItemDone(self.items[-1])
 
 
@@ -205,9 +208,9 @@ def _refuse_failure(event: Message) -> None:
         case "error":
             raise ModelBehaviorError(f"the response failed: {code_in(event)}")
         case str():
-            return  # one of the many that tell how far it has come
+            return  # one of the many that report progress
         case _:
-            raise ModelBehaviorError("an event of the stream doesn't say what it is")
+            raise ModelBehaviorError("an event of the stream has no type")
 
 
 def _refuse_failed(response: Message) -> None:

@@ -1,0 +1,162 @@
+"""Log reader: reads items from a log, newest first, and knows which records can't be decoded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple, cast
+
+from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.items.json import Item, decode_all
+from turnlog.records import Log, Records
+from turnlog.store import Store
+
+__all__ = ["LogReader", "Newest", "Page"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Page(NamedTuple):
+    """Records of a log in a row, oldest first."""
+
+    #: The item of each record; None where it can't be decoded.
+    decoded: list[Item | None]
+    #: The positions of the records, in one or more parts: some stores work positions out only
+    #: when they are asked for, so they are joined only when needed.
+    parts: tuple[Sequence[int], ...]
+    #: Whether nothing comes before them.
+    is_whole: bool
+
+    @property
+    def records(self) -> Sequence[int]:
+        """The position of each record."""
+        return self.parts[0] if len(self.parts) == 1 else [*chain.from_iterable(self.parts)]
+
+    @property
+    def oldest(self) -> int | None:
+        """The position of the first record; None if there are no records."""
+        return self.parts[0][0] if self.decoded else None
+
+    @property
+    def items(self) -> list[Item]:
+        """The items of the records that can be decoded."""
+        if all(self.decoded):  # faster; an item without fields takes the other way
+            return cast("list[Item]", self.decoded)
+        return [item for item in self.decoded if item is not None]
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """The position of each of `items`."""
+        if all(self.decoded):
+            return self.records
+        pairs = zip(self.decoded, self.records, strict=True)
+        return [position for item, position in pairs if item is not None]
+
+
+class Newest(NamedTuple):
+    """The newest item that can be decoded; None if there is none."""
+
+    item: Item | None
+    #: The position at which it stands; without one, that of the oldest record.
+    position: int
+    #: The last position of the log; 0 if it is empty.
+    last: int
+
+
+class LogReader:
+    """The items of one log.
+
+    A record that can't be decoded is left out, logged once with its position, and stays
+    stored.
+
+    unreadable: the positions of such records, as far as they were met.
+    """
+
+    def __init__(self, store: Store, log: Log) -> None:
+        self.store = store
+        self.log = log
+        self.unreadable: set[int] = set()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the running task is part of a turn of this log that has begun to write."""
+        turn = open_turn_on(self.store, self.log)
+        return turn is not None and turn.has_written
+
+    async def all(self) -> list[Item]:
+        """All items, oldest first."""
+        page = await self.page()
+        return page.items
+
+    async def newest(self, count: int) -> list[Item]:
+        """The newest `count` items, oldest first."""
+        if count <= 0:
+            return []
+        page = await self.page(count=count)
+        while len(items := page.items) < count and not page.is_whole:
+            page = await self.longer(page, len(page.decoded))
+        return items[-count:]
+
+    async def page(self, before: int | None = None, count: int | None = None) -> Page:
+        """The newest `count` records before position `before`; None: of all, or all."""
+        records = await self.store.read(self.log, before=before, limit=count)
+        if before is None:
+            self._tell_turn(records)
+        decoded = decode_all(records.payloads)
+        if not all(decoded):
+            self._report(records, decoded)
+        return Page(decoded, (records.positions,), count is None or len(records) < count)
+
+    async def longer(self, page: Page, count: int | None) -> Page:
+        """`page` and the `count` records before it.
+
+        If the log has meanwhile lost what the page begins with, the newest records are read
+        anew, as many in all.
+        """
+        oldest = page.oldest
+        if oldest is None:
+            return await self.page(count=count)
+        # Its oldest record is read again, to see that it still follows on the others.
+        before = await self.page(oldest + 1, None if count is None else count + 1)
+        [positions] = before.parts
+        if not positions or positions[-1] != oldest:
+            return await self.page(count=None if count is None else len(page.decoded) + count)
+        first, *others = page.parts
+        return Page(
+            before.decoded + page.decoded[1:],
+            (positions, first[1:], *others),
+            before.is_whole,
+        )
+
+    async def newest_readable(self) -> Newest:
+        """The newest item, past all records behind it that can't be decoded."""
+        last = position = 0
+        wanted = 1
+        while True:
+            records = await self.store.read(self.log, before=position or None, limit=wanted)
+            last = last or (records.positions[-1] if records else 0)
+            decoded = decode_all(records.payloads)
+            for position, item in zip(reversed(records.positions), reversed(decoded), strict=True):
+                if item is not None:
+                    return Newest(item, position, last)
+            if len(records) < wanted:
+                return Newest(None, position, last)
+            wanted *= 2
+
+    def _tell_turn(self, records: Records) -> None:
+        """Tell the open turn, if there is one, where the log ended at this read."""
+        turn = open_turn_on(self.store, self.log)
+        if turn is not None:
+            turn.saw(records.positions[-1] if records else 0)
+
+    def _report(self, records: Records, decoded: list[Item | None]) -> None:
+        lost = {at for at, item in zip(records.positions, decoded, strict=True) if item is None}
+        for position in sorted(lost - self.unreadable):
+            _logger.warning(
+                "session %r, branch %r: record %d can't be decoded and is left out",
+                self.log.session,
+                self.log.name,
+                position,
+            )
+        self.unreadable |= lost

@@ -1,0 +1,109 @@
+"""Input of a run: the view of a session merged with the new input; retries are recognised."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from turnlog.conversation.protocol import Session
+from turnlog.conversation.reading.tail import Tail, tail_of
+from turnlog.conversation.reading.view import View
+from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.items.json import Item, equal
+from turnlog.items.kinds import is_question
+from turnlog.items.merge import Merged, SessionInputCallback, merge
+from turnlog.items.turns import is_answered
+
+__all__ = ["run_input"]
+
+# Most turns have fewer items than this.
+_ITEMS_IN_A_TURN = 32
+
+
+async def run_input(
+    session: Session,
+    new: list[Item],
+    *,
+    settings: SettingsLike = None,
+    callback: SessionInputCallback | None = None,
+) -> Merged:
+    """Read the session and merge it with the new input.
+
+    The past is shown as `repair` shows it; the records stay as they are.
+
+    A retry is recognised: input with which the session's last turn begins, and that has no
+    answer yet, is not stored again, and the calls and outputs that followed it are shown behind
+    it. Once answered, the same words are a new question.
+
+    settings: override the session's own.
+    callback: merges history and new input; without one, the new input follows the history.
+    """
+    own = SessionSettings.of(getattr(session, "session_settings", None))
+    view = await View.of(tail_of(session), own.resolve(settings))
+    merged = await _merged(view, new, callback)
+    await view.mark()
+    return merged
+
+
+async def _merged(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
+    await view.window()  # reads what is needed, in one go
+    begun = await _begun(view.tail, new)
+    merged = await _with_history_before(begun, view, new, callback)
+    if not equal(merged.fresh, new):
+        # A callback may have stored the new input in other words, and notes in front of it.
+        # Then it was not yet given the history without these.
+        reworded = await _begun(view.tail, merged.fresh)
+        if reworded is not None and (begun is None or reworded.sizes != begun.sizes):
+            begun = reworded
+            merged = await _with_history_before(begun, view, new, callback)
+    if begun is None:
+        return Merged(view.repaired(merged.shown), merged.fresh)
+    return Merged(view.repaired([*merged.shown, *begun.since]), [])
+
+
+async def _with_history_before(
+    begun: _Begun | None, view: View, new: list[Item], callback: SessionInputCallback | None
+) -> Merged:
+    """The history before the turn that was begun, if one was, merged with the new input."""
+    history = await view.window(without=0 if begun is None else begun.length)
+    return await merge(history, new, view.repaired, callback)
+
+
+class _Begun(NamedTuple):
+    """A turn that was begun and has no answer."""
+
+    #: How many items it has.
+    length: int
+    #: The calls and outputs after its input.
+    since: list[Item]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many items it has, and how many of them came after its input."""
+        return self.length, len(self.since)
+
+
+async def _begun(tail: Tail, new: list[Item]) -> _Begun | None:
+    """The last turn, if it begins with `new` and has no answer."""
+    if not new or tail.is_nested or is_answered(tail.items):
+        return None
+    # Enough that the question with which they may begin is among it.
+    await tail.until(
+        lambda items: any(map(is_question, items[len(new) - 1 :])), len(new) + _ITEMS_IN_A_TURN
+    )
+    start = _start_of_unanswered(tail.items, new)
+    if start is None or await tail.is_over(start):
+        return None
+    return _Begun(len(tail.items) - start, tail.items[start + len(new) :])
+
+
+def _start_of_unanswered(items: list[Item], new: list[Item]) -> int | None:
+    """The index at which `new` begins in `items`, if only unanswered work has followed it."""
+    if is_answered(items):
+        return None
+    for start in range(len(items) - len(new), -1, -1):
+        end = start + len(new)
+        if end < len(items) and is_question(items[end]):
+            return None
+        if equal(items[start:end], new):
+            return start
+    return None

@@ -1,0 +1,319 @@
+"""The end of a lease: given back for good, told by clocks that differ, tried until it works."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from tests.conversation.turns.leases import LOG, SHORT, Gate, apart, dead, other
+from turnlog import LeaseLost, SessionBusy, Store, StoredSession
+from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.policy import turn_taken
+from turnlog.store import Layer
+from turnlog.stores.memory import MemoryStore
+from turnlog.testing import Failing, Failure
+from turnlog.testing.failing import never
+
+pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
+
+LEASE = LOG.beside("lease")
+
+
+async def none_left(store: Store, seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while await store.read(LEASE):  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
+
+
+# Over is over
+
+
+async def test_a_lease_that_was_given_back_is_not_taken_anew(any_store: Store) -> None:
+    lease = Lease(any_store, LOG)
+    await lease.take()
+    await lease.give_back()
+    for call in (lease.renew, lease.check):
+        with pytest.raises(LeaseLost):
+            await call()
+    assert await any_store.read(LEASE) == []
+
+
+async def test_a_renewal_that_is_due_when_the_run_ends(any_store: Store) -> None:
+    lease = Lease(any_store, LOG)
+    await lease.take()
+    lease._begin_renewal()  # the renewal's task is made, and has not begun
+    await lease.give_back()
+    assert lease._renewal is not None
+    await lease._renewal
+    assert await any_store.read(LEASE) == []
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_a_renewal_that_is_on_its_way_when_the_run_ends(
+    any_store: Store, *, waiting: bool
+) -> None:
+    gate = Gate(any_store, LEASE)
+    lease, next_one = Lease(gate, LOG), Lease(any_store, LOG)
+    await lease.take()
+    queueing = asyncio.create_task(next_one.queue()) if waiting else None
+    await asyncio.sleep(0.05)
+    gate.open.clear()
+    renewal = asyncio.create_task(lease.renew())
+    await gate.came.wait()
+    await lease.give_back()
+    gate.open.set()
+    with pytest.raises(LeaseLost):
+        await renewal
+    if queueing is not None:
+        async with asyncio.timeout(5):
+            await queueing
+        await next_one.give_back()
+    assert await any_store.read(LEASE) == []
+
+
+async def test_a_write_that_comes_after_the_end_of_its_run(any_store: Store) -> None:
+    """A tool's, on its way while the run ends and another one writes."""
+    gate = Gate(any_store, LOG)
+    session = StoredSession("session", gate)
+    async with turn_taken(session):
+        await session.add_items([{"n": 1}])
+        gate.open.clear()
+        late = asyncio.create_task(session.add_items([{"n": 2}]))
+        await gate.came.wait()
+    await StoredSession("session", any_store).add_items([{"n": 3}])
+    gate.open.set()
+    with pytest.raises(LeaseLost):
+        await late
+    assert await any_store.read(LEASE) == []
+    async with turn_taken(other(session), "reject"):
+        pass
+
+
+async def test_many_short_runs_with_renewals_leave_no_lease(any_store: Store) -> None:
+    session = StoredSession("session", any_store)
+
+    async def run(number: int) -> None:
+        async with turn_taken(other(session), seconds=0.06):
+            await asyncio.sleep(0.0005 * (number % 50))
+
+    for number in range(150):
+        await apart(run(number))
+        assert await any_store.read(LEASE) == []
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("step", [SHORT * 1.4, -SHORT * 3, -7200])
+async def test_a_clock_that_is_wrong_takes_no_lease_from_a_live_run(
+    any_store: Store, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    """Ahead by less than the lease lasts, or behind by any time."""
+    holder = Lease(any_store, LOG, seconds=SHORT)
+    await holder.take()
+    real = time.time
+    monkeypatch.setattr("turnlog.conversation.turns.waiting.time.time", lambda: real() + step)
+    thief = Lease(any_store, LOG, seconds=SHORT)
+    end = time.monotonic() + 3 * SHORT
+    while time.monotonic() < end:
+        assert await thief.take() == holder.holder
+        assert await Lease(any_store, LOG, seconds=SHORT).take() == holder.holder
+        await asyncio.sleep(0.02)
+    await holder.check()
+    await holder.give_back()
+
+
+async def test_a_clock_that_steps_while_a_run_waits(
+    any_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, waiter = Lease(any_store, LOG, seconds=SHORT), Lease(any_store, LOG, seconds=SHORT)
+    await holder.take()
+    waiting = asyncio.create_task(waiter.queue())
+    real = time.time
+    for step in (-0.6 * SHORT, 0.6 * SHORT, 0):
+        monkeypatch.setattr("time.time", lambda step=step: real() + step)
+        await asyncio.sleep(1.5 * SHORT)
+        assert not waiting.done()
+        await holder.check()
+    await holder.give_back()
+    await waiting
+    await waiter.give_back()
+
+
+async def test_a_dead_run_keeps_others_waiting_for_its_lease_and_no_longer(
+    any_store: Store,
+) -> None:
+    await dead(any_store)
+    waiter = Lease(any_store, LOG)
+    start = time.monotonic()
+    await waiter.queue()
+    assert SHORT * 0.9 <= time.monotonic() - start < SHORT * 3
+    await waiter.give_back()
+    assert await any_store.read(LEASE) == []
+
+
+async def test_a_dead_run_does_not_keep_out_those_who_do_not_wait(any_store: Store) -> None:
+    await dead(any_store)
+    session = StoredSession("session", any_store)
+    with pytest.raises(SessionBusy):
+        async with turn_taken(session, "reject"):
+            pytest.fail("it may live")
+    await asyncio.sleep(2 * SHORT)
+    async with turn_taken(session, "reject"):
+        pass
+
+
+# Giving back
+
+
+@pytest.mark.parametrize("happened", [False, True])
+async def test_giving_back_is_tried_until_it_works(
+    any_store: Store, caplog: pytest.LogCaptureFixture, *, happened: bool
+) -> None:
+    bad = Failing(any_store)
+    session = StoredSession("session", bad)
+    async with turn_taken(session):
+        bad.plan = fails_for(0.3, happened=happened)
+    async with turn_taken(StoredSession("session", any_store), "reject"):
+        pass
+    assert "OSError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_long_outage_keeps_the_caller_a_second_only(any_store: Store) -> None:
+    bad = Failing(any_store)
+    start = time.monotonic()
+    async with turn_taken(StoredSession("session", bad)):
+        bad.plan = fails_for(1.6)
+    assert time.monotonic() - start < 1.5
+    assert await any_store.read(LEASE) != []
+    await none_left(any_store)
+
+
+async def test_a_store_that_was_closed_is_not_asked_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    any_store = MemoryStore()
+    start = time.monotonic()
+    async with turn_taken(StoredSession("session", any_store)):
+        await any_store.aclose()
+    assert time.monotonic() - start < 0.5
+    assert "expires by itself: StoreClosed" in caplog.text
+
+
+def fails_for(seconds: float, *, happened: bool = False) -> Any:
+    """A plan by which every call fails for some time."""
+    end = time.monotonic() + seconds
+    failure = Failure(OSError("secret"), happened=happened)
+    return lambda _verb: failure if time.monotonic() < end else None
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_what_could_not_be_tidied_up_blocks_nobody(
+    any_store: Store, *, waiting: bool
+) -> None:
+    bad = Failing(any_store)
+    lease, waiter = Lease(bad, LOG), Lease(any_store, LOG)
+    await lease.take()
+    bad.plan = lambda verb: Failure(OSError()) if verb == "remove" else None
+    await lease.renew()
+    bad.plan = never
+    queueing = asyncio.create_task(waiter.queue()) if waiting else None
+    await asyncio.sleep(0.02)
+    await lease.give_back()
+    if queueing is not None:
+        await queueing
+        await waiter.give_back()
+    assert await any_store.read(LEASE) == []
+
+
+# Waiting in order
+
+
+async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_store: Store) -> None:
+    holder = Lease(any_store, LOG)
+    await holder.take()
+    leases = [Lease(any_store, LOG) for _ in range(5)]
+    served: list[int] = []
+
+    async def wait(number: int) -> None:
+        await leases[number].queue()
+        served.append(number)
+        await asyncio.sleep(0.01)
+        await leases[number].give_back()
+
+    tasks = []
+    for number in range(5):
+        tasks.append(asyncio.create_task(wait(number)))
+        await asyncio.sleep(0.05)
+    await holder.renew()
+    await holder.give_back()
+    assert await Lease(any_store, LOG).take(in_turn=True) is not None, "one who comes later"
+    async with asyncio.timeout(10):
+        await asyncio.gather(*tasks)
+    assert served == [0, 1, 2, 3, 4]
+    assert await any_store.read(LEASE) == []
+
+
+async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Store) -> None:
+    await Lease(any_store, LOG)._log.add_ticket("dead")
+    lease = Lease(any_store, LOG)
+    start = time.monotonic()
+    async with asyncio.timeout(10):
+        await lease.queue()
+    assert 1.9 < time.monotonic() - start < 4
+    await lease.give_back()
+    assert await any_store.read(LEASE) == []
+
+
+async def test_those_who_do_not_wait_pass_those_who_died_waiting(any_store: Store) -> None:
+    await Lease(any_store, LOG)._log.add_ticket("dead")
+    lease = Lease(any_store, LOG)
+    assert await lease.take() is None
+    await lease.give_back()
+
+
+async def test_one_that_is_cancelled_while_it_waits_leaves_no_ticket(any_store: Store) -> None:
+    holder = Lease(any_store, LOG)
+    await holder.take()
+    for delay in (0.0, 0.001, 0.01, 0.03):
+        task = asyncio.create_task(Lease(any_store, LOG).queue())
+        await asyncio.sleep(delay)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert len(await any_store.read(LEASE)) == 1
+    await holder.give_back()
+    assert await any_store.read(LEASE) == []
+
+
+async def test_a_holder_renews_though_others_wait(any_store: Store) -> None:
+    session = StoredSession("session", any_store)
+    waiter = Lease(any_store, LOG)
+    async with turn_taken(session, seconds=SHORT):
+        waiting = asyncio.create_task(waiter.queue())
+        await asyncio.sleep(3 * SHORT)
+        await session.add_items([{"n": 1}])
+        assert not waiting.done()
+    await waiting
+    await waiter.give_back()
+    assert await any_store.read(LEASE) == []
+
+
+class SlowToDelete(Layer):
+    async def delete(self, session: str, name: str | None = None) -> None:
+        await super().delete(session, name)
+        await asyncio.sleep(SHORT)
+
+
+async def test_a_holder_that_clears_its_session_keeps_it(any_store: Store) -> None:
+    """Also when its renewals find that the lease is gone."""
+    session = StoredSession("session", SlowToDelete(any_store))
+    async with turn_taken(session, seconds=SHORT):
+        await session.add_items([{"n": 1}])
+        await session.clear_session()
+        await session.add_items([{"n": 2}])
+        assert await Lease(any_store, LOG).take() is not None
+    assert await session.get_items() == [{"n": 2}]
+    assert await any_store.read(LEASE) == []

@@ -1,0 +1,212 @@
+"""One run at a time on a session, whichever process it is in, on every kind of store."""
+
+import asyncio
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
+
+import pytest
+
+from tests import ROOT
+from tests.programs import command
+from tests.sizes import DUELS
+from turnlog import Store, StoredSession, open_store
+from turnlog.items.json import Item
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@contextmanager
+def talking(url: str, name: str, policy: str, turns: int, seconds: float) -> Iterator[Any]:
+    program = command("run_turns", url, name, policy, turns, seconds)
+    with subprocess.Popen(program, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def stored(url: str) -> list[Item]:
+    async with open_store(url) as store:
+        return list(await StoredSession("shared", store).get_items())
+
+
+def whole_turns(items: list[Item]) -> list[str]:
+    """The names of the turns; fails if two of them interleave."""
+    names = []
+    for start in range(0, len(items), 4):
+        question, call, output, answer = items[start : start + 4]
+        name = question["content"]
+        assert (call["call_id"], output["call_id"], answer["content"]) == (name,) * 3
+        names.append(name)
+    return names
+
+
+async def test_queued_turns_never_interleave(any_url: str) -> None:
+    turns = 50
+    with (
+        talking(any_url, "a", "queue", turns, 0.0) as first,
+        talking(any_url, "b", "queue", turns, 0.0) as second,
+    ):
+        said = Counter(first.communicate(timeout=120)[0].split())
+        said += Counter(second.communicate(timeout=120)[0].split())
+    assert said["done"] == 2 * turns
+    names = whole_turns(await stored(any_url))
+    for name in ("a", "b"):
+        expected = [f"{name}-{number}" for number in range(turns)]
+        assert [each for each in names if each.startswith(name)] == expected
+
+
+async def test_a_rejected_run_leaves_nothing(any_url: str) -> None:
+    with (
+        talking(any_url, "a", "reject", 30, 0.002) as first,
+        talking(any_url, "b", "reject", 30, 0.002) as second,
+    ):
+        said = Counter(first.communicate(timeout=120)[0].split())
+        said += Counter(second.communicate(timeout=120)[0].split())
+    assert said["done"] + said["busy"] == 60
+    assert said["done"] > 0
+    assert len(whole_turns(await stored(any_url))) == said["done"]
+
+
+async def test_a_holder_that_is_killed_frees_the_session(any_url: str) -> None:
+    with talking(any_url, "a", "queue", 1, 60.0) as doomed:
+        assert doomed.stdout.readline() == "thinking\n"
+        doomed.send_signal(signal.SIGKILL)
+        doomed.wait()
+        start = time.monotonic()
+        with talking(any_url, "b", "queue", 1, 0.0) as other:
+            assert other.communicate(timeout=20)[0].split()[-1] == "done"
+        assert time.monotonic() - start < 15  # a lease lasts for one second, a start for some
+    items = await stored(any_url)
+    assert [item["content"] for item in items if item.get("role") == "user"] == ["a-0", "b-0"]
+    assert whole_turns(items[1:]) == ["b-0"]
+
+
+async def test_a_holder_that_was_paused_writes_no_more(any_url: str) -> None:
+    with talking(any_url, "a", "queue", 1, 0.3) as paused:
+        assert paused.stdout.readline() == "thinking\n"
+        paused.send_signal(signal.SIGSTOP)
+        with talking(any_url, "b", "queue", 1, 0.0) as other:
+            assert other.communicate(timeout=20)[0].split()[-1] == "done"
+        paused.send_signal(signal.SIGCONT)
+        assert paused.communicate(timeout=20)[0].split()[-1] == "lost"
+    items = await stored(any_url)
+    assert items[0]["content"] == "a-0"
+    assert whole_turns(items[1:]) == ["b-0"]
+
+
+# Two that start at once
+
+
+class Duelist:
+    """A process that starts a run whenever it is told to."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+
+    @classmethod
+    @asynccontextmanager
+    async def ready(cls, url: str, name: str, policy: str) -> AsyncIterator[Self]:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command("run_on_command", url, name, policy), stdin=pipe, stdout=pipe, cwd=ROOT
+        )
+        try:
+            yield cls(name, process)
+        finally:
+            process.kill()
+            await process.wait()
+
+    def tell(self, words: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{words}\n".encode())
+
+    async def says(self) -> str:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(20):
+            return (await self._process.stdout.readline()).decode().strip()
+
+
+@asynccontextmanager
+async def duel(url: str, policy: str) -> AsyncIterator[tuple[Duelist, Duelist]]:
+    async with Duelist.ready(url, "a", policy) as a, Duelist.ready(url, "b", policy) as b:
+        yield a, b
+
+
+async def started(pair: tuple[Duelist, Duelist], session: str) -> dict[Duelist, asyncio.Task[str]]:
+    """Both start a run on one session; what each of them says first."""
+    for one in pair:
+        one.tell(session)
+    return {one: asyncio.create_task(one.says()) for one in pair}
+
+
+async def items_of(store: Store, number: int, branch: str = "main") -> list[Item]:
+    return list(await StoredSession(f"s{number}", store, branch=branch).get_items())
+
+
+@pytest.mark.proof
+async def test_of_two_that_start_at_once_the_second_sees_the_whole_turn_of_the_first(
+    any_url: str,
+) -> None:
+    async with open_store(any_url) as store, duel(any_url, "queue") as pair:
+        for number in range(DUELS):
+            says = await started(pair, f"s{number}")
+            await asyncio.wait(says.values(), return_when=asyncio.FIRST_COMPLETED)
+            first, second = sorted(pair, key=lambda one: not says[one].done())
+            assert says[first].result() == "thinking 1"
+            assert not says[second].done()
+            first.tell("go on")
+            assert await first.says() == "done main"
+            assert await says[second] == "thinking 5"
+            second.tell("go on")
+            assert await second.says() == "done main"
+            assert whole_turns(await items_of(store, number)) == [first.name, second.name]
+
+
+@pytest.mark.proof
+async def test_of_two_that_start_at_once_exactly_one_is_let_in(any_url: str) -> None:
+    async with open_store(any_url) as store, duel(any_url, "reject") as pair:
+        for number in range(DUELS):
+            says = await started(pair, f"s{number}")
+            said = {await words: one for one, words in says.items()}
+            assert set(said) == {"thinking 1", "busy"}
+            said["thinking 1"].tell("go on")
+            assert await said["thinking 1"].says() == "done main"
+            assert whole_turns(await items_of(store, number)) == [said["thinking 1"].name]
+
+
+@pytest.mark.proof
+async def test_of_two_that_start_at_once_one_goes_on_with_a_copy(any_url: str) -> None:
+    async with open_store(any_url) as store, duel(any_url, "branch") as pair:
+        for number in range(DUELS):
+            says = await started(pair, f"s{number}")
+            assert [await each for each in says.values()] == ["thinking 1"] * 2
+            for one in pair:
+                one.tell("go on")
+            branches = {(await one.says()).removeprefix("done "): one.name for one in pair}
+            assert len(branches) == 2
+            assert "main" in branches
+            for branch, name in branches.items():
+                assert whole_turns(await items_of(store, number, branch)) == [name]
+
+
+@pytest.mark.proof
+async def test_of_two_that_start_at_once_none_takes_notice(any_url: str) -> None:
+    async with open_store(any_url) as store, duel(any_url, "off") as pair:
+        for number in range(DUELS):
+            says = await started(pair, f"s{number}")
+            assert {(await each).split()[0] for each in says.values()} == {"thinking"}
+            for one in pair:
+                one.tell("go on")
+            assert [await one.says() for one in pair] == ["done main"] * 2
+            items = await items_of(store, number)
+            for name in ("a", "b"):
+                own = [item for item in items if name in (item.get("call_id"), item.get("content"))]
+                assert whole_turns(own) == [name]
+            assert len(items) == 8

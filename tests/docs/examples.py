@@ -1,0 +1,123 @@
+"""The examples on the pages, and what those need that don't stand alone.
+
+A block marked `python` runs as it is printed. One marked `py` is a part of a program: it needs
+a model's server, a package that isn't installed here, or what was said before it.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests import ROOT
+from tests.providers.openai_server import Reply
+from turnlog.items.json import Item
+
+__all__ = ["PAGES", "PARTS", "PROGRAMS", "Part", "parts"]
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part of a program needs to run, and what it then prints.
+
+    before, after: code around it. replies: what the model's server says.
+    """
+
+    prints: str
+    before: str = ""
+    after: str = ""
+    replies: list[Reply] = field(default_factory=list)
+
+
+def _blocks(kind: str) -> Iterator[tuple[str, str]]:
+    block = re.compile(rf"^( *)```{kind}\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for number, found in enumerate(block.finditer(text), 1):
+            yield f"{page.relative_to(ROOT)} {number}", textwrap.dedent(found[2])
+
+
+PROGRAMS = dict(_blocks("python"))
+
+
+def parts() -> dict[str, str]:
+    return dict(_blocks("py"))
+
+
+def _message(text: str) -> Item:
+    said = {"type": "output_text", "text": text, "annotations": []}
+    return {"id": "msg_1", "type": "message", "role": "assistant", "content": [said]}
+
+
+_WEATHER = {"name": "weather", "arguments": '{"city":"Oslo"}'}
+_CALL = {"tool_calls": [{"id": "call_1", "type": "function", "function": _WEATHER}]}
+_SESSION = "from turnlog import SQLiteSession\nsession = SQLiteSession('user_123')\n"
+_ASKED = 'await session.add_items([{"role": "user", "content": "hi"}])\n'
+_STORED = "\nprint(len(await session.get_items()))"
+
+#: Stand-ins for packages that the tests don't install, with the forms that those answer in.
+_LITELLM = """
+import sys, types
+from openai.types.chat import ChatCompletion
+
+async def acompletion(model, messages):
+    assert messages[-1] == {"role": "user", "content": "What's my name?"}
+    message = {"role": "assistant", "content": "Alice."}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    made = {"id": "1", "object": "chat.completion", "created": 1, "model": model}
+    return ChatCompletion.model_validate({**made, "choices": [choice]})
+
+sys.modules["litellm"] = types.SimpleNamespace(acompletion=acompletion)
+"""
+_ANTHROPIC = """
+import sys, types
+
+class AsyncAnthropic:
+    def __init__(self):
+        self.messages = self
+
+    async def create(self, *, model, max_tokens, system, messages):
+        assert (messages[-1]["role"], system) == ("user", "")
+        content = [{"type": "text", "text": "Alice."}]
+        return types.SimpleNamespace(to_dict=lambda: {"role": "assistant", "content": content})
+
+sys.modules["anthropic"] = types.SimpleNamespace(AsyncAnthropic=AsyncAnthropic)
+"""
+_JSON_STORE = """
+from turnlog.stores.memory import MemoryStore
+from turnlog.testing import Failing, Failure, first_calls_of
+
+class JSONStore(MemoryStore):
+    def __init__(self, path):
+        super().__init__()
+"""
+_RETRIED = """
+from turnlog import StoredSession
+session = StoredSession("user", store)
+for _ in range(2):
+    try:
+        await session.add_items([{"role": "user", "content": "hi"}], key="k")
+    except ConnectionError:
+        print("lost")
+print(len(await session.get_items()))
+"""
+
+PARTS = {
+    "README.md 1": Part(
+        prints="It rains in Oslo.4\n",
+        before=_SESSION,
+        after="print(len(await session.get_items()))",
+        replies=[Reply(message=_CALL), Reply(message={"content": "It rains in Oslo."})],
+    ),
+    "README.md 2": Part(
+        prints="Hello Alice.\n2\n",
+        after="print(await ask('I am Alice'))\nprint(len(await session.get_items()))",
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
+    "docs/runs.md 1": Part(prints="1 kept \n", before=_SESSION + _ASKED),
+    "docs/runs.md 2": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
+    "docs/runs.md 3": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/write-a-store.md 1": Part(prints="lost\n1\n", before=_JSON_STORE, after=_RETRIED),
+}

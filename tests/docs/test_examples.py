@@ -1,0 +1,104 @@
+"""Every example on the pages runs as printed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import turnlog
+import turnlog.layers.traced
+import turnlog.sync
+import turnlog.testing
+from tests import ROOT
+from tests.docs.examples import PAGES, PARTS, PROGRAMS, parts
+from tests.providers.openai_server import serving
+
+pytestmark = pytest.mark.slow
+
+#: Runs a part of a program, which may await as a notebook does. Clients of `openai` ask the
+#: tests' server, whatever address and key are printed.
+RUN_PART = """
+import ast, asyncio, inspect, sys
+import openai
+
+asked = openai.AsyncOpenAI.__init__
+openai.AsyncOpenAI.__init__ = lambda self, **options: asked(
+    self, **{**options, "api_key": "k", "base_url": sys.argv[1]}
+)
+code = compile(sys.stdin.read(), "part", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+done = eval(code)
+if inspect.iscoroutine(done):
+    asyncio.run(done)
+"""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_example_runs(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", PROGRAMS[name]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if "What's my name?" in PROGRAMS[name]:
+        assert done.stdout.endswith("Your name is Alice.\n")
+    if 'key="request-7f3a"' in PROGRAMS[name]:
+        assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_part_of_a_program_runs(name: str, tmp_path: Path) -> None:
+    part = PARTS[name]
+    with serving() as server:
+        server.says(*part.replies)
+        done = subprocess.run(
+            [sys.executable, "-c", RUN_PART, server.url],
+            input="\n".join([part.before, parts()[name], part.after]),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == part.prints
+    assert not server.script
+
+
+def test_every_part_of_a_program_is_tried() -> None:
+    assert set(parts()) == set(PARTS)
+
+
+def test_commands_on_the_pages_exist() -> None:
+    shells = [
+        shell
+        for page in PAGES
+        for shell in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    commands = set(re.findall(r"^turnlog (\w+)", "\n".join(shells), re.MULTILINE))
+    assert commands
+    for command in commands:
+        helped = [sys.executable, "-m", "turnlog.cli", command, "--help"]
+        assert subprocess.run(helped, capture_output=True, check=False).returncode == 0, command
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    named = set(
+        re.findall(r"turnlog(?:\.\w+)+", " ".join(page.read_text("utf-8") for page in pages))
+    )
+    public = {f"turnlog.{name}" for name in turnlog.__all__}
+    for module in (turnlog.sync, turnlog.testing, turnlog.layers.traced):
+        public |= {f"{module.__name__}.{name}" for name in module.__all__}
+    assert not public - named
+
+
+def test_every_folder_of_the_source_is_on_the_page_about_the_layout() -> None:
+    page = (ROOT / "docs" / "layout.md").read_text(encoding="utf-8")
+    source = ROOT / "src" / "turnlog"
+    folders = {path.parent.relative_to(source).as_posix() for path in source.rglob("*.py")} - {"."}
+    assert not {folder for folder in folders if f"`{folder}/`" not in page}

@@ -1,0 +1,297 @@
+"""The tracing layer tells what was done and how much of it, and never what was said."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, MetricsData
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from turnlog import Conflict, Layer, Log, Store, StoreClosed, StoredSession, sync
+from turnlog.layers.traced import Traced
+from turnlog.stores.memory import MemoryStore
+from turnlog.stores.sqlite import SQLiteStore
+
+pytestmark = pytest.mark.anyio
+
+LOG = Log("alice@example.org", "divorce")
+
+
+@dataclass
+class Watched:
+    """A traced store, and what came out at the far end."""
+
+    inner: Store
+
+    def __post_init__(self) -> None:
+        self._spans = InMemorySpanExporter()
+        self.tracers = TracerProvider(shutdown_on_exit=False)
+        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        self._metrics = InMemoryMetricReader()
+        self._meters = MeterProvider([self._metrics], shutdown_on_exit=False)
+
+    @cached_property
+    def store(self) -> Traced:
+        return Traced(self.inner, tracer_provider=self.tracers, meter_provider=self._meters)
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        return list(self._spans.get_finished_spans())
+
+    @property
+    def attributes(self) -> dict[str, object]:
+        """Those of the last span."""
+        return dict(self.spans[-1].attributes or {})
+
+    def told(self, name: str) -> object:
+        """What the last span says of `name`."""
+        return self.attributes[name]
+
+    @cached_property
+    def metrics(self) -> MetricsData:
+        data = self._metrics.get_metrics_data()
+        assert data is not None
+        return data
+
+    def metric(self, name: str) -> dict[str, float]:
+        """What was counted, or how often something was measured, by operation."""
+        [metric] = [
+            metric
+            for resource in self.metrics.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+        ]
+        return {
+            str((point.attributes or {})["db.operation.name"]): (
+                point.count if isinstance(point, HistogramDataPoint) else point.value  # type: ignore[union-attr]  # no others are made
+            )
+            for point in metric.data.data_points
+        }
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched(MemoryStore())
+
+
+async def use_every_verb(store: Store, log: Log = LOG) -> None:
+    last = await store.append(log, [b"one", b"three"], key="key of Alice")
+    with suppress(Conflict):
+        await store.append(log, [b"late"], expect=last + 1)
+    await store.read(log)
+    await store.remove(log, after=last - 1)
+    await store.annotate(log, b"about Alice")
+    await store.logs(log.session)
+    await store.sessions(prefix="alice@")
+    await store.delete(log.session)
+    await store.aclose()
+
+
+VERBS = ["append", "append", "read", "remove", "annotate", "logs", "sessions", "delete", "aclose"]
+
+
+async def test_every_verb_makes_one_client_span(watched: Watched) -> None:
+    await use_every_verb(watched.store)
+    assert [span.name for span in watched.spans] == [f"turnlog {verb}" for verb in VERBS]
+    assert {span.kind for span in watched.spans} == {SpanKind.CLIENT}
+    for span, verb in zip(watched.spans, VERBS, strict=True):
+        attributes = span.attributes or {}
+        assert attributes["db.operation.name"] == verb
+        assert attributes["db.system.name"] == "memory"
+        assert attributes["turnlog.store"] == "MemoryStore"
+
+
+async def test_an_append_tells_how_much_it_wrote(watched: Watched) -> None:
+    await watched.store.append(LOG, [b"one", b"three"])
+    assert watched.attributes == {
+        "db.system.name": "memory",
+        "db.operation.name": "append",
+        "db.operation.batch.size": 2,
+        "turnlog.store": "MemoryStore",
+        "turnlog.outcome": "done",
+        "turnlog.items": 2,
+        "turnlog.bytes": 8,
+    }
+    assert watched.spans[-1].status.status_code is StatusCode.UNSET
+
+
+async def test_one_payload_is_no_batch(watched: Watched) -> None:
+    await watched.store.append(LOG, [b"one"])
+    assert "db.operation.batch.size" not in watched.attributes
+
+
+async def test_reads_and_removals_tell_how_much_they_found(watched: Watched) -> None:
+    last = await watched.store.append(LOG, [b"one", b"two", b"three"])
+    await watched.store.read(LOG, limit=2)
+    assert watched.told("turnlog.items") == 2
+    assert watched.told("turnlog.bytes") == 8
+    assert watched.told("db.response.returned_rows") == 2
+    await watched.store.remove(LOG, after=last - 1)
+    assert watched.told("turnlog.items") == 1
+    await watched.store.logs(LOG.session)
+    assert watched.told("db.response.returned_rows") == 1
+
+
+async def test_metrics_add_up_by_operation(watched: Watched) -> None:
+    await use_every_verb(watched.store)
+    assert watched.metric("turnlog.items") == {"append": 2, "read": 2, "remove": 1}
+    assert watched.metric("turnlog.bytes") == {"append": 8, "read": 8, "annotate": 11}
+    durations = watched.metric("turnlog.operation.duration")
+    assert sorted(durations) == sorted(set(VERBS))
+
+
+async def test_a_conflict_is_an_answer_and_no_error(watched: Watched) -> None:
+    with pytest.raises(Conflict):
+        await watched.store.append(LOG, [b"x"], expect=7)
+    assert watched.told("turnlog.outcome") == "conflict"
+    assert "error.type" not in watched.attributes
+    assert "turnlog.items" not in watched.attributes
+    assert watched.spans[-1].status.status_code is StatusCode.UNSET
+
+
+class Broken(Layer):
+    """Fails with a text that must not leave the process."""
+
+    def __init__(self, inner: Store, error: BaseException) -> None:
+        super().__init__(inner)
+        self._error = error
+
+    async def append(self, *_: object, **__: object) -> int:
+        raise self._error
+
+
+async def test_a_failure_is_named_by_type_only() -> None:
+    error = OSError("no room for what alice@example.org said")
+    watched = Watched(Broken(MemoryStore(), error))
+    with pytest.raises(OSError, match="no room") as caught:
+        await watched.store.append(LOG, [b"x"])
+    assert caught.value is error
+    [span] = watched.spans
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.status.description is None
+    assert list(span.events) == []
+    assert watched.told("turnlog.outcome") == "failed"
+    assert watched.told("error.type") == "OSError"
+
+
+async def test_an_error_of_our_own_is_named_in_full(watched: Watched) -> None:
+    await watched.store.aclose()
+    with pytest.raises(StoreClosed):
+        await watched.store.read(LOG)
+    assert watched.told("error.type") == "turnlog.errors.StoreClosed"
+
+
+async def test_cancelling_is_no_error() -> None:
+    watched = Watched(Broken(MemoryStore(), asyncio.CancelledError()))
+    with pytest.raises(asyncio.CancelledError):
+        await watched.store.append(LOG, [b"x"])
+    assert watched.told("turnlog.outcome") == "cancelled"
+    assert watched.spans[-1].status.status_code is StatusCode.UNSET
+
+
+SECRETS = ["alice", "divorce", "Zaphod", "diary", "k3y", "about her"]
+
+
+async def talk(store: Store) -> None:
+    session = StoredSession("alice@example.org", store, branch="divorce")
+    await session.add_items([{"role": "user", "content": "Zaphod said"}], key="k3y")
+    await session.get_items()
+    await session.pop_item()
+    await store.annotate(LOG, b"about her diary")
+    await store.sessions(prefix="alice")
+    await store.logs("alice@example.org")
+
+
+async def clash(store: Store) -> None:
+    await store.append(LOG, [b"Zaphod"], expect=99)
+
+
+async def misuse(store: Store) -> None:
+    await store.append(Log("alice\ud800"), [b"Zaphod"])
+
+
+@pytest.mark.parametrize("work", [talk, clash, misuse])
+async def test_contents_and_ids_appear_nowhere(
+    work: Callable[[Store], Awaitable[None]], tmp_path: Path
+) -> None:
+    for inner in (MemoryStore(), SQLiteStore(tmp_path / "diary.db")):
+        watched = Watched(inner)
+        with suppress(Conflict, ValueError):
+            await work(watched.store)
+        await watched.store.aclose()
+        assert_silent(watched)
+
+
+async def test_the_text_of_an_error_appears_nowhere() -> None:
+    error = RuntimeError("alice wrote 'Zaphod' into her diary")
+    error.add_note("divorce")
+    watched = Watched(Broken(MemoryStore(), error))
+    with pytest.raises(RuntimeError):
+        await watched.store.append(LOG, [b"k3y"])
+    assert_silent(watched)
+
+
+def assert_silent(watched: Watched) -> None:
+    spans = [json.loads(span.to_json()) for span in watched.spans]
+    exported = json.dumps([spans, json.loads(watched.metrics.to_json())], ensure_ascii=False)
+    assert "db.operation.name" in exported
+    assert [secret for secret in SECRETS if secret in exported] == []
+
+
+async def test_the_innermost_store_is_named(tmp_path: Path) -> None:
+    watched = Watched(Layer(Layer(SQLiteStore(tmp_path / "c.db"))))
+    await use_every_verb(watched.store)
+    assert watched.told("turnlog.store") == "SQLiteStore"
+    assert watched.told("db.system.name") == "sqlite"
+
+
+async def test_the_system_can_be_told(watched: Watched) -> None:
+    store = Traced(MemoryStore(), system="postgresql", tracer_provider=watched.tracers)
+    await store.logs("a")
+    assert watched.told("db.system.name") == "postgresql"
+
+
+async def test_spans_lie_inside_the_callers_span(watched: Watched) -> None:
+    with watched.tracers.get_tracer("app").start_as_current_span("request") as request:
+        await watched.store.read(LOG)
+    [read, _] = watched.spans
+    assert read.parent is not None
+    assert read.parent.span_id == request.get_span_context().span_id
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_spans_lie_inside_a_blocking_callers_span(watched: Watched) -> None:
+    session = sync.StoredSession("a", watched.store)
+    with watched.tracers.get_tracer("app").start_as_current_span("request") as request:
+        session.get_items()
+    [read, _] = watched.spans
+    assert read.parent is not None
+    assert read.parent.span_id == request.get_span_context().span_id
+
+
+def test_without_opentelemetry_the_error_names_the_extra() -> None:
+    script = """import sys
+sys.modules["opentelemetry"] = None
+import turnlog, turnlog.layers
+from turnlog import Layer, SQLiteSession
+try:
+    import turnlog.layers.traced
+except ImportError as error:
+    print(error)"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "pip install 'turnlog[tracing]'" in run.stdout

@@ -1,0 +1,71 @@
+"""A process that runs turns on one session; run by the tests.
+
+    python -m tests.programs.run_turns URL NAME POLICY TURNS SECONDS
+
+Each turn is a question, a call of a tool, its output and an answer, all with the name and
+the number of the turn. The model takes SECONDS to think. A line tells of each turn: "busy",
+"lost", or "done"; and "thinking" comes before, once the question is stored.
+"""
+
+import asyncio
+import sys
+
+from turnlog import (
+    Agent,
+    LeaseLost,
+    ModelRequest,
+    ModelResponse,
+    RunConfig,
+    Runner,
+    SessionBusy,
+    StoredSession,
+    function_tool,
+    open_store,
+)
+
+
+class Model:
+    """Calls the tool, then answers."""
+
+    def __init__(self, turn: str, seconds: float) -> None:
+        self.turn = turn
+        self.seconds = seconds
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        tell("thinking")
+        await asyncio.sleep(self.seconds)
+        if request.items[-1].get("role") == "user":
+            call = {"call_id": self.turn, "name": "look", "arguments": "{}"}
+            return ModelResponse([{"type": "function_call", **call}])
+        return ModelResponse([{"role": "assistant", "content": self.turn}])
+
+
+@function_tool
+def look() -> str:
+    """Look."""
+    return "seen"
+
+
+async def main(url: str, name: str, policy: str, turns: str, seconds: str) -> None:
+    async with open_store(url) as store:
+        session = StoredSession("shared", store)
+        config = RunConfig(session_policy=policy, lease_seconds=1.0)  # type: ignore[arg-type]
+        for number in range(int(turns)):
+            agent = Agent("A", model=Model(f"{name}-{number}", float(seconds)), tools=[look])
+            try:
+                await Runner.run(agent, f"{name}-{number}", session=session, run_config=config)
+            except SessionBusy:
+                tell("busy")
+            except LeaseLost:
+                tell("lost")
+            else:
+                tell("done")
+
+
+def tell(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

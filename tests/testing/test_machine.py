@@ -1,0 +1,73 @@
+"""Two stores side by side give the same answers, whatever is done to them."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+
+from tests.testing import defective_stores
+from turnlog.store import Layer, Store
+from turnlog.stores.memory import MemoryStore
+from turnlog.stores.sqlite import SQLiteStore
+from turnlog.testing import MakeStore, stores_agree
+
+
+async def _memory() -> Store:
+    return MemoryStore()
+
+
+async def _layered() -> Store:
+    return Layer(MemoryStore())
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> MakeStore:
+    numbers = count()
+
+    async def make() -> Store:
+        return SQLiteStore(tmp_path / f"{next(numbers)}.db")
+
+    return make
+
+
+def test_sqlite_agrees_with_memory(sqlite: MakeStore) -> None:
+    stores_agree(_memory, sqlite)
+
+
+def test_a_layer_agrees_with_its_store() -> None:
+    stores_agree(_memory, _layered)
+
+
+@pytest.mark.parametrize(
+    "defective",
+    [
+        defective_stores.Reorders,
+        defective_stores.LosesTheLastOfABatch,
+        defective_stores.ReusesPositions,
+        defective_stores.IgnoresExpect,
+        defective_stores.ReportsTheWrongEnd,
+        defective_stores.RemovesWithoutExpecting,
+        defective_stores.StoresTwiceUnderAKey,
+        defective_stores.ForgetsKeysWithTheRecords,
+        defective_stores.ShowsTheOldest,
+        defective_stores.TakesAPrefixForAPattern,
+        defective_stores.ForgetsTheEmptyLog,
+        defective_stores.DeletesTooMuch,
+        defective_stores.LosesTheNote,
+    ],
+)
+def test_a_planted_defect_is_found(defective: type[Store]) -> None:
+    async def make() -> Store:
+        return defective()
+
+    # The same runs each time, and no search for the shortest.
+    searching = settings(
+        max_examples=300,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+    )
+    with pytest.raises(AssertionError):
+        stores_agree(_memory, make, settings=searching)
