@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from turnlog.cli.models import label
+from turnlog.cli.models import model_notice
 
 TOLD = "My name is Alice and I love Python"
 ASKED = "What's my name?"
@@ -24,7 +24,7 @@ def turnlog(*arguments: str, says: str = "") -> str:
 
 def main() -> None:
     """Exit with status 1 if the agent does not remember."""
-    print(f"{label()}\n")
+    print(f"{model_notice()}\n")
     with tempfile.TemporaryDirectory() as folder:
         store = ("--store", str(Path(folder) / "demo.db"))
         chat = ("chat", "--session", "alice", *store)

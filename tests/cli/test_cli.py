@@ -130,7 +130,10 @@ def test_show_reads_a_branch(tmp_path: Path) -> None:
 def test_rm_deletes_what_is_named_and_asks_first(tmp_path: Path) -> None:
     path = one_of_each(tmp_path / "s.db", "a", "b", "c")
     status, _, err = turnlog("rm", "a", "--store", path)
-    assert (status, err) == (1, "turnlog: nobody is there to ask: say --yes\n")
+    assert (status, err) == (
+        1,
+        "turnlog: stdin is not a terminal; pass --yes\n",
+    )
     status, _, err = turnlog("rm", "a", "nobody", "--yes", "--store", path)
     assert (status, err) == (1, "turnlog: there is no session 'nobody'\n")
     status, out, _ = turnlog("rm", "a", "b", "--yes", "--store", path)

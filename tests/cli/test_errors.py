@@ -36,7 +36,7 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_or_all_there_is_is_told(tmp_path: Path, place: str) -> None:
     status, _, err = turnlog("chat", "--store", tmp_path / place, says="hi\n")
     assert status == 1
-    assert "can't be opened: no such folder, no file, or not yours to use" in err
+    assert "can't be opened: no such folder, not a file, or access denied" in err
 
 
 def test_an_unknown_scheme_is_a_mistake_in_the_command() -> None:
@@ -94,7 +94,7 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path) -> None
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
     assert done.returncode == 1
-    assert done.stderr == "turnlog: the command line needs an extra: pip install 'turnlog[cli]'\n"
+    assert done.stderr == "turnlog: the command line needs typer: pip install 'turnlog[cli]'\n"
 
 
 @pytest.mark.parametrize("command", [("show", b"\xff"), ("ls", "--prefix", b"\xff")])

@@ -60,5 +60,5 @@ def test_what_needs_none_says_so(tmp_path: Path) -> None:
     for url in (str(tmp_path / "a.db"), "memory://"):
         status, _, error = _output("--store", url)
         assert status == 1
-        assert "makes by itself what it needs" in error
+        assert "makes what it needs by itself" in error
     assert not (tmp_path / "a.db").exists()

@@ -48,7 +48,7 @@ def test_ctrl_c_breaks_an_answer_off_and_the_conversation_goes_on(tmp_path: Path
                 threading.Event().wait(0.01)
             threading.Event().wait(0.3)
             terminal.process.send_signal(2)
-            terminal.shows("(broken off)")
+            terminal.shows("(stopped)")
             go_on.set()
             terminal.types("and now?\n")
             terminal.shows("Here again.")

@@ -60,7 +60,7 @@ def refused(store: Store) -> bool:
     """Whether a forked child is told that it can't use `store`, which its parent has used."""
 
     async def use() -> None:
-        with pytest.raises(RuntimeError, match="forked while this client was in use"):
+        with pytest.raises(RuntimeError, match="forked after its parent had used this client"):
             await store.append(Log("a"), [b"child"])
 
     return ended(forked(use)) == 0

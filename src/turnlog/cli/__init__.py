@@ -1,8 +1,8 @@
-"""The command line: `turnlog chat`, `ls`, `show`, `rm`. One file a command."""
+"""Command line: `turnlog chat`, `ls`, `show`, `rm`, `migrate`. One file per command."""
 
 import sys
 
-from turnlog.cli.streams import steady
+from turnlog.cli.streams import prepare_streams
 
 __all__ = ["main"]
 
@@ -14,6 +14,6 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in {"typer", "rich"}:
             raise
-        sys.exit("turnlog: the command line needs an extra: pip install 'turnlog[cli]'")
-    steady()
+        sys.exit("turnlog: the command line needs typer: pip install 'turnlog[cli]'")
+    prepare_streams()
     app()

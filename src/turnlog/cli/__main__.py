@@ -1,4 +1,4 @@
-"""`python -m turnlog.cli` is `turnlog`."""
+"""Entry point of `python -m turnlog.cli`, which is the same as `turnlog`."""
 
 from turnlog.cli import main
 

@@ -1,4 +1,4 @@
-"""Which commands there are. A new one is a file beside this one and a line below."""
+"""Commands of the command line. A new one is a file in this folder and a line below."""
 
 import typer
 
@@ -12,7 +12,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="turnlog",
-    help="Look after the conversations of AI agents.",
+    help="Show and manage stored conversations of AI agents.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -1,4 +1,4 @@
-"""`turnlog chat`."""
+"""`turnlog chat`: a conversation with an agent, in the terminal."""
 
 import asyncio
 import sys
@@ -16,9 +16,9 @@ from turnlog.agents import (
     StreamEvent,
     ToolCallItem,
 )
-from turnlog.cli.errors import told
-from turnlog.cli.models import assistant, label
-from turnlog.cli.stores import StoreOption, named
+from turnlog.cli.errors import errors_reported
+from turnlog.cli.models import assistant, model_notice
+from turnlog.cli.stores import StoreOption, open_named
 from turnlog.cli.text import one_line, plain
 from turnlog.conversation.session import StoredSession
 from turnlog.store import Store
@@ -27,15 +27,16 @@ __all__ = ["chat"]
 
 
 def chat(
-    session: Annotated[str, typer.Option(help="Which conversation to go on with.")] = "default",
+    session: Annotated[str, typer.Option(help="Id of the session to continue.")] = "default",
     store: StoreOption = "turnlog.db",
 ) -> None:
-    """Talk with an agent that remembers. `exit` or Ctrl-D ends; the conversation stays.
+    """Chat with an agent that remembers the conversation.
 
-    Ctrl-C in the middle of an answer breaks it off, and the conversation goes on.
+    Type exit or press Ctrl-D to leave; the conversation stays in the store. Ctrl-C stops an
+    answer and continues the chat.
     """
-    with told(store), asyncio.Runner() as loop:
-        opened = named(store)
+    with errors_reported(store), asyncio.Runner() as loop:
+        opened = open_named(store)
         try:
             _talk(loop, opened, session)
         finally:
@@ -46,18 +47,19 @@ def _talk(loop: asyncio.Runner, store: Store, session_id: str) -> None:
     session = StoredSession(session_id, store)
     remembered = len(loop.run(session.get_items()))
     typer.echo(
-        f"{label()}\nSession {one_line(session_id)}: {remembered} items remembered.", err=True
+        f"{model_notice()}\nSession {one_line(session_id)}: {remembered} items remembered.",
+        err=True,
     )
     agent = assistant()
     for line in _lines():
         try:
             loop.run(_answer(agent, line, session))
         except KeyboardInterrupt:
-            typer.echo("\n(broken off)", err=True)
+            typer.echo("\n(stopped)", err=True)
 
 
 async def _answer(agent: Agent, line: str, session: StoredSession) -> None:
-    """Print the answer as it comes."""
+    """Print the answer while it is streamed."""
     result = Runner.run_streamed(agent, line, session=session)
     async with aclosing(result.stream_events()) as events:
         async for event in events:
@@ -73,14 +75,14 @@ def _show(event: StreamEvent) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """What the user says, until the end of input, `exit`, or Ctrl-C at the prompt."""
+    """The lines that the user enters, until the end of input, `exit`, or Ctrl-C."""
     prompt = "you> " if sys.stdin.isatty() and sys.stdout.isatty() else ""
     while True:
         try:
             line = input(prompt).strip()
         except (EOFError, KeyboardInterrupt):
             if prompt:
-                typer.echo(err=True)  # the shell's own prompt goes on a line of its own
+                typer.echo(err=True)  # so that the shell's prompt is on a new line
             return
         if line in {"exit", "quit"}:
             return

@@ -1,4 +1,4 @@
-"""`turnlog ls`."""
+"""`turnlog ls`: the list of sessions."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from turnlog.cli.errors import told
-from turnlog.cli.stores import StoreOption, existing
+from turnlog.cli.errors import errors_reported
+from turnlog.cli.stores import StoreOption, open_existing
 from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
 
@@ -23,12 +23,12 @@ _PAGE = 200
 
 def ls(
     store: StoreOption = "turnlog.db",
-    prefix: Annotated[str, typer.Option(help="Only ids that begin with this.")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 means all.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+    prefix: Annotated[str, typer.Option(help="List only ids that begin with this.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="The most sessions to list; 0 lists all.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """List the sessions, the one that changed last first."""
-    with told(store):
+    """List the sessions, most recently changed first."""
+    with errors_reported(store):
         heads = asyncio.run(_heads(store, prefix, limit))
         if as_json:
             typer.echo(json.dumps([_as_dict(head) for head in heads], indent=2))
@@ -38,7 +38,7 @@ def ls(
 
 async def _heads(url: str, prefix: str, limit: int) -> list[Head]:
     found: list[Head] = []
-    async with existing(url) as store:
+    async with open_existing(url) as store:
         async for head in _all(store, prefix):
             if limit and len(found) == limit:
                 break
@@ -47,7 +47,7 @@ async def _heads(url: str, prefix: str, limit: int) -> list[Head]:
 
 
 async def _all(store: Store, prefix: str) -> AsyncIterator[Head]:
-    """Every session's head, a page at a time."""
+    """The heads of all sessions, read page by page."""
     after = None
     while page := await store.sessions(prefix=prefix, after=after, limit=_PAGE):
         for head in page:

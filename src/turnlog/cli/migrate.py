@@ -1,20 +1,20 @@
-"""`turnlog migrate`."""
+"""`turnlog migrate`: the SQL for missing tables and indexes."""
 
 import asyncio
 from typing import Annotated, Protocol, runtime_checkable
 
 import typer
 
-from turnlog.cli.errors import Problem, told
+from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.secrets import shown
-from turnlog.cli.stores import StoreOption, named
+from turnlog.cli.stores import StoreOption, open_named
 
 __all__ = ["migrate"]
 
 
 @runtime_checkable
 class _Migrating(Protocol):
-    """A store whose tables need a right that it may not have."""
+    """A store whose tables may have to be made by another database user."""
 
     async def changes(self) -> list[str]: ...
     async def migrate(self) -> None: ...
@@ -24,8 +24,8 @@ def migrate(
     store: StoreOption = "turnlog.db",
     run: Annotated[bool, typer.Option("--run", help="Run the statements, too.")] = False,
 ) -> None:
-    """Print the SQL that makes the tables that are missing, or run it."""
-    with told(store):
+    """Print the SQL that makes missing tables, or run it."""
+    with errors_reported(store):
         statements = asyncio.run(_migrated(store, run=run))
         for statement in statements:
             typer.echo(f"{statement};")
@@ -34,10 +34,10 @@ def migrate(
 
 
 async def _migrated(url: str, *, run: bool) -> list[str]:
-    """The statements that are, or were, missing."""
-    async with named(url) as store:
+    """The statements for what is missing, or was before they were run."""
+    async with open_named(url) as store:
         if not isinstance(store, _Migrating):
-            raise Problem(f"the store at {shown(url)} makes by itself what it needs")
+            raise Problem(f"the store at {shown(url)} makes what it needs by itself")
         statements = await store.changes()
         if run:
             await store.migrate()

@@ -1,13 +1,13 @@
-"""The model that the chat talks with."""
+"""Model of the chat: the one that the environment names, or the offline model."""
 
 from turnlog.agents import Agent, FunctionTool, OfflineModel, resolve_model
 from turnlog.agents.models.environment import default_name
 
-__all__ = ["assistant", "label"]
+__all__ = ["assistant", "model_notice"]
 
 
 def assistant() -> Agent:
-    """The agent of the chat, with the model that the environment names; see `resolve_model`."""
+    """The agent of the chat. `resolve_model` says how the environment names its model."""
     instructions = "Answer briefly."
     name = default_name()
     if name is None:
@@ -15,11 +15,11 @@ def assistant() -> Agent:
     return Agent("Assistant", instructions, resolve_model(None), tools=[_clock()])
 
 
-def label() -> str:
-    """What answers, in one line."""
+def model_notice() -> str:
+    """One line that says which model answers."""
     name = default_name()
     if name is None:
-        return "The model is turnlog's offline one: a few patterns, not an LLM."
+        return "The model is turnlog's offline model: a few patterns, not an LLM."
     return f"The model is {name}."
 
 
@@ -30,7 +30,7 @@ def _clock() -> FunctionTool:
 
     @function_tool
     def current_time() -> str:
-        """Tell the date and time where the user is."""
+        """Return the current date and time of the user."""
         return datetime.now().astimezone().isoformat(timespec="minutes")
 
     return current_time

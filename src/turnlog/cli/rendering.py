@@ -1,4 +1,4 @@
-"""Items as people read them."""
+"""Rendering of items for people to read."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _STYLES = {"user": "bold cyan", "assistant": "bold green", "system": "bold magen
 
 
 def rendered(item: Item) -> Iterator[Text | Padding]:
-    """A heading, and below it what the item says. Contents are never taken for markup."""
+    """A heading, and below it the content of the item, which is never read as markup."""
     heading, body = _described(item)
     yield Text(one_line(heading), style=_STYLES.get(heading, "bold yellow"))
     # A Text of its own, so that nothing in it is read as markup.
@@ -25,18 +25,18 @@ def rendered(item: Item) -> Iterator[Text | Padding]:
 def _described(item: Item) -> tuple[str, str]:
     kind = item.get("type", "message")
     if kind == "message" and "role" in item:
-        return str(item["role"]), _said(item.get("content"))
+        return str(item["role"]), _text_of(item.get("content"))
     if kind == "reasoning":
-        return "reasoning", _said(item.get("summary")) or "(not shown by the provider)"
+        return "reasoning", _text_of(item.get("summary")) or "(not shown by the provider)"
     if kind == "function_call":
         return f"call of {item.get('name')}", str(item.get("arguments", ""))
     if kind == "function_call_output":
-        return "output", _said(item.get("output"))
+        return "output", _text_of(item.get("output"))
     return str(kind), _rest(item)
 
 
-def _said(content: object) -> str:
-    """The text in any of the forms that content takes."""
+def _text_of(content: object) -> str:
+    """The text of a content, in any of its forms."""
     if isinstance(content, list):
         return "\n".join(map(_part, content))
     return "" if content is None else _part(content)
@@ -59,5 +59,5 @@ def _rest(item: Item) -> str:
 
 
 def _json(value: object, indent: int | None = None) -> str:
-    # Far fewer levels than fit on a screen; more would end the recursion of `json`.
+    # `writable` cuts nesting that is too deep for `json`, and for any screen.
     return json.dumps(writable(value), ensure_ascii=False, indent=indent)

@@ -1,4 +1,4 @@
-"""`turnlog rm`."""
+"""`turnlog rm`: deletion of conversations."""
 
 import asyncio
 import sys
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from turnlog.cli.errors import Problem, told
-from turnlog.cli.stores import StoreOption, existing, heads_of
+from turnlog.cli.errors import Problem, errors_reported
+from turnlog.cli.stores import StoreOption, heads_of, open_existing
 from turnlog.cli.text import one_line
 from turnlog.store import Head
 
@@ -15,32 +15,34 @@ __all__ = ["rm"]
 
 
 def rm(
-    sessions: Annotated[list[str], typer.Argument(help="The sessions' ids.", metavar="SESSION...")],
+    sessions: Annotated[
+        list[str], typer.Argument(help="Ids of the sessions.", metavar="SESSION...")
+    ],
     store: StoreOption = "turnlog.db",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete conversations for good, with all their branches."""
-    with told(store):
+    """Delete conversations with all their branches. This can't be undone."""
+    with errors_reported(store):
         found = asyncio.run(_found(store, sessions))
-        # Asked between two runs of the loop: inside one, Ctrl-C would not end the question.
-        doomed = [session for session, heads in found.items() if yes or _agreed(session, heads)]
-        asyncio.run(_delete(store, doomed))
+        # Asked while no event loop runs: inside one, Ctrl-C would not stop the question.
+        chosen = [session for session, heads in found.items() if yes or _agreed(session, heads)]
+        asyncio.run(_delete(store, chosen))
 
 
 async def _found(url: str, sessions: list[str]) -> dict[str, list[Head]]:
-    async with existing(url) as store:
+    async with open_existing(url) as store:
         return {session: await heads_of(store, session) for session in sessions}
 
 
 def _agreed(session: str, heads: list[Head]) -> bool:
     if not sys.stdin.isatty():
-        raise Problem("nobody is there to ask: say --yes")
+        raise Problem("stdin is not a terminal; pass --yes")
     items = sum(head.length for head in heads if not head.log.name.startswith(":"))
     return typer.confirm(f"Delete session {one_line(session)} with {items} items?")
 
 
 async def _delete(url: str, sessions: list[str]) -> None:
-    async with existing(url) as store:
+    async with open_existing(url) as store:
         for session in sessions:
             await store.delete(session)
             typer.echo(f"deleted {one_line(session)}")

@@ -1,4 +1,4 @@
-"""Secrets in URLs: kept out of whatever is printed."""
+"""Secrets in store URLs, which are masked in all output."""
 
 import re
 from collections.abc import Iterator
@@ -12,23 +12,23 @@ _SECRET = re.compile("pass|pwd|secret|token|key|cred|auth|cert|sign", re.IGNOREC
 
 
 def shown(store: str) -> str:
-    """The name of a store as it may be shown: without whom it logs in as, and without values.
+    """The URL of a store for display: without its login and without the values of options.
 
-    Of options, only the names are shown: which values are secret is a driver's affair.
+    Only the driver knows which values are secret, so all are masked.
     """
     scheme, colon, rest = store.partition("://")
     if not colon:
         return _ASSIGNED.sub(_masked, store)
     place, mark, options = rest.partition("?")
     if "@" in options:
-        return f"{scheme}://{_MASK}"  # a password with ? in it, or an option with @: nobody knows
+        return f"{scheme}://{_MASK}"  # unclear: ? may be in a password, or @ in an option
     login, at, host = place.rpartition("@")
     host = host.partition("#")[0]
     return f"{scheme}://{_MASK if login else ''}{at}{host}{mark}{_ASSIGNED.sub(_hidden, options)}"
 
 
 def without_secrets(text: str, store: str) -> str:
-    """`text`, an error's for instance, without the secrets of the store's URL."""
+    """`text`, such as an error message, without the secrets in the URL of the store."""
     text = text.replace(store, shown(store))
     forms = {form for secret in _secrets(store) for form in _forms(secret) if form}
     for form in sorted(forms, key=len, reverse=True):
@@ -43,12 +43,12 @@ def _secrets(store: str) -> Iterator[str]:
     login, at, _ = store.partition("://")[2].rpartition("@")
     user, colon, password = login.partition(":")
     if at:
-        # Who it is may be told, as databases do; what has no password beside it may be one.
+        # A user name may be shown, as databases do; but a login without a password may be a token.
         yield password if colon else user
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """The secret as it may stand in a text: as it was written, and decoded."""
+    """All forms that the secret may have in a text: as written, decoded, and encoded."""
     plain = {secret, unquote(secret), unquote_plus(secret)}
     return tuple({form for text in plain for form in (text, quote(text, ""), quote_plus(text))})
 

@@ -1,4 +1,4 @@
-"""`turnlog show`."""
+"""`turnlog show`: the items of one conversation."""
 
 import asyncio
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console, Group
 
-from turnlog.cli.errors import told
+from turnlog.cli.errors import errors_reported
 from turnlog.cli.rendering import rendered
-from turnlog.cli.stores import StoreOption, existing, head_of
+from turnlog.cli.stores import StoreOption, head_of, open_existing
 from turnlog.cli.text import safe_json
 from turnlog.conversation.session import StoredSession
 from turnlog.items.json import Item, encode, finite
@@ -17,14 +17,16 @@ __all__ = ["show"]
 
 
 def show(
-    session: Annotated[str, typer.Argument(help="The session's id.")],
+    session: Annotated[str, typer.Argument(help="Id of the session.")],
     store: StoreOption = "turnlog.db",
-    limit: Annotated[int | None, typer.Option(min=0, help="Only the newest so many.")] = None,
-    branch: Annotated[str, typer.Option(help="Which branch of it.")] = "main",
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array, item by line.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="Only this many of the newest items.")
+    ] = None,
+    branch: Annotated[str, typer.Option(help="Name of the branch.")] = "main",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one item per line.")] = False,
 ) -> None:
     """Show a conversation."""
-    with told(store):
+    with errors_reported(store):
         items = asyncio.run(_items(store, session, branch, limit))
         if as_json:
             typer.echo(_as_json(items))
@@ -33,7 +35,7 @@ def show(
 
 
 async def _items(url: str, session: str, branch: str, limit: int | None) -> list[Item]:
-    async with existing(url) as store:
+    async with open_existing(url) as store:
         await head_of(store, session, branch)
         return await StoredSession(session, store, branch=branch).get_items(limit)
 
@@ -45,7 +47,7 @@ def _as_json(items: list[Item]) -> bytes:
 
 
 def _line(item: Item) -> bytes:
-    """The JSON of one item; a number that JSON has no form for, which the SDK stores, is null."""
+    """The JSON of one item. NaN and infinities, which the SDK stores, become null."""
     return encode(finite(item))
 
 

@@ -1,4 +1,4 @@
-"""The store that a command works on."""
+"""Opening the store of a command, and finding sessions in it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,35 +13,35 @@ from turnlog.store import Head, Store
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.urls import open_store
 
-__all__ = ["StoreOption", "existing", "head_of", "heads_of", "named"]
+__all__ = ["StoreOption", "head_of", "heads_of", "open_existing", "open_named"]
 
 StoreOption = Annotated[
     str,
     typer.Option(
         "--store",
         envvar="TURNLOG_STORE",
-        help="A file, or a URL such as postgresql://… or redis://….",
+        help="The store: a file, or a URL such as postgresql://… or redis://….",
         metavar="URL",
     ),
 ]
 
-# A person waits; a program would be more patient.
+# Seconds to wait for a lock or a server; short, because a person waits.
 _PATIENCE = "2"
 
 
-def named(url: str) -> Store:
-    """The store that `url` names. A URL that names none is a mistake in the command."""
+def open_named(url: str) -> Store:
+    """The store at `url`. A URL that is not one is an error in the command's arguments."""
     try:
         return open_store(url, timeout=_PATIENCE)
     except ValueError as error:
-        told = without_secrets(str(error), url)
-        raise typer.BadParameter(told, param_hint="--store") from None
+        message = without_secrets(str(error), url)
+        raise typer.BadParameter(message, param_hint="--store") from None
 
 
 @asynccontextmanager
-async def existing(url: str) -> AsyncIterator[Store]:
-    """The store that `url` names, which has to be there: to look must not make one."""
-    store = named(url)
+async def open_existing(url: str) -> AsyncIterator[Store]:
+    """The store at `url`. A file that doesn't exist is an error and isn't made."""
+    store = open_named(url)
     if isinstance(store, SQLiteStore) and not store.path.exists():
         raise Problem(f"there is no store at {shown(url)}")
     async with store:
@@ -49,7 +49,7 @@ async def existing(url: str) -> AsyncIterator[Store]:
 
 
 async def heads_of(store: Store, session: str) -> list[Head]:
-    """The heads of all logs of a conversation that has to be there."""
+    """The heads of all logs of a conversation; an error if it doesn't exist."""
     heads = await store.logs(session)
     if not heads:
         raise Problem(f"there is no session '{one_line(session)}'")
@@ -57,7 +57,7 @@ async def heads_of(store: Store, session: str) -> list[Head]:
 
 
 async def head_of(store: Store, session: str, branch: str) -> Head:
-    """The head of a branch that has to be there."""
+    """The head of a branch; an error if it doesn't exist."""
     for head in await heads_of(store, session):
         if head.log.name == branch:
             return head

@@ -1,33 +1,33 @@
-"""Text from a store, made fit for a terminal."""
+"""Text from a store, made safe for a terminal."""
 
 import re
 import unicodedata
 
 __all__ = ["one_line", "plain", "safe_json"]
 
-# Control characters (the cursor, colours, the clipboard), line separators, and marks that
-# show one order of characters and mean another.
+# Control characters, which move the cursor or set colours or the clipboard, line separators,
+# and marks that change the order in which characters are shown.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
-# Python takes these for printable, and none of them can be seen.
+# Invisible characters that Python calls printable.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 
 
 def plain(text: str) -> str:
-    """`text` with every character that a terminal would obey written out as its code."""
+    """`text`, with each character that a terminal would act on written as its code."""
     return _UNSAFE.sub(lambda found: _code(found[0]), text)
 
 
 def one_line(text: str) -> str:
-    """An id or a name in one line, in which every character can be seen.
+    """An id or a name in one line, with every character visible.
 
-    Two that differ look different: what is invisible, a space at either end, and an accent
-    that could have been part of its letter are written out as their codes.
+    Different names look different: invisible characters, a space at either end, and accents
+    that are separate from their letters are written as their codes.
     """
     if unicodedata.normalize("NFC", text) != text:
         inner = "".join(char if char.isascii() else _code(char) for char in text)
@@ -37,7 +37,7 @@ def one_line(text: str) -> str:
 
 
 def safe_json(text: bytes) -> bytes:
-    """The same JSON, without characters that a terminal would obey."""
+    """The same JSON, with the characters that a terminal would act on escaped."""
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text.decode()).encode()
 
 

@@ -1,6 +1,6 @@
-"""Event loops, threads and forks: what asyncio demands of a store over a network.
+"""Event loops, threads and forks: what stores and sessions need because of asyncio.
 
-Nothing here takes a lock, which another thread might hold at the moment of a fork and
-could never release in the child: what threads share is changed by single operations of a
-list or a dict.
+Nothing here uses a lock: another thread might hold it at the moment of a fork, and it would
+never be released in the child. What threads share is changed by single operations of a list
+or a dict.
 """

@@ -1,9 +1,8 @@
 """Clients per event loop: shared, and closed with their last user or their loop.
 
-A connection belongs to the event loop that opened it, and a store to no loop at all.
-So a store holds one client for each loop that it is used on. Stores with the same
-address share them, and they are closed with their last user, at the latest when
-their loop ends.
+A connection belongs to the event loop that opened it, but a store can be used on any loop.
+So a store has one client for each loop that it is used on. Stores with the same address
+share clients. A client is closed with its last user, at the latest when its loop ends.
 """
 
 from __future__ import annotations
@@ -18,21 +17,18 @@ from typing import Any, Generic, TypeAlias, TypeVar
 __all__ = ["Held", "Shared"]
 
 K = TypeVar("K", bound=Hashable)
-
-
 T = TypeVar("T")
-
 
 _User: TypeAlias = weakref.ref[Any]  # of a Held; references are invariant
 
 
 class Shared(Generic[K, T]):
-    """Clients that are shared by everyone who asks for the same key on the same loop.
+    """Clients that are shared by all users of the same key on the same loop.
 
     make: makes the client for a key, on the loop that will use it.
     close: closes a client, on that loop.
-    linger: seconds that a client stays open after its last user, so that sessions made
-        one after the other share it.
+    linger: seconds that a client stays open after its last user, so that sessions that are
+        made one after the other share it.
     """
 
     def __init__(
@@ -44,11 +40,11 @@ class Shared(Generic[K, T]):
         self._shelves: dict[AbstractEventLoop, dict[K, _Kept[T]]] = {}
 
     def held(self, key: K) -> Held[K, T]:
-        """A new user of the clients for `key`. It makes none before it needs one."""
+        """A new user of the clients for `key`. A client is made when it is first needed."""
         return Held(self, key)
 
     def take(self, key: K) -> _Kept[T]:
-        """The client for `key` on the running loop, made if need be."""
+        """The client for `key` on the running loop, made if there is none."""
         shelf = self._shelf(asyncio.get_running_loop())
         kept = shelf.get(key)
         if kept is None or not kept.is_open:
@@ -58,16 +54,16 @@ class Shared(Generic[K, T]):
     def _shelf(self, loop: AbstractEventLoop) -> dict[K, _Kept[T]]:
         shelf = self._shelves.get(loop)
         if shelf is None:
-            # A fork's child keeps what was its parent's: to close it would be heard there.
+            # A forked child keeps its parent's clients: closing them would affect the parent.
             _drop_ended(self._shelves)
             shelf = self._shelves[loop] = {}  # no other thread runs this loop
         return shelf
 
 
 class Held(Generic[K, T]):
-    """One user's hold on the clients for one key, a client for each loop.
+    """One user of the clients for one key, with a client for each loop.
 
-    It is let go when it is garbage too, so that forgetting to close leaks nothing.
+    Garbage collection releases the clients too, so that a user that isn't closed leaks nothing.
     """
 
     def __init__(self, shared: Shared[K, T], key: K) -> None:
@@ -76,20 +72,20 @@ class Held(Generic[K, T]):
         self._kept: dict[AbstractEventLoop, tuple[_Kept[T], _User]] = {}
 
     def here(self) -> T:
-        """The client for the running loop, made if need be."""
+        """The client for the running loop, made if there is none."""
         held = self._kept.get(asyncio.get_running_loop())
         if held is None or not held[0].is_open:
             held = self._take()
         return held[0].client
 
     def let_go(self) -> None:
-        """Stop using the clients, from any thread. They close soon after their last user."""
+        """Release the clients, from any thread. They are closed soon after their last user."""
         for kept, user in self._drained():
             kept.leave_soon(user)
 
     async def aclose(self) -> None:
-        """Stop using the clients. The running loop's is closed before this returns,
-        unless it has other users; those of other loops close soon after.
+        """Release the clients. The running loop's client is closed before this returns,
+        unless it has other users; those of other loops are closed soon after.
         """
         here = asyncio.get_running_loop()
         for kept, user in self._drained():
@@ -112,14 +108,14 @@ class Held(Generic[K, T]):
 
 
 def _drop_ended(by_loop: dict[AbstractEventLoop, Any]) -> None:
-    """Forget the loops that have ended. Other threads may add theirs meanwhile."""
+    """Remove the loops that have ended. Other threads may add theirs at the same time."""
     for loop in list(by_loop):
         if loop.is_closed():
             by_loop.pop(loop, None)
 
 
 class _Kept(Generic[T]):
-    """A client, its loop, and who uses it. All but `leave_soon` runs on that loop."""
+    """A client, its loop and its users. All methods but `leave_soon` run on that loop."""
 
     def __init__(self, client: T, close: Callable[[T], Awaitable[None]], linger: float) -> None:
         self.client = client
@@ -134,22 +130,22 @@ class _Kept(Generic[T]):
             self._until_closed.__anext__().send(None)
 
     def leave_soon(self, user: _User) -> None:
-        """What a user does when it goes, from any thread, also as garbage."""
+        """Remove `user`, from any thread and also from garbage collection."""
         # A loop that has ended has closed its clients already.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._left, user)
 
     async def leave(self, user: _User) -> None:
-        """Drop `user`, and close the client if it was the last."""
+        """Remove `user`, and close the client if it was the last."""
         self.users.discard(user)
         if not self.users:
             await self._aclose()
 
     async def _keep(self) -> AsyncGenerator[None, None]:
-        """Stands open while the client does.
+        """Close the client when this generator is closed.
 
-        A loop that ends closes the asynchronous generators that it started, this one
-        among them: the one way by which a library hears of a loop's end.
+        A loop that ends closes the asynchronous generators that it has started, this one too:
+        the only way for a library to notice the end of a loop.
         """
         try:
             yield

@@ -13,19 +13,19 @@ __all__ = ["Door"]
 class Door:
     """Counts the calls inside a store, so that closing it can wait for them.
 
-    name: of the class that says it is closed.
+    name: the class that the `StoreClosed` error names.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        # The process of each call. A forked child begins with those of its parent, which
-        # never leave it; its own come behind them, so that the last is always its own.
+        # The process id of each call. A forked child starts with the calls of its parent, which
+        # never end there; its own follow them, so the last one is always its own.
         self._inside: list[int] = []
         self.is_closed = False
 
     def __enter__(self) -> None:
-        # Counted before the look at `is_closed`: either `close` sees this call and waits,
-        # or this call sees that the store is closed.
+        # Counted before `is_closed` is checked: either `close` sees this call and waits, or
+        # this call sees that the store is closed.
         self._inside.append(os.getpid())
         if self.is_closed:
             self._inside.pop()
@@ -35,8 +35,8 @@ class Door:
         self._inside.pop()
 
     async def close(self) -> None:
-        """Let nobody in any more, and wait until all are out."""
+        """Refuse new calls and wait until the calls inside have ended."""
         self.is_closed = True
-        # They may be on other loops and threads, where no event could be waited for.
+        # They may run on other loops and threads, so there is no event to wait for.
         while self._inside.count(os.getpid()):  # noqa: ASYNC110
             await asyncio.sleep(0.001)

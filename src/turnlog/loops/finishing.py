@@ -1,4 +1,4 @@
-"""Finishing work: waiting for an outcome, also when cancelled."""
+"""Finishing work that was begun, also when the caller is cancelled."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import TypeVar
 
 __all__ = ["finished", "is_cancelled"]
 
-
 T = TypeVar("T")
 
 
 async def finished(work: Awaitable[T]) -> T:
-    """Wait for `work` to its end; whoever was cancelled meanwhile is cancelled then.
+    """Wait until `work` has ended, and raise `CancelledError` only then if cancelled.
 
-    So the outcome of a write is known before its caller goes on. An error of `work` is
-    the `CancelledError`'s cause.
+    So the outcome of a write is known before its caller continues. If `work` failed, its
+    error is the cause of the `CancelledError`.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -24,7 +23,7 @@ async def finished(work: Awaitable[T]) -> T:
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
-            cancelled = cancelled or error  # anyio knows its own by what they say
+            cancelled = cancelled or error  # anyio recognises its own by their text
     if cancelled is not None:
         raise cancelled from None if task.cancelled() else task.exception()
     return task.result()

@@ -1,4 +1,4 @@
-"""Forks: refusing in a child process what its parent had in use."""
+"""Forks: a check that a child process doesn't use the clients of its parent."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["check_process"]
 
 
 def check_process(used: object, cure: str) -> None:
-    """Raise `RuntimeError` in a forked child for what its parent had in use at the fork.
+    """Raise `RuntimeError` in a forked child for a client that its parent has used.
 
-    Connections would be both processes': each would read what the other asked for.
+    Both processes would share its connections, and each would read the other's answers.
 
     cure: what to do instead, for the message.
     """
     process = os.getpid()
     if _used_in.setdefault(used, process) != process:
-        raise RuntimeError(f"the process was forked while this client was in use: {cure}")
+        raise RuntimeError(f"this process was forked after its parent had used this client: {cure}")
 
 
 _used_in: WeakKeyDictionary[object, int] = WeakKeyDictionary()

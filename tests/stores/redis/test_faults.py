@@ -11,12 +11,15 @@ from agents.extensions.memory import RedisSession as TheirSession
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError  # noqa: A004 - the driver's own
 
 from tests.servers.redis import RedisCluster, RedisServer
 from turnlog import Log
 from turnlog.sessions.redis import RedisSession
-from turnlog.stores.redis import RedisStore
+from turnlog.stores.redis import RedisStore, scripts
 from turnlog.stores.redis.keys import Keys
+from turnlog.stores.redis.retrying import closed_connections_named
+from turnlog.stores.redis.scripts import Script
 
 pytestmark = pytest.mark.anyio
 
@@ -175,6 +178,13 @@ async def test_a_mistake_is_no_outage(
     assert len(tries) == 1
 
 
+async def test_the_error_of_the_driver_names_its_issue() -> None:
+    for module, error in [("redis.asyncio.connection", ConnectionError), ("ours", AttributeError)]:
+        with pytest.raises(error, match="NoneType") as caught, closed_connections_named():
+            exec("None.read()", {"__name__": module})  # noqa: S102 - in a module of that name
+        assert ("redis-py issue 4287" in str(caught.value)) == (module != "ours")
+
+
 async def test_a_connection_that_was_closed_by_another_task_is_made_anew(client: Redis) -> None:
     store = RedisStore(client)
     await store.append(Log("a"), [b"1"])
@@ -246,16 +256,54 @@ async def test_ids_of_expired_sessions_go_without_a_listing(client: Redis) -> No
     for n in range(40):
         await lasting.append(Log(f"lasting {n} {{%}}"), [b"1"])
     short = RedisStore(client, ttl=1)
-    await asyncio.gather(*(short.append(Log(f"short {n}"), [b"1"]) for n in range(500)))
+    await asyncio.gather(*(short.append(Log(f"short {n}"), [b"1"]) for n in range(50)))
+    keys, long_ago = Keys("agents:session"), time.time_ns() // 1000 - 10**9
+    async with client.pipeline() as many:  # as they are in the list when they have expired
+        for n in range(50, 5_000):
+            many.zadd(keys.directory(f"short {n}"), {f"short {n}": long_ago + n})
+        await many.execute()
     await asyncio.sleep(1.2)
     busy = RedisStore(client, ttl=100)
-    for n in range(2_000):
-        await busy.append(Log(f"busy {n % 50}"), [b"1"])
-    shards = Keys("agents:session").shards()
-    left = [str(member) for shard in shards for member in await client.zrange(shard, 0, -1)]
+
+    async def stay_busy(name: str) -> None:
+        for _ in range(80):
+            await busy.append(Log(name), [b"1"])
+
+    await asyncio.gather(*(stay_busy(f"busy {n}") for n in range(50)))
+    left = [str(member) for shard in keys.shards() for member in await client.zrange(shard, 0, -1)]
     assert sum(each.startswith("b'lasting") for each in left) == 40
     assert sum(each.startswith("b'busy") for each in left) == 50
     assert sum(each.startswith("b'short") for each in left) < 50
+
+
+async def test_a_session_that_is_written_while_it_is_deleted_stays_listed(
+    redis_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process writes between the deletion and the end of its entry on a Cluster."""
+    deleting, writing, late = (
+        RedisStore.from_url(redis_cluster.url, key_prefix="deleted") for _ in range(3)
+    )
+    run = deleting._run
+
+    async def slow(script: Script, log: Log) -> Any:
+        if log.session == "late":
+            await late._directory.announce(log)
+        answer = await run(script, log)
+        if log.session == "known":
+            await writing.append(log, [b"2"])
+        if log.session == "late":
+            await late._run(scripts.APPEND, log, "", "0", "", b"2")  # and then it is killed
+        return answer
+
+    for name in ("known", "late", "gone"):
+        await writing.append(Log(name), [b"1"])
+    monkeypatch.setattr(deleting, "_run", slow)
+    for name in ("known", "late", "gone"):
+        await deleting.delete(name)
+    listed = [head.log.session for head in await writing.sessions()]
+    assert sorted(listed) == ["known", "late"]
+    for store in (deleting, writing, late):
+        await store.aclose()
 
 
 async def test_ids_of_expired_sessions_go_from_a_cluster(redis_cluster: RedisCluster) -> None:

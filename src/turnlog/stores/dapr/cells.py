@@ -64,7 +64,7 @@ class Edit(NamedTuple, Generic[T]):
 
 
 class _Found(Protocol):
-    """What a change is computed from: the cell, and perhaps more."""
+    """The input of a change: the version of the cell, and perhaps more."""
 
     @property
     def version(self) -> Version: ...

@@ -182,7 +182,7 @@ class HeadDocument:
 
     @property
     def length(self) -> int:
-        """How many records there are."""
+        """The number of records."""
         return len(self.tail) + sum(ref.length for ref in self.refs)
 
     def to_json(self) -> list[Any]:

@@ -112,7 +112,7 @@ class LogFile:
         return answer
 
     async def renew(self) -> None:
-        """Write all documents of the log again, unchanged, so that their time starts anew."""
+        """Write all documents of the log again, unchanged, so that their ttl starts again."""
         document = (await self._sidecar.find(self.paths.head)).get(self.paths.head)
         if document is None:
             return

@@ -73,7 +73,7 @@ class DaprStore(Store):
 
     @property
     def place(self) -> Hashable:
-        """The sidecar and the component."""
+        """The sidecar and the component: equal for two stores on the same documents."""
         return "dapr", self._sidecar.calls.place, self._sidecar.store_name
 
     async def append(

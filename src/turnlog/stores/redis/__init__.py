@@ -1,7 +1,7 @@
 """Redis and Valkey: one server, behind Sentinels, or a Cluster.
 
 store ── scripts ──▶ client (the caller's, or shared by address and loop)
-  └── keys: what a session's data is called; directory: which sessions there are
+  └── keys: the names of keys; directory: the list of sessions
 """
 
 try:

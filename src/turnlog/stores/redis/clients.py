@@ -1,4 +1,4 @@
-"""Clients: one that was handed in, or one made from a URL, for each event loop."""
+"""Clients: one that was handed in, or one for each event loop, made from a URL."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["Client", "Clients", "at_url"]
 
 Client: TypeAlias = Redis | RedisCluster
 
-#: Where Redis listens unless told.
+#: The port of Redis, if none is given.
 _PORT = 6379
 
-_CURE = "make a client in the child process, or use from_url, which does so by itself"
+_CURE = "make a client in the child process, or use from_url, which makes one by itself"
 
 
 class Clients:
-    """Hands out the client to use.
+    """Provides the client to use: here, the one that was handed in.
 
-    Raises `TypeError` for a client that blocks.
+    Raises `TypeError` for a blocking client.
     """
 
     def __init__(self, client: Client) -> None:
@@ -42,32 +42,32 @@ class Clients:
 
     @property
     def place(self) -> Hashable:
-        """Equal for two that reach the same database, as far as their addresses tell."""
+        """The address. Equal for two that reach the same database, if their addresses are."""
         return _place_of(self._client)
 
     def here(self) -> Client:
         """The client for the running event loop.
 
-        Raises `RuntimeError` in a forked child for one that the parent has used.
+        Raises `RuntimeError` in a forked child for a client that the parent has used.
         """
         check_process(self._client, _CURE)
         return self._client
 
     def let_go(self) -> None:
-        """Stop using what was made here; what was handed in stays open."""
+        """Release clients that were made here; one that was handed in stays open."""
 
     async def aclose(self) -> None:
-        """The same, and wait for it."""
+        """Release them, and wait until they are closed."""
 
 
 def at_url(url: str, options: Mapping[str, Any]) -> Clients:
-    """Clients for `url`, shared by all who give the same URL and options."""
+    """Clients for `url`, shared by all stores with the same URL and options."""
     return _PerLoop(_Address(url, {**options}))
 
 
 @dataclass(frozen=True)
 class _Address:
-    """What makes two clients the same."""
+    """A URL and options, for which clients are shared."""
 
     url: str = field(repr=False)  # it may hold a password
     options: Mapping[str, Any] = field(hash=False, repr=False)
@@ -108,7 +108,7 @@ class _PerLoop(Clients):
 
 
 def _check_awaitable(client: object) -> None:
-    """A client that blocks would store what it is given, and then its answer can't be awaited."""
+    """Refuse a blocking client: it would store a write before its answer fails to be awaited."""
     if isinstance(client, redis.Redis | redis.RedisCluster):
         raise TypeError(
             f"this {type(client).__name__} blocks: hand in a client of redis.asyncio, "
@@ -117,12 +117,12 @@ def _check_awaitable(client: object) -> None:
 
 
 def _place_of(client: Client) -> Hashable:
-    """Where a client leads that was handed in."""
+    """The address of a client that was handed in."""
     if isinstance(client, RedisCluster):
         return frozenset((host_of(node.host), node.port) for node in client.startup_nodes)
     pool = client.connection_pool
     if not pool.connection_class.__module__.startswith("redis."):
-        return pool  # of a stand-in or an extension, whose address may mean nothing
+        return pool  # of a test double or an extension, whose address may mean nothing
     if not isinstance(pool, SentinelConnectionPool):
         return _database(pool.connection_kwargs)
     watchers = (watcher.connection_pool for watcher in pool.sentinel_manager.sentinels)

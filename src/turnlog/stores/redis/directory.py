@@ -1,8 +1,8 @@
-"""The list of sessions: sorted sets by the time of the last change.
+"""Directory: the list of sessions, in sorted sets by the time of the last change.
 
-On one server the scripts keep it, in the same step as the log. On a Cluster it lies on
-other nodes: there an id is entered before its first write and its time moved after each,
-so that a crash in between costs at worst a place in the order, never a session.
+On one server the scripts update it, in the same step as the log. On a Cluster it lies on
+other nodes: there an id is added before the first write and its time updated after each
+write. So a crash in between leaves at worst an old time, never a session that isn't listed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from turnlog.stores.redis.keys import Keys
 
 __all__ = ["Directory"]
 
-#: How many ids are remembered as entered.
+#: The number of ids that are remembered as listed.
 _KNOWN = 10_000
-#: An id without a session is dropped after so many seconds: it may be about to get one.
+#: Seconds after which an id without a session is removed; before, it may be about to get one.
 _GRACE = 60.0
-#: How many entries of a shard are read at once, at most.
+#: The most entries of a shard that are read at once.
 _CHUNK = 1000
 
 _DROP = """
@@ -36,10 +36,10 @@ if score and tonumber(score) == tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1
 
 
 class Directory:
-    """Which sessions there are below one prefix.
+    """The list of the sessions below one prefix.
 
     command: runs a command and returns the answer in bytes.
-    ttl: seconds after its last write that a session has expired; None: never.
+    ttl: seconds after its last write that a session expires; None: never.
     """
 
     def __init__(
@@ -56,47 +56,63 @@ class Directory:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     async def announce(self, log: Log) -> None:
-        """Enter a session before it is first written to, where the scripts can't."""
+        """Add a session before its first write. On a Cluster only, as all but `page`."""
         if not self._clients.is_cluster or log.name != "main" or log.session in self._known:
             return
-        now = str(time.time_ns() // 1000)
-        key = self._keys.directory(log.session)
-        # Moved forward if it is there, so that nobody who looks right now takes it for expired.
-        await self._command("ZADD", key, "GT", now, log.session)
-        await self._purge(key)
+        await self._touch(log.session)
+        await self._purge(self._keys.directory(log.session))
         self._known[log.session] = None
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)
 
     async def update(self, log: Log, updated: int) -> None:
-        """Note the time of a change, where the scripts can't. 0 means that there was none."""
+        """Note the time of a change; 0 means that nothing was changed."""
         if self._clients.is_cluster and log.name == "main" and updated:
             key = self._keys.directory(log.session)
             await self._command("ZADD", key, str(updated), log.session)
 
-    async def forget(self, session: str) -> None:
-        """Drop a session that was deleted, where the scripts can't."""
-        if self._clients.is_cluster:
-            self._known.pop(session, None)
-            await self._command("ZREM", self._keys.directory(session), session)
+    async def score(self, session: str) -> str | None:
+        """The time of a session's entry, for `forget`."""
+        if not self._clients.is_cluster:
+            return None
+        score = await self._command("ZSCORE", self._keys.directory(session), session)
+        return None if score is None else f"{float(score):.0f}"
+
+    async def forget(self, session: str, score: str | None) -> None:
+        """Remove the entry of a session that was deleted, unless it was written again.
+
+        score: the time of the entry before the deletion.
+        """
+        if not self._clients.is_cluster:
+            return
+        self._known.pop(session, None)
+        if score is not None:
+            await self._drop(session, score)
+        # Another process may have added the id before and written the session just now.
+        if await self._command("EXISTS", self._keys.heads(session)):
+            await self._touch(session)
+
+    async def _touch(self, session: str) -> None:
+        """Add an entry, or update its time, so that it isn't taken for expired."""
+        now = str(time.time_ns() // 1000)
+        await self._command("ZADD", self._keys.directory(session), "GT", now, session)
 
     async def _purge(self, key: str) -> None:
-        """Drop up to two sessions of a shard that have expired, with one look if there are none.
-
-        On a single server the scripts do so.
-        """
+        """Remove up to two expired sessions of a shard; a single request if there are none."""
         if self._ttl is None:
             return
         past = (time.time() - max(self._ttl, _GRACE)) * 1e6
         oldest = ("-inf", f"({past:.0f}", "WITHSCORES", "LIMIT", "0", "2")
         for entry in _entries(await self._command("ZRANGEBYSCORE", key, *oldest)):
             if not await self._command("EXISTS", self._keys.heads(entry.session)):
-                await self._drop(entry)
+                await self._drop_entry(entry)
 
-    async def _drop(self, entry: Cursor) -> None:
-        """Take an entry out, unless it was moved since it was found."""
-        key, score = self._keys.directory(entry.session), str(round(entry.updated_at * 1e6))
-        await self._command("EVAL", _DROP, 1, key, entry.session, score)
+    async def _drop_entry(self, entry: Cursor) -> None:
+        await self._drop(entry.session, str(round(entry.updated_at * 1e6)))
+
+    async def _drop(self, session: str, score: str) -> None:
+        """Remove an entry, unless its time was updated since it was read."""
+        await self._command("EVAL", _DROP, 1, self._keys.directory(session), session, score)
 
     async def page(
         self,
@@ -117,33 +133,33 @@ class Directory:
     async def _verified(
         self, entry: Cursor, head_of: Callable[[str], Awaitable[Head | None]]
     ) -> list[Head]:
-        """The head of a session, if there is one: its time may have come."""
+        """The head of a session, if it still exists; if not, its entry is removed."""
         head = await head_of(entry.session)
         if head is not None:
             return [head]
         if entry.updated_at < time.time() - _GRACE:
-            await self._drop(entry)
+            await self._drop_entry(entry)
         return []
 
     async def _newest_first(self, after: Cursor | None, chunk: int) -> AsyncGenerator[Cursor, None]:
-        """All entries behind `after`, merged from the shards chunk by chunk."""
-        place = after
+        """All entries after `after`, merged from the shards chunk by chunk."""
+        start = after
         while True:
             shards = await asyncio.gather(
-                *(self._behind(place, key, chunk) for key in self._keys.shards())
+                *(self._entries_after(start, key, chunk) for key in self._keys.shards())
             )
-            # Behind the end of a full chunk its shard may have more that was not fetched.
+            # After the end of a full chunk its shard may have more that was not read yet.
             ends = [shard[-1] for shard in shards if len(shard) >= chunk]
-            place = max(ends, default=None)
+            start = max(ends, default=None)
             for entry in sorted(chain.from_iterable(shards), reverse=True):
-                if place is None or entry >= place:
+                if start is None or entry >= start:
                     yield entry
-            if place is None:
+            if start is None:
                 return
 
-    async def _behind(self, place: Cursor | None, key: str, chunk: int) -> list[Cursor]:
-        """The newest entries of one shard behind `place`: `chunk` of them, or all."""
-        newest = "+inf" if place is None else str(round(place.updated_at * 1_000_000))
+    async def _entries_after(self, start: Cursor | None, key: str, chunk: int) -> list[Cursor]:
+        """The newest entries of one shard after `start`: `chunk` of them, or all."""
+        newest = "+inf" if start is None else str(round(start.updated_at * 1_000_000))
         count = chunk
         while True:
             count += 16
@@ -153,15 +169,15 @@ class Directory:
                     *("WITHSCORES", "LIMIT", "0", str(count)),
                 )
             )
-            # Several sessions of one moment are told apart by their ids.
-            entries = [entry for entry in found if place is None or entry < place]
+            # Several sessions may have the same time; their ids order them.
+            entries = [entry for entry in found if start is None or entry < start]
             if len(entries) >= chunk or len(found) < count:
                 return entries
             count *= 2
 
 
 def _entries(answer: list[Any]) -> list[Cursor]:
-    """Members and scores, as either version of the protocol answers them."""
+    """The entries in an answer with scores, of either version of the protocol."""
     flat = list(chain.from_iterable(answer)) if answer and isinstance(answer[0], list) else answer
     return [
         Cursor(float(score) / 1_000_000, member.decode())

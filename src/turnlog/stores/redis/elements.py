@@ -1,4 +1,4 @@
-"""The elements of a list: the position of a record, and its payload."""
+"""List elements: each is the position of a record, in digits, and its payload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from turnlog.records import Column, Records
 
 __all__ = ["WIDTH", "records_in"]
 
-#: How many digits an element begins with: the position of its record.
+#: The number of digits of a position.
 WIDTH = 16
 
 
@@ -26,5 +26,5 @@ def _position(element: bytes) -> int:
 
 
 def _moment(element: bytes) -> float:
-    """Positions are microseconds of the server's clock."""
+    """The time of a record: positions are microseconds of the server's clock."""
     return _position(element) / 1_000_000

@@ -1,8 +1,8 @@
-"""What the keys of a session are called.
+"""Key names of sessions.
 
-All of them share one hash tag, so that a Cluster keeps them on one node and a script may
-touch them together. The id in it is escaped, so that no id can end the tag or be empty in
-it; and no key of ours looks like one that the OpenAI Agents SDK makes, whatever the ids.
+All keys of a session share one hash tag, so that a Cluster keeps them on one node and a
+script may use them together. The id in the tag is escaped, so that no id can end the tag
+or leave it empty. No id makes a key that looks like one of the OpenAI Agents SDK.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from turnlog.records import Log
 
 __all__ = ["SHARDS", "Adopted", "Keys"]
 
-#: Into how many sorted sets the list of sessions is split, so that a Cluster spreads it.
+#: The number of sorted sets that make up the list of sessions; a Cluster spreads them.
 SHARDS = 16
 
 _ESCAPES = str.maketrans({"%": "%25", "{": "%7B", "}": "%7D"})
 
 
 class Adopted(NamedTuple):
-    """The keys under which the SDK keeps a session."""
+    """The keys under which the SDK stores a session."""
 
     head: str
     messages: str
@@ -36,11 +36,11 @@ class Keys:
         self._prefix = prefix
 
     def stem(self, session: str) -> str:
-        """What every key of the session begins with."""
+        """The beginning of every key of the session."""
         return f"{self._prefix}/{{={session.translate(_ESCAPES)}}}"
 
     def of(self, log: Log, token: str) -> list[str]:
-        """Heads of the session; records and keys of the log; what outlives it; one write."""
+        """The keys for a script, in its order: see `scripts`."""
         stem = self.stem(log.session)
         return [
             f"{stem}/heads",
@@ -51,7 +51,7 @@ class Keys:
         ]
 
     def heads(self, session: str) -> str:
-        """The hash that holds what is known of each log of the session."""
+        """The hash that holds the heads and notes of the session's logs."""
         return f"{self.stem(session)}/heads"
 
     def records(self, log: Log) -> str:
@@ -67,6 +67,6 @@ class Keys:
         return [f"{self._prefix}/sessions/{number}" for number in range(SHARDS)]
 
     def adopted(self, session: str) -> Adopted:
-        """Where the SDK keeps the session of this id."""
+        """The keys of the SDK for the session of this id."""
         key = f"{self._prefix}:{session}"
         return Adopted(key, f"{key}:messages", f"{key}:counter")

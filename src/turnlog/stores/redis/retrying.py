@@ -1,14 +1,10 @@
-"""Trying again. Every call may be: reads change nothing, and writes carry a token."""
+"""Passing errors of Redis. Any call may be made again after one: each write carries a token."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from random import uniform
 from traceback import walk_tb
-from typing import TypeVar
 
 from redis.exceptions import (
     AuthenticationError,
@@ -22,12 +18,10 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-__all__ = ["drivers_slips", "patiently"]
+__all__ = ["closed_connections_named", "is_passing"]
 
-T = TypeVar("T")
-
-#: What passes: the server is out of reach, loading, or not the master (any more). On a Cluster
-#: a slot is being moved, for which the driver has an error of its own when it gives up.
+#: The server can't be reached, is loading, or is not the master (any more). On a Cluster a
+#: slot is being moved; the driver gives up with an error of its own then.
 _PASSING = (
     ConnectionError,
     TimeoutError,
@@ -40,24 +34,32 @@ _PASSING = (
     OSError,
 )
 
-#: Whose code it is that uses a connection.
-_BELOW = ("redis.", "asyncio.")
+#: The modules that use a connection.
+_DRIVER = ("redis.", "asyncio.")
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the call that failed with `error` may succeed later."""
+    return isinstance(error, _PASSING) and not isinstance(error, AuthenticationError)
 
 
 @contextmanager
-def drivers_slips() -> Iterator[None]:
-    """Turn what the driver makes of a connection that is gone into a `ConnectionError`.
+def closed_connections_named() -> Iterator[None]:
+    """Raise `ConnectionError` where the driver fails to: issues 2349 and 4287 of redis-py.
 
-    When a connection was closed by another task or by the server, the driver and asyncio
-    find None where it was, and raise `AttributeError` or `TypeError`; nothing was sent then.
-    The same errors of any other origin are mistakes, and come out as they are.
+    When another task or the server has closed a connection, the driver and asyncio find
+    None in its place and raise `AttributeError` or `TypeError`; nothing was sent then. The
+    same errors from any other module are bugs and pass unchanged.
     """
     try:
         yield
     except (AttributeError, TypeError) as error:
-        if "NoneType" not in str(error) or not _innermost(error).startswith(_BELOW):
+        if "NoneType" not in str(error) or not _innermost(error).startswith(_DRIVER):
             raise
-        raise ConnectionError(f"the connection was closed meanwhile: {error}") from error
+        raise ConnectionError(
+            f"the connection was closed by another task or by the server, which redis-py "
+            f"reports as {error!r} (redis-py issue 4287)"
+        ) from error
 
 
 def _innermost(error: BaseException) -> str:
@@ -65,22 +67,3 @@ def _innermost(error: BaseException) -> str:
     *_, (frame, _) = walk_tb(error.__traceback__)
     name: str = frame.f_globals.get("__name__", "")
     return name
-
-
-async def patiently(call: Callable[[], Awaitable[T]], patience: float) -> T:
-    """Do `call`, and again for `patience` seconds after errors that pass.
-
-    Raises the last error as it is.
-    """
-    end = time.monotonic() + patience
-    delay = 0.002
-    while True:
-        try:
-            return await call()
-        except AuthenticationError:
-            raise
-        except _PASSING:
-            if time.monotonic() + delay > end:
-                raise
-        await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - so that no two keep step
-        delay = min(delay * 2, 0.5)

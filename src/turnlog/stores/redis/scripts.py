@@ -1,13 +1,13 @@
-"""What runs inside the server, each script in one step.
+"""Lua scripts that run inside the server, each as one atomic step.
 
 A log is a list. Each element begins with the position of its record in 16 digits; the
 payload follows. Positions are microseconds of the server's clock, moved forward where
-need be: so they tell when a record was made, and are never used again, whatever is
-removed. One hash holds a head for each log of a session: when it was created and changed,
+needed: so they tell when a record was made, and are never used again, even after
+removals. One hash holds a head for each log of a session: when it was created and updated,
 the last position, the length, and the greatest position that it ever had.
 
-Every write carries a token. A client that lost the answer sends the same again, and gets
-the answer of the first time.
+Every write carries a token. A client that lost the answer sends the same write again, and
+gets the answer of the first time.
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ __all__ = ["ADOPT", "ANNOTATE", "APPEND", "DELETE", "DELETE_ALL", "RANGE", "REMO
 
 
 class Script:
-    """A script and the digest by which servers know it."""
+    """A script, and the digest by which servers know it."""
 
     def __init__(self, *parts: str) -> None:
         self.text = "\n".join(parts)
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
-# KEYS: 1 heads, 2 records, 3 keys, 4 past, 5 write, 6 directory, 7-9 the SDK's.
-# The last four are missing on a Cluster, where they would lie elsewhere.
-# While a Cluster moves the slot of a session, no node runs a script on the part that it has,
-# because the key of the write is on none: it answers TRYAGAIN until all is in one place.
-# ARGV: 1 log name, 2 session id, 3 ttl in seconds or 0, 4 the prefix of all keys, 5 stem of the
-# session's keys, 6 seconds for which the write is remembered.
+# While a Cluster moves the slot of a session, each node has some of its keys and runs no
+# script on them: the key of the write is on neither node, so the answer is TRYAGAIN.
 _COMMON = """
-local heads, records, keys, past, write, directory = unpack(KEYS)
-local name, session, ttl, prefix, stem = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local remembered = ARGV[6]
+-- past: the greatest position of a deleted log. write: the answer to this write, by its token.
+-- The keys from the directory on are missing on a Cluster, where they lie on other nodes.
+local heads, records, keys, past, write, directory = unpack(KEYS, 1, 6)
+local sdk_head, sdk_messages, sdk_counter = unpack(KEYS, 7, 9)
+
+-- ttl: in seconds, 0 for none. prefix: of all keys. stem: of the keys of this session.
+-- remembered: seconds for which the answer to this write is kept.
+local name, session, ttl, prefix, stem, remembered = unpack(ARGV, 1, 6)
+ttl = tonumber(ttl)
 
 local function now()
     local time = redis.call('TIME')
@@ -43,18 +45,22 @@ end
 
 local function digits(number) return string.format('%016.0f', number) end
 
-local function head()
+local function remember(answer) redis.call('SET', write, answer, 'EX', remembered) end
+
+local function read_head()
     local packed = redis.call('HGET', heads, 'h' .. name)
     if not packed then
         local greatest = tonumber(redis.call('GET', past) or 0)
-        return {made = false, created = 0, updated = 0, last = 0, length = 0, greatest = greatest}
+        return {exists = false, created = 0, updated = 0, last = 0, length = 0,
+                greatest = greatest}
     end
-    local c, u, l, n, g = string.match(packed, '(%d+) (%d+) (%d+) (%d+) (%d+)')
-    return {made = true, created = tonumber(c), updated = tonumber(u), last = tonumber(l),
-            length = tonumber(n), greatest = tonumber(g)}
+    local created, updated, last, length, greatest =
+        string.match(packed, '(%d+) (%d+) (%d+) (%d+) (%d+)')
+    return {exists = true, created = tonumber(created), updated = tonumber(updated),
+            last = tonumber(last), length = tonumber(length), greatest = tonumber(greatest)}
 end
 
-local function renew()
+local function renew_ttl()
     if ttl == 0 then return end
     redis.call('EXPIRE', heads, ttl)
     for _, field in ipairs(redis.call('HKEYS', heads)) do
@@ -65,12 +71,12 @@ local function renew()
     end
 end
 
--- Takes up to four sessions that have expired out of the directory: the two that were changed
--- longest ago, and two at random, for others may live longer than this store lets them.
-local function purge()
-    local chosen = redis.call('ZRANGE', directory, 0, 1)
-    for _, id in ipairs(redis.call('ZRANDMEMBER', directory, 2)) do chosen[#chosen + 1] = id end
-    for _, id in ipairs(chosen) do
+-- Removes up to four expired sessions from the directory. It looks at the two that were updated
+-- longest ago, and at two at random, as the former may have a longer ttl and not be expired.
+local function purge_directory()
+    local ids = redis.call('ZRANGE', directory, 0, 1)
+    for _, id in ipairs(redis.call('ZRANDMEMBER', directory, 2)) do ids[#ids + 1] = id end
+    for _, id in ipairs(ids) do
         local escaped = string.gsub(id, '[%%{}]', {['%'] = '%25', ['{'] = '%7B', ['}'] = '%7D'})
         if redis.call('EXISTS', prefix .. '/{=' .. escaped .. '}/heads') == 0 then
             redis.call('ZREM', directory, id)
@@ -78,77 +84,91 @@ local function purge()
     end
 end
 
-local function save(h, moment)
-    h.updated = math.max(moment, h.updated + 1)
-    if not h.made then h.created = h.updated end
-    redis.call('HSET', heads, 'h' .. name, digits(h.created) .. ' ' .. digits(h.updated) .. ' '
-        .. digits(h.last) .. ' ' .. h.length .. ' ' .. digits(h.greatest))
+local function save_head(head, moment)
+    head.updated = math.max(moment, head.updated + 1)
+    if not head.exists then head.created = head.updated end
+    local numbers = {digits(head.created), digits(head.updated), digits(head.last), head.length,
+                     digits(head.greatest)}
+    redis.call('HSET', heads, 'h' .. name, table.concat(numbers, ' '))
     if directory and name == 'main' then
-        redis.call('ZADD', directory, digits(h.updated), session)
-        if ttl > 0 then purge() end
+        redis.call('ZADD', directory, digits(head.updated), session)
+        if ttl > 0 then purge_directory() end
     end
-    renew()
+    renew_ttl()
 end
 
--- In chunks, because a call takes some thousands of arguments only.
-local function push(h, payloads, first, last, moment)
-    local position = math.max(moment, h.greatest + 1)
+-- Appends payloads[first] to payloads[last]; in chunks, because a call is limited to some
+-- thousands of arguments.
+local function push(head, payloads, first, last, moment)
+    local position = math.max(moment, head.greatest + 1)
     local chunk = {}
-    for place = first, last do
-        chunk[#chunk + 1] = digits(position) .. payloads[place]
+    for index = first, last do
+        chunk[#chunk + 1] = digits(position) .. payloads[index]
         position = position + 1
-        if #chunk == 1000 or place == last then
+        if #chunk == 1000 or index == last then
             redis.call('RPUSH', records, unpack(chunk))
             chunk = {}
         end
     end
-    h.last, h.greatest = position - 1, position - 1
-    h.length = h.length + last - first + 1
+    head.last, head.greatest = position - 1, position - 1
+    head.length = head.length + last - first + 1
 end
 
--- What the SDK has stored under the same id. Its keys for one id and prefix are called as those
--- for another may be ('a' has 'a:messages'), so each is looked at before it is taken for ours.
-local function is(kind, key) return key and redis.call('TYPE', key).ok == kind end
+local function has_type(key, kind) return key and redis.call('TYPE', key).ok == kind end
 
-local function found()
-    local head = is('hash', KEYS[7])
-    local owner = head and redis.call('HGET', KEYS[7], 'session_id')
+-- The keys that the SDK has stored for this session. A key that the SDK makes for one id may
+-- have the name of a key for another ('a' has 'a:messages'), so type and owner are checked.
+local function sdk_keys()
+    local head = has_type(sdk_head, 'hash') and sdk_head
+    local owner = head and redis.call('HGET', head, 'session_id')
     if owner and owner ~= session then return {} end
-    return {head = head and KEYS[7], messages = is('list', KEYS[8]) and KEYS[8],
-            counter = is('string', KEYS[9]) and KEYS[9]}
+    return {head = head, messages = has_type(sdk_messages, 'list') and sdk_messages,
+            counter = has_type(sdk_counter, 'string') and sdk_counter}
 end
 
-local function drop(theirs)
-    if not theirs.head and not theirs.messages then return end
-    for _, key in pairs(theirs) do
+local function delete_sdk_keys(sdk)
+    if not sdk.head and not sdk.messages then return end
+    for _, key in pairs(sdk) do
         if key then redis.call('DEL', key) end
     end
 end
 
--- Takes it over, if there is anything.
-local function adopt(h)
-    if name ~= 'main' or not KEYS[8] or redis.call('EXISTS', KEYS[8]) == 0 then return false end
-    local theirs = found()
-    if not theirs.messages then return false end
-    local messages = redis.call('LRANGE', theirs.messages, 0, -1)
+-- Moves the SDK's messages to the end of the log. Whether there were any.
+local function adopt(head)
+    if name ~= 'main' or not sdk_messages then return false end
+    if redis.call('EXISTS', sdk_messages) == 0 then return false end
+    local sdk = sdk_keys()
+    if not sdk.messages then return false end
+    local messages = redis.call('LRANGE', sdk.messages, 0, -1)
     local moment = now()
-    local created = tonumber(theirs.head and redis.call('HGET', theirs.head, 'created_at') or 0)
-    local left = redis.call('PTTL', theirs.messages)
-    push(h, messages, 1, #messages, moment)
-    if not h.made and created > 0 then
-        h.created, h.made = created * 1000000, true
+    local created = tonumber(sdk.head and redis.call('HGET', sdk.head, 'created_at') or 0)
+    local ttl_left = redis.call('PTTL', sdk.messages)
+    push(head, messages, 1, #messages, moment)
+    if not head.exists and created > 0 then
+        head.created, head.exists = created * 1000000, true
     end
-    save(h, moment)
-    drop(theirs)
-    if ttl == 0 and left > 0 then
-        redis.call('PEXPIRE', heads, left)
-        redis.call('PEXPIRE', records, left)
+    save_head(head, moment)
+    delete_sdk_keys(sdk)
+    if ttl == 0 and ttl_left > 0 then
+        redis.call('PEXPIRE', heads, ttl_left)
+        redis.call('PEXPIRE', records, ttl_left)
     end
     return true
 end
+
+-- The head of the log, after adoption.
+local function adopted_head()
+    local head = read_head()
+    return adopt(head) and read_head() or head
+end
+
+-- expected: the last position that the writer expects, '' for any.
+local function is_conflict(head, expected)
+    return expected ~= '' and expected ~= string.format('%.0f', head.last)
+end
 """
 
-# Binary search in a list of records.
+# The index of the first record at or after a position, by binary search.
 _INDEX = """
 local function index_of(position)
     local low, high = 0, redis.call('LLEN', records)
@@ -161,88 +181,97 @@ local function index_of(position)
 end
 """
 
-# ARGV: 7 expected end or '', 8 '1' if there is a key, 9 the key; then the payloads.
-# Answers {'ok', position, updated} or {'conflict', end, '0'}.
+# Returns {'ok', last position, updated} or {'conflict', last position, '0'}.
 APPEND = Script(
     _COMMON,
     """
+local expected, has_key, key = unpack(ARGV, 7, 9)
+local first = 10  -- the payloads follow
+
 local done = redis.call('GET', write)
-if not done and ARGV[8] == '1' then done = redis.call('HGET', keys, ARGV[9]) end
+if not done and has_key == '1' then done = redis.call('HGET', keys, key) end
 if done then return {'ok', done, '0'} end
-local h = head()
-if adopt(h) then h = head() end
-if ARGV[7] ~= '' and ARGV[7] ~= string.format('%.0f', h.last) then
-    return {'conflict', digits(h.last), '0'}
-end
-if #ARGV == 9 then return {'ok', digits(h.last), '0'} end
+
+local head = adopted_head()
+if is_conflict(head, expected) then return {'conflict', digits(head.last), '0'} end
+if #ARGV < first then return {'ok', digits(head.last), '0'} end
+
 local moment = now()
-push(h, ARGV, 10, #ARGV, moment)
-if ARGV[8] == '1' then redis.call('HSET', keys, ARGV[9], digits(h.last)) end
-save(h, moment)
-redis.call('SET', write, digits(h.last), 'EX', remembered)
-return {'ok', digits(h.last), digits(h.updated)}
+push(head, ARGV, first, #ARGV, moment)
+if has_key == '1' then redis.call('HSET', keys, key, digits(head.last)) end
+save_head(head, moment)
+remember(digits(head.last))
+return {'ok', digits(head.last), digits(head.updated)}
 """,
 )
 
-# ARGV: 7 expected end or '', 8 the first position inside, 9 the first behind.
-# Answers {'ok', how many, updated} or {'conflict', end, '0'}.
+# Returns {'ok', number of records, updated} or {'conflict', last position, '0'}.
 REMOVE = Script(
     _COMMON,
     _INDEX,
     """
+-- from: the first position to remove. to: the first one after it to keep.
+local expected, from, to = unpack(ARGV, 7, 9)
+
 local done = redis.call('GET', write)
 if done then return {'ok', done, '0'} end
-local h = head()
-if adopt(h) then h = head() end
-if ARGV[7] ~= '' and ARGV[7] ~= string.format('%.0f', h.last) then
-    return {'conflict', digits(h.last), '0'}
-end
-local first, stop = index_of(ARGV[8]), index_of(ARGV[9])
+
+local head = adopted_head()
+if is_conflict(head, expected) then return {'conflict', digits(head.last), '0'} end
+local first, stop = index_of(from), index_of(to)
 local count = stop - first
 if count <= 0 then return {'ok', '0', '0'} end
+
 if first == 0 then
     redis.call('LTRIM', records, stop, -1)
-elseif stop == h.length then
+elseif stop == head.length then
     redis.call('LTRIM', records, 0, first - 1)
 else
-    for place = first, stop - 1 do redis.call('LSET', records, place, '') end
+    for index = first, stop - 1 do redis.call('LSET', records, index, '') end
     redis.call('LREM', records, count, '')
 end
-h.length = h.length - count
+
+head.length = head.length - count
 local newest = redis.call('LINDEX', records, -1)
-h.last = newest and tonumber(string.sub(newest, 1, 16)) or 0
-save(h, now())
-redis.call('SET', write, count, 'EX', remembered)
-return {'ok', tostring(count), digits(h.updated)}
+head.last = newest and tonumber(string.sub(newest, 1, 16)) or 0
+save_head(head, now())
+remember(count)
+return {'ok', tostring(count), digits(head.updated)}
 """,
 )
 
-# ARGV: 7 the note. Answers when it was updated.
+# Returns the time of the update.
 ANNOTATE = Script(
     _COMMON,
     """
+local note = ARGV[7]
+
 local done = redis.call('GET', write)
 if done then return done end
-local h = head()
-if adopt(h) then h = head() end
-redis.call('HSET', heads, 'n' .. name, ARGV[7])
-save(h, now())
-redis.call('SET', write, digits(h.updated), 'EX', remembered)
-return digits(h.updated)
+
+local head = adopted_head()
+redis.call('HSET', heads, 'n' .. name, note)
+save_head(head, now())
+remember(digits(head.updated))
+return digits(head.updated)
 """,
 )
 
-# Answers whether there was anything.
-ADOPT = Script(_COMMON, "return adopt(head()) and 1 or 0")
+# Returns 1 if there was anything to adopt, else 0.
+ADOPT = Script(_COMMON, "return adopt(read_head()) and 1 or 0")
 
-# KEYS: 1 records, so that it can be read while the rest is on another node of a Cluster.
-# ARGV: 1 the first position inside, 2 the first behind, 3 limit or -1. Answers the elements inside.
+# Takes the key of the records alone, so that they can be read while a Cluster has moved some
+# keys of the session and not yet others. Returns the elements.
 RANGE = Script(
-    "local records = KEYS[1]",
+    """
+local records = KEYS[1]
+-- from: the first position to read. to: the first one after it to leave out. limit: -1 for none.
+local from, to, limit = unpack(ARGV)
+limit = tonumber(limit)
+""",
     _INDEX,
     """
-local first, stop = index_of(ARGV[1]), index_of(ARGV[2])
-local limit = tonumber(ARGV[3])
+local first, stop = index_of(from), index_of(to)
 if limit >= 0 then first = math.max(first, stop - limit) end
 if first >= stop then return {} end
 return redis.call('LRANGE', records, first, stop - 1)
@@ -251,24 +280,23 @@ return redis.call('LRANGE', records, first, stop - 1)
 
 _FORGET = """
 if redis.call('EXISTS', write) == 1 then return 1 end
-redis.call('SET', write, 1, 'EX', remembered)
+remember(1)
 
--- Positions are not used again, even if the clock is set back: remembered for a day.
-local function forget(each)
-    name = each
-    past = stem .. '/past/' .. each
-    local h = head()
-    redis.call('SET', past, digits(h.greatest), 'EX', 86400)
-    redis.call('DEL', stem .. '/records/' .. each, stem .. '/keys/' .. each)
-    redis.call('HDEL', heads, 'h' .. each, 'n' .. each)
-    if each == 'main' then
+-- Keeps the greatest position for a day, so that it isn't used again if the clock is set back.
+local function forget(log)
+    name = log
+    past = stem .. '/past/' .. log
+    redis.call('SET', past, digits(read_head().greatest), 'EX', 86400)
+    redis.call('DEL', stem .. '/records/' .. log, stem .. '/keys/' .. log)
+    redis.call('HDEL', heads, 'h' .. log, 'n' .. log)
+    if log == 'main' then
         if directory then redis.call('ZREM', directory, session) end
-        drop(found())
+        delete_sdk_keys(sdk_keys())
     end
 end
 """
 
-DELETE = Script(_COMMON, _FORGET, "forget(ARGV[1]) return 1")
+DELETE = Script(_COMMON, _FORGET, "forget(name) return 1")
 
 DELETE_ALL = Script(
     _COMMON,

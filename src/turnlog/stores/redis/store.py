@@ -1,4 +1,4 @@
-"""The contract on Redis."""
+"""Redis store: the contract on Redis or Valkey."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from turnlog.errors import Conflict
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
-from turnlog.store import Cursor, Head, Store, check
+from turnlog.store import Cursor, Head, Store, check, span
+from turnlog.stores.clock import check_ttl
 from turnlog.stores.redis import scripts
 from turnlog.stores.redis.clients import Client, Clients, at_url
 from turnlog.stores.redis.directory import Directory
 from turnlog.stores.redis.elements import WIDTH, records_in
 from turnlog.stores.redis.keys import Keys
-from turnlog.stores.redis.retrying import drivers_slips, patiently
+from turnlog.stores.redis.retrying import closed_connections_named, is_passing
 from turnlog.stores.redis.scripts import Script
+from turnlog.stores.retrying import backoff, retry
 
 __all__ = ["RedisStore"]
 
-#: Seconds for which a write is known by its token, at least: longer than it is tried again.
+#: The fewest seconds that the token of a write is remembered: longer than retries go on.
 _REMEMBERED = 120
 _DAY = 86_400
-_BEYOND = 2**53 - 1  # the greatest number that a script counts to
-#: The longest time to live that Redis takes, in seconds.
+_BEYOND = 2**53 - 1  # the greatest integer in a script
+#: The longest ttl that Redis allows, in seconds.
 _LONGEST = (2**63 - 1) // 1000 - 10**11
 
 
@@ -39,15 +41,15 @@ class RedisStore(Store):
 
     client: a `redis.asyncio.Redis`, one that a Sentinel made, or a `RedisCluster`. It stays
         yours and is never closed here. It belongs to the event loop that first used it.
-    key_prefix: what every key begins with; stores with other prefixes never meet.
-    ttl: seconds after its last write that a session is forgotten; None keeps it.
-    patience: how many seconds a server that can't be reached is waited for.
+    key_prefix: the beginning of every key; stores with other prefixes have other sessions.
+    ttl: seconds after its last write that a session expires; None: never.
+    patience: seconds for which calls are retried while the server can't be reached.
 
     A write happens once, however often the client sends it: each carries a token that the
-    server remembers for two minutes, or for twice the `patience` if that is longer. What has
-    been acknowledged is as durable as the server's settings make it.
+    server remembers for two minutes, or for twice the `patience` if that is longer. An
+    acknowledged write is as durable as the server's settings make it.
 
-    Raises `ValueError` for a `ttl` that Redis doesn't take.
+    Raises `ValueError` for a `ttl` that Redis doesn't allow.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class RedisStore(Store):
         self._clients = client if isinstance(client, Clients) else Clients(client)
         self._prefix = key_prefix
         self._keys = Keys(key_prefix)
-        self._ttl = _checked(ttl)
+        self._ttl = check_ttl(ttl, _LONGEST)
         self._patience = patience
         self._remembered = str(ceil(min(max(_REMEMBERED, 2 * patience), _DAY)))
         self._door = Door(type(self).__name__)
@@ -69,7 +71,7 @@ class RedisStore(Store):
 
     @property
     def place(self) -> Hashable:
-        """The server and database, or the Cluster, and the prefix."""
+        """The server and database, or the start nodes of a Cluster, and the prefix."""
         return "redis", self._clients.place, self._prefix
 
     @classmethod
@@ -168,7 +170,7 @@ class RedisStore(Store):
         await self._clients.aclose()
 
     def close(self) -> None:
-        """Let go of the client without waiting."""
+        """Release the client without waiting."""
         self._door.is_closed = True
         self._clients.let_go()
 
@@ -181,7 +183,7 @@ class RedisStore(Store):
     async def _change(
         self, script: Script, log: Log, expect: int | None, *arguments: str | bytes
     ) -> int:
-        """Run a script that answers with a number, or with the log's end in a conflict."""
+        """Run a script that returns a number, or in a conflict the last position."""
         await self._directory.announce(log)
         expected = "" if expect is None else str(expect)
         outcome, number, updated = await self._run(script, log, expected, *arguments)
@@ -196,12 +198,15 @@ class RedisStore(Store):
         await self._directory.update(log, int(updated))
 
     async def _delete(self, script: Script, log: Log) -> None:
+        if log.name != "main":
+            await self._run(script, log)
+            return
+        score = await self._directory.score(log.session)
         await self._run(script, log)
-        if log.name == "main":
-            await self._directory.forget(log.session)
+        await self._directory.forget(log.session, score)
 
     async def _adopts(self, log: Log) -> bool:
-        """Take over what the SDK has stored under this id; whether there was anything."""
+        """Adopt what the SDK has stored under this id; whether there was anything."""
         if self._clients.is_cluster or log.name != "main":
             return False
         theirs = self._keys.adopted(log.session).messages
@@ -223,7 +228,7 @@ class RedisStore(Store):
         return elements
 
     async def _main_head(self, session: str) -> Head | None:
-        """The head of the main log; None if it has vanished."""
+        """The head of the main log; None if it was deleted or has expired."""
         fields = ("hmain", "nmain")
         packed, note = await self._command("HMGET", self._keys.heads(session), *fields)
         return None if packed is None else _head(Log(session), packed, note)
@@ -244,43 +249,32 @@ class RedisStore(Store):
             return await self._command("EVAL", script.text, *given)
 
     async def _command(self, *words: str | bytes | float) -> Any:
-        """The answer as it came, in bytes, also from a client that decodes what it gets."""
+        """Run a command, with retries. The answer is bytes, also from a client that decodes."""
         client = self._clients.here()
 
         async def call() -> Any:
             if isinstance(client, RedisCluster):
-                # Once, and before commands that run at the same time would each begin it.
+                # Once, before several commands at the same time each start to initialize it.
                 await client.initialize()
-            with drivers_slips():
+            with closed_connections_named():
                 return await client.execute_command(*words, **{NEVER_DECODE: True})
 
-        return await patiently(call, self._patience)
+        return await retry(call, backoff(0.001, 0.3, self._patience), is_passing)
 
 
 def _token() -> str:
-    """A name for one write, which no thread, forked process or restored snapshot has drawn."""
+    """A name for one write, unique also among threads, forked processes and restored snapshots."""
     return uuid4().hex
 
 
-def _checked(ttl: int | None) -> int | None:
-    if ttl is None:
-        return None
-    if type(ttl) is not int:
-        raise TypeError(f"ttl is a whole number of seconds, not {type(ttl).__name__}")
-    if not 0 < ttl <= _LONGEST:
-        raise ValueError(f"ttl is {ttl}; it lasts from one second to {_LONGEST}")
-    return ttl
-
-
 def _bounds(after: int, before: int | None) -> tuple[str, str]:
-    """The first position inside and the first behind, in digits that compare as text."""
-    first = min(max(after, 0), _BEYOND - 1) + 1
-    stop = _BEYOND if before is None else min(max(before, 0), _BEYOND)
-    return str(first).zfill(WIDTH), str(stop).zfill(WIDTH)
+    """The first position inside and the first one after, in digits that compare as text."""
+    first, stop = span(after, before, _BEYOND)
+    return str(min(first + 1, _BEYOND)).zfill(WIDTH), str(stop).zfill(WIDTH)
 
 
 def _pairs(fields: Any) -> dict[bytes, bytes]:
-    """A hash, as either version of the protocol answers it."""
+    """The hash in an answer of either version of the protocol."""
     if isinstance(fields, dict):
         return fields
     return dict(zip(fields[::2], fields[1::2], strict=True))
