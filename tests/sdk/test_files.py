@@ -3,18 +3,15 @@
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import agents
 import pytest
-from agents.extensions.memory import AdvancedSQLiteSession, AsyncSQLiteSession, SQLAlchemySession
 
 import turnlog
+from tests.sdk.files import ours, theirs
 from turnlog import Log
 from turnlog.stores.sqlite import SQLiteStore
 
@@ -28,47 +25,12 @@ ITEMS: list[Any] = [
     {"type": "function_call", "call_id": "c1", "name": "add", "arguments": '{"a": 1}'},
     {"role": "assistant", "content": [{"type": "output_text", "text": "x" * 5000}]},
 ]
+
 MORE: list[Any] = [{"role": "user", "content": "and?"}, {"role": "assistant", "content": "so."}]
+
 PLAIN = ["SQLiteSession", "AsyncSQLiteSession", "SQLAlchemySession"]
+
 ALL = [*PLAIN, "AdvancedSQLiteSession"]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "conversations.db"
-
-
-@asynccontextmanager
-async def theirs(
-    path: Path, kind: str = "SQLiteSession", session_id: str = "a", **tables: Any
-) -> AsyncIterator[Any]:
-    """A session of the SDK's own on the file."""
-    match kind:
-        case "SQLAlchemySession":
-            url = f"sqlite+aiosqlite:///{path}"
-            session = SQLAlchemySession.from_url(session_id, url=url, create_tables=True, **tables)
-            yield session
-            await session.engine.dispose()
-        case "AsyncSQLiteSession":
-            async_session = AsyncSQLiteSession(session_id, path, **tables)
-            yield async_session
-            await async_session.close()
-        case _:
-            plain_session = (
-                AdvancedSQLiteSession(
-                    session_id=session_id, db_path=path, create_tables=True, **tables
-                )
-                if kind == "AdvancedSQLiteSession"
-                else agents.SQLiteSession(session_id, path, **tables)
-            )
-            with closing(plain_session):
-                yield plain_session
-
-
-@asynccontextmanager
-async def ours(path: Path, session_id: str = "a", **tables: Any) -> AsyncIterator[Any]:
-    with closing(turnlog.SQLiteSession(session_id, path, **tables)) as session:
-        yield session
 
 
 def exactly(items: object) -> str:
@@ -187,74 +149,6 @@ async def test_order_is_that_of_insertion_whatever_the_timestamps(path: Path) ->
         assert exactly(await session.pop_item()) == exactly(ITEMS[-1])
 
 
-# Both at once
-
-
-async def test_turn_by_turn_in_one_process(path: Path) -> None:
-    async with ours(path) as mine, theirs(path) as other, theirs(path, "SQLAlchemySession") as sa:
-        for n in range(10):
-            await mine.add_items([{"n": 3 * n}])
-            await other.add_items([{"n": 3 * n + 1}])
-            await sa.add_items([{"n": 3 * n + 2}])
-        counted = [{"n": n} for n in range(30)]
-        assert [await s.get_items() for s in (mine, other, sa)] == [counted] * 3
-        assert [(await s.pop_item())["n"] for s in (other, mine, sa, mine)] == [29, 28, 27, 26]
-        assert [await s.get_items() for s in (mine, other, sa)] == [counted[:26]] * 3
-
-
-async def test_all_together_in_one_process(path: Path) -> None:
-    async def count(session: Any, name: str) -> None:
-        for n in range(25):
-            await session.add_items([{"by": name, "n": n}])
-
-    async with ours(path) as mine, theirs(path) as other, ours(path) as mine_too:
-        await asyncio.gather(count(mine, "mine"), count(other, "other"), count(mine_too, "too"))
-        items = await mine.get_items()
-        assert await other.get_items() == items
-    for name in ("mine", "other", "too"):
-        assert [item["n"] for item in items if item["by"] == name] == list(range(25))
-
-
-THEIR_WRITER = """
-import asyncio, sys
-from agents import SQLiteSession
-
-async def main():
-    session = SQLiteSession("a", sys.argv[1])
-    print("ready", flush=True)
-    for n in range(60):
-        await session.add_items([{"by": "them", "n": n}, {"by": "them", "n": n + 0.5}])
-        assert len(await session.get_items()) >= 2 * n + 2
-    session.close()
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.slow
-async def test_two_processes_on_one_file(path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", THEIR_WRITER, path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"ready\n"
-    async with ours(path) as session:
-        seen: list[Any] = []
-        for n in range(60):
-            await session.add_items([{"by": "us", "n": n}, {"by": "us", "n": n + 0.5}])
-            items = await session.get_items()
-            assert items[: len(seen)] == seen
-            seen = items
-        _, complaints = await asyncio.wait_for(process.communicate(), timeout=60)
-        assert (process.returncode, complaints) == (0, b"")
-        items = await session.get_items()
-    async with theirs(path) as session:
-        assert await session.get_items() == items
-    for name in ("us", "them"):
-        counted = [item["n"] for item in items if item["by"] == name]
-        assert counted == [n / 2 for n in range(120)]
-
-
 # Taking back
 
 
@@ -338,8 +232,6 @@ async def test_other_logs_of_a_session_are_invisible(kind: str, path: Path) -> N
 
 
 # Tables
-
-
 CUSTOM = {"sessions_table": "my_sessions", "messages_table": "my_messages"}
 
 
@@ -392,7 +284,6 @@ def test_both_write_the_same_rows(tmp_path: Path) -> None:
 
 
 # Corrupt rows
-
 BROKEN = {
     "empty": "''",
     "truncated": """'{"role": "user", "cont'""",

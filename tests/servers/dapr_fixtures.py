@@ -1,4 +1,4 @@
-"""A stand-in for a sidecar, and clients of it, for the tests that name this as a plugin."""
+"""Fixtures: a stand-in for a Dapr sidecar, and clients of it."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,6 +9,8 @@ from dapr.conf import settings
 
 from tests.servers.dapr_sidecar import Sidecar, well
 from turnlog.stores.dapr import changes, documents, tree
+
+__all__ = ["_standing", "async_client", "blocking_client", "sidecar", "tiny"]
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,6 @@ from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import ForkTests
 from turnlog.testing.forks import ended, forked
 
-pytest_plugins = ("tests.servers.dapr_fixtures",)
-
 _numbers = count(1)
 
 

@@ -19,8 +19,6 @@ from tests.servers.redis import RedisServer
 from turnlog import Conflict, Log, Store, StoredSession, open_store
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["tests.servers.dapr_fixtures"]
-
 DATA = ROOT / "tests" / "data" / "older"
 EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
 

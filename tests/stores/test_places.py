@@ -15,9 +15,6 @@ from turnlog.store import Store
 from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.redis import RedisStore
 
-pytest_plugins = ("tests.servers.dapr_fixtures",)
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize(
     ("one", "other"),

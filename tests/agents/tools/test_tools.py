@@ -5,222 +5,24 @@ import contextvars
 import json
 import threading
 from collections.abc import Callable
-from datetime import date
-from enum import Enum
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
 
+from tests.agents.tools.samples import CONTEXT, called
 from tests.fake_models import Echo
-from tests.providers.openai_rules import check_strict
 from turnlog import Agent, Runner
 from turnlog.agents.context import RunContextWrapper, ToolContext
-from turnlog.agents.tools.docstrings import documented
 from turnlog.agents.tools.output import (
     ToolOutputFileContent,
     ToolOutputImage,
     ToolOutputText,
     to_output,
 )
-from turnlog.agents.tools.strict import strict_schema
 from turnlog.agents.tools.tool import FunctionTool, function_tool
 
 pytestmark = pytest.mark.anyio
-
-CONTEXT = RunContextWrapper("the context")
-
-
-async def called(tool: FunctionTool, **arguments: object) -> Any:
-    return await tool.invoke(CONTEXT, json.dumps(arguments))
-
-
-# What a model is told
-
-
-def test_the_schema_comes_from_hints_and_docstring() -> None:
-    @function_tool
-    def weather(city: str, days: int = 3, unit: Literal["C", "F"] = "C") -> str:
-        """Tell the weather.
-
-        Any city will do.
-
-        Args:
-            city: Where it
-                is: near or far.
-            days (int): How many.
-        """
-        return city
-
-    assert weather.name == "weather"
-    assert weather.description == "Tell the weather.\n\nAny city will do."
-    assert weather.definition.parameters == {
-        "title": "weather_args",
-        "type": "object",
-        "properties": {
-            "city": {"title": "City", "type": "string", "description": "Where it is: near or far."},
-            "days": {"title": "Days", "type": "integer", "description": "How many."},
-            "unit": {"title": "Unit", "type": "string", "enum": ["C", "F"]},
-        },
-        "required": ["city", "days", "unit"],
-        "additionalProperties": False,
-    }
-
-
-GOOGLE = """Look.
-
-Args:
-    *what: A thing,
-        seen: clearly.
-    how (str, optional): Well.
-
-Returns:
-    where: nowhere.
-"""
-NUMPY = """Look.
-
-Parameters
-----------
-what : str
-    A thing,
-    seen: clearly.
-how : str, optional
-    Well.
-
-Returns
--------
-where : str
-    Nowhere.
-"""
-SPHINX = """Look.
-
-:param what: A thing,
-    seen: clearly.
-:param str how: Well.
-:returns: where: nowhere.
-:rtype: str
-"""
-
-
-@pytest.mark.parametrize("docstring", [GOOGLE, NUMPY, SPHINX])
-def test_docstrings_of_three_styles(docstring: str) -> None:
-    said = {"what": "A thing, seen: clearly.", "how": "Well."}
-    assert documented(docstring) == ("Look.", said)
-
-
-@pytest.mark.parametrize("docstring", [None, "", "Look: well.", "Look.\n\nNote: it: rains."])
-def test_a_docstring_without_sections_is_all_text(docstring: str | None) -> None:
-    assert documented(docstring) == (docstring or "", {})
-
-
-def test_names_and_words_can_be_overridden() -> None:
-    @function_tool(name_override="look", description_override="", use_docstring_info=False)
-    def f(at: str) -> str:
-        """Not this.
-
-        Args:
-            at: Nor this.
-        """
-        return at
-
-    assert (f.name, f.description) == ("look", "")
-    assert "description" not in f.params_json_schema["properties"]["at"]
-
-
-class Place(BaseModel):
-    name: str
-    near: list["Place"] = []
-    tag: Annotated[str | None, Field(description="Any.")] = None
-
-
-class Colour(Enum):
-    RED = "red"
-
-
-class Cat(BaseModel):
-    kind: Literal["cat"] = "cat"
-
-
-class Dog(BaseModel):
-    kind: Literal["dog"] = "dog"
-    barks: bool
-
-
-@function_tool
-def rich(
-    ctx: RunContextWrapper[str],
-    place: Annotated[Place, Field(description="Where.")],
-    pet: Annotated[Cat | Dog, Field(discriminator="kind")],
-    when: date,
-    colour: Colour = Colour.RED,
-    *rest: int,
-) -> dict[str, object]:
-    """Take all sorts."""
-    return {
-        "ctx": ctx.context,
-        "types": [type(a).__name__ for a in (place, pet, when, colour)],
-        "rest": rest,
-    }
-
-
-async def test_rich_types_go_in_checked_and_in_a_strict_schema() -> None:
-    check_strict(rich.params_json_schema, rich.name)
-    assert rich.params_json_schema["properties"]["place"]["description"] == "Where."
-    assert "ctx" not in rich.params_json_schema["properties"]
-    place = {"name": "Oslo", "near": [{"name": "Bergen"}]}
-    pet = {"kind": "dog", "barks": True}
-    output = await called(rich, place=place, pet=pet, when="2026-01-02", colour="red", rest=[1, 2])
-    assert json.loads(output) == {
-        "ctx": "the context",
-        "types": ["Place", "Dog", "date", "Colour"],
-        "rest": [1, 2],
-    }
-
-
-def test_what_cannot_be_strict_says_where() -> None:
-    def free(filters: dict[str, int]) -> None: ...
-
-    with pytest.raises(TypeError, match="filters: a strict schema must name every key"):
-        function_tool(free)
-    loose = function_tool(strict_mode=False)(free)
-    assert loose.definition.strict is False
-
-
-async def test_keywords_are_passed_on_where_strictness_is_off() -> None:
-    @function_tool(strict_mode=False)
-    def f(a: int = 1, **more: int) -> str:
-        return f"{a} {more}"
-
-    assert await called(f, more={"b": 2}) == "1 {'b': 2}"
-    assert await called(f) == "1 {}"
-    assert "required" not in f.params_json_schema
-
-
-def test_a_hint_that_cannot_be_found_says_which() -> None:
-    def f(a: int) -> None: ...
-
-    f.__annotations__["a"] = "Missing"
-    with pytest.raises(TypeError, match="f: the type hint 'Missing' can't be found"):
-        function_tool(f)
-
-
-def test_a_strict_schema_has_no_defaults_and_no_oneof_and_bare_references() -> None:
-    schema: dict[str, Any] = {
-        "type": "object",
-        "properties": {
-            "a": {"$ref": "#/$defs/A", "description": "x", "default": 1},
-            "b": {"oneOf": [{"type": "string", "default": ""}], "discriminator": {}},
-            "c": {"type": "object", "additionalProperties": False},
-        },
-        "$defs": {
-            "A": {"type": "object", "properties": {"self": {"$ref": "#/$defs/A", "title": "t"}}}
-        },
-    }
-    made = strict_schema(schema)
-    check_strict(made, "x")
-    assert made["properties"]["a"]["description"] == "x"
-    assert schema["properties"]["a"]["default"] == 1, "what was given stays"
 
 
 # The context
@@ -434,53 +236,6 @@ async def test_a_tool_may_be_made_by_hand() -> None:
     tool = FunctionTool("look", "Look.", {"type": "object"}, invoke, strict_json_schema=False)
     assert tool.definition.name == "look"
     assert json.loads(await tool.invoke(CONTEXT, "{}")) == {"given": "{}", "context": "the context"}  # type: ignore[arg-type] # text here
-
-
-ODD_DOCSTRINGS = {
-    "deep": """Get it.
-
-        Args:
-                city: The city.
-                unit: The unit.
-        """,
-    "nested types": """Get it.
-
-        Args:
-            city (Optional[dict(str, tuple(int))]): The city.
-            unit (str): The unit.
-
-        Important: only once.
-        """,
-    "numpy": """Get it.
-
-        Parameters
-        ----------
-        city : str
-            The city.
-        unit : str
-            The unit.
-
-        See Also
-        --------
-        other : A function.
-        """,
-}
-
-
-@pytest.mark.parametrize("style", ODD_DOCSTRINGS)
-def test_odd_docstrings(style: str) -> None:
-    said = documented(ODD_DOCSTRINGS[style])
-    assert said.text == "Get it."
-    assert said.parameters == {"city": "The city.", "unit": "The unit."}
-
-
-def test_two_parameters_may_share_a_text() -> None:
-    said = documented("Get it.\n\nParameters\n----------\ncity, unit : str\n    Both.")
-    assert said.parameters == {"city": "Both.", "unit": "Both."}
-
-
-def test_a_title_may_be_underlined() -> None:
-    assert "Finds" in documented("Search docs\n-----------\nFinds anything.").text
 
 
 def test_a_function_with_arguments_given_is_a_tool() -> None:

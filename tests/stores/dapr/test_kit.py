@@ -22,8 +22,6 @@ from turnlog.testing import (
 )
 from turnlog.testing.machine import SETTINGS
 
-pytest_plugins = ("tests.servers.dapr_fixtures",)
-
 
 class TestByAddress(StoreTests):
     @pytest.fixture
