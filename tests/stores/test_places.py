@@ -15,6 +15,8 @@ from turnlog.store import Store
 from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.redis import RedisStore
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.mark.parametrize(
     ("one", "other"),
