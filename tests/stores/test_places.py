@@ -1,4 +1,4 @@
-"""Two handles on one database are known to be that, however each came to it."""
+"""Identity: two handles on one database are recognised as such."""
 
 from collections.abc import AsyncIterator
 
