@@ -1,4 +1,4 @@
-"""Turnlog's command line in processes of its own, and stores for it to work on."""
+"""Turnlog's command line, run in processes, at a terminal or not, and stores for it."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-W", "error", "-m", "turnlog.cli"]
 def turnlog(
     *arguments: object, says: str | bytes = "", cwd: Path | None = None, **environment: str
 ) -> tuple[int, str, str]:
-    """Run a command; its exit status, what it printed, and its complaints."""
+    """Run a command; returns its exit status, its output and its error output."""
     done = subprocess.run(
         [*COMMAND, *map(_argument, arguments)],
         input=says if isinstance(says, bytes) else says.encode(),
@@ -68,7 +68,7 @@ class Terminal:
         os.write(self._descriptor, text.encode())
 
     def shows(self, text: str) -> str:
-        """Everything on the screen from where we last looked, until `text` has appeared."""
+        """All new text on the screen, up to and with `text`; waits for it."""
         seen = ""
         while text not in seen:
             ready, _, _ = select.select([self._descriptor], [], [], 20)
@@ -97,7 +97,7 @@ def at_a_terminal(
 ) -> Iterator[Terminal]:
     """Run a command at a terminal of 24 lines, to the end of the block.
 
-    into: where its output goes instead; complaints still come to the terminal.
+    into: where its output goes instead; its error output still goes to the terminal.
     """
     ours, theirs = pty.openpty()
     environment = {"TERM": "xterm", "LINES": "24", **environment}

@@ -10,7 +10,7 @@ from turnlog.items.json import Item
 
 
 class Echo:
-    """A model that says how many items it was shown, and remembers which."""
+    """A model that answers with the number of items that it was shown, and remembers them."""
 
     def __init__(self) -> None:
         self.requests: list[ModelRequest] = []
@@ -21,7 +21,7 @@ class Echo:
 
 
 class Broken:
-    """A model that fails so many times before it answers, and remembers what it was shown."""
+    """A model that fails a number of times before it answers, and remembers what it was shown."""
 
     def __init__(self, failures: int) -> None:
         self.left = failures
@@ -36,7 +36,7 @@ class Broken:
 
 
 class Script:
-    """A model that knows its part, and remembers what it was shown."""
+    """A model that gives its responses one after the other, and remembers its requests."""
 
     def __init__(self, *responses: list[Item]) -> None:
         self.responses = list(responses)

@@ -1,4 +1,4 @@
-"""Made-up conversations, valid as the Responses API has it, for property tests."""
+"""Generated conversations in the form of the Responses API, for property tests (Hypothesis)."""
 
 from hypothesis import strategies as st
 
@@ -73,7 +73,7 @@ tool_outputs = st.one_of(
 
 @st.composite
 def calls(draw: st.DrawFn, start: int) -> list[Item]:
-    """Calls that are made at once, and their outputs in any order."""
+    """Calls that are made at the same time, and their outputs in any order."""
     made, outputs = [], []
     for number in range(start, start + draw(st.integers(1, 3))):
         call_id = draw(st.sampled_from([f"call_{number}", f"call {number}!", f"{number:099}"]))
@@ -88,7 +88,7 @@ def calls(draw: st.DrawFn, start: int) -> list[Item]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Item]:
-    """Turns of all that can happen, in an order in which it happens."""
+    """Turns with every kind of item, in an order that is possible."""
     items: list[Item] = draw(st.lists(systems, max_size=1))
     for _ in range(draw(st.integers(1, 3))):
         items.append(draw(users))

@@ -1,6 +1,6 @@
-"""Ten thousand conversations as they are found in logs: whole, broken off, written into.
+"""Random conversations as logs may hold them: complete, broken off, or damaged by other writers.
 
-Made with `random`, which takes microseconds where a property-test library takes milliseconds.
+They are made with `random`, which takes microseconds where Hypothesis takes milliseconds.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ _WORDS = ["rain", "Ökonomie", "snow in Oslo", "🙂", 'a "quoted" thing', "x" *
 
 
 def history(seed: int) -> list[Item]:
-    """One to six turns; what comes of half of them is damaged."""
+    """The history of a seed: one to six turns; half of the histories are damaged."""
     rng = Random(seed)
     ids = count(1)
     items: list[Item] = []

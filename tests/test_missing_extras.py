@@ -1,4 +1,4 @@
-"""What happens where an extra is not installed."""
+"""Missing extras: what works without them, and the error that names the one needed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The house: imports go downwards only, drivers stay in their rooms, and names resolve."""
+"""Structure: imports go downwards, drivers stay in their folders, names resolve."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""From a URL to its store."""
+"""URLs of stores."""
 
 import os
 import traceback

@@ -1,4 +1,4 @@
-"""Calls of one response that share an id, or have none: each finds its own output."""
+"""Call ids: calls of one response that share an id or have none find their own outputs."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Handing over to another agent."""
+"""Handoffs to another agent."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run that is killed at any of its steps, on every kind of store that outlives a process."""
+"""Killed runs: a run that is killed at any step, on every store that outlives a process."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Answers that are more than text."""
+"""Output types: answers that are more than text."""
 
 from dataclasses import dataclass
 from typing import Any

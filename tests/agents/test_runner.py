@@ -1,4 +1,4 @@
-"""A run: what the model is shown, what is stored, and when."""
+"""Runs: what the model is shown, what is stored, and when."""
 
 from typing import Any
 

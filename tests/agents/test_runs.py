@@ -1,4 +1,4 @@
-"""Whole runs: tools, handoffs, streaming, and what is left when something breaks off."""
+"""Whole runs: tools, handoffs, filters and outputs, on every kind of store."""
 
 import asyncio
 from pathlib import Path

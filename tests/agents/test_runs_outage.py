@@ -1,4 +1,4 @@
-"""Runs while their database is away for a second."""
+"""Runs during an outage of their database that lasts for a second."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""The command line, in processes of its own."""
+"""The command line, run in processes of its own."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What goes wrong is told in one line, with a status and without a traceback."""
+"""Errors of the command line: one line, an exit status, and no traceback."""
 
 import json
 import os

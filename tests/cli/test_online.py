@@ -1,4 +1,4 @@
-"""The chat with a model behind OpenAI's API: streaming, and Ctrl-C in the middle of an answer."""
+"""Chat with a model behind OpenAI's API: streaming, and Ctrl-C in the middle of an answer."""
 
 import json
 import threading

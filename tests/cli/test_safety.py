@@ -1,4 +1,4 @@
-"""The command line shows no secret, and no text of a store deceives whoever reads it."""
+"""Safety of the command line: it shows no secrets, and no stored text can deceive its reader."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Settings are a dict that can be read, copied and handed on, and not changed."""
+"""Settings: a dict that can be read, copied and passed on, but not changed."""
 
 import copy
 import dataclasses

@@ -1,4 +1,4 @@
-"""Whatever a log holds, each form of a request is one that the strictest provider takes."""
+"""Broken histories: every form of a request is accepted by the strictest provider."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""Items as other formats have them, and back."""
+"""Conversion of items to other formats and back."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Every example on the pages runs as printed."""
+"""Examples on the pages: each runs as it is printed."""
 
 import re
 import subprocess

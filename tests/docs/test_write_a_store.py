@@ -1,4 +1,4 @@
-"""What the page on writing a store shows keeps the contract as it stands there."""
+"""The page on writing a store: its code keeps the contract as it is printed."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Items of any nesting, and numbers that JSON has no form for."""
+"""Deep JSON: items of any nesting, and numbers that JSON has no form for."""
 
 import json
 import math

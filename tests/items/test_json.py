@@ -1,4 +1,4 @@
-"""JSON in and out, exactly."""
+"""JSON: items are read exactly as they were written."""
 
 import dataclasses
 import datetime as dt

@@ -1,4 +1,4 @@
-"""What is shown to a model is what providers accept, whatever is stored."""
+"""Repair: providers accept every view, whatever is stored."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""What a single item may hold and a request may not, in each of the three forms."""
+"""Sound items: what a log may hold and a request may not, in each of the three forms."""
 
 import json
 

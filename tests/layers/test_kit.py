@@ -1,4 +1,4 @@
-"""Layers keep the contract of the store that they stand before."""
+"""Layers keep the contract of the store behind them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path

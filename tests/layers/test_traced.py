@@ -1,4 +1,4 @@
-"""The tracing layer tells what was done and how much of it, and never what was said."""
+"""Tracing: spans and metrics say what was done and how much, and never what was said."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Clients belong to their loop, are shared on it, and end with it at the latest."""
+"""Clients of an event loop: shared on it, and closed with it at the latest."""
 
 import asyncio
 import gc

@@ -1,10 +1,10 @@
-"""A process that asks on one session again and again; run by the tests.
+"""A program that asks on one session again and again.
 
     python -m tests.programs.ask_repeatedly URL NAME THINKING
 
-It says "ready", waits for a line of input, and then takes turn after turn until its input ends.
-The model takes THINKING seconds. At the end it says how long it waited for each turn, in
-seconds, as JSON.
+It prints "ready", waits for a line of input, and then runs one turn after another until its input
+ends. The model takes THINKING seconds. At the end the program prints how long it waited for each
+turn, in seconds, as JSON.
 """
 
 import asyncio

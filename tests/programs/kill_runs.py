@@ -1,11 +1,11 @@
-"""Runs that are killed at any of their steps; run by the tests.
+"""A program that kills runs at each of their steps.
 
     python -m tests.programs.kill_runs URL WAY STRIDE
 
-WAY is "run" or "run_streamed". For every step of a run, or each STRIDE-th, there is a session
-on which it is killed at that step, with SIGKILL, in a process of its own. Then it is tried
-again and killed at two other steps, and in the end it may finish. A line of JSON for each
-session says what the model was shown and whoever watched was told meanwhile.
+WAY is "run" or "run_streamed". For every STRIDE-th step of a run there is a session on which a
+process is killed with SIGKILL at that step. Then the run is tried again and killed at two other
+steps, and at last it may finish. For each session a line of JSON lists the items that the model
+was shown and the items that the events of the stream named.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _NEVER = -1
 
 
 class Steps:
-    """Counts the steps of all tasks, and ends the process at one of them."""
+    """Counts the steps of all tasks and kills the process at one of them."""
 
     def __init__(self, last: int) -> None:
         self.left = last
@@ -48,12 +48,12 @@ class Steps:
         self.left -= 1
 
     def task(self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
-        """What makes the tasks of a loop."""
+        """The task factory of a loop."""
         return asyncio.Task(_Counted(work, self), loop=loop, **options)
 
 
 class _Counted(Coroutine[Any, Any, Any]):
-    """A coroutine that counts when it goes on and when it waits."""
+    """A coroutine that counts each time that it continues or waits."""
 
     def __init__(self, work: Coroutine[Any, Any, Any], steps: Steps) -> None:
         self._work = work
@@ -76,7 +76,7 @@ class _Counted(Coroutine[Any, Any, Any]):
 
 
 class Model:
-    """Asks for two tools at once, hands over, and answers; whatever it has been shown."""
+    """Calls two tools at once, hands over, and answers; checks everything that it is shown."""
 
     def __init__(self, tell: Any) -> None:
         self._tell = tell
@@ -121,7 +121,7 @@ async def attempt(url: str, way: str, name: str, tell: Any) -> None:
 
 
 def lived(url: str, way: str, name: str, last: int, told: list[Item]) -> bool:
-    """Try a run in a process of its own; whether it came to its end."""
+    """Try a run in a process of its own; returns whether it finished."""
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
@@ -150,7 +150,7 @@ def lived(url: str, way: str, name: str, last: int, told: list[Item]) -> bool:
 
 
 async def _warm_up(url: str) -> None:
-    """Load what every process would have to load for itself."""
+    """Import what every process needs, once, before the forks."""
     async with open_store(url) as store:
         await StoredSession("warm", store).view()
 

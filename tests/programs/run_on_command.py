@@ -1,10 +1,10 @@
-"""A process that starts a run whenever it is told to; run by the tests.
+"""A program that starts a run for each line of input.
 
     python -m tests.programs.run_on_command URL NAME POLICY
 
-A line of input, the id of a session, starts a run there. A line of output tells what comes of
-it: "busy", or "thinking N" when the model was asked and shown N items; then it waits for a
-line of input before it answers, calls a tool, and answers again: "done BRANCH".
+A line of input, the id of a session, starts a run there. The program prints "busy" if the session
+was busy, or "thinking N" once the model is asked and shown N items. After another line of input
+the model calls a tool and answers, and the program prints "done BRANCH".
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from turnlog import (
 
 
 class Model:
-    """Calls a tool when it is told to, then answers."""
+    """Calls a tool after a line of input, then answers."""
 
     def __init__(self, name: str) -> None:
         self.name = name

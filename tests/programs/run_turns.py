@@ -1,10 +1,10 @@
-"""A process that runs turns on one session; run by the tests.
+"""A program that runs turns on one session.
 
     python -m tests.programs.run_turns URL NAME POLICY TURNS SECONDS
 
 Each turn is a question, a call of a tool, its output and an answer, all with the name and
-the number of the turn. The model takes SECONDS to think. A line tells of each turn: "busy",
-"lost", or "done"; and "thinking" comes before, once the question is stored.
+the number of the turn. The model takes SECONDS. For each turn the program prints "thinking" once
+the question is stored, and then "done", "busy" (the session was) or "lost" (the lease was).
 """
 
 import asyncio

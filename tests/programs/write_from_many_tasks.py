@@ -1,9 +1,9 @@
-"""A process of many tasks that write to one file; run by the tests.
+"""A program whose many tasks write to one file.
 
     python -m tests.programs.write_from_many_tasks FILE PROCESS TASKS BATCHES
 
-Task T of process P writes to the session "own-P-T", which is its alone, and to "shared",
-where all meet.
+Task T of process P writes to the session "own-P-T", which nobody else uses, and to "shared",
+which all use.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""A process that writes to a file until it is killed; run by the tests.
+"""A program that writes to a file until it is killed.
 
     python -m tests.programs.write_until_killed FILE SESSION
 
-Each batch is four items that name their batch and place. A line with the batch's number
-follows each acknowledged one.
+Each batch is four items that hold their batch and their index. After each acknowledged batch the
+program prints its number.
 """
 
 import asyncio

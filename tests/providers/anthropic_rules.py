@@ -1,4 +1,4 @@
-"""What Anthropic's Messages API refuses of `messages`, from its documentation."""
+"""Rules of Anthropic's Messages API for `messages`, from its documentation."""
 
 import json
 
@@ -15,7 +15,7 @@ _SOURCES = {"base64": {"type", "media_type", "data"}, "url": {"type", "url"}}
 
 
 def check_anthropic(messages: list[Item]) -> None:
-    """Assert that `messages` would be taken."""
+    """Assert that the API would accept `messages`."""
     check_sendable(messages)
     blocks = [block for message in messages for block in message["content"]]
     check_ids(block["id"] for block in blocks if block["type"] == "tool_use")

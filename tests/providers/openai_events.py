@@ -1,4 +1,4 @@
-"""What OpenAI's APIs answer: whole, and as server-sent events with the published names."""
+"""Responses of OpenAI's APIs: whole, and as server-sent events with the published names."""
 
 import json
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _response_events(
 
 
 def _empty(item: Item) -> Item:
-    """What of an item isn't there yet when it begins."""
+    """An item as the stream begins it: without its content."""
     return {
         field: type(item[field])()
         for field in ("content", "arguments", "summary")

@@ -1,6 +1,6 @@
-"""What OpenAI's APIs refuse, from their documentation and from what they are known to say.
+"""Rules of OpenAI's APIs for requests, from their documentation and their known error texts.
 
-Which fields there are, and which must be there, is known from `openai_published`.
+The fields, and which of them are required, come from `openai_published`.
 """
 
 from collections.abc import Iterator
@@ -49,10 +49,10 @@ class Refused(Exception):
 
 
 class Rules:
-    """The rules, and what the provider has stored and encrypted so far.
+    """The rules, and the items that the provider has stored and encrypted so far.
 
-    encrypts: the models reason and encrypt it; others refuse to be asked for that.
-    extras: fields of chat messages and calls that this provider knows beyond the published.
+    encrypts: the models reason and encrypt it; others refuse a request for encrypted reasoning.
+    extras: further fields of chat messages and calls that this provider accepts.
     """
 
     def __init__(self, *, encrypts: bool = True, extras: tuple[str, ...] = ()) -> None:
@@ -62,7 +62,7 @@ class Rules:
         self.encrypted: set[str] = set()
 
     def store(self, output: list[Item], *, stored: bool) -> None:
-        """Take note of an answer."""
+        """Remember the items of an answer."""
         self.encrypted |= {
             item["encrypted_content"] for item in output if "encrypted_content" in item
         }
@@ -97,7 +97,7 @@ class Rules:
             self._check_reference(item, f"input[{place}]")
 
     def _check_reference(self, item: Item, param: str) -> None:
-        """Whatever is only named must be stored; what is encrypted must be ours."""
+        """An item that is only referred to must be stored; an encrypted one must be our own."""
         if item.get("type") == "item_reference":
             self._find(item)
         if item.get("type") != "reasoning":

@@ -1,8 +1,7 @@
-"""A server on this machine that speaks OpenAI's Responses and Chat Completions APIs.
+"""A fake server for OpenAI's Responses and Chat Completions APIs, on a loopback port.
 
-It refuses what the real one refuses (`openai_rules`), tells of its answers as the real one
-does (`openai_events`), and answers with what its script says, one entry for each request
-that it accepts.
+It refuses what the real one refuses (`openai_rules`), streams its answers as the real one does
+(`openai_events`), and takes each answer from a script: one entry for each request that it accepts.
 """
 
 import json
@@ -41,7 +40,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes as they are, with status 200: what a server answers that is no such server."""
+    """Raw bytes with status 200, as a server of another kind might answer."""
 
     body: bytes
     kind: str = "application/json"
@@ -49,7 +48,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Failing:
-    """A failure of the server itself, before it looks at anything."""
+    """A failure of the server itself, before it reads the request."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -57,7 +56,7 @@ class Failing:
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent."""
+    """A request of a client."""
 
     path: str
     headers: dict[str, str]
@@ -65,7 +64,7 @@ class Request:
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on a port of its own, with a script of what to answer."""
+    """Listens on a port of its own and answers as its script says."""
 
     daemon_threads = False
     block_on_close = True
@@ -86,7 +85,7 @@ class Server(ThreadingHTTPServer):
         self.script.extend(replies)
 
     def answer(self, request: Request) -> Reply | Raw:
-        """What the script says next; raises `Refused` if the rules or the script say so."""
+        """The next entry of the script; raises `Refused` if the rules or the script say so."""
         self.requests.append(request)
         if self.script and isinstance(self.script[0], Failing):
             failing = self.script.popleft()
@@ -106,7 +105,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(**rules: Any) -> Iterator[Server]:
-    """A server that answers as long as the block lasts, and leaves nothing behind."""
+    """A server that runs during the block."""
     server = Server(Rules(**rules))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

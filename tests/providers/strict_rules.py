@@ -1,4 +1,4 @@
-"""What providers refuse in every form alike; the strictest of those that speak it."""
+"""Rules that the strictest providers have for requests of any form."""
 
 import json
 import re
@@ -15,7 +15,7 @@ class TooLoose(Exception):
 
 
 def check_sendable(body: object) -> None:
-    """Text is Unicode, numbers are finite, nothing is nested without end."""
+    """Text is valid Unicode, numbers are finite, and the nesting is not too deep."""
     try:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What must hold of whatever a model is shown, by the documented rules of the providers."""
+"""Rules for every view: whether all providers would accept what a model is shown."""
 
 from tests.providers.anthropic_rules import check_anthropic
 from tests.providers.openai_rules import check_chat, check_items
@@ -18,8 +18,8 @@ PAIRS = [
 
 
 def accepted(items: list[Item]) -> None:
-    """Fail unless every call has an id of its own and its output, once and behind it, and
-    reasoning leads somewhere.
+    """Fail unless every call has a unique id and one output after it, and reasoning is followed by
+    what it led to.
     """
     open_calls: list[tuple[str, str]] = []
     names: set[str] = set()
@@ -43,7 +43,7 @@ def accepted(items: list[Item]) -> None:
 
 
 def accepted_everywhere(items: list[Item]) -> None:
-    """Fail unless each of the APIs would take `items` as they are, or as we send them."""
+    """Fail unless each of the APIs would accept `items`, as they are and as we send them."""
     accepted(items)
     check_items(items)
     check_items(responses_input(items))

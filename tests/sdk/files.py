@@ -1,5 +1,6 @@
 """Sessions of ours and of the OpenAI Agents SDK on one file."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -10,7 +11,9 @@ from agents.extensions.memory import AdvancedSQLiteSession, AsyncSQLiteSession, 
 
 import turnlog
 
-__all__ = ["ours", "theirs"]
+__all__ = ["MORE", "ours", "rows", "theirs", "write"]
+
+MORE: list[Any] = [{"role": "user", "content": "and?"}, {"role": "assistant", "content": "so."}]
 
 
 @asynccontextmanager
@@ -44,3 +47,13 @@ async def theirs(
 async def ours(path: Path, session_id: str = "a", **tables: Any) -> AsyncIterator[Any]:
     with closing(turnlog.SQLiteSession(session_id, path, **tables)) as session:
         yield session
+
+
+def write(path: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement, values)
+
+
+def rows(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as db:
+        return int(db.execute("SELECT count(*) FROM agent_messages").fetchone()[0])

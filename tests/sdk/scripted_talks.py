@@ -1,6 +1,6 @@
-"""What people say to agents of the OpenAI Agents SDK, with all that can happen on the way.
+"""Scripted conversations with agents of the OpenAI Agents SDK, with everything that can happen.
 
-A story is told to a `Talk`, which is one session and a model that knows its part.
+Each script is a function of a `Talk`, which is one session and a model with scripted answers.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Way = Callable[..., Awaitable[Any]]
 
 
 class Talk:
-    """One session, a model that knows its part, and what became of every turn."""
+    """One session, a model with scripted answers, and the result of every turn."""
 
     def __init__(self, session: Any, way: Way) -> None:
         self.session = session

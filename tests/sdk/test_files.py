@@ -11,7 +11,7 @@ import agents
 import pytest
 
 import turnlog
-from tests.sdk.files import ours, theirs
+from tests.sdk.files import MORE, ours, theirs, write
 from turnlog import Log
 from turnlog.stores.sqlite import SQLiteStore
 
@@ -26,8 +26,6 @@ ITEMS: list[Any] = [
     {"role": "assistant", "content": [{"type": "output_text", "text": "x" * 5000}]},
 ]
 
-MORE: list[Any] = [{"role": "user", "content": "and?"}, {"role": "assistant", "content": "so."}]
-
 PLAIN = ["SQLiteSession", "AsyncSQLiteSession", "SQLAlchemySession"]
 
 ALL = [*PLAIN, "AdvancedSQLiteSession"]
@@ -36,11 +34,6 @@ ALL = [*PLAIN, "AdvancedSQLiteSession"]
 def exactly(items: object) -> str:
     """With the order of keys, and 1 told from 1.0 and True."""
     return json.dumps(items)
-
-
-def write(path: Path, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute(statement, values)
 
 
 # One after the other
@@ -231,7 +224,6 @@ async def test_other_logs_of_a_session_are_invisible(kind: str, path: Path) -> N
     await store.aclose()
 
 
-# Tables
 CUSTOM = {"sessions_table": "my_sessions", "messages_table": "my_messages"}
 
 
@@ -281,81 +273,3 @@ def test_both_write_the_same_rows(tmp_path: Path) -> None:
                 ).fetchall()
             )
     assert rows[0] == rows[1]
-
-
-# Corrupt rows
-BROKEN = {
-    "empty": "''",
-    "truncated": """'{"role": "user", "cont'""",
-    "no JSON": "'hello'",
-    "two objects": "'{}{}'",
-    "a list": "'[1]'",
-    "a string": "'\"text\"'",
-    "a number": "'42'",
-    "null": "'null'",
-    "an SQL number": "42",
-    "bytes": "x'fffe00'",
-    "bytes in text": "CAST(x'7b2261223a22ff227d' AS TEXT)",
-    "an object in bad UTF-8": "x'7b2261223a22ff227d'",
-    "too deep": "replace(hex(zeroblob(5000)), '00', '[')",
-}
-
-
-def corrupt(path: Path, where: str, broken: str) -> None:
-    write(path, f"UPDATE agent_messages SET message_data = {broken} WHERE {where}")
-
-
-def rows(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as db:
-        return int(db.execute("SELECT count(*) FROM agent_messages").fetchone()[0])
-
-
-@pytest.fixture
-async def nine(path: Path) -> list[Any]:
-    """Nine good items, in rows 1 to 9."""
-    items = [{"n": n} for n in range(1, 10)]
-    async with theirs(path) as session:
-        await session.add_items(items)
-    return items
-
-
-@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-async def test_a_corrupt_row_in_the_middle(broken: str, path: Path, nine: list[Any]) -> None:
-    corrupt(path, "id = 5", broken)
-    good = nine[:4] + nine[5:]
-    async with ours(path) as session:
-        assert await session.get_items() == good
-        for limit in range(11):
-            assert await session.get_items(limit) == good[max(0, 8 - limit) :]
-        assert await session.pop_item() == nine[-1]
-        assert rows(path) == 8
-        assert [await session.pop_item() for _ in range(4)] == [*nine[5:8][::-1], nine[3]]
-        assert rows(path) == 3
-
-
-@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-async def test_corrupt_rows_at_the_end(broken: str, path: Path, nine: list[Any]) -> None:
-    corrupt(path, "id > 6", broken)
-    async with ours(path) as session:
-        assert await session.get_items() == nine[:6]
-        for limit in range(8):
-            assert await session.get_items(limit) == nine[max(0, 6 - limit) : 6]
-        assert rows(path) == 9
-        await session.add_items(MORE)
-        assert await session.get_items(3) == [nine[5], *MORE]
-        assert [await session.pop_item() for _ in range(2)] == MORE[::-1]
-        assert await session.pop_item() == nine[5]
-        assert rows(path) == 5
-
-
-@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-async def test_nothing_but_corrupt_rows(broken: str, path: Path, nine: list[Any]) -> None:
-    corrupt(path, "1", broken)
-    async with ours(path) as session:
-        assert await session.get_items() == []
-        assert await session.get_items(3) == []
-        assert rows(path) == len(nine)
-        assert await session.pop_item() is None
-        assert rows(path) == 0
-        await session.add_items(MORE)
-        assert await session.get_items() == MORE

@@ -1,1 +1,1 @@
-"""Real servers, started by the tests on loopback ports and gone with them."""
+"""Real servers for tests: started on loopback ports, and stopped with the tests."""

@@ -22,7 +22,7 @@ def _standing() -> Iterator[Sidecar]:
 
 @pytest.fixture
 def sidecar(_standing: Sidecar, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sidecar]:
-    """A stand-in for the real one; its component has no transactions, and is empty."""
+    """A stand-in for a sidecar, with an empty component that has no transactions."""
     _standing.component.clear()
     monkeypatch.setattr(settings, "DAPR_HTTP_PORT", _standing.http_port)
     yield _standing
@@ -43,7 +43,7 @@ async def async_client(sidecar: Sidecar) -> AsyncIterator[AsyncDaprClient]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents so small that a few records make a tree of them."""
+    """Limits so low that a few records are stored as a tree of documents."""
     monkeypatch.setattr(documents, "RECORDS", 2)
     monkeypatch.setattr(changes, "RECORDS", 2)
     monkeypatch.setattr(tree, "_FAN", 2)

@@ -2,7 +2,7 @@
 
 It serves the state part of the published protocol (dapr.proto.runtime.v1) over gRPC, and
 the health check over HTTP that the client makes. Its component is a dict with etags and
-times to live. It can be told to fail, and it counts what is written.
+times to live. It fails on demand, and it counts the bytes that are written.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Kept:
 class Fault:
     """How one call fails.
 
-    happened: whether the component did what was asked all the same.
+    happened: whether the component did the work before the call failed.
     """
 
     status: str
@@ -58,13 +58,13 @@ Plan: TypeAlias = Callable[[str, list[str]], Fault | None]
 
 
 def well(verb: str, keys: list[str]) -> Fault | None:
-    """Nothing fails."""
+    """The plan in which no call fails."""
     return None
 
 
 @dataclass
 class Component:
-    """What a state store holds; it outlives the sidecar before it."""
+    """The documents of a state store; they outlive the sidecar."""
 
     documents: dict[str, Kept] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -179,7 +179,7 @@ class Servicer(api_service_v1.DaprServicer):
 
     @contextmanager
     def _verb(self, verb: str, request: Any, keys: list[str], context: Any) -> Iterator[None]:
-        """One call at a time; it fails as planned, before or after it happened."""
+        """Run one call at a time; it fails as planned, before or after the work is done."""
         component = self.component
         with component.lock:
             component.verbs[verb] += 1
@@ -219,7 +219,7 @@ class Health(BaseHTTPRequestHandler):
 
 
 class Sidecar:
-    """The stand-in, on a port of its own that it keeps when it dies and comes back."""
+    """The stand-in, on a port that it keeps when it dies and starts again."""
 
     def __init__(self, *, transactions: bool = False) -> None:
         self.component = Component()
@@ -248,7 +248,7 @@ class Sidecar:
         self._server.start()
 
     def die(self) -> None:
-        """Stop at once, with calls under way; what the component holds stays."""
+        """Stop at once, even during calls; the documents stay."""
         self._server.stop(None).wait(10)
         self._pool.shutdown()
 

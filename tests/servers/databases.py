@@ -1,4 +1,4 @@
-"""PostgreSQL and MariaDB, each commit flushed to the disk."""
+"""PostgreSQL and MariaDB servers that flush each commit to the disk."""
 
 import atexit
 import shutil
@@ -16,7 +16,7 @@ __all__ = ["MariaDBServer", "PostgresServer"]
 
 
 class PostgresServer(Server):
-    """PostgreSQL as it comes, with `fsync` on."""
+    """PostgreSQL with its default settings; `fsync` is on."""
 
     def __init__(self) -> None:
         super().__init__("postgres")
@@ -52,7 +52,7 @@ class PostgresServer(Server):
         return subprocess.run(asking, check=False).returncode == 0
 
     def stop(self) -> None:
-        """End it in good order, without waiting for clients to go."""
+        """Shut down cleanly, without waiting for clients to disconnect."""
         command = [str(_postgres("pg_ctl")), "stop", "-m", "fast", "-D", str(self.folder / "data")]
         subprocess.run(as_nobody(command), check=True, capture_output=True)
         self.process.wait()
@@ -171,7 +171,7 @@ def _mariadb_template() -> Path:
 
 
 def _folder_of_nobody(prefix: str) -> Path:
-    """A folder that lasts as long as the tests do."""
+    """A folder of the unprivileged user that is deleted after the tests."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     own(folder)

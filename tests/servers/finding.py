@@ -1,4 +1,4 @@
-"""Where the servers' programs are: named by the environment, installed, or to be had."""
+"""Server programs: found by the environment, on PATH, in wheels or in Debian's packages."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Servers as fixtures. Those of the session are shared; `own_…` may be killed."""
+"""Fixtures: servers that all tests share, and servers of one test (`own_…`) that it may kill."""
 
 from collections.abc import Iterator
 

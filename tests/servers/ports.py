@@ -1,4 +1,4 @@
-"""Ports for servers that tests start, end and start again on the same port."""
+"""Free ports for servers that tests start, stop and start again on the same port."""
 
 import random
 import socket
@@ -17,7 +17,7 @@ _held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that no other test process is given meanwhile."""
+    """A port that is free, and that no other test process gets at the same time."""
     while True:
         # Not from `random`'s own state, which Hypothesis sets, the same in each process.
         port = random.SystemRandom().choice(_PORTS)

@@ -1,4 +1,4 @@
-"""A server process of the tests' own: started, killed, paused, and never left behind."""
+"""Server processes: started, killed, paused, and always stopped with the tests."""
 
 import os
 import shutil
@@ -33,17 +33,17 @@ class Server(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """What to run."""
+        """The command line of the server."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it takes connections."""
+        """Whether the server accepts connections."""
 
     def prepare(self) -> None:  # noqa: B027 - most have nothing to prepare
-        """Make the data folder ready, once."""
+        """Initialise the data folder, once."""
 
     def start(self) -> None:
-        """Start on the data that is there, and wait until it answers."""
+        """Start on the existing data, and wait until the server answers."""
         if self._process is None:
             self.prepare()
         with self.log.open("ab") as log:
@@ -58,7 +58,7 @@ class Server(ABC):
         self._wait_until_it_answers(self._process)
 
     def kill(self) -> None:
-        """End it at once with all its processes, as a power cut does."""
+        """Kill all its processes at once, as a power cut would."""
         children = _children(self.process.pid)
         self._end(signal.SIGKILL)
         for child in children:
@@ -68,7 +68,7 @@ class Server(ABC):
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Shut down cleanly."""
         self._end(signal.SIGTERM)
 
     def restart(self) -> None:
@@ -77,22 +77,22 @@ class Server(ABC):
         self.start()
 
     def pause(self) -> None:
-        """Let it hang."""
+        """Suspend all its processes: the server hangs."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume its processes."""
         self.process.send_signal(signal.SIGCONT)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The process; there is one once it was started."""
+        """The process of the server, once it was started."""
         assert self._process is not None, f"{self.name} was not started"
         return self._process
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The log of the server."""
         return self.folder / "server.log"
 
     def __enter__(self) -> Self:
@@ -112,7 +112,7 @@ class Server(ABC):
         self.close()
 
     def close(self) -> None:
-        """End it and forget its data."""
+        """Kill the server and delete its data."""
         if self._process is not None:
             self.kill()
         shutil.rmtree(self.folder)
@@ -147,14 +147,14 @@ def _children(pid: int) -> list[int]:
 
 
 def bound_to_us(command: list[str]) -> list[str]:
-    """`command`, to be killed by the kernel when this process is gone, however it went."""
+    """`command`, which the kernel kills when this process ends for any reason."""
     if shutil.which("setpriv") is None:
         return command
     return ["setpriv", "--pdeathsig", "KILL", *command]
 
 
 def as_nobody(command: list[str]) -> list[str]:
-    """`command` as an unprivileged user, where we are root: databases refuse to be that."""
+    """`command` as an unprivileged user if we are root: databases refuse to run as root."""
     if os.geteuid() != 0:
         return command
     ids = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]

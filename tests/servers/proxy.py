@@ -1,4 +1,4 @@
-"""A line that fails on purpose: a TCP proxy in front of a server."""
+"""A network that fails on purpose: a TCP proxy in front of a server."""
 
 import contextlib
 import selectors
@@ -13,7 +13,7 @@ __all__ = ["Proxy"]
 
 
 class Proxy:
-    """Forwards a loopback port to a server's, until told to fail.
+    """Forwards a loopback port to the port of a server, and fails on demand.
 
     Runs in a thread of its own, from `with` to its end.
     """
@@ -35,13 +35,13 @@ class Proxy:
         self._ending = False
 
     def cut(self) -> None:
-        """Drop every connection that there is."""
+        """Close every open connection."""
         with self._lock:
             for pair in list(self._pairs):
                 self._drop(pair)
 
     def refuse(self, refusing: bool = True) -> None:
-        """Take connections no more, or again."""
+        """Refuse new connections, or accept them again."""
         self._refusing = refusing
 
     def lose_the_reply_to(self, request: bytes | None) -> None:
@@ -53,7 +53,7 @@ class Proxy:
         self._losing = request
 
     def stall(self, stalled: bool = True) -> None:
-        """Pass nothing on, either way, or go on."""
+        """Stop forwarding in both directions, or continue."""
         self._stalled = stalled
         self._asked.send(b".")
 

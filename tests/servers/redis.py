@@ -1,4 +1,4 @@
-"""Redis or Valkey: one server, a Cluster, a pair watched by Sentinels."""
+"""Redis or Valkey servers: one alone, a Cluster, and a pair that Sentinels watch."""
 
 import atexit
 import datetime as dt
@@ -55,7 +55,7 @@ class RedisServer(Server):
         return f"redis://{HOST}:{self.port}/0"
 
     def client(self) -> redis.Redis:
-        """A plain client to look behind the curtain with. The caller closes it."""
+        """A plain client, for a look at the stored keys. The caller closes it."""
         return redis.Redis(host=HOST, port=self.port)
 
 
@@ -99,7 +99,7 @@ class RedisCluster:
         self._running.close()
 
     def masters(self) -> list[RedisServer]:
-        """The nodes that answer for slots now."""
+        """The nodes that hold slots now."""
         return [node for node in self.nodes if self._info(node).get("role") == "master"]
 
     def master_of(self, key: str) -> RedisServer:
@@ -233,7 +233,7 @@ class RedisSentinel:
 
 
 class _Sentinel(RedisServer):
-    """One of those that watch a master and agree on who follows it."""
+    """A Sentinel: it watches the master and takes part in the choice of a new one."""
 
     def __init__(self, service: str, master: int) -> None:
         super().__init__(name="redis-sentinel")

@@ -1,4 +1,4 @@
-"""The servers that other tests stand on do what is asked of them, and end with the tests."""
+"""The servers that other tests use: they keep data, fail on demand, and stop with the tests."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Stores on servers and files go on working on both sides of a fork."""
+"""Forks: stores work on both sides."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Databases that an older version wrote open as they are, and go on."""
+"""Older databases: what an older version wrote opens unchanged and continues."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Two handles on one database are known to be that, however each came to it."""
+"""Identity: two handles on one database are recognised as such."""
 
 from collections.abc import AsyncIterator
 
@@ -14,6 +14,8 @@ from turnlog import StoredSession
 from turnlog.store import Store
 from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.redis import RedisStore
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize(

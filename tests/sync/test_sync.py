@@ -1,4 +1,4 @@
-"""The blocking twins: from threads, notebooks and forked children, interrupted, and at exit."""
+"""Blocking twins: from threads, notebooks and running loops, on every kind of store."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""Stores with one defect each, planted to see whether the kit finds it."""
+"""Defective stores, each with one defect that the kit has to find."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from turnlog.stores.memory import MemoryStore
 
 
 class Sound(MemoryStore):
-    """None: this one has to pass."""
+    """Has no defect: the kit has to pass."""
 
 
 class Reorders(MemoryStore):
@@ -46,7 +46,7 @@ class IgnoresExpect(MemoryStore):
 
 
 class ChecksExpectTooEarly(MemoryStore):
-    """Between the check and the write, somebody else may write."""
+    """Another writer may write between the check and the write."""
 
     async def append(self, log: Log, payloads: Sequence[bytes], **how: Any) -> int:
         await super().append(log, [], **how)
@@ -55,7 +55,7 @@ class ChecksExpectTooEarly(MemoryStore):
 
 
 class TakesAGoneLogForUnchanged(MemoryStore):
-    """A guard on the log that is there, and none on the log that has gone."""
+    """Checks `expect` only if the log exists."""
 
     async def append(self, log: Log, payloads: Sequence[bytes], **how: Any) -> int:
         await super().append(log, [], expect=how.get("expect"))
@@ -66,7 +66,7 @@ class TakesAGoneLogForUnchanged(MemoryStore):
 
 
 class ForgetsKeysLate(MemoryStore):
-    """A deletion in two steps, with room for a write between them."""
+    """Deletes in two steps; a write may come between them."""
 
     async def delete(self, session: str, name: str | None = None) -> None:
         await super().delete(session, name)
@@ -128,7 +128,7 @@ class UsesTheKeyUpInAConflict(MemoryStore):
 
 
 class WritesBeforeItChecks(MemoryStore):
-    """One payload at a time: a wrong one stops it in the middle."""
+    """Writes one payload at a time: a wrong one stops it in the middle."""
 
     async def append(self, log: Log, payloads: Sequence[bytes], **how: Any) -> int:
         last = await super().append(log, payloads[:1], **how)
@@ -159,7 +159,7 @@ class WritesAfterItWasCancelled(MemoryStore):
 
 
 class TellsOfWritesOutOfOrder(MemoryStore):
-    """A record may be seen before the one in front of it."""
+    """A record may be visible before the record with the position below."""
 
     _reads = 0
 
@@ -209,7 +209,7 @@ class ListsByName(MemoryStore):
 
 
 class PagesByTimeAlone(MemoryStore):
-    """Sessions that changed in the same second: all but one are lost between pages."""
+    """Of sessions that changed in the same second, pages show only one."""
 
     async def sessions(
         self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
@@ -228,7 +228,7 @@ class ForgetsTheEmptyLog(MemoryStore):
 
 
 class JoinsNamesWithAColon(MemoryStore):
-    """The session "a:b" and the log "b" of the session "a" fall together."""
+    """The session "a:b" and the log "b" of the session "a" are the same."""
 
     async def append(self, log: Log, payloads: Sequence[bytes], **how: Any) -> int:
         return await super().append(_joined(log), payloads, **how)
@@ -286,7 +286,7 @@ class ClosesOnlyOnce(MemoryStore):
 
 
 class BelongsToOneEventLoop(MemoryStore):
-    """The first that uses it, as anything with a future or a connection in it does."""
+    """Works only on the event loop that uses it first."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 

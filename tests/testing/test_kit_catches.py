@@ -1,4 +1,4 @@
-"""The kit finds what is planted for it, and nothing where nothing is."""
+"""The test kit finds the defects of defective stores, and none in a sound one."""
 
 import inspect
 import sys

@@ -1,4 +1,4 @@
-"""Linearizability: what the check itself accepts and refuses, and histories of processes."""
+"""Linearizability: what the check accepts and refuses, and histories of several processes."""
 
 import ast
 import subprocess

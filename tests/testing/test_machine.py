@@ -1,4 +1,4 @@
-"""Two stores side by side give the same answers, whatever is done to them."""
+"""`stores_agree`: it finds defects, and our stores agree."""
 
 from itertools import count
 from pathlib import Path

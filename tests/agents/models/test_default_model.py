@@ -1,4 +1,4 @@
-"""Who answers for an agent without a model, or with the name of one."""
+"""The default model of an agent without a model, or with the name of one."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Code that a model calls and that tries to end the program."""
+"""Exits: code that a model calls and that tries to end the program."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Functions as tools: what a model is told of them, and what comes of its calls."""
+"""Function tools: their context, their calls, and their outputs."""
 
 import asyncio
 import contextvars

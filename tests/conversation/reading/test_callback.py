@@ -1,4 +1,4 @@
-"""`session_input_callback`: what the model is shown, and what of it is stored."""
+"""`session_input_callback`: what the model is shown, and what is stored."""
 
 import asyncio
 from typing import Any

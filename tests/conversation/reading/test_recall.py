@@ -1,4 +1,4 @@
-"""What a run is shown of odd conversations, and which input is a retry."""
+"""The input of a run: what is shown of odd conversations, and which input is a retry."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ten thousand conversations through every window: what is shown is valid, on every store."""
+"""Views of random conversations through every window: valid, and equal on every store."""
 
 import asyncio
 from collections.abc import Iterator

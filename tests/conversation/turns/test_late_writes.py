@@ -1,4 +1,4 @@
-"""Writes of a run that was taken for dead, and that are still on their way to the disk."""
+"""Late writes of a run that was taken for dead."""
 
 import asyncio
 from collections.abc import Sequence

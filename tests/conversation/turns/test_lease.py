@@ -1,4 +1,4 @@
-"""One run at a time on a session, whoever runs it, and whatever becomes of it."""
+"""Leases: one run at a time on a session."""
 
 import asyncio
 import contextlib

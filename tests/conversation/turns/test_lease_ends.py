@@ -1,4 +1,4 @@
-"""The end of a lease: given back for good, told by clocks that differ, tried until it works."""
+"""The end of a lease: returned, expired by clocks that differ, or lost in an outage."""
 
 import asyncio
 import time

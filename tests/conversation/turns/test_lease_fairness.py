@@ -1,4 +1,4 @@
-"""Four processes that ask on one session again and again: each gets its turn."""
+"""Fairness: of four processes that ask on one session again and again, each gets its turn."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""One run at a time on a session, whichever process it is in, on every kind of store."""
+"""Leases between processes: one run at a time on a session, on every kind of store."""
 
 import asyncio
 import signal

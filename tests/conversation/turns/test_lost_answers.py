@@ -1,4 +1,4 @@
-"""Writes of a run whose answers are lost: they happened, and the run must not do them twice."""
+"""Lost acknowledgements: a run's write that happened is not done twice."""
 
 import asyncio
 from itertools import count

@@ -1,4 +1,4 @@
-"""`session.turn`, for people with a loop of their own; the openai client among them."""
+"""`session.turn`, for programs with a loop of their own; with the openai client too."""
 
 import asyncio
 import time

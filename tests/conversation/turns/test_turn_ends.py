@@ -1,4 +1,4 @@
-"""When a turn is over: by its answer, by its end, and when the same words are a new question."""
+"""The end of a turn: by its answer or its block, and when equal words are a new question."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Conversations behind a Dapr sidecar: cost, faults, expiry, and what the SDK stored."""
+"""The store on Dapr: its cost, expiry, and its clients."""
 
 import asyncio
 import json

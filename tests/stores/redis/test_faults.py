@@ -1,4 +1,4 @@
-"""Redis: slots that move, servers that hang, keys of others, ids of the dead, and mistakes."""
+"""Faults of Redis: slots that move, servers that hang, keys of others, and mistakes."""
 
 import asyncio
 import time

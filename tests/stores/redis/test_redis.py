@@ -1,4 +1,4 @@
-"""What users of Redis rely on: adoption, expiry, isolation, and servers that fail."""
+"""The store on Redis: adoption, expiry, isolation, and servers that fail."""
 
 import asyncio
 import itertools

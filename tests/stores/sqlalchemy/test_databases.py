@@ -1,4 +1,4 @@
-"""What users of databases rely on: order, isolation, first use, and the SDK on the same tables."""
+"""The store on databases: order, isolation, first use, and the SDK on the same tables."""
 
 import asyncio
 import subprocess

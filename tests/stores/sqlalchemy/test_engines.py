@@ -1,4 +1,4 @@
-"""Engines handed in: with transactions of their own, other drivers, logs, limits and spellings."""
+"""Engines passed in by the caller: transactions, drivers, logs, limits and spellings."""
 
 import logging
 import traceback

@@ -1,4 +1,4 @@
-"""Servers that die in the middle of work, and lines that break at the worst moment."""
+"""Faults of databases: servers that die during a write, and lost acknowledgements."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Outages: a server that is away for a moment fails nothing that was not sent."""
+"""Outages: a server that is away for a moment makes no call fail that was not sent yet."""
 
 import asyncio
 import itertools

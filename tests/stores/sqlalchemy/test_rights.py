@@ -1,4 +1,4 @@
-"""Rights: what a role needs to read, to write, and to make the tables."""
+"""Rights: what a role needs in order to read, to write, and to create the tables."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

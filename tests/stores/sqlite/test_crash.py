@@ -1,4 +1,4 @@
-"""What a file holds after its writers were killed, and while many of them write."""
+"""Crashes: what a file holds after its writers were killed, and while many write to it."""
 
 import asyncio
 import random

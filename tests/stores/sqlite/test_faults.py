@@ -1,4 +1,4 @@
-"""Cancellation, full disks, read-only files and broken rows."""
+"""Faults of SQLite: cancellation, full disks, read-only files and broken rows."""
 
 import asyncio
 import logging

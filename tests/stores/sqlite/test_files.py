@@ -1,4 +1,4 @@
-"""Database files: moved, deleted or replaced while open, their mode, and their journal."""
+"""Database files: moved, deleted or replaced while open; their mode and their journal."""
 
 import asyncio
 import os

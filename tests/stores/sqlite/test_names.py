@@ -1,4 +1,4 @@
-"""One file under many names, and in the hands of forked processes."""
+"""Names of a file: links and relative paths, also in forked processes."""
 
 import asyncio
 import multiprocessing

@@ -1,4 +1,4 @@
-"""One file under many hands: forks, threads, loops, and sessions that nobody closes."""
+"""Sharing of one file: forks, threads, event loops, and sessions that nobody closes."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Table names are input like any other: each works in isolation or is refused."""
+"""Table names are hostile input: each is kept apart or refused."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Models through the real `openai` client, against a server that refuses what OpenAI's does."""
+"""OpenAI's models through the real client, against a server that refuses what OpenAI's does."""
 
 import asyncio
 import gc

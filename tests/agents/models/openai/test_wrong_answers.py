@@ -1,4 +1,4 @@
-"""What a model's server answers wrongly is a `ModelBehaviorError` that quotes nothing of it."""
+"""Wrong answers of a model's server: a `ModelBehaviorError` that quotes nothing of them."""
 
 import json
 import re
