@@ -167,7 +167,17 @@ def test_parts_that_only_their_provider_can_reach_are_left_out() -> None:
     assert anthropic_messages(alone).messages[0] == {"role": "user", "content": [hidden]}
 
 
+@pytest.mark.parametrize("broken", [None, {}, {"url": None}, 7])
+def test_a_picture_without_an_address_is_left_out(broken: Any) -> None:
+    parts = [{"type": "image_url", "image_url": broken}, {"type": "text", "text": "this"}]
+    [message] = chat_messages([{"role": "user", "content": parts}])
+    assert message["content"] == [{"type": "text", "text": "this"}]
+
+
 def test_short_forms_and_chats_own_parts_are_understood() -> None:
+    short = [{"type": "image_url", "image_url": PNG}]
+    [message] = chat_messages([{"role": "user", "content": short}])
+    assert message["content"] == [{"type": "image_url", "image_url": {"url": PNG}}]
     own: Item = {"type": "image_url", "image_url": {"url": PNG}}
     items: list[Item] = [
         {"role": "user", "content": [own]},

@@ -43,7 +43,9 @@ def _media_part(part: Item) -> Message | None:
             return {"type": "file", "file": {k: part[k] for k in _FILE_FIELDS if part.get(k)}}
         case {"type": "input_audio", "input_audio": dict(audio)}:
             return {"type": "input_audio", "input_audio": audio}
-        case {"type": "image_url" | "file"}:
+        case {"type": "image_url", "image_url": str(url)}:
+            return {"type": "image_url", "image_url": {"url": url}}
+        case {"type": "image_url", "image_url": {"url": str()}} | {"type": "file", "file": dict()}:
             return part  # stored in chat's own form
     return None
 
