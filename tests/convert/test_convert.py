@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+from typing import Any
 
 import pytest
 from hypothesis import given
