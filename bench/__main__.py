@@ -1,7 +1,24 @@
-"""`make bench`: Turnlog beside the OpenAI Agents SDK and bare drivers, in one run.
+"""Benchmarks: Turnlog beside the OpenAI Agents SDK and bare drivers, in one run.
 
-PostgreSQL and Redis are started on loopback ports, as the tests do. Redis keeps its
-default there, a flush each second, as managed servers do.
+    make bench                                        every workload
+    python -m bench --only postgresql --rounds 3      those whose name holds a text
+
+The workloads, with the module that defines them:
+
+    sqlite_workloads  a server that serves customers one after another; 64 sessions at once; one
+                      item at a time; reads of all items and of the newest 50, in logs of 1,000 to
+                      1,000,000 items
+    run_workloads     a turn of the runner with a model that answers at once
+    sql_workloads     PostgreSQL: add, read, both, and 32 sessions at once
+    redis_workloads   Redis: add, read, and a session from a URL
+    import            `import turnlog` in a fresh process
+
+For each the table shows microseconds of one operation (median of the rounds): ours, the SDK's and
+the bare driver's; how many times as fast as the SDK we are; our speed in percent of the bare
+driver's; the spread of our rounds; and the goal for the two ratios.
+
+PostgreSQL and Redis are started on loopback ports, as the tests do. Redis flushes each second, its
+default on managed servers.
 """
 
 import argparse
@@ -20,10 +37,14 @@ from tests.servers.redis import RedisServer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--folder", type=Path, help="where the databases lie; your temp folder")
-    parser.add_argument("--only", default="", help="only workloads whose name holds this text")
+    parser = argparse.ArgumentParser(
+        prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="rounds that are measured (default: 7)"
+    )
+    parser.add_argument("--folder", type=Path, help="folder of the databases (default: temporary)")
+    parser.add_argument("--only", default="", help="only workloads whose name contains this text")
     options = parser.parse_args()
     heading = ("turnlog us", "sdk us", "bare us", "vs sdk", "of bare", "spread")
     print(
@@ -40,7 +61,7 @@ def main() -> None:
 
 
 def _workloads(only: str, servers: ExitStack) -> Iterator[Workload]:
-    """Those whose name holds `only`; a server is started when the first needs it."""
+    """Workloads whose name contains `only`; a server is started when the first one needs it."""
     if not only.startswith(("postgresql", "redis")):
         yield from _named(only, [*sqlite_workloads.workloads(), *run_workloads.workloads()])
     if "postgresql".startswith(only[:10]):
@@ -56,7 +77,7 @@ def _named(only: str, workloads: list[Workload]) -> Iterator[Workload]:
 
 
 def _import_time() -> float:
-    """Seconds that a fresh interpreter takes to import turnlog and end."""
+    """Seconds that a new interpreter takes to import turnlog and exit."""
     return median(_timed("import turnlog") for _ in range(9))
 
 

@@ -1,7 +1,7 @@
-"""Alternating rounds in one process, medians and ratios.
+"""Measurement: alternating rounds in one process, medians and ratios.
 
 The contenders of a workload take turns, in an order that shifts with each round, each on
-a fresh folder of the same file system. So a machine that slows down slows down all.
+a new folder of the same file system. So a change in the speed of the machine affects all alike.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["Workload", "measure", "report"]
 
-#: Does the work in a folder of its own; the seconds that one operation took.
+#: Does the work in a folder of its own; returns the seconds that one operation took.
 Contender = Callable[[Path], Awaitable[float]]
 
 
@@ -26,20 +26,20 @@ class Workload:
     turnlog: Contender
     sdk: Contender
     bare: Contender | None
-    #: What the ratios are meant to reach.
+    #: The goal for the ratios.
     goal: str
     #: Seconds an operation took, by contender, one entry a round.
     times: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def contenders(self) -> dict[str, Contender]:
-        """All that take part, by the name they are reported under."""
+        """The contenders by the name that the report gives them."""
         known = {"turnlog": self.turnlog, "sdk": self.sdk, "bare": self.bare}
         return {name: run for name, run in known.items() if run is not None}
 
 
 def measure(workload: Workload, rounds: int, folder: Path | None) -> None:
-    """Run all contenders `rounds` times, after one round that isn't counted."""
+    """Run all contenders `rounds` times, after one round that is not counted."""
     names = list(workload.contenders)
     for round_ in range(-1, rounds):
         shift = round_ % len(names)

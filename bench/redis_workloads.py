@@ -1,4 +1,4 @@
-"""Redis, beside the SDK and a bare client, on one server."""
+"""Redis workloads: Turnlog, the SDK and a bare client, on one server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""A whole turn with a model that answers at once: what the runner and the session cost."""
+"""Runner workloads: the cost of a whole turn with a model that answers at once."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""PostgreSQL through SQLAlchemy, beside the SDK and a bare driver, on one server."""
+"""PostgreSQL workloads: Turnlog and the SDK through SQLAlchemy, and a bare driver."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Work on one SQLite file: by Turnlog, by the OpenAI Agents SDK, and by bare `sqlite3`.
+"""SQLite workloads on one file: Turnlog, the OpenAI Agents SDK, and bare `sqlite3`.
 
 All three commit with WAL and `synchronous=FULL`, into the same tables.
 """
@@ -52,7 +52,7 @@ def _item(number: int) -> Item:
 
 
 def workloads() -> list[Workload]:
-    """All of them, in the order of the table."""
+    """All SQLite workloads, in the order of the table."""
     return [
         _compare("server: new session, read 20, add 2, close", _server, _bare_server, "5 x"),
         _compare("64 sessions adding 4 at once", _writers, _bare_writers, "12 x, 70 %"),

@@ -77,10 +77,10 @@ class Terminal:
         return seen
 
     def interrupted(self) -> int:
-        """Press Ctrl-C; the exit status.
+        """Press Ctrl-C; returns the exit status.
 
-        Pressed until it is heard: Python may miss one right before it waits for a line. Not
-        again while a busy machine takes its time to end it: that would end Python itself.
+        It is pressed until it takes effect: Python may miss one right before it waits for a line.
+        It is not pressed again while the command is ending: that would kill Python.
         """
         for _ in range(10):
             self.process.send_signal(signal.SIGINT)

@@ -43,26 +43,26 @@ async def test_turns_never_interleave(way: Way, session: StoredSession) -> None:
         )
 
 
-class Slow(Script):
-    """Takes its time."""
-
-    async def respond(self, request: ModelRequest) -> ModelResponse:
-        await asyncio.sleep(0.03)
-        return await super().respond(request)
-
-
 async def test_those_who_queue_are_served_in_the_order_in_which_they_came(
     way: Way, any_store: Store
 ) -> None:
+    everyone_waits = asyncio.Event()
+
+    class Waiting(Script):
+        async def respond(self, request: ModelRequest) -> ModelResponse:
+            await everyone_waits.wait()
+            return await super().respond(request)
+
     async def talk(n: int) -> None:
         session = StoredSession("session", any_store)
-        await way(Agent("A", model=Slow([answer(f"a{n}")])), f"q{n}", session=session)
+        await way(Agent("A", model=Waiting([answer(f"a{n}")])), f"q{n}", session=session)
 
     runs = []
     for n in range(8):
         runs.append(asyncio.create_task(talk(n)))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # long enough to join the queue
     runs[3].cancel()
+    everyone_waits.set()
     await asyncio.wait(runs)
     items = await StoredSession("session", any_store).get_items()
     expected = [user(f"q{n}") for n in range(8) if n != 3]

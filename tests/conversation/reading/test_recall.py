@@ -31,12 +31,8 @@ from turnlog.stores.memory import MemoryStore
 pytestmark = pytest.mark.anyio
 
 NOTE: Item = {"role": "developer", "content": "webhook: paid"}
-PICTURE: Item = {
-    "type": "image_generation_call",
-    "id": "ig_1",
-    "status": "completed",
-    "result": "A" * 1_000_000,
-}
+DONE = {"id": "ig_1", "status": "completed"}
+PICTURE: Item = {"type": "image_generation_call", **DONE, "result": "A" * 1_000_000}
 
 
 async def shown(session: Any, text: Any, **options: Any) -> list[Item]:
