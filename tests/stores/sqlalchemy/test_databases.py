@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.sizes import FIRST_USES, READS
 from turnlog import Log, SchemaError, SQLiteSession
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
+from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
+from turnlog.stores.tables import Tables
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +70,8 @@ async def test_many_first_uses_at_once(engine: AsyncEngine) -> None:
 SWARM = """
 import asyncio, sys
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
+from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
+from turnlog.stores.tables import Tables
 
 async def main(url, process, uses):
     sessions = [
@@ -95,6 +100,16 @@ def test_many_processes_first_uses_of_an_empty_database(
     for run in runs:
         _, errors = run.communicate(timeout=120)
         assert run.returncode == 0, errors.decode()
+
+
+async def test_a_migration_is_seen_once_its_lock_is_released(mariadb: MariaDBServer) -> None:
+    engine = create_async_engine(mariadb.url(mariadb.fresh_database()))
+    migrate = partial(MySQLSchema(Tables()).migrate, shared=True)
+    async with engine.connect() as first, engine.connect() as second:
+        await first.run_sync(migrate)
+        async with asyncio.timeout(20):
+            await second.run_sync(migrate)  # it finds nothing to do
+    await engine.dispose()
 
 
 async def test_a_pool_of_one_is_enough(engine: AsyncEngine) -> None:

@@ -94,6 +94,8 @@ class MySQLSchema(Schema):
             raise TimeoutError("another process has been changing the schema for a minute")
         try:
             yield
+            # Before the lock is released: else the next process doesn't see the version.
+            db.exec_driver_sql("COMMIT")
         finally:
             if not db.invalidated:  # a connection that is gone holds no lock
                 db.execute(text("SELECT RELEASE_LOCK('turnlog_schema')"))
