@@ -21,7 +21,6 @@ from turnlog import Log, SchemaError, SQLiteSession
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
 from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
-from turnlog.stores.tables import Tables
 
 pytestmark = pytest.mark.anyio
 
@@ -70,8 +69,6 @@ async def test_many_first_uses_at_once(engine: AsyncEngine) -> None:
 SWARM = """
 import asyncio, sys
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
-from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
-from turnlog.stores.tables import Tables
 
 async def main(url, process, uses):
     sessions = [
