@@ -77,7 +77,7 @@ async def test_writers_go_on_while_a_slot_is_moved(redis_cluster: RedisCluster) 
         await asyncio.to_thread(redis_cluster.move_slot_of, key, 0.005)
         await asyncio.sleep(0.1)
     moved.set()
-    assert await reading < 1.0
+    assert await reading < 10.0  # it did not wait for the move: that would take its patience
     for session, number in zip(ids, await asyncio.gather(*writing), strict=True):
         stored = list((await store.read(Log(session))).payloads)
         assert stored == [b"%d" % each for each in range(number)]
