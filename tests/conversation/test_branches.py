@@ -4,7 +4,7 @@ import pytest
 
 from turnlog import Conflict, Log, StoredSession
 from turnlog.conversation.branches import fork
-from turnlog.conversation.reading.endings import Endings
+from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.stores.memory import MemoryStore

@@ -34,9 +34,9 @@ from turnlog.agents.output import OutputType
 from turnlog.agents.result import RunItem, RunResult, run_item
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
-from turnlog.conversation.reading.endings import Endings
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
+from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, begin_turn, open_turn_on
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.errors import MaxTurnsExceeded

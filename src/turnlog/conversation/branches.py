@@ -10,7 +10,7 @@ from bisect import bisect_right
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
-from turnlog.conversation.reading.endings import Endings
+from turnlog.conversation.turns.endings import Endings
 from turnlog.items.json import encode
 from turnlog.records import Log, Records
 from turnlog.store import Store

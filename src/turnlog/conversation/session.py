@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from turnlog.conversation.protocol import Session, SessionABC
-from turnlog.conversation.reading.endings import Endings
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, PagedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import begin_turn, open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy
 from turnlog.conversation.turns.policy import turn_taken

@@ -20,8 +20,8 @@ class SessionSettings(dict[str, Any]):
     limit: the number of newest items, at most; None, or a negative number, means all.
     max_turns: the number of newest turns, at most.
     max_tokens: as many of the newest turns as fit into this many tokens.
-    step: the window begins only at turns whose number in the conversation is a multiple of
-        this, so that its start moves seldom and a provider's prompt cache stays valid. With
+    step: the window begins only at the conversation's first turn and every `step` turns after
+        it, so that its start moves seldom and a provider's prompt cache stays valid. With
         `max_turns=40, step=20` it holds 21 to 40 turns and moves once in 20 turns.
     token_counter: takes an item and returns how many tokens it has; by default
         `turnlog.items.tokens.token_counter`: tiktoken's count if that is installed, else an

@@ -28,20 +28,21 @@ class Step(NamedTuple):
 
 
 _MADE_UP = "The output of this call was never stored; this one says so."
-_MOVED = "An output stands right behind the calls of its group."
+_MOVED = "Providers want an output right behind the calls of its group."
 _NOT_SENDABLE = (
-    "A request holds Unicode text, finite numbers and at most 250 levels of nesting; "
-    "this record has something else."
+    "It holds half a surrogate pair, a number that is not finite, or more than 250 levels of "
+    "nesting, which providers refuse."
 )
 _CHANGED = {
     "arguments": "Its arguments are not a JSON object.",
     "call_id": "Its call id is missing, or an earlier call has the same.",
-    "content": "Parts of a message that have no text are left out.",
+    "content": "Parts of a message without text are left out; the others have a type and a text.",
     "id": "Its call id is missing, or an earlier call has the same.",
     "input": "Its input is not text.",
-    "name": "The name of the tool has characters that providers refuse, or is too long.",
+    "name": "The name of the tool is missing, too long, or has characters that providers refuse.",
     "output": "Its output is neither text nor a list of parts.",
 }
+_FOLLOWS_ITS_CALL = "It has the id with which its call is shown."
 _WITHOUT_TEXT = "A user's message without text is shown with a text that says so."
 
 
@@ -82,10 +83,16 @@ def _changes(given: Item, shown: Item) -> list[str]:
     why = [] if is_writable(given) else [_NOT_SENDABLE]
     sendable = given if is_writable(given) else writable(given)
     changed = [name for name in shown if shown[name] != sendable.get(name)]
-    for name in changed:
-        is_silent = name == "content" and shown[name] == SILENCE
-        why.append(_WITHOUT_TEXT if is_silent else _CHANGED[name])
-    return why
+    return why + [_change(given, name, shown[name]) for name in changed]
+
+
+def _change(given: Item, field: str, shown: object) -> str:
+    """The reason for which one field is shown with another value."""
+    if field == "content" and shown == SILENCE:
+        return _WITHOUT_TEXT
+    if field in ("call_id", "id") and is_output(given):
+        return _FOLLOWS_ITS_CALL
+    return _CHANGED[field]
 
 
 def left_out(given: Sequence[Item], shown: Repaired, interrupted: Interrupted) -> dict[int, str]:
@@ -100,7 +107,7 @@ def left_out(given: Sequence[Item], shown: Repaired, interrupted: Interrupted) -
         if place in places:
             continue
         if place not in kept:
-            reasons[place] = "A message without text."
+            reasons[place] = "Providers refuse a message without text."
         elif is_output(item):
             reasons[place] = _why_no_output(item, calls)
         elif is_call(item):
@@ -119,7 +126,11 @@ def _why_no_output(output: Item, calls: set[tuple[str, str]]) -> str:
             if is_known
             else "An answer without its request for approval."
         )
-    return "No call of this id waits for an output." if is_known else "An output without its call."
+    return (
+        "The newest calls of this id have their outputs already."
+        if is_known
+        else "An output without its call."
+    )
 
 
 def _why_no_call(call: Item, interrupted: Interrupted, *, is_repeated: bool) -> str:
@@ -128,5 +139,5 @@ def _why_no_call(call: Item, interrupted: Interrupted, *, is_repeated: bool) -> 
     if kind_of(call) == "mcp_approval_request":
         return "The user went on without an answer to this request for approval."
     if interrupted == "leave out":
-        return "A call without output."
+        return "A call that has no output yet."
     return "A call without output, of a kind for which none can be made up."

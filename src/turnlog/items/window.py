@@ -31,7 +31,8 @@ class Window(NamedTuple):
     max_items: int | None
     max_turns: int | None
     max_tokens: int | None
-    #: It begins only at turns whose number is a multiple of this, if one of them fits.
+    #: It begins only at the conversation's first turn and every so many turns after it, if
+    #: one of these fits.
     step: int | None
     count: TokenCounter
 
@@ -78,7 +79,7 @@ class Window(NamedTuple):
         """For each item before `start`, where the window begins: the bound that excludes it."""
         bounds = list(self._narrowed(items))
         by_step = (
-            f"The window begins only at turns whose number is a multiple of {self.step} (step)."
+            f"The window begins only at the first turn and every {self.step} turns after it (step)."
         )
         return [
             next((why for why, starts in bounds if not starts or place < starts[0]), by_step)
@@ -91,14 +92,17 @@ class Window(NamedTuple):
         yield "A window begins with a user's message; this comes before the first.", starts
         if self.max_turns is not None:
             starts = starts[max(0, len(starts) - self.max_turns) :]
-            yield f"The window holds at most {self.max_turns} turns (max_turns).", starts
+            yield f"It is outside of the window: max_turns is {self.max_turns}.", starts
         if self.max_items is not None:
             starts = [start for start in starts if len(items) - start <= self.max_items]
-            yield f"The window holds whole turns, at most {self.max_items} items (limit).", starts
+            yield (
+                f"It is outside of the window of whole turns: limit is {self.max_items} (items).",
+                starts,
+            )
         if self.max_tokens is not None and starts:
             starts = self._within_tokens(items, starts, self.max_tokens)
-            tokens = f"{self.max_tokens} tokens (max_tokens)"
-            yield f"The window holds whole turns, at most {tokens}.", starts
+            tokens = f"max_tokens is {self.max_tokens}"
+            yield f"It is outside of the window of whole turns: {tokens}.", starts
 
     def _within_tokens(self, items: Sequence[Item], starts: list[int], most: int) -> list[int]:
         # The view from a later turn on is the end of the view from an earlier one, because
@@ -113,4 +117,9 @@ class Window(NamedTuple):
         ]
 
     def _tokens(self, items: Sequence[Item]) -> int:
-        return sum(map(self.count, repair(items)))
+        """The tokens of the whole turns in `items`.
+
+        Not of a part of a turn: how its calls are repaired depends on the rest of the turn.
+        """
+        first = next(iter(turn_starts(items)), len(items))
+        return sum(map(self.count, repair(items[first:])))

@@ -19,7 +19,8 @@ __all__ = ["Held", "Shared"]
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-_User: TypeAlias = weakref.ref[Any]  # of a Held; references are invariant
+# A reference to a `Held`. Any, because type checkers take no `ref[Held]` for another.
+_User: TypeAlias = weakref.ref[Any]
 
 
 class Shared(Generic[K, T]):

@@ -1,4 +1,4 @@
-"""Waiting lines: the tasks of one event loop, one at a time and in the order in which they came.
+"""Queues of tasks: the tasks of one event loop, one at a time and in the order in which they came.
 
 They order tasks and save retries, no more. Other threads and processes are kept apart by what
 the store promises.
@@ -23,7 +23,7 @@ async def first_in_line(key: Hashable) -> AsyncIterator[None]:
     """Within, the running task is the only one of its event loop that is here with this `key`.
 
     Tasks come in one after the other, first come first served; one that is cancelled while
-    it waits leaves the line. The lines of different keys are independent. A task that asks
+    it waits leaves the queue. The queues of different keys are independent. A task that asks
     for a key again while it holds it waits for ever.
     """
     lines = _lines.setdefault(asyncio.get_running_loop(), {})

@@ -25,8 +25,8 @@ __all__ = [
 
 _LONGEST_NAME = 500
 
-#: Template of the heads of the logs "main". Such a log exists as its row in the sessions table
-#: does; only its note, if any, lies in ours. Columns come in the order of `Head`.
+#: Template of the heads of the logs "main". Such a log exists if it has a row in the sessions
+#: table; only its note, if any, lies in our tables. Columns come in the order of `Head`.
 MAIN_HEADS = """
     SELECT s.session_id, 'main' AS name,
         coalesce((SELECT max(id) FROM {messages} m WHERE m.session_id = s.session_id), 0) AS last,
@@ -140,7 +140,7 @@ def sqlite_migrations(tables: Tables) -> tuple[tuple[str, ...], ...]:
             key TEXT NOT NULL,
             position INTEGER NOT NULL,
             PRIMARY KEY (session_id, name, key)) WITHOUT ROWID""",
-            # Also when it is the SDK that forgets a session.
+            # A trigger, because the SDK may delete a session too.
             f"""CREATE TRIGGER {forgotten} AFTER DELETE ON {sessions} BEGIN
             DELETE FROM {heads} WHERE session_id = old.session_id AND name = 'main';
             DELETE FROM {keys} WHERE session_id = old.session_id AND name = 'main';

@@ -40,7 +40,7 @@ class BlockingSession:
 
     @property
     def session_settings(self) -> SessionSettings | None:
-        """The limits of reads that give none. Assigning takes effect at once."""
+        """How much is read when the caller doesn't say. Assigning takes effect at once."""
         return self.session.session_settings
 
     @session_settings.setter
@@ -48,7 +48,7 @@ class BlockingSession:
         self.session.session_settings = value
 
     def get_items(self, limit: int | None = None) -> list[Item]:
-        """The newest `limit` items, oldest first; None means the limits of the settings."""
+        """The newest `limit` items, oldest first; None means the bounds in the settings."""
         if limit is None:
             return run(self.session.get_items)
         return run(self.session.get_items, limit)
@@ -58,11 +58,11 @@ class BlockingSession:
         run(self.session.add_items, items)
 
     def pop_item(self) -> Item | None:
-        """Take the newest item away and return it; None if there is none."""
+        """Remove the newest item and return it; None if there is none."""
         return run(self.session.pop_item)
 
     def clear_session(self) -> None:
-        """Forget this conversation."""
+        """Empty this conversation."""
         run(self.session.clear_session)
 
     def close(self) -> None:

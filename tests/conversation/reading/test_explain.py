@@ -55,10 +55,10 @@ async def test_what_needs_no_change_is_kept() -> None:
 @pytest.mark.parametrize(
     ("settings", "positions", "word"),
     [
-        ({"max_turns": 2}, 4, "at most 2 turns (max_turns)"),
-        ({"max_turns": 0}, 8, "at most 0 turns (max_turns)"),
-        ({"limit": 3}, 6, "at most 3 items (limit)"),
-        ({"max_tokens": 30, "token_counter": lambda _: 10}, 6, "at most 30 tokens (max_tokens)"),
+        ({"max_turns": 2}, 4, "max_turns is 2"),
+        ({"max_turns": 0}, 8, "max_turns is 0"),
+        ({"limit": 3}, 6, "limit is 3 (items)"),
+        ({"max_tokens": 30, "token_counter": lambda _: 10}, 6, "max_tokens is 30"),
     ],
 )
 async def test_each_bound_is_named(settings: Any, positions: int, word: str) -> None:
@@ -72,7 +72,9 @@ async def test_the_bound_that_excludes_is_named_where_there_are_several() -> Non
     why = outside(await explained(items, max_turns=7, limit=9, step=3))
     assert ["max_turns" in why[position] for position in range(1, 5)] == [True] * 4
     assert ["limit" in why[position] for position in range(5, 11)] == [True] * 6
-    assert ["multiple of 3 (step)" in why[position] for position in range(11, 13)] == [True] * 2
+    assert ["every 3 turns after it (step)" in why[position] for position in range(11, 13)] == [
+        True
+    ] * 2
     assert list(why) == list(range(1, 13))
 
 
@@ -93,7 +95,7 @@ async def test_calls_and_outputs_that_are_left_out() -> None:
         3: "The user went on without an answer to this request for approval.",
         4: "Reasoning without the message or call that it led to.",
         7: "Another attempt of the same call is shown.",
-        11: "No call of this id waits for an output.",
+        11: "The newest calls of this id have their outputs already.",
         12: "A call without output, of a kind for which none can be made up.",
     }
 
@@ -121,7 +123,7 @@ async def test_a_call_without_output() -> None:
         "The output of this call was never stored; this one says so.",
     )
     left = await session.explain(interrupted="leave out")
-    assert left.left_out == [LeftOut(2, "A call without output.")]
+    assert left.left_out == [LeftOut(2, "A call that has no output yet.")]
 
 
 async def test_an_output_that_came_late_is_moved() -> None:
@@ -133,21 +135,25 @@ async def test_an_output_that_came_late_is_moved() -> None:
         (3, "kept"),
         (5, "kept"),
     ]
-    assert shown[2].why == "An output stands right behind the calls of its group."
+    assert shown[2].why == "Providers want an output right behind the calls of its group."
 
 
 @pytest.mark.parametrize(
     ("stored", "field", "why"),
     [
         ({**call(number=2), "arguments": "{"}, "arguments", "Its arguments are not a JSON object."),
-        ({**call(number=2), "name": "a b"}, "name", "The name of the tool has characters that"),
+        ({**call(number=2), "name": "a b"}, "name", "The name of the tool is missing, too long"),
         (
             {**call(), "arguments": '{"a": 1}'},
             "call_id",
             "Its call id is missing, or an earlier call",
         ),
         ({**user(""), "id": "m"}, "content", "A user's message without text is shown with"),
-        (answer("a\ud83d"), "content", "A request holds Unicode text, finite numbers and at most"),
+        (
+            answer("a\ud83d"),
+            "content",
+            "It holds half a surrogate pair, a number that is not finite",
+        ),
     ],
 )
 async def test_changes_name_their_reason(stored: Item, field: str, why: str) -> None:
@@ -157,13 +163,25 @@ async def test_changes_name_their_reason(stored: Item, field: str, why: str) -> 
     assert shown.why.startswith(why)
 
 
+async def test_an_output_follows_its_call_to_a_new_id() -> None:
+    again = {**call(), "arguments": '{"a": 1}'}
+    shown = (await explained([user("q"), call(), output(), again, output()])).shown
+    assert [each.why for each in shown[3:]] == [
+        "Its call id is missing, or an earlier call has the same.",
+        "It has the id with which its call is shown.",
+    ]
+
+
 async def test_outputs_and_parts_that_are_changed() -> None:
     parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text"}]}
     custom = {"type": "custom_tool_call", "call_id": "c2", "name": "run", "input": 7}
     items = [parts, call(), custom, {**output(), "output": 7}]
     shown = (await explained(items)).shown
     assert [(each.did, each.why) for each in shown if each.did == "changed"] == [
-        ("changed", "Parts of a message that have no text are left out."),
+        (
+            "changed",
+            "Parts of a message without text are left out; the others have a type and a text.",
+        ),
         ("changed", "Its input is not text."),
         ("changed", "Its output is neither text nor a list of parts."),
     ]
@@ -172,7 +190,7 @@ async def test_outputs_and_parts_that_are_changed() -> None:
 async def test_messages_without_text() -> None:
     explanation = await explained([user(""), answer("")])
     assert explanation.shown[0].item == user(SILENCE)
-    assert explanation.left_out == [LeftOut(2, "A message without text.")]
+    assert explanation.left_out == [LeftOut(2, "Providers refuse a message without text.")]
 
 
 async def test_records_that_cannot_be_decoded(caplog: pytest.LogCaptureFixture) -> None:

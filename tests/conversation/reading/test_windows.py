@@ -71,6 +71,17 @@ async def test_the_marks_of_interrupted_calls_count_as_tokens() -> None:
         assert len(await session.view(settings=settings)) == shown
 
 
+async def test_a_turn_fits_or_not_however_much_of_it_was_read() -> None:
+    """Seen without the turn's beginning, the second attempt of a call would count."""
+    items = [user("q"), call(), output(), *[answer("a")] * 40, call()]
+    session = SQLiteSession("s")
+    await session.add_items(items)
+    settings = SessionSettings(
+        max_tokens=50, token_counter=lambda item: 100 if item.get("output") == INTERRUPTED else 1
+    )
+    assert await session.view(settings=settings) == items[:-1]
+
+
 async def test_records_that_cannot_be_read_are_not_counted() -> None:
     store = MemoryStore()
     session = StoredSession("s", store, session_settings=SessionSettings(max_turns=2, step=1))

@@ -249,7 +249,7 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_sto
         await asyncio.sleep(0.05)
     await holder.renew()
     await holder.give_back()
-    assert await Lease(any_store, LOG).take(in_turn=True) is not None, "one who comes later"
+    assert await Lease(any_store, LOG).take(in_order=True) is not None, "one who comes later"
     async with asyncio.timeout(10):
         await asyncio.gather(*tasks)
     assert served == [0, 1, 2, 3, 4]

@@ -25,7 +25,7 @@ class Milestones:
     def __init__(self, store: Store, log: Log) -> None:
         self._store = store
         self._log = log.beside("turns")
-        self._found: list[_Milestone] = []  # read and not known to be void, the newest first
+        self._found: list[_Milestone] = []  # those read and not found outdated, the newest first
         self._before: int | None = None  # where to read on
         self._wanted = 1
         self._is_all = False

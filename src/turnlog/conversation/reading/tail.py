@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from turnlog.conversation.protocol import Session
-from turnlog.conversation.reading.endings import Endings
 from turnlog.conversation.reading.log import LogReader, Page
 from turnlog.conversation.reading.milestones import Milestones
 from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.turns.endings import Endings
 from turnlog.items.json import Item
 
 __all__ = ["EVERYTHING", "HasTail", "ListedTail", "PagedTail", "Tail", "tail_of"]

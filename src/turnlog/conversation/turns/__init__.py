@@ -4,4 +4,5 @@ policy ──▶ lease ──▶ lease_log    who may write: a log that holds on
    │         └─────▶ waiting      when a claim has expired, and when to look again
    └─────▶ holding                the writes of the run that holds the lease
 turn                              a turn as users of `StoredSession.turn` see it
+endings                           marks of turns that are over without an answer
 """

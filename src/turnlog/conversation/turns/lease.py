@@ -86,16 +86,16 @@ class Lease:
         """Whether it was taken and not given back; it may have been lost meanwhile."""
         return self._state in ("held", "lost")
 
-    async def take(self, *, in_turn: bool = False) -> str | None:
+    async def take(self, *, in_order: bool = False) -> str | None:
         """Take the lease, if it is free or has expired.
 
-        in_turn: not before the runs that have waited longer.
+        in_order: not before the runs that have waited longer.
 
         Returns None when it was taken, else the `holder` that has it; "" if it is left to the
         runs that have waited longer.
         """
         try:
-            blocker = await self._taken(in_turn)
+            blocker = await self._taken(in_order)
         except BaseException:
             # It may have been taken all the same, and nobody would hold it.
             await finished(self.give_back())
@@ -107,7 +107,7 @@ class Lease:
 
     async def queue(self) -> None:
         """Take the lease after all runs that have waited longer."""
-        while await self.take(in_turn=True) is not None:
+        while await self.take(in_order=True) is not None:
             await self._wait_for_change()
 
     async def pause(self) -> None:
@@ -165,13 +165,13 @@ class Lease:
             self._warn("was not given back yet", error)
             await self._keep_giving_back()
 
-    async def _taken(self, in_turn: bool) -> str | None:
+    async def _taken(self, in_order: bool) -> str | None:
         """Take the lease; None, or the holder that has it."""
         # It usually is free, so the first try is made without a look at the log.
         while True:
             if self._has_looked:
                 self._found = await self._log.look()
-                if (blocker := self._blocker(self._found, in_turn)) is not None:
+                if (blocker := self._blocker(self._found, in_order)) is not None:
                     return blocker
             self._has_looked = True
             with suppress(Conflict):  # another run was faster: look again
@@ -179,12 +179,12 @@ class Lease:
                 await self._discard(*self._useless(self._found))
                 return None
 
-    def _blocker(self, state: LeaseState, in_turn: bool) -> str | None:
+    def _blocker(self, state: LeaseState, in_order: bool) -> str | None:
         self._watch.saw(state)
         claim = state.claim
         if claim and claim.holder != self.holder and not self._watch.has_expired(claim):
             return claim.holder
-        return "" if in_turn and not state.is_first(self.holder) else None
+        return "" if in_order and not state.is_first(self.holder) else None
 
     def _useless(self, state: LeaseState) -> list[int]:
         """The positions of expired claims and of this run's own tickets, once it has the lease."""

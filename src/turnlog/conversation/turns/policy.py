@@ -9,7 +9,7 @@ from typing import TypeVar, get_args
 from uuid import uuid4
 
 from turnlog.conversation.branches import OnBranch, fork
-from turnlog.conversation.reading.endings import Endings
+from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, inside, is_within_a_turn, turn_held_by
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
 from turnlog.errors import SessionBusy, StoreClosed
@@ -75,7 +75,7 @@ async def _turn_on(session: S, policy: Policy, seconds: float) -> tuple[S, OpenT
     """The session to use, its turn, and whether that is a new one or the one around."""
     log = Log(session.session_id, session.branch)
     lease = Lease(session.store, log, seconds=seconds)
-    holder = await lease.take(in_turn=policy == "queue")
+    holder = await lease.take(in_order=policy == "queue")
     around = turn_held_by(holder) if holder is not None else None
     if around is not None:
         return session, around, False

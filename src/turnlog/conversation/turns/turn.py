@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from turnlog.conversation.protocol import Session
-from turnlog.conversation.reading.endings import Endings
+from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, inside
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output

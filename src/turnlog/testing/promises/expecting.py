@@ -93,7 +93,7 @@ class Expecting:
 
 
 async def _count(store: Store, log: Log, steps: int) -> None:
-    # Whoever meets a conflict was overtaken by a write, so there are no more of them.
+    # A writer that meets a conflict was overtaken by another, so there are no more of them.
     for _ in range(TASKS * STEPS):
         steps -= await _increment(store, log)
         if not steps:
