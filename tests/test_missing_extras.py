@@ -54,7 +54,7 @@ def test_what_is_missing_is_named(code: str, without: str) -> None:
 
 @pytest.mark.parametrize("without", ["openai", "pydantic"])
 def test_agents_and_conversions_need_neither(without: str) -> None:
-    for module in ("agents", "agents.models.names", "convert", "agents.context"):
+    for module in ("agents", "agents.model_names", "convert", "agents.context"):
         assert _imported(module, without=without) == ""
 
 

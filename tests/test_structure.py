@@ -115,6 +115,28 @@ def test_imports_go_downwards(name: str, tree: ast.Module) -> None:
             assert FLOORS[other] < FLOORS[room], f"{name} imports {target} from above"
 
 
+def test_folders_do_not_import_each_other() -> None:
+    """Not counted: a folder and one that lies in it."""
+    folders: dict[str, set[str]] = {}
+    for name, tree in _modules():
+        for target in _ours(tree):
+            here, there = _folder(name), _folder(target)
+            if not f"{here}.".startswith(f"{there}.") and not f"{there}.".startswith(f"{here}."):
+                folders.setdefault(here, set()).add(there)
+    try:
+        list(TopologicalSorter(folders).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of folders: {' -> '.join(error.args[1])}")
+
+
+def _folder(module: str) -> str:
+    """The folder that a module lies in; a module at the root stands for itself."""
+    parts = module.split(".")
+    while len(parts) > 1 and not ROOT.joinpath(*parts).is_dir():
+        parts.pop()
+    return ".".join(parts)
+
+
 def test_no_imports_go_in_a_circle() -> None:
     names = {name for name, _ in MODULES}
     # Not counted: a module and the package that it lies in, which hands out its names.

@@ -16,6 +16,7 @@ from turnlog.agents.events import (
     StreamEvent,
 )
 from turnlog.agents.handoffs import Handoff, handoff
+from turnlog.agents.model_names import resolve_model
 from turnlog.agents.models.model import (
     ItemDone,
     Model,
@@ -29,7 +30,6 @@ from turnlog.agents.models.model import (
     ToolDefinition,
     Usage,
 )
-from turnlog.agents.models.names import resolve_model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.offline.model import OfflineModel
 from turnlog.agents.result import (

@@ -19,6 +19,7 @@ from turnlog.agents.events import (
     StreamEvent,
 )
 from turnlog.agents.handoffs import Handoff, handoffs_of
+from turnlog.agents.model_names import resolve_model
 from turnlog.agents.models.call_ids import with_own_ids
 from turnlog.agents.models.model import (
     ModelRequest,
@@ -28,7 +29,6 @@ from turnlog.agents.models.model import (
     Usage,
     stream,
 )
-from turnlog.agents.models.names import resolve_model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.output import OutputType
 from turnlog.agents.result import RunItem, RunResult, run_item

@@ -16,8 +16,8 @@ from turnlog.errors import SessionBusy, StoreClosed
 from turnlog.items.json import Item, decode_all
 from turnlog.items.kinds import is_question
 from turnlog.items.turns import settled
+from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.finishing import finished
-from turnlog.loops.line import first_in_line
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
@@ -68,7 +68,7 @@ def _first_to_queue(session: OnBranch, policy: Policy) -> AbstractAsyncContextMa
     """
     if policy != "queue" or is_within_a_turn():
         return nullcontext()
-    return first_in_line((session.store.place, session.session_id, session.branch))
+    return in_order_of_arrival((session.store.place, session.session_id, session.branch))
 
 
 async def _turn_on(session: S, policy: Policy, seconds: float) -> tuple[S, OpenTurn, bool]:

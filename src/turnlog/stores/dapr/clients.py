@@ -9,9 +9,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeAlias
 
+from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process
-from turnlog.loops.line import first_in_line
 from turnlog.stores.addresses import host_of
 
 try:
@@ -122,7 +122,7 @@ class Connected:
 
     async def _wait_for_sidecar(self) -> None:
         """Wait until the sidecar is healthy, in a thread: making a client would block the loop."""
-        async with first_in_line(self):
+        async with in_order_of_arrival(self):
             if asyncio.get_running_loop() not in self._healthy:
                 await asyncio.to_thread(DaprHealth.wait_for_sidecar)
                 self._healthy.add(asyncio.get_running_loop())

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from dapr.clients.exceptions import DaprGrpcError
 
+from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
-from turnlog.loops.line import first_in_line
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.clock import check_ttl
@@ -170,7 +170,7 @@ class DaprStore(Store):
 
     async def _written(self, log: Log, change: Change[T], *keys: str) -> T:
         # In line, so that the tasks of one loop rarely collide.
-        async with first_in_line((self, log)):
+        async with in_order_of_arrival((self, log)):
             file = self._file(log)
             answer, session = await file.write(self._prepared(file, change), *keys)
             if session is not None and self._roster.needs_renewal(session):

@@ -24,6 +24,7 @@ from tests.providers.openai_events import response_events
 from tests.providers.openai_server import Reply, Server
 from tests.sample_items import output, user
 from turnlog import Agent, ModelRequest, ModelResponse, Runner, SQLiteSession, Usage
+from turnlog.agents.model_names import resolve_model
 from turnlog.agents.models.model import (
     ItemDone,
     ModelEvent,
@@ -32,7 +33,6 @@ from turnlog.agents.models.model import (
     TextDelta,
     stream,
 )
-from turnlog.agents.models.names import resolve_model
 from turnlog.agents.models.openai import client as openai_client
 from turnlog.agents.models.openai.chat import OpenAIChatCompletionsModel
 from turnlog.agents.models.openai.responses import OpenAIResponsesModel

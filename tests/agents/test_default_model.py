@@ -21,8 +21,8 @@ from turnlog import (
     Runner,
     SQLiteSession,
 )
+from turnlog.agents import model_names as names
 from turnlog.agents import resolve_model
-from turnlog.agents.models import names
 from turnlog.agents.models.openai import client as openai_client
 
 

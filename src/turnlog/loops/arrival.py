@@ -13,33 +13,33 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
-__all__ = ["first_in_line"]
+__all__ = ["in_order_of_arrival"]
 
-_Line: TypeAlias = deque[asyncio.Future[None]]
+_Queue: TypeAlias = deque[asyncio.Future[None]]
 
 
 @asynccontextmanager
-async def first_in_line(key: Hashable) -> AsyncIterator[None]:
+async def in_order_of_arrival(key: Hashable) -> AsyncIterator[None]:
     """Within, the running task is the only one of its event loop that is here with this `key`.
 
     Tasks come in one after the other, first come first served; one that is cancelled while
     it waits leaves the queue. The queues of different keys are independent. A task that asks
     for a key again while it holds it waits for ever.
     """
-    lines = _lines.setdefault(asyncio.get_running_loop(), {})
-    line = lines.setdefault(key, deque())
+    queues = _queues.setdefault(asyncio.get_running_loop(), {})
+    queue = queues.setdefault(key, deque())
     admitted = asyncio.get_running_loop().create_future()
-    line.append(admitted)
+    queue.append(admitted)
     try:
-        if line[0] is not admitted:
+        if queue[0] is not admitted:
             await admitted
         yield
     finally:
-        line.remove(admitted)
-        if line:
-            _admit(line[0])
-        elif lines.get(key) is line:
-            del lines[key]
+        queue.remove(admitted)
+        if queue:
+            _admit(queue[0])
+        elif queues.get(key) is queue:
+            del queues[key]
 
 
 def _admit(first: asyncio.Future[None]) -> None:
@@ -47,4 +47,4 @@ def _admit(first: asyncio.Future[None]) -> None:
         first.set_result(None)
 
 
-_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Line]] = WeakKeyDictionary()
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Queue]] = WeakKeyDictionary()
