@@ -21,7 +21,8 @@ test: $(VENV)/.dev
 
 # For every edit: memory and SQLite, no servers, few processes; under a minute on two cores.
 quick: $(VENV)/.dev
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not server and not slow"
+	@$(BIN)/python -m pytest -n $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal \
+		-m "not server and not slow"
 
 # The long proofs at full size; one of them may take an hour.
 proof: $(VENV)/.dev

@@ -14,6 +14,8 @@ from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import StoreTests
 
+pytestmark = pytest.mark.slow
+
 
 def traced(inner: Store) -> Store:
     """With the SDK behind it, so that spans and measurements are really made."""

@@ -12,6 +12,8 @@ from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing import MakeStore, stores_agree
 
+pytestmark = pytest.mark.slow
+
 
 async def _memory() -> Store:
     return MemoryStore()

@@ -15,7 +15,7 @@ from turnlog.stores.memory import MemoryStore
 from turnlog.testing import Failing, Failure
 from turnlog.testing.failing import never
 
-pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.stores("memory", "sqlite")]
 
 LEASE = LOG.beside("lease")
 
