@@ -116,15 +116,20 @@ class Engine:
     @contextmanager
     def at_rest(self) -> Iterator[None]:
         """Within the block, nothing is under way and no connection is open."""
-        with ExitStack() as stack:
-            stack.enter_context(self._door)
-            workers = (self._writer, *self._readers)
-            for worker in workers:
-                stack.enter_context(worker.gate)
+        with self._door, self._held() as workers:
             self._fold_in()
             for worker in workers:
                 worker.let_go()
             yield
+
+    @contextmanager
+    def _held(self) -> Iterator[tuple[Worker, ...]]:
+        """All workers; within the block, none of them uses its connection."""
+        workers = (self._writer, *self._readers)
+        with ExitStack() as stack:
+            for worker in workers:
+                stack.enter_context(worker.gate)
+            yield workers
 
     def reopen(self) -> None:
         """Close what is open, and open what the path names when it is next needed."""
@@ -188,10 +193,10 @@ class Engine:
     def _write(self, worker: Worker) -> bool:
         orders = self._orders.take()
         if not orders:
+            with self._held():  # the log may be folded in through a reader's connection
+                self._fold_in()
             for _ in self._readers:
                 self._queries.put(None)
-            with worker.gate:
-                self._fold_in()
             return False
         with worker.gate:
             answers = self._transactions.commit(worker, orders)
