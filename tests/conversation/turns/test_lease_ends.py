@@ -8,6 +8,7 @@ import pytest
 
 from tests.conversation.turns.leases import LOG, SHORT, Gate, apart, dead, other
 from turnlog import LeaseLost, SessionBusy, Store, StoredSession
+from turnlog.conversation.turns import lease as leases
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import turn_taken
 from turnlog.store import Layer
@@ -148,7 +149,7 @@ async def test_a_dead_run_keeps_others_waiting_for_its_lease_and_no_longer(
     waiter = Lease(any_store, LOG)
     start = time.monotonic()
     await waiter.queue()
-    assert SHORT * 0.9 <= time.monotonic() - start < 10
+    assert SHORT * 0.9 <= time.monotonic() - start < SHORT * 3
     await waiter.give_back()
     assert await any_store.read(LEASE) == []
 
@@ -183,11 +184,9 @@ async def test_giving_back_is_tried_until_it_works(
 
 async def test_a_long_outage_keeps_the_caller_a_second_only(any_store: Store) -> None:
     bad = Failing(any_store)
-    start = time.monotonic()
     async with turn_taken(StoredSession("session", bad)):
         bad.plan = fails_for(1.6)
-    assert time.monotonic() - start < 10
-    assert await any_store.read(LEASE) != []
+    assert await any_store.read(LEASE) != []  # the caller goes on before the outage ends
     await none_left(any_store)
 
 
@@ -195,10 +194,9 @@ async def test_a_store_that_was_closed_is_not_asked_for_ever(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     any_store = MemoryStore()
-    start = time.monotonic()
     async with turn_taken(StoredSession("session", any_store)):
         await any_store.aclose()
-    assert time.monotonic() - start < 10
+    assert not leases._giving_back
     assert "expires by itself: StoreClosed" in caplog.text
 
 
@@ -262,7 +260,7 @@ async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Sto
     start = time.monotonic()
     async with asyncio.timeout(10):
         await lease.queue()
-    assert 1.9 < time.monotonic() - start < 15
+    assert 1.9 < time.monotonic() - start < 4
     await lease.give_back()
     assert await any_store.read(LEASE) == []
 
