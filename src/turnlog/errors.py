@@ -5,7 +5,7 @@ against plain Python errors keeps working. Errors of a driver pass through uncha
 unless we know more about the cause.
 
     TurnlogError
-    ├── Conflict        (RuntimeError)  the log did not end where the writer expected
+    ├── Conflict        (RuntimeError)  a log or its note was not what the writer expected
     ├── FileReplaced    (RuntimeError)  the database file was moved or deleted while it was open
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
     ├── LeaseLost       (RuntimeError)  the run lost its lease on the session; nothing was written
@@ -46,21 +46,30 @@ class TurnlogError(Exception):
 
 
 class Conflict(TurnlogError, RuntimeError):
-    """The log did not end where the writer expected. Nothing was written.
+    """The log, or its note, was not what the writer expected. Nothing was written.
 
-    Read the log again, decide again, and repeat with the position where it ends now.
+    Read the log again, decide again, and repeat with what is there now.
+
+    expected, actual: where the log was expected to end and where it ends; or the expected note
+        and the stored one.
     """
 
-    def __init__(self, log: Log, expected: int, actual: int) -> None:
+    def __init__(self, log: Log, expected: int | bytes, actual: int | bytes) -> None:
         super().__init__(log, expected, actual)
         self.log = log
         self.expected = expected
         self.actual = actual
 
     def __str__(self) -> str:
+        name = f"log {self.log.name!r} of session {self.log.session!r}"
+        if isinstance(self.actual, bytes):  # which may quote people, so it is not shown
+            return (
+                f"the note of {name} is not the expected one: another writer changed it; "
+                f"nothing was written"
+            )
         return (
-            f"log {self.log.name!r} of session {self.log.session!r} ends at position "
-            f"{self.actual}, not at {self.expected}: another writer changed it; nothing was written"
+            f"{name} ends at position {self.actual}, not at {self.expected}: "
+            f"another writer changed it; nothing was written"
         )
 
 

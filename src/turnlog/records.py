@@ -28,7 +28,7 @@ class Log(NamedTuple):
 
     @property
     def is_volatile(self) -> bool:
-        """Whether a write need not wait for the disk: ":lease" and ":lease@branch" need not.
+        """Whether a write need not wait for the disk: ":lease", ":queue" and those of branches.
 
         Its newest records may be lost when the machine stops. All other promises hold.
         """
@@ -36,7 +36,7 @@ class Log(NamedTuple):
 
 
 #: The names of volatile logs, without their branch.
-_VOLATILE = {":lease"}
+_VOLATILE = {":lease", ":queue"}
 
 
 class Record(NamedTuple):

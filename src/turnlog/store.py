@@ -7,13 +7,14 @@ feature. `turnlog.testing.StoreTests` checks the contract.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeVar
 
+from turnlog.changes import Annotate, Append, Change, Committed, Key, Remove
 from turnlog.records import Log, Records
+from turnlog.texts import SURROGATES, check_texts
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -73,39 +74,39 @@ class Store(ABC):
     tasks, threads and event loops. An ``async with`` block closes it at its end.
 
     Within one log, the order that readers see is the order of commits: a later
-    read always extends an earlier one. A write waits for the disk, unless its log is volatile
-    (`Log.is_volatile`). A write that is cancelled waits until its outcome is known; it happened
-    wholly or not at all. After `aclose`, every verb raises `StoreClosed`. Names and keys that
-    the database can't hold raise `ValueError` before anything is written.
+    read always extends an earlier one. A write that is cancelled waits until its outcome is
+    known; it happened wholly or not at all. After `aclose`, every verb raises `StoreClosed`.
+    Names and keys that the database can't hold raise `ValueError` before anything is written.
     """
 
     @property
-    def place(self) -> Hashable:
-        """Identifies the database: equal for two stores that read and write the same logs.
+    @abstractmethod
+    def identity(self) -> Hashable:
+        """Equal for two stores exactly when they read and write the same logs.
 
-        By default a store is equal to itself alone. A layer forwards it; a layer that renames
-        sessions adds how.
+        For a server: its address and the namespace in it; for a file: its resolved path; for a
+        store in memory: the store. A layer forwards it; one that renames sessions adds how.
         """
-        return self
 
     @abstractmethod
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        """Add `payloads` at the end of `log`, in order, all of them or none.
+    async def commit(
+        self, session: str, changes: Sequence[Change], *, key: Key | None = None
+    ) -> Committed:
+        """Make `changes` in the logs of `session`, all of them or none, in one step.
 
-        Returns the position of the log's last record. With no payloads, nothing is
-        written and no log is made, but `expect` is still checked.
+        All conditions are compared with the state before the commit, in the order of the
+        changes. The first that fails raises `Conflict`, and nothing is written. A commit names
+        each log in one `Append`, `Remove`, `Forget` or `Check` at most, and in one `Annotate`;
+        else it raises `ValueError`.
 
-        expect: raises `Conflict` unless the log ends at this position (0: is empty).
-        key: an append with this key happens once on this log, however often it is called;
-            a later call returns what the first returned, whatever its other arguments.
-            Keys outlive the records and are deleted with the log.
+        key: the commit happens once on this session, however often it is called with this key:
+            a later call returns what the first one returned, before it looks at any condition.
+            So ``commit(session, [Check(log, -1)], key=key)`` asks whether a key is known. A
+            commit that writes nothing, such as this, does not make its key known.
+
+        A commit that adds a record, sets a note or keeps a key makes the conversation exist,
+        with an empty log "main" at least. It changes the times of those logs only that it
+        writes to. It waits for the disk, unless all its logs are volatile (`Log.is_volatile`).
         """
 
     @abstractmethod
@@ -116,13 +117,55 @@ class Store(ABC):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
+        oldest: bool = False,
     ) -> Records:
         """The newest `limit` records with after < position < before, oldest first.
+
+        oldest: the oldest `limit` records instead.
 
         A log that doesn't exist is empty. A negative `limit` raises `ValueError`.
         """
 
     @abstractmethod
+    async def logs(self, session: str) -> list[Head]:
+        """The heads of all logs of `session`, by name; none if it doesn't exist."""
+
+    @abstractmethod
+    async def sessions(
+        self,
+        *,
+        prefix: str = "",
+        after: Cursor | None = None,
+        limit: int = 50,
+        oldest: bool = False,
+    ) -> list[Head]:
+        """The heads of the main logs, most recently changed first.
+
+        prefix: only sessions whose id begins with exactly these characters.
+        after: the `cursor` of the last head of the page before.
+        limit: at most this many; a negative one raises `ValueError`.
+        oldest: those first that were not changed for longest.
+        """
+
+    @abstractmethod
+    async def delete(self, session: str, *, expect: int | None = None) -> None:
+        """Delete `session` with all its logs and keys. Deleting nothing is fine.
+
+        expect: raises `Conflict` unless the log "main" ends at this position.
+        """
+
+    async def append(
+        self,
+        log: Log,
+        payloads: Sequence[bytes],
+        *,
+        expect: int | None = None,
+        key: Key | None = None,
+    ) -> int:
+        """Commit one `Append`. Returns where the log ends then."""
+        change = Append(log.name, payloads, expect)
+        return (await self.commit(log.session, [change], key=key)).positions[0]
+
     async def remove(
         self,
         log: Log,
@@ -131,35 +174,13 @@ class Store(ABC):
         before: int | None = None,
         expect: int | None = None,
     ) -> int:
-        """Delete the records with after < position < before, all of them or none.
+        """Commit one `Remove`. Returns where the log ends then."""
+        change = Remove(log.name, after, before, expect)
+        return (await self.commit(log.session, [change])).positions[0]
 
-        Returns how many were deleted. The log stays, even if it is empty then.
-
-        expect: raises `Conflict` unless the log ends at this position.
-        """
-
-    @abstractmethod
-    async def annotate(self, log: Log, note: bytes) -> None:
-        """Set the note in the head of `log`, and make the log if it is missing."""
-
-    @abstractmethod
-    async def logs(self, session: str) -> list[Head]:
-        """The heads of all logs of `session`, by name."""
-
-    @abstractmethod
-    async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
-    ) -> list[Head]:
-        """The heads of the main logs, most recently changed first.
-
-        prefix: only sessions whose id begins with exactly these characters.
-        after: the `cursor` of the last head of the page before.
-        limit: at most this many; a negative one raises `ValueError`.
-        """
-
-    @abstractmethod
-    async def delete(self, session: str, name: str | None = None) -> None:
-        """Delete one log of `session`, or all of them. Deleting nothing is fine."""
+    async def annotate(self, log: Log, note: bytes, *, expect: bytes | None = None) -> None:
+        """Commit one `Annotate`."""
+        await self.commit(log.session, [Annotate(log.name, note, expect)])
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -206,23 +227,17 @@ class Layer(Store):
         self.inner = inner
 
     @property
-    def place(self) -> Hashable:
-        return self.inner.place
+    def identity(self) -> Hashable:
+        return self.inner.identity
 
     async def around(self, call: Call[T]) -> T:
         """Make `call`. Every verb goes through here."""
         return await call()
 
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        inner = self.inner.append
-        return await self.around(Call("append", inner, log, payloads, expect=expect, key=key))
+    async def commit(
+        self, session: str, changes: Sequence[Change], *, key: Key | None = None
+    ) -> Committed:
+        return await self.around(Call("commit", self.inner.commit, session, changes, key=key))
 
     async def read(
         self,
@@ -231,55 +246,43 @@ class Layer(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
+        oldest: bool = False,
     ) -> Records:
         inner = self.inner.read
-        return await self.around(Call("read", inner, log, after=after, before=before, limit=limit))
-
-    async def remove(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        expect: int | None = None,
-    ) -> int:
-        inner = self.inner.remove
         return await self.around(
-            Call("remove", inner, log, after=after, before=before, expect=expect)
+            Call("read", inner, log, after=after, before=before, limit=limit, oldest=oldest)
         )
-
-    async def annotate(self, log: Log, note: bytes) -> None:
-        await self.around(Call("annotate", self.inner.annotate, log, note))
 
     async def logs(self, session: str) -> list[Head]:
         return await self.around(Call("logs", self.inner.logs, session))
 
     async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+        self,
+        *,
+        prefix: str = "",
+        after: Cursor | None = None,
+        limit: int = 50,
+        oldest: bool = False,
     ) -> list[Head]:
         inner = self.inner.sessions
-        return await self.around(Call("sessions", inner, prefix=prefix, after=after, limit=limit))
+        return await self.around(
+            Call("sessions", inner, prefix=prefix, after=after, limit=limit, oldest=oldest)
+        )
 
-    async def delete(self, session: str, name: str | None = None) -> None:
-        await self.around(Call("delete", self.inner.delete, session, name))
+    async def delete(self, session: str, *, expect: int | None = None) -> None:
+        await self.around(Call("delete", self.inner.delete, session, expect=expect))
 
     async def aclose(self) -> None:
         await self.around(Call("aclose", self.inner.aclose))
 
 
-def check(*texts: str, payloads: Sequence[bytes] = (), limit: int | None = None) -> None:
-    """Check the arguments of a verb. Every store calls this before it writes.
+def check(*texts: str, limit: int | None = None) -> None:
+    """Check the arguments of a verb that reads or deletes; `check_changes` does it for a commit.
 
-    Raises `TypeError` for a text that is not a str and a payload that is not bytes,
-    `ValueError` for a text with lone surrogates and for a negative limit.
+    Raises `TypeError` for a text that is not a str, `ValueError` for a text with lone
+    surrogates and for a negative limit.
     """
-    for text in texts:
-        if not _str(text).isascii() and _SURROGATE.search(text):
-            raise ValueError(
-                "an id, log name or key holds a lone surrogate, which UTF-8 can't encode"
-            )
-    for payload in payloads:
-        _bytes(payload)
+    check_texts(*texts)
     if limit is not None and limit < 0:
         raise ValueError(f"limit must not be negative, and is {limit}")
 
@@ -301,20 +304,4 @@ def prefix_end(prefix: str) -> str | None:
     if not stem:
         return None
     following = ord(stem[-1]) + 1
-    return stem[:-1] + chr(following if following != _SURROGATES.start else _SURROGATES.stop)
-
-
-def _str(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError(f"ids, log names and keys must be str, not {type(value).__name__}")
-
-
-def _bytes(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    raise TypeError(f"payloads and notes must be bytes, not {type(value).__name__}")
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SURROGATES = range(0xD800, 0xE000)
+    return stem[:-1] + chr(following if following != SURROGATES.start else SURROGATES.stop)

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from turnlog import Conflict, Layer, Log, Store, StoreClosed, StoredSession, sync
+from turnlog.changes import Key
 from turnlog.layers.traced import Traced
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
@@ -88,7 +89,7 @@ def watched() -> Watched:
 
 
 async def use_every_verb(store: Store, log: Log = LOG) -> None:
-    last = await store.append(log, [b"one", b"three"], key="key of Alice")
+    last = await store.append(log, [b"one", b"three"], key=Key("key of Alice"))
     with suppress(Conflict):
         await store.append(log, [b"late"], expect=last + 1)
     await store.read(log)

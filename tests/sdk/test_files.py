@@ -13,6 +13,7 @@ import pytest
 import turnlog
 from tests.sdk.files import MORE, ours, theirs, write
 from turnlog import Log
+from turnlog.changes import Key
 from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio
@@ -187,11 +188,11 @@ async def test_positions_are_not_used_again_after_they_clear(path: Path) -> None
 async def test_what_they_clear_is_forgotten_whole(path: Path) -> None:
     """Also the note and the keys, as when we clear it ourselves."""
     store = SQLiteStore(path)
-    await store.append(Log("a"), [b"{}"], key="k")
+    await store.append(Log("a"), [b"{}"], key=Key("k"))
     await store.annotate(Log("a"), b"title")
     async with theirs(path) as session:
         await session.clear_session()
-    await store.append(Log("a"), [b'{"n": 1}'], key="k")
+    await store.append(Log("a"), [b'{"n": 1}'], key=Key("k"))
     [head] = await store.logs("a")
     assert (head.length, head.note) == (1, b"")
     await store.aclose()

@@ -6,11 +6,25 @@ import os
 import threading
 import weakref
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from turnlog.errors import Conflict, StoreClosed
+from turnlog.changes import (
+    Annotate,
+    Append,
+    Change,
+    Check,
+    Committed,
+    Forget,
+    Key,
+    Remove,
+    adds,
+    check_changes,
+    check_conditions,
+    writes,
+)
+from turnlog.errors import StoreClosed
 from turnlog.records import Log, Record, Records
 from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.clock import now
@@ -26,34 +40,35 @@ class MemoryStore(Store):
     """
 
     def __init__(self) -> None:
-        self._logs: dict[str, dict[str, _Lines]] = {}
+        self._conversations: dict[str, _Conversation] = {}
         self._positions = count(1)  # for all logs, so that none is used again after deletion
         self._closed = False
         self._lock = threading.Lock()
         _stores.add(self)
 
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        check(*log, key or "", payloads=payloads)
+    @property
+    def identity(self) -> Hashable:
+        return "memory", id(self)
+
+    async def commit(
+        self, session: str, changes: Sequence[Change], *, key: Key | None = None
+    ) -> Committed:
+        check_changes(session, changes, key)
         with self._open():
-            lines = self._find(log)
-            if key is not None and key in lines.keys:
-                return lines.keys[key]
-            lines.check_end(log, expect)
-            if not payloads:
-                return lines.last
-            lines = self._touch(log)
-            at = lines.updated_at
-            lines.records += [Record(next(self._positions), bytes(p), at) for p in payloads]
-            if key is not None:
-                lines.keys[key] = lines.last
-            return lines.last
+            found = self._conversations.get(session)
+            if found and key and (known := found.recall(key)):
+                return known
+            conversation = found or _Conversation()
+            check_conditions(session, changes, conversation.ends(), conversation.notes())
+            if found is None and (adds(changes) or (key and writes(changes))):
+                conversation.logs["main"] = _Lines.made(now() / 1e6)
+                self._conversations[session] = conversation
+            for change in changes:
+                conversation.make(change, self._positions)
+            done = Committed.at(changes, conversation.ends())
+            if key and writes(changes):
+                conversation.keys[key.name] = (key.digest, done)
+            return done
 
     async def read(
         self,
@@ -62,62 +77,49 @@ class MemoryStore(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
+        oldest: bool = False,
     ) -> Records:
         check(*log, limit=limit)
         with self._open():
-            lines = self._find(log)
-            span = lines.span(after, before)
-            start = span.start if limit is None else max(span.start, span.stop - limit)
-            return Records.of(lines.records[start : span.stop])
-
-    async def remove(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        expect: int | None = None,
-    ) -> int:
-        check(*log)
-        with self._open():
-            lines = self._find(log)
-            lines.check_end(log, expect)
-            span = lines.span(after, before)
-            if span:
-                del self._touch(log).records[span.start : span.stop]
-            return len(span)
-
-    async def annotate(self, log: Log, note: bytes) -> None:
-        check(*log, payloads=[note])
-        with self._open():
-            self._touch(log).note = note
+            conversation = self._conversations.get(log.session)
+            lines = conversation.logs.get(log.name) if conversation else None
+            return Records.of(lines.between(after, before, limit, oldest) if lines else [])
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
         with self._open():
-            logs = self._logs.get(session, {})
+            conversation = self._conversations.get(session)
+            logs = conversation.logs if conversation else {}
             return [logs[name].head(Log(session, name)) for name in sorted(logs)]
 
     async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+        self,
+        *,
+        prefix: str = "",
+        after: Cursor | None = None,
+        limit: int = 50,
+        oldest: bool = False,
     ) -> list[Head]:
         check(prefix, limit=limit)
         with self._open():
             heads = [
-                logs["main"].head(Log(session))
-                for session, logs in self._logs.items()
-                if "main" in logs and session.startswith(prefix)
+                conversation.logs["main"].head(Log(session))
+                for session, conversation in self._conversations.items()
+                if session.startswith(prefix)
             ]
-        heads.sort(key=lambda head: head.cursor, reverse=True)
-        return [head for head in heads if after is None or head.cursor < after][:limit]
+        heads.sort(key=lambda head: head.cursor, reverse=not oldest)
+        if after is not None:
+            heads = [h for h in heads if (h.cursor > after if oldest else h.cursor < after)]
+        return heads[:limit]
 
-    async def delete(self, session: str, name: str | None = None) -> None:
-        check(session, name or "")
+    async def delete(self, session: str, *, expect: int | None = None) -> None:
+        check(session)
         with self._open():
-            if name is None:
-                self._logs.pop(session, None)
-            else:
-                self._logs.get(session, {}).pop(name, None)
+            found = self._conversations.get(session)
+            if expect is not None:
+                ends = found.ends() if found else {}
+                check_conditions(session, [Check("main", expect)], ends, {})
+            self._conversations.pop(session, None)
 
     async def aclose(self) -> None:
         self.close()
@@ -131,14 +133,54 @@ class MemoryStore(Store):
             raise StoreClosed(type(self).__name__)
         return self._lock
 
-    def _find(self, log: Log) -> _Lines:
-        return self._logs.get(log.session, {}).get(log.name) or _Lines()
 
-    def _touch(self, log: Log) -> _Lines:
+@dataclass
+class _Conversation:
+    """The logs of one session, and the keys of its commits with their results."""
+
+    logs: dict[str, _Lines] = field(default_factory=dict)
+    keys: dict[str, tuple[bytes, Committed]] = field(default_factory=dict)
+
+    def recall(self, key: Key) -> Committed | None:
+        """The result of the commit with this key; None if there was none."""
+        if key.name not in self.keys:
+            return None
+        digest, done = self.keys[key.name]
+        key.check_digest(digest)
+        return done._replace(replayed=True)
+
+    def ends(self) -> dict[str, int]:
+        return {name: lines.last for name, lines in self.logs.items()}
+
+    def notes(self) -> dict[str, bytes]:
+        return {name: lines.note for name, lines in self.logs.items()}
+
+    def make(self, change: Change, positions: Iterator[int]) -> None:
+        """Make one change, whose condition holds."""
+        match change:
+            case Append(name, payloads, _, cut, times):
+                if cut is not None:
+                    self._remove(name, cut, None)
+                if payloads:
+                    self._touch(name).add(payloads, times, positions)
+            case Remove(name, after, before):
+                self._remove(name, after, before)
+            case Annotate(name, note):
+                self._touch(name).note = note
+            case Forget(name):
+                forgotten = self.logs.pop(name, None)
+                if forgotten and name == "main":
+                    self.logs[name] = _Lines.made(forgotten.created_at)
+
+    def _remove(self, name: str, after: int, before: int | None) -> None:
+        lines = self.logs.get(name)
+        if lines and (span := lines.span(after, before)):
+            del self._touch(name).records[span.start : span.stop]
+
+    def _touch(self, name: str) -> _Lines:
         """The log, created if it is missing, and marked as changed now."""
         at = now() / 1e6
-        logs = self._logs.setdefault(log.session, {})
-        lines = logs.setdefault(log.name, _Lines(created_at=at))
+        lines = self.logs.setdefault(name, _Lines.made(at))
         lines.updated_at = at
         return lines
 
@@ -147,19 +189,29 @@ class MemoryStore(Store):
 class _Lines:
     """The contents of one log."""
 
+    created_at: float
+    updated_at: float
     records: list[Record] = field(default_factory=list)
-    keys: dict[str, int] = field(default_factory=dict)
-    created_at: float = 0.0
-    updated_at: float = 0.0
     note: bytes = b""
+
+    @classmethod
+    def made(cls, at: float) -> _Lines:
+        return cls(at, at)
 
     @property
     def last(self) -> int:
         return self.records[-1].position if self.records else 0
 
-    def check_end(self, log: Log, expect: int | None) -> None:
-        if expect is not None and expect != self.last:
-            raise Conflict(log, expect, self.last)
+    def add(
+        self,
+        payloads: Sequence[bytes],
+        times: Sequence[float | None] | None,
+        positions: Iterator[int],
+    ) -> None:
+        given = times or [None] * len(payloads)
+        for payload, moment in zip(payloads, given, strict=True):
+            at = self.updated_at if moment is None else moment
+            self.records.append(Record(next(positions), payload, at))
 
     def span(self, after: int, before: int | None) -> range:
         """The indexes of the records with after < position < before."""
@@ -167,6 +219,14 @@ class _Lines:
         if before is None:
             return range(start, len(self.records))
         return range(start, bisect_left(self.records, before, key=_position))
+
+    def between(
+        self, after: int, before: int | None, limit: int | None, oldest: bool
+    ) -> list[Record]:
+        span = self.span(after, before)
+        if limit is not None:
+            span = span[:limit] if oldest else span[max(0, len(span) - limit) :]
+        return self.records[span.start : span.stop]
 
     def head(self, log: Log) -> Head:
         return Head(log, self.last, len(self.records), self.created_at, self.updated_at, self.note)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from turnlog.changes import Key
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Store
@@ -92,8 +93,8 @@ class ForkTests:
 
     def test_keys_are_told_apart(self, used: Store) -> None:
         async def write(mine: str) -> None:
-            await used.append(LOG, [mine.encode()], key=mine)
-            await used.append(LOG, [b"both"], key="both")
+            await used.append(LOG, [mine.encode()], key=Key(mine))
+            await used.append(LOG, [b"both"], key=Key("both"))
 
         assert ended(forked(lambda: write("child"))) == 0
         asyncio.run(write("parent"))

@@ -158,5 +158,5 @@ class Marking(Layer):
 
 
 async def test_layers_are_in_the_same_place(any_store: Store) -> None:
-    assert Layer(Layer(any_store)).place == any_store.place
-    assert Layer(any_store).place != MemoryStore().place
+    assert Layer(Layer(any_store)).place == any_store.identity
+    assert Layer(any_store).identity != MemoryStore().identity

@@ -15,6 +15,7 @@ from tests.sample_items import user
 from tests.servers.dapr_sidecar import STORE, Fault, Sidecar
 from tests.stores.dapr.samples import LOG, once
 from turnlog import sync
+from turnlog.changes import Key
 from turnlog.records import Log
 from turnlog.sessions.dapr import DAPR_CONSISTENCY_STRONG, DaprSession
 from turnlog.stores.dapr import DaprStore, at_address
@@ -31,7 +32,7 @@ async def written_in(sidecar: Sidecar, store: DaprStore, turns: int) -> int:
     for n in range(turns):
         turn = [json.dumps(user(f"{who} {n} " + "x" * 150)).encode() for who in "ab"]
         await store.append(LOG, turn[:1])
-        await store.append(LOG, turn[1:], key=f"turn {n}")
+        await store.append(LOG, turn[1:], key=Key(f"turn {n}"))
     return sidecar.component.bytes_written
 
 
@@ -68,7 +69,7 @@ async def test_the_newest_are_read_without_the_rest(sidecar: Sidecar, store: Dap
 async def test_an_append_is_two_calls(sidecar: Sidecar, store: DaprStore) -> None:
     await store.append(LOG, [b"1"])
     sidecar.component.verbs.clear()
-    await store.append(LOG, [b"2"], key="k")
+    await store.append(LOG, [b"2"], key=Key("k"))
     assert sidecar.component.verbs == {"GetBulkState": 1, "SaveState": 1}
 
 
@@ -82,7 +83,7 @@ async def test_a_log_of_many_megabytes_is_read_in_parts(store: DaprStore) -> Non
 async def test_nothing_is_left_of_what_was_removed(sidecar: Sidecar, store: DaprStore) -> None:
     await store.append(LOG, [b"x"] * 700)
     for n in range(80):
-        await store.append(LOG, [b"x"], key=f"k{n}")
+        await store.append(LOG, [b"x"], key=Key(f"k{n}"))
     assert len(sidecar.component.documents) > 60
     await store.remove(LOG)
     await store.delete(LOG.session)
@@ -124,7 +125,7 @@ async def test_all_of_a_session_expires_and_no_part_before(sidecar: Sidecar) -> 
         for n in range(20):
             sidecar.component.later += 60
             await age(sidecar, "session", 60)
-            await store.append(LOG, [b"%d" % n], key=f"k{n}")
+            await store.append(LOG, [b"%d" % n], key=Key(f"k{n}"))
             assert len(await store.read(LOG)) == 201 + n
             assert await payloads_of(store, Log("session", ":usage")) == [b"beside"]
         sidecar.component.later += 101
@@ -162,7 +163,7 @@ async def age(sidecar: Sidecar, session: str, seconds: int) -> None:
 
 async def test_every_document_of_a_session_has_a_time_to_live(sidecar: Sidecar) -> None:
     async with DaprStore(STORE, at_address(sidecar.address), ttl=100) as store:
-        await store.append(LOG, [b"x"] * 100, key="k")
+        await store.append(LOG, [b"x"] * 100, key=Key("k"))
     for key, kept in sidecar.component.documents.items():
         expected = None if ":~sessions:" in key else 100 if key.endswith(":head") else 200
         assert kept.ttl == expected, key
@@ -223,7 +224,7 @@ async def test_a_real_sidecar() -> None:
     async with DaprStore(name, at_address(os.environ["TEST_DAPR_ADDRESS"])) as store:
         log = Log(f"turnlog-test-{secrets.token_hex(8)}")
         try:
-            writes = (store.append(log, [b"%d" % n] * 5, key=f"k{n % 20}") for n in range(40))
+            writes = (store.append(log, [b"%d" % n] * 5, key=Key(f"k{n % 20}")) for n in range(40))
             await asyncio.gather(*writes)
             assert len(await store.read(log)) == 100
             await store.remove(log, before=(await store.read(log))[50].position)

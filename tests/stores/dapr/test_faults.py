@@ -12,6 +12,7 @@ from tests.sample_items import user
 from tests.servers.dapr_sidecar import STORE, Fault, Sidecar, well
 from tests.sizes import LOST_ANSWERS
 from tests.stores.dapr.samples import LOG, once
+from turnlog.changes import Key
 from turnlog.errors import Conflict, Unreadable
 from turnlog.records import Log
 from turnlog.sessions.dapr import DaprSession
@@ -70,7 +71,7 @@ async def test_many_lost_answers(sidecar: Sidecar, store: DaprStore, keyed: bool
 
     sidecar.plan = plan
     for n in range(LOST_ANSWERS):
-        await store.append(LOG, [b"%d" % n, b"-%d" % n], key=f"k{n}" if keyed else None)
+        await store.append(LOG, [b"%d" % n, b"-%d" % n], key=Key(f"k{n}") if keyed else None)
     sidecar.plan = well
     expected = [payload for n in range(LOST_ANSWERS) for payload in (b"%d" % n, b"-%d" % n)]
     assert await payloads_of(store, LOG) == expected

@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError  # noqa: A004 - the driver's own
 
 from tests.servers.redis import RedisCluster, RedisServer
 from turnlog import Log
+from turnlog.changes import Key
 from turnlog.sessions.redis import RedisSession
 from turnlog.stores.redis import RedisStore, scripts
 from turnlog.stores.redis.keys import Keys
@@ -53,7 +54,7 @@ async def test_writers_go_on_while_a_slot_is_moved(redis_cluster: RedisCluster) 
 
     async def write(session: str) -> int:
         for number in count():
-            await store.append(Log(session), [b"%d" % number], key=f"{number}")
+            await store.append(Log(session), [b"%d" % number], key=Key(f"{number}"))
             if moved.is_set():
                 return number + 1
         raise AssertionError

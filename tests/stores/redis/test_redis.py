@@ -18,6 +18,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisCluster, RedisSentinel, RedisServer, certificate
 from tests.sizes import LOST_ANSWERS
 from turnlog import Log
+from turnlog.changes import Key
 from turnlog.conversation.reading.tail import ListedTail
 from turnlog.sessions.redis import RedisSession
 from turnlog.stores.redis import RedisStore
@@ -111,7 +112,7 @@ async def test_a_client_that_was_handed_in_stays_the_callers(client: Redis) -> N
 
 async def test_every_write_renews_every_key_of_the_session(client: Redis) -> None:
     ours = RedisSession("a", client, ttl=100)
-    await ours.store.append(Log("a", ":usage"), [b"1"], key="k")
+    await ours.store.append(Log("a", ":usage"), [b"1"], key=Key("k"))
     await ours.store.annotate(Log("a"), b"note")
     for key in await client.keys("*{=a}*"):
         if b"/write/" not in key:
@@ -179,7 +180,7 @@ async def test_a_lost_answer_stores_once(own_redis: RedisServer, keyed: bool) ->
         await store.append(Log("a"), [b"first"])
         for n in range(LOST_ANSWERS):
             proxy.lose_the_reply_to(b"turn %d." % n)
-            await store.append(Log("a"), [b"turn %d." % n], key=f"k{n}" if keyed else None)
+            await store.append(Log("a"), [b"turn %d." % n], key=Key(f"k{n}") if keyed else None)
         assert proxy.lost == LOST_ANSWERS
         payloads = list((await store.read(Log("a"))).payloads)
         assert payloads == [b"first", *(b"turn %d." % n for n in range(LOST_ANSWERS))]

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.servers.databases import MariaDBServer, PostgresServer
 from tests.sizes import FIRST_USES, READS
 from turnlog import Log, SchemaError, SQLiteSession
+from turnlog.changes import Key
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
 from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
@@ -191,7 +192,7 @@ async def test_writers_with_expectations_take_turns(engine: AsyncEngine) -> None
 async def test_one_key_stores_once_whoever_tries(engine: AsyncEngine) -> None:
     stores = [SQLAlchemyStore(engine) for _ in range(12)]
     positions = await asyncio.gather(
-        *(store.append(Log("a"), [b"{}"], key="turn 1") for store in stores)
+        *(store.append(Log("a"), [b"{}"], key=Key("turn 1")) for store in stores)
     )
     assert len(set(positions)) == 1
     assert len(await stores[0].read(Log("a"))) == 1
@@ -234,14 +235,14 @@ async def test_a_database_of_theirs_opens_and_continues(shared_engine: AsyncEngi
 
 async def test_what_they_clear_is_forgotten_whole(shared_engine: AsyncEngine) -> None:
     store = SQLAlchemyStore(shared_engine)
-    await store.append(Log("a"), [b"{}"], key="k")
+    await store.append(Log("a"), [b"{}"], key=Key("k"))
     await store.annotate(Log("a"), b"note")
     await store.append(Log("a", "side"), [b"{}"])
     if shared_engine.dialect.name == "sqlite":
         event.listen(shared_engine.sync_engine, "connect", _with_foreign_keys)
     await theirs(shared_engine).clear_session()
     assert [head.log.name for head in await store.logs("a")] == ["side"]
-    await store.append(Log("a"), [b"[]"], key="k")
+    await store.append(Log("a"), [b"[]"], key=Key("k"))
     assert [head.note for head in await store.logs("a")] == [b"", b""]
     assert len(await store.read(Log("a"))) == 1
 
@@ -336,7 +337,7 @@ async def test_what_text_cannot_hold_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match="a session id holds NUL"):
         await store.append(Log("a\0"), [b"{}"])
     with pytest.raises(ValueError, match="256 characters; this database takes at most 255"):
-        await store.append(Log("a"), [b"{}"], key="k" * 256)
+        await store.append(Log("a"), [b"{}"], key=Key("k" * 256))
     assert await store.sessions() == []
     assert await store.sessions(prefix="\0") == []
     await store.aclose()

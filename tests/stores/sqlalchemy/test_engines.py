@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.servers.databases import MariaDBServer, PostgresServer
 from turnlog import Log, SchemaError
+from turnlog.changes import Key
 from turnlog.errors import Conflict
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
@@ -83,7 +84,7 @@ async def test_transactions_of_its_own_keep_every_promise(
     store = SQLAlchemyStore(engine)
     log = Log("a")
     first = await store.append(log, [b"1"])
-    assert await store.append(log, [b"2"], key="k") == await store.append(log, [b"9"], key="k")
+    assert await store.append(log, [b"2"], key=Key("k")) == await store.append(log, [b"9"], key=Key("k"))
     with pytest.raises(Conflict):
         await store.append(log, [b"3"], expect=first)
     await store.annotate(log, b"note")
@@ -308,7 +309,7 @@ def test_one_database_has_one_identity(tmp_path: Path) -> None:
     ]
     stores = [SQLAlchemyStore.from_url(url) for url in same]
     stores += [SQLAlchemyStore(create_async_engine(url)) for url in same]
-    assert len({store.place for store in stores}) == 1
+    assert len({store.identity for store in stores}) == 1
     others = [
         "postgresql+asyncpg://localhost/others",
         "postgresql+asyncpg://localhost:5433/chats",
@@ -316,13 +317,13 @@ def test_one_database_has_one_identity(tmp_path: Path) -> None:
         "postgresql+psycopg://localhost/chats?options=-csearch_path%3Dother",
         "mysql+asyncmy://localhost/chats",
     ]
-    places = {SQLAlchemyStore.from_url(url).place for url in (same[0], *others)}
+    places = {SQLAlchemyStore.from_url(url).identity for url in (same[0], *others)}
     assert len(places) == 1 + len(others)
     path = tmp_path / "a.db"
     files = [f"sqlite+aiosqlite:///{path}", f"sqlite+aiosqlite:///{tmp_path}/b/../a.db"]
-    assert len({SQLAlchemyStore.from_url(url).place for url in files}) == 1
+    assert len({SQLAlchemyStore.from_url(url).identity for url in files}) == 1
     in_memory = [SQLAlchemyStore.from_url("sqlite+aiosqlite:///:memory:") for _ in range(2)]
-    assert in_memory[0].place != in_memory[1].place
+    assert in_memory[0].identity != in_memory[1].identity
 
 
 async def test_a_commit_that_fails_leaves_no_transaction_behind(url: str) -> None:

@@ -12,6 +12,7 @@ from tests.servers.databases import MariaDBServer, PostgresServer
 from tests.servers.proxy import Proxy
 from tests.sizes import LOST_ANSWERS
 from turnlog import Log
+from turnlog.changes import Key
 from turnlog.errors import Conflict
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
@@ -88,7 +89,7 @@ async def test_a_retry_after_a_lost_answer_stores_once(
         for n in range(LOST_ANSWERS):
             # PostgreSQL is sent the parameters alone, of a statement that it knows.
             proxy.lose_the_reply_to(b"turn %d" % n if kind == "postgres" else b"COMMIT")
-            await store.append(Log("a"), [b'{"n":%d}' % n, b"{}"], key=f"turn {n}")
+            await store.append(Log("a"), [b'{"n":%d}' % n, b"{}"], key=Key(f"turn {n}"))
         assert proxy.lost == LOST_ANSWERS
         payloads = list((await store.read(Log("a"))).payloads)
         assert payloads == [p for n in range(LOST_ANSWERS) for p in (b'{"n":%d}' % n, b"{}")]

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.servers.databases import MariaDBServer, PostgresServer
 from tests.servers.proxy import Proxy
 from turnlog import Log
+from turnlog.changes import Key
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
 
@@ -94,7 +95,7 @@ async def test_runs_live_through_three_kills(store: SQLAlchemyStore, server: Ser
             end, key = await _end(store, lease), f"take {turn}"
             taken = await store.append(lease, [b"%d" % turn], expect=end, key=key)
             for step in range(3):
-                await store.append(log, [b"%d.%d" % (turn, step)], key=f"{turn}.{step}")
+                await store.append(log, [b"%d.%d" % (turn, step)], key=Key(f"{turn}.{step}"))
             await _give_back(store, lease, taken)
         return 0
 

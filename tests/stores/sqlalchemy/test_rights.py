@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.servers.databases import MariaDBServer, PostgresServer
 from turnlog import Log, SchemaError
+from turnlog.changes import Key
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
 
@@ -77,7 +78,7 @@ async def test_reading_needs_select_and_writing_no_ddl(owner: AsyncEngine, as_ro
     assert await reader.read(Log("a", ":usage")) == []
     for create_tables in (False, True):
         writer = SQLAlchemyStore(as_role("writer"), create_tables=create_tables)
-        last = await writer.append(Log("a"), [b"{}"], key=f"{create_tables}")
+        last = await writer.append(Log("a"), [b"{}"], key=Key(f"{create_tables}"))
         await writer.append(Log("a"), [b"{}"], expect=last)
         await writer.append(Log("a", ":usage"), [b"{}"])
         await writer.annotate(Log("a"), b"other")
@@ -98,7 +99,7 @@ async def test_what_the_sdk_made_is_read_with_select(owner: AsyncEngine, as_role
         assert (head.log, head.length, head.note) == (Log("a"), 1, b"")
         assert await store.logs("a") == [head]
         assert await store.logs("b") == await store.read(Log("a", ":usage")) == []
-        assert await store.append(Log("a"), [], key="k") == head.last
+        assert await store.append(Log("a"), [], key=Key("k")) == head.last
     # Reading has changed nothing, and sees at once what was made since.
     await SQLAlchemyStore(owner).annotate(Log("a"), b"note")
     assert [head.note for head in await store.sessions()] == [b"note"]
@@ -142,7 +143,7 @@ async def test_a_migration_that_broke_off_goes_on(owner: AsyncEngine) -> None:
         async with owner.begin() as db:
             for statement in statements[:4]:
                 await db.execute(text(statement))
-    await store.append(Log("a", ":usage"), [b"{}"], key="k")
+    await store.append(Log("a", ":usage"), [b"{}"], key=Key("k"))
     assert await store.changes() == []
 
 

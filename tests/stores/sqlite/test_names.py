@@ -37,18 +37,18 @@ async def test_the_same_file_is_the_same_place_under_every_name(
     (tmp_path / "link.db").symlink_to(path)
     monkeypatch.chdir(tmp_path)
     names: list[str | Path] = ["file.db", "./file.db", "folder/../file.db", "link.db", path]
-    assert len({SQLiteStore(name).place for name in names}) == 1
+    assert len({SQLiteStore(name).identity for name in names}) == 1
     session = await _filled(path)
     (tmp_path / "hard.db").hardlink_to(path)
-    places = {SQLiteStore(name).place for name in [*names, "hard.db"]}
-    assert places == {SQLiteStore(path).place}
-    assert SQLiteStore("other.db").place not in places
-    assert session.store.place in places
+    places = {SQLiteStore(name).identity for name in [*names, "hard.db"]}
+    assert places == {SQLiteStore(path).identity}
+    assert SQLiteStore("other.db").identity not in places
+    assert session.store.identity in places
     for name in ("hard.db", "link.db"):
         await SQLiteSession("session", name).add_items([{"by": name}])
     impatient = SQLiteStore("hard.db", timeout=1)
     assert len(await impatient.read(Log("session"))) == 7
-    assert impatient.place in places
+    assert impatient.identity in places
     await impatient.aclose()
     assert len(await session.get_items()) == 7
     await session.store.aclose()
@@ -90,7 +90,7 @@ async def test_a_tool_with_another_handle_belongs_to_the_run(tmp_path: Path, nam
 
 
 def test_each_conversation_in_memory_is_a_place_of_its_own() -> None:
-    assert SQLiteSession("a").store.place != SQLiteSession("a").store.place
+    assert SQLiteSession("a").store.identity != SQLiteSession("a").store.identity
 
 
 # Forks

@@ -161,7 +161,7 @@ def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
     the session freely.
     """
     for turn in _turns.get():
-        if turn.log == log and turn.lease.is_open and turn.store.place == store.place:
+        if turn.log == log and turn.lease.is_open and turn.store.identity == store.identity:
             return turn
     return None
 

@@ -68,7 +68,7 @@ def _first_to_queue(session: OnBranch, policy: Policy) -> AbstractAsyncContextMa
     """
     if policy != "queue" or is_within_a_turn():
         return nullcontext()
-    return in_order_of_arrival((session.store.place, session.session_id, session.branch))
+    return in_order_of_arrival((session.store.identity, session.session_id, session.branch))
 
 
 async def _turn_on(session: S, policy: Policy, seconds: float) -> tuple[S, OpenTurn, bool]:

@@ -43,7 +43,7 @@ class Calls(Protocol):
     is_given: bool
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         """The address. Equal for two that reach the same sidecar, if their addresses are."""
         ...
 
@@ -74,7 +74,7 @@ class _Given:
         self._home = _running_loop()
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         # No public attribute holds the address, which may come from the environment.
         endpoint = getattr(self._client, "_uri", None)
         return _place_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
@@ -110,7 +110,7 @@ class Connected:
         self._healthy: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         return _place_of(GrpcEndpoint(self._address))
 
     async def call(self, verb: str, **arguments: Any) -> Any:

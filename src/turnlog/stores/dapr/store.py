@@ -72,9 +72,9 @@ class DaprStore(Store):
         self._door = Door(type(self).__name__)
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         """The sidecar and the component: equal for two stores on the same documents."""
-        return "dapr", self._sidecar.calls.place, self._sidecar.store_name
+        return "dapr", self._sidecar.calls.identity, self._sidecar.store_name
 
     async def append(
         self,

@@ -41,7 +41,7 @@ class Clients:
         return isinstance(self._client, RedisCluster)
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         """The address. Equal for two that reach the same database, if their addresses are."""
         return _place_of(self._client)
 
@@ -77,7 +77,7 @@ class _Address:
         return self.url.startswith(("redis+cluster://", "rediss+cluster://"))
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         given = {**self.options, **parse_url(self.url.replace("+cluster", "", 1))}
         if self.is_cluster:
             return frozenset({_server(given)})
@@ -94,8 +94,8 @@ class _PerLoop(Clients):
         return self._address.is_cluster
 
     @property
-    def place(self) -> Hashable:
-        return self._address.place
+    def identity(self) -> Hashable:
+        return self._address.identity
 
     def here(self) -> Client:
         return self._held.here()

@@ -70,9 +70,9 @@ class RedisStore(Store):
         self._directory = Directory(self._keys, self._clients, self._command, self._ttl)
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         """The server and database, or the start nodes of a Cluster, and the prefix."""
-        return "redis", self._clients.place, self._prefix
+        return "redis", self._clients.identity, self._prefix
 
     @classmethod
     def from_url(

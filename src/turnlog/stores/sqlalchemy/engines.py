@@ -43,7 +43,7 @@ class Engines(ABC):
 
     @property
     @abstractmethod
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         """Identifies the database: equal for two that reach the same one."""
 
     @abstractmethod
@@ -113,7 +113,7 @@ class _Async(Engines):
             self._engine.sync_engine.dispose(close=False)
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         return identity_of(self._engine.url, {}, self._engine)
 
     @property
@@ -146,7 +146,7 @@ class _Threaded(Engines):
             self._executor.shutdown(wait=False)
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         return identity_of(self._engine.url, {}, self._engine)
 
     @property
@@ -188,7 +188,7 @@ class _PerLoop(Engines):
         self._held.let_go()
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         return identity_of(self._address.url, self._address.options, self._address)
 
     @property

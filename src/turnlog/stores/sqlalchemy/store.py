@@ -80,9 +80,9 @@ class SQLAlchemyStore(Store):
         self._door = Door(type(self).__name__)
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         """The database and the tables."""
-        return self._engines.place, self.tables
+        return self._engines.identity, self.tables
 
     @classmethod
     def from_url(

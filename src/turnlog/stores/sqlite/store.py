@@ -59,7 +59,7 @@ class SQLiteStore(Store):
         self._closed = False
 
     @property
-    def place(self) -> Hashable:
+    def identity(self) -> Hashable:
         """The file and the tables."""
         engine = self._engine
         return engine.path if engine else registry.identify(self.path), self.tables

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
+from turnlog.changes import Key
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import payloads_of, seen
@@ -79,10 +80,10 @@ class Cancelling:
         chance = Random(4)  # noqa: S311 - the same moments in every run
         for n in range(ROUNDS):
             batch = [b"%d.%d" % (n, m) for m in range(3)]
-            while not await cancelled_at_random(chance, store.append(log, batch, key=f"k{n}")):
+            while not await cancelled_at_random(chance, store.append(log, batch, key=Key(f"k{n}"))):
                 assert (await payloads_of(store, log))[3 * n :] in ([], batch)
                 if chance.random() < 0.5:
-                    await store.append(log, batch, key=f"k{n}")
+                    await store.append(log, batch, key=Key(f"k{n}"))
                     break
             assert (await payloads_of(store, log))[3 * n :] == batch
 

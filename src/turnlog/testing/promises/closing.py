@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
+from turnlog.changes import Key
 from turnlog.errors import StoreClosed
 from turnlog.records import Log
 from turnlog.store import Store
@@ -19,7 +20,7 @@ LOG = Log("session")
 VERBS: Mapping[str, Callable[[Store], Awaitable[object]]] = {
     "append": lambda store: store.append(LOG, [b"1"]),
     "append nothing": lambda store: store.append(LOG, []),
-    "append with a key": lambda store: store.append(LOG, [b"1"], key="k"),
+    "append with a key": lambda store: store.append(LOG, [b"1"], key=Key("k")),
     "read": lambda store: store.read(LOG),
     "remove": lambda store: store.remove(LOG),
     "annotate": lambda store: store.annotate(LOG, b"note"),
@@ -34,7 +35,7 @@ class Closing:
 
     @pytest.mark.parametrize("verb", VERBS)
     async def test_a_closed_store_refuses_every_verb(self, store: Store, verb: str) -> None:
-        await store.append(LOG, [b"1"], key="k")
+        await store.append(LOG, [b"1"], key=Key("k"))
         await store.aclose()
         for _ in range(2):
             with pytest.raises(StoreClosed, match="closed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from turnlog.changes import Key
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import head_of, payloads_of, seen
@@ -66,7 +67,7 @@ class Deletion:
         await _fill(store, "session", "other")
         others = [sight for sight in await seen(store, "session") if sight[0].log != log]
         other = await seen(store, "other")
-        await store.append(log, [b"1"], key="k")
+        await store.append(log, [b"1"], key=Key("k"))
         await store.remove(log)
         await store.annotate(log, b"changed")
         await store.delete(log.session, log.name)

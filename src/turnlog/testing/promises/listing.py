@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from turnlog.changes import Key
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import all_sessions, end_of
@@ -61,9 +62,9 @@ class Listing:
         assert await all_sessions(store) == ["a", "c", "b", "d"]
 
     async def test_what_changes_nothing_moves_nothing(self, store: Store) -> None:
-        await store.append(Log("a"), [b"1"], key="k")
+        await store.append(Log("a"), [b"1"], key=Key("k"))
         await _make(store, "b")
-        await store.append(Log("a"), [b"1"], key="k")
+        await store.append(Log("a"), [b"1"], key=Key("k"))
         await store.append(Log("a"), [])
         await store.remove(Log("a"), after=await end_of(store, Log("a")))
         await store.append(Log("a", "side"), [b"1"])

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from turnlog.changes import Key
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.hostile import NAMES, PLAIN, UNENCODABLE
@@ -106,7 +107,7 @@ class Naming:
         attempts: list[Callable[[], Awaitable[object]]] = [
             lambda: store.append(Log(bad), [b"1"]),
             lambda: store.append(Log("a", bad), [b"1"]),
-            lambda: store.append(log, [b"1"], key=bad),
+            lambda: store.append(log, [b"1"], key=Key(bad)),
             lambda: store.read(Log(bad)),
             lambda: store.remove(Log("a", bad)),
             lambda: store.annotate(Log(bad), b"1"),

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from turnlog.changes import Key
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import payloads_of, seen
@@ -80,12 +81,12 @@ class Payloads:
         await store.append(log, [b"0"])
         before = await seen(store, log.session)
         with pytest.raises(TypeError):
-            await store.append(log, wrong, key="k")
+            await store.append(log, wrong, key=Key("k"))
         with pytest.raises(TypeError):
             await store.append(Log("new"), wrong)
         assert await seen(store, log.session) == before
         assert await store.logs("new") == []
-        await store.append(log, [b"1"], key="k")
+        await store.append(log, [b"1"], key=Key("k"))
         assert await payloads_of(store, log) == [b"0", b"1"]
 
     @pytest.mark.parametrize("wrong", ["note", None, 7, bytearray(b"note")], ids=repr)

@@ -1,0 +1,244 @@
+"""Changes: what one commit may do to the logs of a conversation, and how it is checked.
+
+Every store calls `check_changes` before it writes, and `check_conditions` once it knows where
+the logs end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from turnlog.errors import Conflict
+from turnlog.records import Log
+from turnlog.texts import check_payloads, check_texts
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = [
+    "Annotate",
+    "Append",
+    "Change",
+    "Check",
+    "Committed",
+    "Forget",
+    "Key",
+    "Remove",
+    "adds",
+    "check_changes",
+    "check_conditions",
+    "is_volatile",
+    "writes",
+]
+
+
+class Append(NamedTuple):
+    """Adds `payloads` at the end of a log, in order.
+
+    With no payloads and no `cut`, nothing is written and no log is made; `expect` is checked.
+    """
+
+    log: str
+    payloads: Sequence[bytes]
+    #: `Conflict` unless the log ended at this position before the commit (0: was empty).
+    expect: int | None = None
+    #: First removes the records behind this position. What is added gets higher positions than
+    #: the records that were removed.
+    cut: int | None = None
+    #: The `created_at` of each record, in seconds since the epoch; None means now.
+    times: Sequence[float | None] | None = None
+
+
+class Remove(NamedTuple):
+    """Removes the records with after < position < before. The log stays, even if empty."""
+
+    log: str
+    after: int = 0
+    before: int | None = None
+    #: `Conflict` unless the log ended at this position before the commit.
+    expect: int | None = None
+
+
+class Annotate(NamedTuple):
+    """Sets the note in the head of a log, and makes the log if it is missing."""
+
+    log: str
+    note: bytes
+    #: `Conflict` unless this was the note before the commit (b"": there was none).
+    expect: bytes | None = None
+
+
+class Forget(NamedTuple):
+    """Deletes a log with its records and its note.
+
+    The log "main" stays in the list of sessions, empty, as long as the conversation exists.
+    """
+
+    log: str
+    #: `Conflict` unless the log ended at this position before the commit.
+    expect: int | None = None
+
+
+class Check(NamedTuple):
+    """Writes nothing: `Conflict` unless the log ended at `expect` before the commit."""
+
+    log: str
+    expect: int
+
+
+Change: TypeAlias = Append | Remove | Annotate | Forget | Check
+
+
+class Key(NamedTuple):
+    """A name for a commit, by which a retry is recognised.
+
+    A commit that writes happens once on its session under one key. Keys are deleted with the
+    session, and stay when a log is emptied or forgotten.
+    """
+
+    name: str
+    #: Of what is written. If it and the stored one are both given and differ, the commit raises
+    #: `ValueError`: two writes have been given the same name by mistake. At most 64 bytes.
+    digest: bytes = b""
+    #: Whether the store may forget the key after a day.
+    brief: bool = False
+
+    def check_digest(self, stored: bytes) -> None:
+        """Raise `ValueError` if `stored`, the digest of the first commit, is another one."""
+        if self.digest and stored and self.digest != stored:
+            raise ValueError(
+                "the key of this write was used for other contents: give each write its own key"
+            )
+
+
+class Committed(NamedTuple):
+    """The result of a commit."""
+
+    #: Where the log of each change ended after the commit, in the order of the changes; 0 if
+    #: it was empty. For a replayed commit: what the first one returned.
+    positions: tuple[int, ...]
+    #: Whether the key was known, and nothing was done now.
+    replayed: bool = False
+
+    @classmethod
+    def at(cls, changes: Sequence[Change], ends: Mapping[str, int]) -> Self:
+        """The result of a commit after which the logs end at `ends`; missing ones are empty."""
+        return cls(tuple(ends.get(change.log, 0) for change in changes))
+
+
+#: The longest digest of a key, in bytes.
+LONGEST_DIGEST = 64
+
+
+def check_changes(session: str, changes: Sequence[Change], key: Key | None = None) -> None:
+    """Check the arguments of a commit, before anything is written.
+
+    Raises `TypeError` for a value of another type, `ValueError` for an id, name or key with lone
+    surrogates, for changes that contradict each other, and for a digest that is too long.
+    """
+    check_texts(session, *(change.log for change in changes))
+    _check_key(key)
+    named: set[str] = set()
+    annotated: set[str] = set()
+    for change in changes:
+        seen = annotated if isinstance(change, Annotate) else named
+        if change.log in seen:
+            raise ValueError(
+                f"two changes of one commit concern log {change.log!r}: a commit names each log "
+                f"in one Append, Remove, Forget or Check, and in one Annotate, at most"
+            )
+        seen.add(change.log)
+        _check_change(change)
+    for change in changes:
+        if isinstance(change, Forget) and change.log in annotated:
+            raise ValueError(f"a commit can't both forget log {change.log!r} and set its note")
+
+
+def check_conditions(
+    session: str,
+    changes: Sequence[Change],
+    ends: Mapping[str, int],
+    notes: Mapping[str, bytes],
+) -> None:
+    """Raise `Conflict` for the first change whose condition fails.
+
+    ends: where each log ends; a log that is not among them is empty.
+    notes: the note of each log; a log that is not among them has none.
+    """
+    for change in changes:
+        actual: int | bytes
+        if isinstance(change, Annotate):
+            actual = notes.get(change.log, b"")
+        else:
+            actual = ends.get(change.log, 0)
+        if change.expect is not None and change.expect != actual:
+            raise Conflict(Log(session, change.log), change.expect, actual)
+
+
+def adds(changes: Sequence[Change]) -> bool:
+    """Whether `changes` write even to a conversation that doesn't exist."""
+    return any(
+        isinstance(change, Annotate) or (isinstance(change, Append) and len(change.payloads) > 0)
+        for change in changes
+    )
+
+
+def writes(changes: Sequence[Change]) -> bool:
+    """Whether `changes` may write anything. A commit that can't keeps no key either."""
+    return any(_writes(change) for change in changes)
+
+
+def is_volatile(changes: Sequence[Change]) -> bool:
+    """Whether a commit need not wait for the disk: all its logs are volatile."""
+    return all(Log("", change.log).is_volatile for change in changes)
+
+
+def _writes(change: Change) -> bool:
+    if isinstance(change, Append):
+        return len(change.payloads) > 0 or change.cut is not None
+    return not isinstance(change, Check)
+
+
+def _check_change(change: Change) -> None:
+    match change:
+        case Append():
+            check_payloads(change.payloads)
+            if change.times is not None and len(change.times) != len(change.payloads):
+                raise ValueError(
+                    f"an Append has {len(change.payloads)} payloads and {len(change.times)} times"
+                )
+            if change.times is not None:
+                _check_times(change.times)
+        case Annotate():
+            check_payloads([change.note])
+        case Remove() | Forget() | Check():
+            pass
+        case _:
+            raise TypeError(
+                f"a commit takes Append, Remove, Annotate, Forget and Check, "
+                f"not {type(change).__name__}"
+            )
+
+
+def _check_times(times: Sequence[float | None]) -> None:
+    for moment in times:
+        if moment is not None and not 0 <= moment < _LAST_TIME:
+            raise ValueError(f"a time must be in seconds from 1970 to 9999, and one is {moment}")
+
+
+def _check_key(key: Key | None) -> None:
+    if key is None:
+        return
+    if not isinstance(key, Key):
+        raise TypeError(f"key must be a Key, such as Key('name'), not {type(key).__name__}")
+    check_texts(key.name)
+    check_payloads([key.digest])
+    if len(key.digest) > LONGEST_DIGEST:
+        raise ValueError(
+            f"the digest of a key has {len(key.digest)} bytes; at most {LONGEST_DIGEST} are kept"
+        )
+
+
+#: Seconds since the epoch at the beginning of the year 10000, which databases don't know.
+_LAST_TIME = 253_402_300_800
