@@ -7,6 +7,7 @@ the logs end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from turnlog.errors import Conflict
@@ -103,6 +104,16 @@ class Key(NamedTuple):
     digest: bytes = b""
     #: Whether the store may forget the key after a day.
     brief: bool = False
+
+    @classmethod
+    def of(cls, log: Log, name: str, digest: bytes = b"") -> Self:
+        """The key `name` of one log: on another log, the same name is another key."""
+        return cls(f"{len(log.name)}:{log.name}{name}", digest)
+
+    @property
+    def hash(self) -> bytes:
+        """16 bytes that stand for the name in a database: the beginning of its SHA-256."""
+        return sha256(self.name.encode()).digest()[:16]
 
     def check_digest(self, stored: bytes) -> None:
         """Raise `ValueError` if `stored`, the digest of the first commit, is another one."""
