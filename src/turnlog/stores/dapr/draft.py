@@ -107,7 +107,7 @@ class Draft:
         self.keys = (*kept, Known(key.hash.hex(), key.digest, tuple(positions), at))
 
     async def finish(self) -> Root:
-        """The next root, small enough; what doesn't fit into it is in the rewrites. May be `Gone`."""
+        """The next root, within its bounds: the rest is in the rewrites. Raises `Gone`."""
         self._seal_keys()
         logs = {name: head for name, head in self.root.logs.items() if name in self.heads}
         logs |= {name: self.heads[name] for name in self._changed}
@@ -176,9 +176,10 @@ class Draft:
             self.put(name, left)
 
     def _forget(self, name: str) -> None:
-        head = self.heads.pop(name, None)
-        if head is None:
+        head = self.heads.get(name)
+        if head is None or (name == "main" and not head.length and not head.note):
             return
+        del self.heads[name]
         self.rewrite(name).dropped += head.refs
         self._changed.discard(name)
         self._forgotten.add(name)
