@@ -68,7 +68,7 @@ class Commit:
         """The keys of this life of the session that have documents of their own."""
         documents = (found.others[key] for key in self.documents if key in found.others)
         values = (unpacked(document.data) for document in documents)
-        known = [Known.of_json(value) for _, life, *value in values if life == found.root.life]
+        known = [Known.of_json(value) for life, *value in values if life == found.root.life]
         return {each.hash: each for each in known}
 
 

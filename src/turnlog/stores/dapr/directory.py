@@ -259,7 +259,7 @@ class Directory:
             if shard is None:
                 return Edit(None)
             rewrites.append(rewrite)
-            await self.sidecar.save(rewrite.documents)
+            await rewrite.save()
             return Edit(rewrite, shard.to_json())
 
         stored = await Cell(self.sidecar, tree.paths.head).update(find, edit)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove
 from turnlog.stores.clock import micros, now
-from turnlog.stores.dapr import documents
 from turnlog.stores.dapr.documents import Part, Ref, Rows, Span, groups, packed
 from turnlog.stores.dapr.root import Known, LogHead, Root
 from turnlog.stores.dapr.sealed import SortedMap
@@ -15,6 +14,8 @@ from turnlog.stores.dapr.tree import Rewrite, Tree
 
 __all__ = ["Draft"]
 
+#: The bytes that the open ends of all logs have together.
+_OPEN = 4096
 #: How many heads the root holds. One more, and those that were not written for longest are sealed.
 _HEADS = 16
 #: How many keys the root holds. One more, and all of them get documents of their own.
@@ -34,7 +35,8 @@ class Draft:
     def __init__(self, root: Root, life: str, tree: Callable[[str], Tree]) -> None:
         self.root = root
         self.moment = now()
-        self._life = root.life or life
+        #: Names the session's life from now on.
+        self.life = root.life or life
         self._tree = tree
         #: The heads that are known, as they are by now, and the names of those that changed.
         self.heads = dict(root.logs)
@@ -57,6 +59,11 @@ class Draft:
         root = self.root
         kept = (self.keys, self.copied, self.older) == (root.keys, root.copied, root.older)
         return bool(self._changed or self._forgotten) or not kept
+
+    @property
+    def horizon(self) -> int:
+        """Brief keys that were used before this time are forgotten."""
+        return self.moment - _DAY
 
     @property
     def rewrites(self) -> list[Rewrite]:
@@ -102,7 +109,7 @@ class Draft:
 
     def remember(self, key: Key, positions: Sequence[int]) -> None:
         """Remember `key`, and forget the brief keys that are older than a day."""
-        kept = [known for known in self.keys if not known.at or known.at > self.moment - _DAY]
+        kept = [known for known in self.keys if not known.at or known.at > self.horizon]
         at = self.moment if key.brief else 0
         self.keys = (*kept, Known(key.hash.hex(), key.digest, tuple(positions), at))
 
@@ -115,7 +122,7 @@ class Draft:
         cold = await self._sealed_heads(logs)
         return replace(
             self.root,
-            life=self._life if logs else "",
+            life=self.life if logs else "",
             top=self.top,
             logs=logs,
             cold=tuple(cold),
@@ -188,7 +195,7 @@ class Draft:
 
     def _seal_tails(self, logs: dict[str, LogHead]) -> None:
         """Seal the largest open ends until the rest fits into the root."""
-        while sum(head.tail.size for head in logs.values()) > documents.BYTES:
+        while sum(head.tail.size for head in logs.values()) > _OPEN:
             self._seal_tail(logs, max(logs, key=lambda name: logs[name].tail.size))
 
     def _seal_tail(self, logs: dict[str, LogHead], name: str) -> None:
@@ -220,14 +227,15 @@ class Draft:
         session = self.rewrite("")
         *older, newest = self.keys
         for known in older:
+            # Equal for all writers, so that none can damage another's.
             document = session.tree.paths.written(known.hash)
-            session.documents[document] = packed([session.prefix, self._life, *known.to_json()])
+            session.facts[document] = packed([self.life, *known.to_json()])
         for kind in ("lasting", "brief"):
             names = [known.hash for known in older if bool(known.at) == (kind == "brief")]
             self._lists[kind] = self._with_list(self._lists[kind], names)
-        horizon = self.moment - _DAY
-        self.expired += [ref for ref in self._lists["brief"] if ref.last < horizon]
-        self._lists["brief"] = tuple(ref for ref in self._lists["brief"] if ref.last >= horizon)
+        brief = self._lists["brief"]
+        self.expired += [ref for ref in brief if ref.last < self.horizon]
+        self._lists["brief"] = tuple(ref for ref in brief if ref.last >= self.horizon)
         self.keys = (newest,)
 
     def _with_list(self, lists: tuple[Ref, ...], names: list[str]) -> tuple[Ref, ...]:

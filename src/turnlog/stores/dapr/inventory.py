@@ -43,7 +43,7 @@ class Inventory:
     async def delete(self, root: Root) -> None:
         """Delete all documents."""
         documents = await self._documents(root)
-        await self._forget(_lists(root))
+        await self._forget(_lists(root), lambda life, _at: life == root.life)
         await self._sidecar.drop(documents)
 
     async def tidy(self, draft: Draft) -> None:
@@ -51,7 +51,9 @@ class Inventory:
         for rewrite in draft.rewrites:
             await rewrite.tidy(is_stored=True)
         unused = self._keys("", await self._tree("").below(draft.expired))
-        await self._forget(draft.expired)
+        await self._forget(
+            draft.expired, lambda life, at: life == draft.life and 0 < at < draft.horizon
+        )
         await self._sidecar.drop(unused)
 
     async def _documents(self, root: Root) -> list[str]:
@@ -66,14 +68,13 @@ class Inventory:
         found = await self._tree("").lists(lists)
         return [self._tree("").paths.written(hash_) for each in found.values() for hash_ in each]
 
-    async def _forget(self, lists: Sequence[Ref]) -> None:
-        """Delete the documents of the keys in `lists`, but not if it was saved again later."""
-        paths = self._tree("").paths
-        for name, hashes in (await self._tree("").lists(lists)).items():
-            documents = await self._sidecar.find(*map(paths.written, hashes))
-            for key, document in documents.items():
-                if unpacked(document.data)[0] == name.partition(".")[0]:
-                    await self._sidecar.delete(key, document.etag)
+    async def _forget(self, lists: Sequence[Ref], is_unused: Callable[[str, int], bool]) -> None:
+        """Delete the documents of the keys in `lists`, told the life and the time of each."""
+        keys = await self._written(lists)
+        for key, document in (await self._sidecar.find(*keys)).items():
+            life, *_, at = unpacked(document.data)
+            if is_unused(life, at):
+                await self._sidecar.delete(key, document.etag)
 
     def _keys(self, name: str, documents: Iterable[str]) -> list[str]:
         return [self._tree(name).paths.document(each) for each in documents]

@@ -42,8 +42,8 @@ _logger = logging.getLogger(__name__)
 _RARE = 1024
 #: How many keys are first asked of each shard, at least and at most for all shards together.
 #: Each further round asks for twice as many.
-_FIRST = 8
-_MOST = 8192
+_FIRST = 12
+_MOST = 4096
 #: Microseconds after which an entry that no root names is removed.
 _UNUSED = 3_600_000_000
 #: How many older sessions are moved at once.
@@ -90,7 +90,7 @@ class Listing:
         if prefix and await self._is_rare(shards, prefix):
             await self._look_at_all(shards, prefix)
             return order.sorted(self._roots)[:limit]
-        scan = _Scan(self._directory, shards, order, max(_FIRST, min(limit, _MOST) // SHARDS))
+        scan = _Scan(self._directory, shards, order, max(_FIRST, 3 * min(limit, _MOST) // SHARDS))
         while True:
             await self._look_at([each for each in await scan.more() if each.has(prefix)])
             heads = order.sorted(self._roots)

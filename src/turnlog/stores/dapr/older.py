@@ -100,6 +100,8 @@ async def freeze(file: SessionFile, found: Found, draft: Draft) -> None:
     draft.older = tuple(dict.fromkeys(["main", *found.older.logs]))
     draft.top = max(draft.top, found.older.epoch)
     draft.renewed = found.older.renewed
+    # Every process that moves the session gives it the same life, and its keys the same documents.
+    draft.life = digest(f"{found.older.epoch}")[: len(draft.life)]
     for name in draft.older:
         body = await _frozen(file.sidecar, paths_of(Log(file.session, name)).head)
         if body is not None:

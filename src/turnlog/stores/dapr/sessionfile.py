@@ -170,7 +170,7 @@ class SessionFile:
         steps.append(step)
         await self._directory.update(self.session, add=self._added(step))
         for rewrite in draft.rewrites:
-            await self.sidecar.save(rewrite.documents)
+            await rewrite.save()
         return Edit((answer, step), step.after.to_json())
 
     async def _renewed(self, before: Root, after: Root) -> Root:

@@ -102,17 +102,19 @@ class Rewrite:
         self.tree = tree
         #: What to save, by key.
         self.documents: dict[str, bytes] = {}
+        #: The same, but of what is so already: it stays also if the root is not stored.
+        self.facts: dict[str, bytes] = {}
         #: The names of documents to delete: their contents are in new ones now.
         self.replaced: list[str] = []
         #: Documents to delete with all that is below them.
         self.dropped: list[Ref | Part] = []
         # Every attempt has its own names, so that a late write of one can't damage another.
-        self.prefix = secrets.token_hex(6)
+        self._prefix = secrets.token_hex(6)
         self._numbers = count()
 
     def seal(self, content: Sequence[Any]) -> str:
         """Seal a document with this content. Returns its name."""
-        name = f"{self.prefix}.{next(self._numbers)}"
+        name = f"{self._prefix}.{next(self._numbers)}"
         self.documents[self.tree.paths.document(name)] = packed(content)
         return name
 
@@ -124,6 +126,10 @@ class Rewrite:
     def listed(self, names: Sequence[str], at: int) -> Ref:
         """Seal a list of these names, made at this time."""
         return Ref(self.seal(names), 0, len(names), at, at)
+
+    async def save(self) -> None:
+        """Save what the next root refers to."""
+        await self.tree.sidecar.save(self.documents | self.facts)
 
     async def tidy(self, is_stored: bool) -> None:
         """Delete the documents that are not in use, now that the root is stored or is not."""
