@@ -72,16 +72,16 @@ def test_handles_on_one_component(sidecar: Sidecar, blocking_client: DaprClient)
         DaprStore(STORE, at_address(f"dns:{here}"), consistency="strong"),
         DaprStore(STORE, blocking_client),
     ]
-    assert len({store.place for store in stores}) == 1
+    assert len({store.identity for store in stores}) == 1
     others = [DaprStore("other", blocking_client), DaprStore(STORE, at_address("localhost:1"))]
-    assert len({store.place for store in [stores[0], *others]}) == 3
+    assert len({store.identity for store in [stores[0], *others]}) == 3
 
 
 async def test_a_client_for_asyncio_leads_there_too(
     sidecar: Sidecar, async_client: AsyncDaprClient
 ) -> None:
     given = DaprStore(STORE, async_client)
-    assert given.place == DaprStore(STORE, at_address(sidecar.address)).place
+    assert given.identity == DaprStore(STORE, at_address(sidecar.address)).identity
 
 
 @pytest.fixture(params=["redis", "dapr"])

@@ -43,7 +43,9 @@ class Inventory:
     async def delete(self, root: Root) -> None:
         """Delete all documents."""
         documents = await self._documents(root)
-        await self._forget(_lists(root), lambda life, _at: life == root.life)
+        keys = [self._tree("").paths.written(known.hash) for known in root.keys]
+        keys += await self._written(_lists(root))
+        await self._forget(keys, lambda life, _at: life == root.life)
         await self._sidecar.drop(documents)
 
     async def tidy(self, draft: Draft) -> None:
@@ -51,9 +53,8 @@ class Inventory:
         for rewrite in draft.rewrites:
             await rewrite.tidy(is_stored=True)
         unused = self._keys("", await self._tree("").below(draft.expired))
-        await self._forget(
-            draft.expired, lambda life, at: life == draft.life and 0 < at < draft.horizon
-        )
+        expired = await self._written(draft.expired)
+        await self._forget(expired, lambda life, at: life == draft.life and 0 < at < draft.horizon)
         await self._sidecar.drop(unused)
 
     async def _documents(self, root: Root) -> list[str]:
@@ -68,9 +69,8 @@ class Inventory:
         found = await self._tree("").lists(lists)
         return [self._tree("").paths.written(hash_) for each in found.values() for hash_ in each]
 
-    async def _forget(self, lists: Sequence[Ref], is_unused: Callable[[str, int], bool]) -> None:
-        """Delete the documents of the keys in `lists`, told the life and the time of each."""
-        keys = await self._written(lists)
+    async def _forget(self, keys: Sequence[str], is_unused: Callable[[str, int], bool]) -> None:
+        """Delete those of these documents of keys whose life and time are not in use."""
         for key, document in (await self._sidecar.find(*keys)).items():
             life, *_, at = unpacked(document.data)
             if is_unused(life, at):
