@@ -100,6 +100,8 @@ async def test_many_move_it_at_once(sidecar: Sidecar) -> None:
     _, *seen = await asyncio.gather(asyncio.gather(*writes), *reads)
     assert seen == [[b"zero", b"one", b"two"]] * 6
     assert sorted(await payloads_of(stores[0], SIDE)) == [b"%d" % n for n in range(6)]
+    for prefix in ("", "s"):
+        assert await all_sessions(stores[0], prefix=prefix) == ["s"]
     await stores[0].remove(SIDE)
     await check_moved(stores[0])
     for store in stores:

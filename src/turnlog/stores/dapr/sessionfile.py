@@ -198,6 +198,8 @@ class SessionFile:
             if stored is not None:
                 await self._inventory.tidy(stored.draft)
                 gone = (gone | self._entries(stored.before)) - self._entries(stored.after)
+            elif gone:
+                gone -= self._entries((await self.find()).root)  # another's, equal to a lost one
             await self._directory.update(self.session, remove=gone)
         except DaprGrpcError as error:
             _logger.warning("documents that are not in use any more were left: %s", status(error))
