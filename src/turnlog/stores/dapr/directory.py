@@ -165,7 +165,8 @@ class Directory:
         self, session: str, *, add: Collection[str] = (), remove: Collection[str] = ()
     ) -> None:
         """Add and remove keys of one session."""
-        await self.change(shard_of(session), dict.fromkeys(remove) | dict.fromkeys(add, 1))
+        if add or remove:
+            await self.change(shard_of(session), dict.fromkeys(remove) | dict.fromkeys(add, 1))
 
     async def change(self, number: int, changes: Mapping[str, int | None]) -> None:
         """Add keys to one shard (1) and remove others (None)."""

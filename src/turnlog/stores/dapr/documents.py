@@ -148,9 +148,12 @@ def groups(rows: Rows) -> Iterator[Rows]:
     yield rows.part(start)
 
 
+_encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 def packed(value: Sequence[Any]) -> bytes:
     """`value` as JSON text."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encoded(value).encode()
 
 
 def unpacked(text: bytes) -> Any:

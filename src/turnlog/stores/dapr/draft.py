@@ -28,7 +28,7 @@ class Draft:
     """The next root of a session, made by the changes of one commit.
 
     root: the root as it was found.
-    life: names the session's new life, if it doesn't exist.
+    life: names the life of the session, if it doesn't exist a new one.
     tree: gives the tree of each log by its name, and that of the session for "".
     """
 
@@ -36,7 +36,7 @@ class Draft:
         self.root = root
         self.moment = now()
         #: Names the session's life from now on.
-        self.life = root.life or life
+        self.life = life
         self._tree = tree
         #: The heads that are known, as they are by now, and the names of those that changed.
         self.heads = dict(root.logs)

@@ -52,6 +52,8 @@ class Inventory:
         """Delete the documents that are not in use since the root of this draft was stored."""
         for rewrite in draft.rewrites:
             await rewrite.tidy(is_stored=True)
+        if not draft.expired:
+            return
         unused = self._keys("", await self._tree("").below(draft.expired))
         expired = await self._written(draft.expired)
         await self._forget(expired, lambda life, at: life == draft.life and 0 < at < draft.horizon)

@@ -80,7 +80,15 @@ class SessionFile:
         self.sidecar = sidecar
         self._directory = directory
         self._cell = Cell(sidecar, self.key)
-        self._inventory = Inventory(sidecar, self.tree)
+
+    @cached_property
+    def _inventory(self) -> Inventory:
+        return Inventory(self.sidecar, self.tree)
+
+    @cached_property
+    def _life(self) -> str:
+        """Names the session's life, if it begins now."""
+        return secrets.token_hex(6)
 
     async def find(self, *keys: str) -> Found:
         """Read the root, and the documents `keys` as well."""
@@ -128,7 +136,7 @@ class SessionFile:
     async def write(self, work: Work[T], find: Callable[[], Awaitable[Found]] | None = None) -> T:
         """Make a change, wholly or not at all, and return its answer."""
         steps: list[_Step] = []
-        edit = partial(self._edit, work, steps, secrets.token_hex(6))
+        edit = partial(self._edit, work, steps)
         try:
             answer, stored = await self._cell.update(find or self.find, edit)
         except (Conflict, ValueError):
@@ -154,10 +162,10 @@ class SessionFile:
             await self._directory.update(self.session, remove=self._entries(root))
 
     async def _edit(
-        self, work: Work[T], steps: list[_Step], life: str, found: Found
+        self, work: Work[T], steps: list[_Step], found: Found
     ) -> Edit[tuple[T, _Step | None]] | None:
         """Compute the next root and save the documents that it refers to."""
-        draft = Draft(found.root, life, self.tree)
+        draft = Draft(found.root, found.root.life or self._life, self.tree)
         try:
             answer = await work(found, draft)
             if not draft.is_changed:
@@ -197,7 +205,9 @@ class SessionFile:
             gone = {entry for step in lost for entry in self._added(step)}
             if stored is not None:
                 await self._inventory.tidy(stored.draft)
-                gone = (gone | self._entries(stored.before)) - self._entries(stored.after)
+                if stored.before.entry != stored.after.entry:
+                    gone |= self._entries(stored.before)
+                gone -= self._entries(stored.after) if gone else set()
             elif gone:
                 gone -= self._entries((await self.find()).root)  # another's, equal to a lost one
             await self._directory.update(self.session, remove=gone)
@@ -206,6 +216,8 @@ class SessionFile:
 
     def _added(self, step: _Step) -> set[str]:
         """The entries that a step adds to the directory."""
+        if step.before.entry == step.after.entry:
+            return set()
         return self._entries(step.after) - self._entries(step.before)
 
     def _entries(self, root: Root) -> set[str]:
