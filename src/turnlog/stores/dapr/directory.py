@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 #: Microseconds that an entry may be older than the last change of its session.
-SLACK = 10_000_000
+SLACK = 30_000_000
 
 #: How many changes a shard collects before it makes them in its map.
 _COLLECTED = 32

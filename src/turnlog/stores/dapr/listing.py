@@ -42,7 +42,7 @@ _logger = logging.getLogger(__name__)
 _RARE = 1024
 #: How many keys are first asked of each shard, at least and at most for all shards together.
 #: Each further round asks for twice as many.
-_FIRST = 12
+_FIRST = 16
 _MOST = 4096
 #: Microseconds after which an entry that no root names is removed.
 _UNUSED = 3_600_000_000
@@ -90,7 +90,7 @@ class Listing:
         if prefix and await self._is_rare(shards, prefix):
             await self._look_at_all(shards, prefix)
             return order.sorted(self._roots)[:limit]
-        scan = _Scan(self._directory, shards, order, max(_FIRST, 3 * min(limit, _MOST) // SHARDS))
+        scan = _Scan(self._directory, shards, order, max(_FIRST, 5 * min(limit, _MOST) // SHARDS))
         while True:
             await self._look_at([each for each in await scan.more() if each.has(prefix)])
             heads = order.sorted(self._roots)
