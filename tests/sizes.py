@@ -6,6 +6,7 @@ Tests that take a size from here are marked `proof`; `make proof` runs those wit
 import os
 
 __all__ = [
+    "COMMITS",
     "DUELS",
     "EXAMPLES",
     "FIRST_USES",
@@ -24,6 +25,8 @@ def _size(full: int, sample: int) -> int:
     return full if _IN_FULL else sample
 
 
+#: Commits to several logs whose process is killed, that are cancelled, or whose answer is lost.
+COMMITS = _size(1_000, 30)
 #: Pairs of runs in two processes that start at the same moment on one session.
 DUELS = _size(200, 20)
 #: Random sequences of calls on two stores whose results have to be equal.
