@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from dapr.conf import settings
+
 from turnlog import Store, open_store
 from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove
 
@@ -53,14 +55,16 @@ def forked(url: str, sessions: Sequence[str]) -> tuple[BaseProcess, Connection]:
     """A process that commits to each session, and what it says of acknowledged commits."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "turnlog.stores.sqlalchemy", "turnlog.stores.redis"])
+    port = settings.DAPR_HTTP_PORT  # where a sidecar says that it is well
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(url, sessions, theirs), daemon=True)
+    process = context.Process(target=_run, args=(url, sessions, theirs, port), daemon=True)
     process.start()
     theirs.close()
     return process, ours
 
 
-def _run(url: str, sessions: Sequence[str], told: Connection) -> None:
+def _run(url: str, sessions: Sequence[str], told: Connection, port: int) -> None:
+    settings.DAPR_HTTP_PORT = port  # type: ignore[attr-defined]  # made at run time
     asyncio.run(_write(url, sessions, told.fileno()))
 
 

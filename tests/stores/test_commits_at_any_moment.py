@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from tests.programs.commit_until_killed import TASKS, changes, commit, forked
-from tests.sizes import COMMITS
+from tests.sizes import COMMITS, KILLED_COMMITS
 from turnlog import Store, open_store
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import Failing, Failure
@@ -70,7 +70,7 @@ async def watching(any_url: str) -> AsyncIterator[Store]:
 async def test_a_killed_process_leaves_whole_commits(any_url: str, watching: Store) -> None:
     dice = random.Random(20261127)
     states: Counter[bool] = Counter()
-    for round_ in range(COMMITS):
+    for round_ in range(KILLED_COMMITS):
         sessions = [f"{round_}.{task}" for task in range(TASKS)]
         acknowledged = await asyncio.to_thread(_killed, any_url, sessions, dice.uniform(0, 0.03))
         for session, count in zip(sessions, acknowledged, strict=True):
