@@ -42,7 +42,7 @@ FLOORS = {
 }
 
 #: What stores share; apart from these, none knows another.
-SHARED = {"addresses", "clock", "retrying", "tables"}
+SHARED = {"addresses", "clock", "retrying", "tables", "tables_sqlite"}
 
 #: Third-party packages, and the only rooms that may import them.
 ROOMS = {
