@@ -104,7 +104,7 @@ class ForkTests:
         last = asyncio.run(used.append(LOG, [b"last"]))
 
         async def pop() -> None:
-            assert await used.remove(LOG, after=last - 1, expect=last) == 1
+            assert await used.remove(LOG, after=last - 1, expect=last) < last
 
         assert ended(forked(pop)) == 0
         with pytest.raises(Conflict):

@@ -1,18 +1,31 @@
 """Linearizability: a check whether calls that overlapped could have happened one after another.
 
-A history is a list of calls on one log, each with its begin, its end and its outcome. It is
+A history is a list of calls on one session, each with its begin, its end and its outcome. It is
 linearizable if every call can be given a moment between its begin and its end so that, in the
-order of those moments, a log in memory gives the same outcomes. The search is the algorithm of
-Wing and Gong; states that were tried before are skipped.
+order of those moments, a session in memory gives the same outcomes. The search is the algorithm
+of Wing and Gong; states that were tried before are skipped.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from turnlog.changes import (
+    Annotate,
+    Append,
+    Change,
+    Check,
+    Committed,
+    Forget,
+    Key,
+    Remove,
+    adds,
+    check_conditions,
+    writes,
+)
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Store
@@ -21,30 +34,45 @@ __all__ = ["Call", "client", "is_linearizable"]
 
 
 class Call(NamedTuple):
-    """One call on the log, with its begin and end in nanoseconds of one clock."""
+    """One call on the session, with its begin and end in nanoseconds of one clock."""
 
+    #: "commit", "delete", "read" or "logs".
     verb: str
     begin: int
     end: int
-    expect: int | None
-    key: str | None
-    #: A position, a count, all positions, what the head says, or ("conflict", actual).
+    #: `Committed`, all positions of the log, what the heads say, or ("conflict", log, actual).
     outcome: object
+    #: What a commit does. Its appends have one payload each.
+    changes: tuple[Change, ...] = ()
+    key: str | None = None
+    #: The name of the log that a read reads.
+    log: str = "main"
+    #: Of a delete.
+    expect: int | None = None
 
 
-class _State(NamedTuple):
+class _Kept(NamedTuple):
     """A log as a store should keep it."""
 
     positions: tuple[int, ...] = ()
-    keys: tuple[tuple[str, int], ...] = ()
     note: bytes = b""
-    exists: bool = False
-    #: The greatest position so far, also of what was deleted.
-    newest: int = 0
 
     @property
     def last(self) -> int:
         return self.positions[-1] if self.positions else 0
+
+
+_Logs: TypeAlias = dict[str, _Kept]
+
+
+class _State(NamedTuple):
+    """A session as a store should keep it. It exists if it has logs."""
+
+    logs: tuple[tuple[str, _Kept], ...] = ()
+    #: Each with the positions that its commit returned.
+    keys: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    #: The greatest position that each log has ever had.
+    newest: tuple[tuple[str, int], ...] = ()
 
 
 def is_linearizable(history: Sequence[Call]) -> bool:
@@ -69,149 +97,215 @@ def _steps(calls: list[Call], done: int, state: _State) -> Iterator[tuple[int, _
     for n in left:
         if calls[n].begin > first_end:
             return
-        after = _after(state, calls[n])
+        after = _RULES[calls[n].verb](state, calls[n])
         if after is not None:
             yield done | 1 << n, after
 
 
-def _after(state: _State, call: Call) -> _State | None:
-    """The log after `call`, or None if the call could not have had its outcome there."""
-    return _RULES[call.verb](state, call)
+# Each rule returns the session after the call, or None if the call could not have had its outcome.
 
 
-def _appended(state: _State, call: Call) -> _State | None:
+def _committed(state: _State, call: Call) -> _State | None:
     known = dict(state.keys).get(call.key or "")
     if known is not None:
-        return state if call.outcome == known else None
-    if call.expect is not None and call.expect != state.last:
-        return state if call.outcome == ("conflict", state.last) else None
-    position = call.outcome
-    if not isinstance(position, int) or position <= state.newest:
+        return state if call.outcome == Committed(known, replayed=True) else None
+    logs = dict(state.logs)
+    conflict = _conflict(call.changes, logs)
+    if conflict is not None:
+        return state if call.outcome == conflict else None
+    if not isinstance(call.outcome, Committed) or call.outcome.replayed:
         return None
-    keys = state.keys if call.key is None else (*state.keys, (call.key, position))
-    return state._replace(
-        positions=(*state.positions, position), keys=keys, exists=True, newest=position
-    )
+    return _changed(state, logs, call, call.outcome.positions)
 
 
-def _removed(state: _State, call: Call) -> _State | None:
-    if call.expect is not None and call.expect != state.last:
-        return state if call.outcome == ("conflict", state.last) else None
-    return state._replace(positions=()) if call.outcome == len(state.positions) else None
+def _changed(state: _State, logs: _Logs, call: Call, positions: tuple[int, ...]) -> _State | None:
+    keeps_key = call.key is not None and writes(call.changes)
+    if adds(call.changes) or keeps_key:
+        logs.setdefault("main", _Kept())
+    newest = dict(state.newest)
+    for change, position in zip(call.changes, positions, strict=True):
+        if isinstance(change, Append):
+            if position <= newest.get(change.log, 0):
+                return None
+            newest[change.log] = position
+        _make(change, logs, position)
+    if positions != Committed.at(call.changes, _ends(logs)).positions:
+        return None
+    keys = (*state.keys, (call.key or "", positions)) if keeps_key else state.keys
+    return _State(tuple(sorted(logs.items())), keys, tuple(sorted(newest.items())))
 
 
-def _deleted(state: _State, _call: Call) -> _State:
-    return _State(newest=state.newest)
+def _make(change: Change, logs: _Logs, position: int) -> None:
+    """Make one change, whose condition holds, in `logs`."""
+    kept = logs.get(change.log, _Kept())
+    left = kept.positions
+    match change:
+        case Append(cut=cut):
+            left = tuple(p for p in left if cut is None or p <= cut)
+            logs[change.log] = kept._replace(positions=(*left, position))
+        case Remove(after=after, before=before) if change.log in logs:
+            left = tuple(p for p in left if p <= after or (before is not None and p >= before))
+            logs[change.log] = kept._replace(positions=left)
+        case Annotate(note=note):
+            logs[change.log] = kept._replace(note=note)
+        case Forget() if change.log == "main" and logs:
+            logs["main"] = _Kept()
+        case Forget():
+            logs.pop(change.log, None)
 
 
-def _annotated(state: _State, call: Call) -> _State:
-    return state._replace(note=(call.key or "").encode(), exists=True)
+def _conflict(changes: Sequence[Change], logs: _Logs) -> object:
+    notes = {name: kept.note for name, kept in logs.items()}
+    try:
+        check_conditions("", changes, _ends(logs), notes)
+    except Conflict as conflict:
+        return "conflict", conflict.log.name, conflict.actual
+    return None
+
+
+def _ends(logs: _Logs) -> dict[str, int]:
+    return {name: kept.last for name, kept in logs.items()}
+
+
+def _deleted(state: _State, call: Call) -> _State | None:
+    if call.expect is not None:
+        conflict = _conflict([Check("main", call.expect)], dict(state.logs))
+        if conflict is not None:
+            return state if call.outcome == conflict else None
+    return _State(newest=state.newest) if call.outcome is None else None
 
 
 def _read(state: _State, call: Call) -> _State | None:
-    return state if call.outcome == state.positions else None
+    kept = dict(state.logs).get(call.log, _Kept())
+    return state if call.outcome == kept.positions else None
 
 
 def _told(state: _State, call: Call) -> _State | None:
-    head = (state.last, len(state.positions), state.note) if state.exists else None
-    return state if call.outcome == head else None
+    told = [(name, kept.last, len(kept.positions), kept.note) for name, kept in state.logs]
+    return state if call.outcome == tuple(told) else None
 
 
-_RULES: dict[str, Callable[[_State, Call], _State | None]] = {
-    "append": _appended,
-    "remove": _removed,
+_RULES: Mapping[str, Callable[[_State, Call], _State | None]] = {
+    "commit": _committed,
     "delete": _deleted,
-    "delete all": _deleted,
-    "annotate": _annotated,
     "read": _read,
-    "head": _told,
+    "logs": _told,
 }
 
 
-async def client(store: Store, log: Log, name: str, calls: int, seed: int) -> list[Call]:
+async def client(store: Store, session: str, name: str, calls: int, seed: int) -> list[Call]:
     """Do some calls one after the other, as chance has it, and tell how they went.
 
     Two clients with equal names use the same keys and notes.
     """
-    rng = Random(seed)  # noqa: S311 - the same calls for the same seed
+    drawing = _Drawing(Random(seed), name)  # noqa: S311 - the same calls for the same seed
     history: list[Call] = []
-    end = 0
     for number in range(calls):
-        verb = rng.choice(_MIX)
-        expect = rng.choice([end, end, 0, None]) if verb in {"append", "remove"} else None
-        key = f"{name}{rng.randint(0, number)}" if _is_named(verb, rng) else None
+        call = drawing.call(number)
         begin = time.monotonic_ns()
-        outcome = await _outcome(_CALLS[verb](store, log, expect, key))
-        history.append(Call(verb, begin, time.monotonic_ns(), expect, key, outcome))
-        end = _end_after(verb, outcome, end)
+        outcome = await _outcome(_CALLS[call.verb](store, session, call))
+        call = call._replace(begin=begin, end=time.monotonic_ns(), outcome=outcome)
+        drawing.learn(call)
+        history.append(call)
     return history
 
 
-#: How often each verb is drawn: mostly appends, and all that may happen between them.
-_MIX = ["append"] * 6 + ["delete"] * 2 + ["delete all", "remove", "annotate", "read", "head"]
+#: How often each verb is drawn: mostly commits, and all that may happen between them.
+_MIX = ["commit"] * 8 + ["delete", "read", "read", "logs"]
+#: The logs of the session.
+_NAMES = ("main", ":usage")
 
 
-def _is_named(verb: str, rng: Random) -> bool:
-    return verb == "annotate" or (verb == "append" and rng.random() < 0.2)
+class _Drawing:
+    """Draws calls, given where the logs end as far as its client knows."""
+
+    def __init__(self, rng: Random, name: str) -> None:
+        self._rng = rng
+        self._name = name
+        self._ends = dict.fromkeys(_NAMES, 0)
+        self._notes = dict.fromkeys(_NAMES, b"")
+
+    def call(self, number: int) -> Call:
+        rng = self._rng
+        verb = rng.choice(_MIX)
+        call = Call(verb, 0, 0, None, log=rng.choice(_NAMES))
+        if verb == "delete":
+            return call._replace(expect=rng.choice([None, self._ends["main"]]))
+        if verb != "commit":
+            return call
+        names = rng.choice([_NAMES, _NAMES[::-1], _NAMES[:1], _NAMES[1:]])
+        changes = tuple(self._change(name, number) for name in names)
+        key = f"{self._name}{rng.randint(0, number)}" if rng.random() < 0.2 else None
+        return call._replace(changes=changes, key=key)
+
+    def _change(self, log: str, number: int) -> Change:
+        rng = self._rng
+        end = self._ends[log]
+        expect = rng.choice([end, end, 0, None])
+        match rng.randrange(10):
+            case 0:
+                return Remove(log, rng.choice([0, end - 1]), rng.choice([None, end]), expect)
+            case 1:
+                return Annotate(log, b"%d" % number, rng.choice([None, self._notes[log]]))
+            case 2:
+                return Forget(log, expect)
+            case 3:
+                return Check(log, end)
+            case 4:
+                return Append(log, [b"{}"], expect, cut=rng.choice([0, end - 1, end]))
+        return Append(log, [b"{}"], expect)
+
+    def learn(self, call: Call) -> None:
+        """Remember where the logs end, as the outcome of `call` tells."""
+        match call.verb, call.outcome:
+            case "commit", Committed(positions):
+                self._made(call.changes, positions)
+            case _, ("conflict", str(log), int(actual)):
+                self._ends[log] = actual
+            case _, ("conflict", str(log), bytes(note)):
+                self._notes[log] = note
+            case "delete", None:
+                self._ends = dict.fromkeys(_NAMES, 0)
+            case "read", ():
+                self._ends[call.log] = 0
+            case "read", (*_, int(last)):
+                self._ends[call.log] = last
+
+    def _made(self, changes: Sequence[Change], positions: Sequence[int]) -> None:
+        for change, position in zip(changes, positions, strict=False):  # of a known key, others
+            self._ends[change.log] = position
+            if isinstance(change, Annotate):
+                self._notes[change.log] = change.note
 
 
 async def _outcome(call: Awaitable[object]) -> object:
     try:
         return await call
     except Conflict as conflict:
-        return "conflict", conflict.actual
+        return "conflict", conflict.log.name, conflict.actual
 
 
-def _end_after(verb: str, outcome: object, end: int) -> int:
-    """The end of the log as far as this client knows."""
-    match verb, outcome:
-        case "append", int(position):
-            return position
-        case _, ("conflict", int(actual)):
-            return actual
-        case "read", (*_, int(last)):
-            return last
-        case (("delete" | "delete all" | "remove" | "read"), _):
-            return 0
-    return end
+async def _commit(store: Store, session: str, call: Call) -> Committed:
+    key = None if call.key is None else Key(call.key)
+    return await store.commit(session, call.changes, key=key)
 
 
-async def _append(store: Store, log: Log, expect: int | None, key: str | None) -> object:
-    return await store.append(log, [b"{}"], expect=expect, key=key)
+async def _delete(store: Store, session: str, call: Call) -> None:
+    await store.delete(session, expect=call.expect)
 
 
-async def _remove(store: Store, log: Log, expect: int | None, _key: str | None) -> object:
-    return await store.remove(log, expect=expect)
+async def _positions(store: Store, session: str, call: Call) -> tuple[int, ...]:
+    return tuple((await store.read(Log(session, call.log))).positions)
 
 
-async def _delete(store: Store, log: Log, _expect: int | None, _key: str | None) -> None:
-    await store.delete(log.session, log.name)
+async def _logs(store: Store, session: str, _call: Call) -> object:
+    heads = await store.logs(session)
+    return tuple((head.log.name, head.last, head.length, head.note) for head in heads)
 
 
-async def _delete_all(store: Store, log: Log, _expect: int | None, _key: str | None) -> None:
-    await store.delete(log.session)
-
-
-async def _annotate(store: Store, log: Log, _expect: int | None, key: str | None) -> None:
-    await store.annotate(log, (key or "").encode())
-
-
-async def _positions(store: Store, log: Log, _expect: int | None, _key: str | None) -> object:
-    return tuple((await store.read(log)).positions)
-
-
-async def _head(store: Store, log: Log, _expect: int | None, _key: str | None) -> object:
-    heads = {head.log: head for head in await store.logs(log.session)}
-    head = heads.get(log)
-    return None if head is None else (head.last, head.length, head.note)
-
-
-_CALLS: dict[str, Callable[[Store, Log, int | None, str | None], Awaitable[object]]] = {
-    "append": _append,
-    "remove": _remove,
+_CALLS: Mapping[str, Callable[[Store, str, Call], Awaitable[object]]] = {
+    "commit": _commit,
     "delete": _delete,
-    "delete all": _delete_all,
-    "annotate": _annotate,
     "read": _positions,
-    "head": _head,
+    "logs": _logs,
 }

@@ -7,7 +7,16 @@ from typing import TypeAlias
 from turnlog.records import Log, Records
 from turnlog.store import Head, Store
 
-__all__ = ["Sight", "all_sessions", "end_of", "head_of", "payloads_of", "positions_of", "seen"]
+__all__ = [
+    "Sight",
+    "all_sessions",
+    "end_of",
+    "fill",
+    "head_of",
+    "payloads_of",
+    "positions_of",
+    "seen",
+]
 
 #: Every head and record of one session.
 Sight: TypeAlias = list[tuple[Head, Records]]
@@ -40,13 +49,26 @@ async def seen(store: Store, session: str) -> Sight:
     return [(head, await store.read(head.log)) for head in await store.logs(session)]
 
 
-async def all_sessions(store: Store, *, prefix: str = "", page: int = 50) -> list[str]:
-    """The ids of all sessions, most recently changed first, read page by page."""
+async def all_sessions(
+    store: Store, *, prefix: str = "", page: int = 50, oldest: bool = False
+) -> list[str]:
+    """The ids of all sessions in the order of `Store.sessions`, read page by page."""
     found: list[str] = []
-    heads = await store.sessions(prefix=prefix, limit=page)
+    heads = await store.sessions(prefix=prefix, limit=page, oldest=oldest)
     while heads:
         shown = [head.log.session for head in heads]
+        assert len(shown) <= page, "a page shows more than its limit"
         assert not set(shown) & set(found), "a session is shown on two pages"
         found += shown
-        heads = await store.sessions(prefix=prefix, after=heads[-1].cursor, limit=page)
+        heads = await store.sessions(
+            prefix=prefix, after=heads[-1].cursor, limit=page, oldest=oldest
+        )
     return found
+
+
+async def fill(store: Store, *sessions: str) -> None:
+    """Give each session three logs with two records and a note each."""
+    for session in sessions:
+        for name in ("main", "side", ":usage"):
+            await store.append(Log(session, name), [session.encode(), name.encode()])
+            await store.annotate(Log(session, name), name.encode())

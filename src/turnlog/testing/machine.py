@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from turnlog.changes import Annotate, Append, Change, Check, Committed, Forget, Key, Remove
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Head, Store
@@ -41,17 +42,66 @@ SETTINGS = settings(
 # Few names, so that many calls concern the same log; one of them is the most frequent.
 SESSIONS = ("a", "a%", "ab")
 NAMES = ("main", ":usage")
-LOGS = [Log(session, name) for session in SESSIONS for name in NAMES]
+BEYOND = 10**30
+#: Times that no clock shows now. Some stores keep whole seconds only.
+TIMES = (86_400.0, 1_000_000_000.0)
+NOTES = (b"", b"note", b"\x00\xff")
 
-logs = st.just(LOGS[0]) | st.sampled_from(LOGS)
-batches = st.lists(st.sampled_from([b"", b"1", b"\x00\xff", b"{}"]), max_size=4)
-keys = st.none() | st.sampled_from(["k", ""])
+ids = st.just(SESSIONS[0]) | st.sampled_from(SESSIONS)
+names = st.sampled_from(NAMES)
+payloads = st.sampled_from([b"", b"1", b"\x00\xff", b"{}"])
+timed = st.tuples(payloads, st.none() | st.sampled_from(TIMES))
 limits = st.none() | st.integers(0, 5)
 # A rank in a log: before all records, at one that it has or had, or past all of them.
 ranks = st.integers(0, 6)
-BEYOND = 10**30
-# Where a writer believes the log to end, for `expect`.
-beliefs = st.none() | st.sampled_from(["at its end", "empty", "where it ended before", "beyond"])
+bounds = st.none() | ranks
+# Where a writer believes the log to end, for `expect`. Most are right, or nothing would happen.
+beliefs = st.sampled_from(
+    [None, None, "at its end", "at its end", "empty", "where it ended before", "beyond"]
+)
+
+
+class Draft(NamedTuple):
+    """A change with ranks and beliefs in place of positions, which differ between the stores."""
+
+    kind: type[Change]
+    log: str
+    belief: str | None = None
+    batch: Sequence[tuple[bytes, float | None]] = ()
+    timed: bool = False
+    after: int | None = None
+    before: int | None = None
+    note: bytes = b""
+    expect: bytes | None = None
+
+
+def _drafts(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Draft]:
+    return st.fixed_dictionaries(fields).map(lambda drawn: Draft(**drawn))
+
+
+appends = _drafts(
+    kind=st.just(Append),
+    log=names,
+    belief=beliefs,
+    batch=st.lists(timed, max_size=4),
+    timed=st.booleans(),
+    after=st.none() | st.none() | ranks,
+)
+removes = _drafts(kind=st.just(Remove), log=names, belief=beliefs, after=ranks, before=bounds)
+annotates = _drafts(
+    kind=st.just(Annotate),
+    log=names,
+    note=st.sampled_from(NOTES),
+    expect=st.none() | st.sampled_from(NOTES),
+)
+others = _drafts(kind=st.sampled_from([Forget, Check]), log=names, belief=beliefs)
+drafts = st.lists(appends | removes | annotates | others, max_size=3)
+# Of two digests, one differs from the other; no digest fits both.
+keys = (
+    st.none()
+    | st.none()
+    | st.builds(Key, st.sampled_from(["k", ""]), st.sampled_from([b"", b"1", b"2"]), st.booleans())
+)
 
 
 def stores_agree(left: MakeStore, right: MakeStore, *, settings: settings = SETTINGS) -> None:
@@ -74,14 +124,19 @@ class _Side:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.positions: defaultdict[Log, list[int]] = defaultdict(lambda: [0])
+        self.kept: dict[tuple[str, str], Committed] = {}
 
     def position(self, log: Log, rank: int) -> int:
         known = self.positions[log]
         return known[rank] if rank < len(known) else BEYOND
 
-    def window(self, log: Log, after: int, before: int | None) -> tuple[int, int | None]:
-        end = None if before is None else self.position(log, before)
-        return self.position(log, after), end
+    def bound(self, log: Log, rank: int | None) -> int | None:
+        return None if rank is None else self.position(log, rank)
+
+    def rank(self, log: Log, position: int) -> int:
+        """The ordinal of a position among all that the log has had; -1 if it is not one."""
+        known = self.positions[log]
+        return known.index(position) if position in known else -1
 
     async def believed(self, log: Log, belief: str | None) -> int | None:
         """The position that stands for `belief` in this store."""
@@ -96,52 +151,83 @@ class _Side:
                 return BEYOND
         return None
 
-    def rank(self, log: Log, position: int) -> int:
-        """The ordinal of a position among all that the log has had; -1 if it is not one."""
-        known = self.positions[log]
-        return known.index(position) if position in known else -1
+    async def change(self, session: str, draft: Draft) -> Change:
+        log = Log(session, draft.log)
+        expect = await self.believed(log, draft.belief)
+        after = self.bound(log, draft.after)
+        if draft.kind is Append:
+            batch = [payload for payload, _ in draft.batch]
+            times = [moment for _, moment in draft.batch] if draft.timed else None
+            return Append(draft.log, batch, expect, cut=after, times=times)
+        if draft.kind is Remove:
+            return Remove(draft.log, after or 0, self.bound(log, draft.before), expect)
+        if draft.kind is Annotate:
+            return Annotate(draft.log, draft.note, draft.expect)
+        if draft.kind is Forget:
+            return Forget(draft.log, expect)
+        return Check(draft.log, 0 if expect is None else expect)
+
+    async def commit(self, session: str, drafts: Sequence[Draft], key: Key | None) -> object:
+        changes = [await self.change(session, draft) for draft in drafts]
+        outcome = await self.outcome(self.store.commit(session, changes, key=key))
+        for name in NAMES:
+            await self.learn(Log(session, name))
+        if not isinstance(outcome, Committed):
+            return outcome
+        if outcome.replayed:
+            assert key is not None
+            return outcome == self.kept[session, key.name]._replace(replayed=True)
+        if key is not None:
+            self.kept[session, key.name] = outcome
+        return self.ranks(session, changes, outcome.positions)
+
+    def ranks(self, session: str, changes: Sequence[Change], positions: Sequence[int]) -> object:
+        return [
+            self.rank(Log(session, change.log), position)
+            for change, position in zip(changes, positions, strict=True)
+        ]
+
+    async def outcome(self, call: Coroutine[Any, Any, object]) -> object:
+        """The result of a write; an error in a form that is equal for both stores."""
+        try:
+            return await call
+        except ValueError:
+            return "refused"
+        except Conflict as conflict:
+            actual = conflict.actual
+            shown = actual if isinstance(actual, bytes) else self.rank(conflict.log, actual)
+            return "conflict", conflict.log, shown
 
     async def learn(self, log: Log) -> None:
         """Remember the positions that are new."""
         known = self.positions[log]
-        known += [record.position for record in await self.store.read(log, after=known[-1])]
-
-    async def answer(self, log: Log, call: Coroutine[Any, Any, int]) -> object:
-        """The result of a write, in a form that is equal for both stores."""
-        try:
-            return await call
-        except Conflict as conflict:
-            return "conflict", conflict.log, self.rank(log, conflict.actual)
-
-    async def append(
-        self, log: Log, batch: list[bytes], belief: str | None, key: str | None
-    ) -> object:
-        expect = await self.believed(log, belief)
-        call = self.store.append(log, batch, expect=expect, key=key)
-        answer = await self.answer(log, call)
-        await self.learn(log)
-        return self.rank(log, answer) if isinstance(answer, int) else answer
+        known += (await self.store.read(log, after=known[-1])).positions
 
     async def read(
-        self, log: Log, after: int, before: int | None, limit: int | None
-    ) -> list[tuple[int, bytes]]:
-        start, end = self.window(log, after, before)
-        records = await self.store.read(log, after=start, before=end, limit=limit)
-        return [(self.rank(log, record.position), record.payload) for record in records]
-
-    async def remove(self, log: Log, after: int, before: int | None, belief: str | None) -> object:
-        expect = await self.believed(log, belief)
-        start, end = self.window(log, after, before)
-        return await self.answer(
-            log, self.store.remove(log, after=start, before=end, expect=expect)
+        self, log: Log, after: int, before: int | None, limit: int | None, oldest: bool
+    ) -> list[tuple[int, bytes, float | None]]:
+        records = await self.store.read(
+            log,
+            after=self.position(log, after),
+            before=self.bound(log, before),
+            limit=limit,
+            oldest=oldest,
         )
+        return [
+            (self.rank(log, position), payload, moment if moment in TIMES else None)
+            for position, payload, moment in records
+        ]
+
+    async def delete(self, session: str, belief: str | None) -> object:
+        expect = await self.believed(Log(session), belief)
+        return await self.outcome(self.store.delete(session, expect=expect))
 
     async def everything(self) -> object:
         """Every session, head and record of the store."""
-        sessions = [self._comparable(head) for head in await self.store.sessions()]
+        listed = [self._comparable(head) for head in await self.store.sessions()]
         heads = [head for session in SESSIONS for head in await self.store.logs(session)]
-        records = [await self.read(head.log, 0, None, None) for head in heads]
-        return sessions, [self._comparable(head) for head in heads], records
+        records = [await self.read(head.log, 0, None, None, oldest=False) for head in heads]
+        return listed, [self._comparable(head) for head in heads], records
 
     def _comparable(self, head: Head) -> tuple[Log, int, int, bytes]:
         return head.log, self.rank(head.log, head.last), head.length, head.note
@@ -161,29 +247,44 @@ class _SideBySide(RuleBasedStateMachine):
         right = self._runner.run(work(self._right))
         assert left == right
 
-    @rule(log=logs, batch=batches, belief=beliefs, key=keys)
-    def append(self, log: Log, batch: list[bytes], belief: str | None, key: str | None) -> None:
-        self._both(lambda side: side.append(log, batch, belief, key))
+    @rule(session=ids, drafts=drafts, key=keys)
+    def commit(self, session: str, drafts: Sequence[Draft], key: Key | None) -> None:
+        self._both(lambda side: side.commit(session, drafts, key))
 
-    @rule(log=logs, after=ranks, before=st.none() | ranks, limit=limits)
-    def read(self, log: Log, after: int, before: int | None, limit: int | None) -> None:
-        self._both(lambda side: side.read(log, after, before, limit))
+    @rule(session=ids, draft=appends)
+    def append(self, session: str, draft: Draft) -> None:
+        self._both(lambda side: side.commit(session, [draft], None))
 
-    @rule(log=logs, after=ranks, before=st.none() | ranks, belief=beliefs)
-    def remove(self, log: Log, after: int, before: int | None, belief: str | None) -> None:
-        self._both(lambda side: side.remove(log, after, before, belief))
+    @rule(
+        session=ids,
+        name=names,
+        after=ranks,
+        before=bounds,
+        limit=limits,
+        oldest=st.booleans(),
+    )
+    def read(
+        self,
+        session: str,
+        name: str,
+        after: int,
+        before: int | None,
+        limit: int | None,
+        oldest: bool,
+    ) -> None:
+        self._both(lambda side: side.read(Log(session, name), after, before, limit, oldest))
 
-    @rule(log=logs, note=st.sampled_from([b"", b"note", b"\x00\xff"]))
-    def annotate(self, log: Log, note: bytes) -> None:
-        self._both(lambda side: side.store.annotate(log, note))
+    @rule(
+        prefix=st.sampled_from(["", "a", "a%", "%", "A"]),
+        page=st.integers(1, 4),
+        oldest=st.booleans(),
+    )
+    def sessions(self, prefix: str, page: int, oldest: bool) -> None:
+        self._both(lambda side: all_sessions(side.store, prefix=prefix, page=page, oldest=oldest))
 
-    @rule(prefix=st.sampled_from(["", "a", "a%", "%", "A"]), page=st.integers(1, 4))
-    def sessions(self, prefix: str, page: int) -> None:
-        self._both(lambda side: all_sessions(side.store, prefix=prefix, page=page))
-
-    @rule(session=st.sampled_from(SESSIONS), name=st.none() | st.sampled_from(NAMES))
-    def delete(self, session: str, name: str | None) -> None:
-        self._both(lambda side: side.store.delete(session, name))
+    @rule(session=ids, belief=beliefs)
+    def delete(self, session: str, belief: str | None) -> None:
+        self._both(lambda side: side.delete(session, belief))
 
     @invariant()
     def look_the_same(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from turnlog.changes import Key
+from turnlog.changes import Append, Check, Key
 from turnlog.errors import StoreClosed
 from turnlog.records import Log
 from turnlog.store import Store
@@ -18,6 +18,9 @@ __all__ = ["Closing"]
 LOG = Log("session")
 
 VERBS: Mapping[str, Callable[[Store], Awaitable[object]]] = {
+    "commit": lambda store: store.commit("session", [Append("main", [b"1"]), Append(":a", [b"2"])]),
+    "commit nothing": lambda store: store.commit("session", []),
+    "check": lambda store: store.commit("session", [Check("main", 0)]),
     "append": lambda store: store.append(LOG, [b"1"]),
     "append nothing": lambda store: store.append(LOG, []),
     "append with a key": lambda store: store.append(LOG, [b"1"], key=Key("k")),

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from turnlog.changes import Key
+from turnlog.changes import Forget, Key
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import all_sessions, end_of
@@ -34,15 +34,17 @@ class Listing:
         assert await store.sessions() == []
         assert await store.sessions(prefix="a") == []
 
-    async def test_only_main_logs(self, store: Store) -> None:
+    async def test_every_session_is_listed_by_its_main_log(self, store: Store) -> None:
         await store.append(Log("a", "side"), [b"1"])
         await store.annotate(Log("b", ":usage"), b"1")
         await store.append(Log("c"), [b"1"])
         await store.append(Log("c", "side"), [b"1"])
         await store.annotate(Log("d"), b"1")
-        assert [head.log for head in await store.sessions()] == [Log("d"), Log("c")]
+        listed = await store.sessions()
+        assert [head.log for head in listed] == [Log("d"), Log("c"), Log("b"), Log("a")]
+        assert [head.length for head in listed] == [0, 1, 0, 0]
         await store.append(Log("a"), [b"1"])
-        assert await all_sessions(store) == ["a", "d", "c"]
+        assert await all_sessions(store) == ["a", "d", "c", "b"]
 
     async def test_heads_are_those_of_logs(self, store: Store, twin: Store) -> None:
         await _make(store, "a", "b")
@@ -68,16 +70,17 @@ class Listing:
         await store.append(Log("a"), [])
         await store.remove(Log("a"), after=await end_of(store, Log("a")))
         await store.append(Log("a", "side"), [b"1"])
+        await store.annotate(Log("a", "side"), b"note")
+        await store.commit("a", [Forget("side")])
         await store.read(Log("a"))
         assert await all_sessions(store) == ["b", "a"]
 
     async def test_a_deleted_session_is_gone(self, store: Store) -> None:
         await _make(store, "a", "b", "c")
         await store.delete("b")
-        await store.delete("c", "main")
-        assert await all_sessions(store) == ["a"]
+        assert await all_sessions(store) == ["c", "a"]
         await _make(store, "b")
-        assert await all_sessions(store) == ["b", "a"]
+        assert await all_sessions(store) == ["b", "c", "a"]
 
     async def test_a_prefix_is_nothing_but_characters(self, store: Store) -> None:
         await _make(store, *IDS)

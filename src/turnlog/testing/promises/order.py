@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from turnlog.changes import Forget
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import end_of, payloads_of, positions_of, seen
@@ -23,8 +24,8 @@ async def _remove_everything(store: Store, log: Log, last: int) -> None:  # noqa
     await store.remove(log)
 
 
-async def _delete_the_log(store: Store, log: Log, last: int) -> None:  # noqa: ARG001 - one of four
-    await store.delete(log.session, log.name)
+async def _forget_the_log(store: Store, log: Log, last: int) -> None:  # noqa: ARG001 - one of four
+    await store.commit(log.session, [Forget(log.name)])
 
 
 async def _delete_the_session(store: Store, log: Log, last: int) -> None:  # noqa: ARG001 - one of four
@@ -72,7 +73,7 @@ class Order:
 
     @pytest.mark.parametrize(
         "forget",
-        [_remove_the_tail, _remove_everything, _delete_the_log, _delete_the_session],
+        [_remove_the_tail, _remove_everything, _forget_the_log, _delete_the_session],
     )
     async def test_positions_are_never_used_again(
         self,

@@ -29,17 +29,17 @@ class Removal:
 
     async def test_removing_at_the_end(self, store: Store, log: Log) -> None:
         positions = await _filled(store, log)
-        assert await store.remove(log, after=positions[2]) == 2
+        assert await store.remove(log, after=positions[2]) == positions[2]
         assert await positions_of(store, log) == positions[:3]
 
     async def test_removing_at_the_front(self, store: Store, log: Log) -> None:
         positions = await _filled(store, log)
-        assert await store.remove(log, before=positions[2]) == 2
+        assert await store.remove(log, before=positions[2]) == positions[-1]
         assert await positions_of(store, log) == positions[2:]
 
     async def test_removing_in_the_middle(self, store: Store, log: Log) -> None:
         positions = await _filled(store, log)
-        assert await store.remove(log, after=positions[1], before=positions[3]) == 1
+        assert await store.remove(log, after=positions[1], before=positions[3]) == positions[-1]
         assert await payloads_of(store, log) == [b"1", b"2", b"4", b"5"]
         await store.append(log, [b"6"])
         assert await payloads_of(store, log) == [b"1", b"2", b"4", b"5", b"6"]
@@ -48,23 +48,25 @@ class Removal:
         for start, stop in product(range(5), range(5)):
             positions = await _filled(store, log)
             doomed = positions[start + 1 : stop]
-            gone = await store.remove(log, after=positions[start], before=positions[stop])
-            assert gone == len(doomed)
+            end = await store.remove(log, after=positions[start], before=positions[stop])
+            assert end == positions[-1]
             assert await positions_of(store, log) == [p for p in positions if p not in doomed]
             await store.remove(log)
 
     @pytest.mark.parametrize("beyond", BEYOND)
     async def test_removing_beyond_the_end(self, store: Store, log: Log, beyond: int) -> None:
-        await _filled(store, log)
-        assert await store.remove(log, after=beyond) == 0
-        assert await store.remove(log, before=-beyond) == 0
-        assert await store.remove(log, after=-beyond, before=beyond) == 5
+        positions = await _filled(store, log)
+        assert await store.remove(log, after=beyond) == positions[-1]
+        assert await store.remove(log, before=-beyond) == positions[-1]
+        assert await positions_of(store, log) == positions
+        assert await store.remove(log, after=-beyond, before=beyond) == 0
+        assert await store.read(log) == []
 
     async def test_removing_nothing_changes_nothing(self, store: Store, log: Log) -> None:
         positions = await _filled(store, log)
         before = await seen(store, log.session)
-        assert await store.remove(log, after=positions[-1]) == 0
-        assert await store.remove(log, after=positions[3], before=positions[1]) == 0
+        assert await store.remove(log, after=positions[-1]) == positions[-1]
+        assert await store.remove(log, after=positions[3], before=positions[1]) == positions[-1]
         assert await seen(store, log.session) == before
 
     async def test_removing_from_a_log_that_does_not_exist(self, store: Store, log: Log) -> None:
@@ -75,15 +77,15 @@ class Removal:
     async def test_the_log_stays_when_nothing_is_left_in_it(self, store: Store, log: Log) -> None:
         await store.annotate(log, b"note")
         await _filled(store, log)
-        assert await store.remove(log) == 5
+        assert await store.remove(log) == 0
         assert await store.read(log) == []
         head = await head_of(store, log)
         assert (head.last, head.length, head.note) == (0, 0, b"note")
 
     async def test_removing_with_the_right_expectation(self, store: Store, log: Log) -> None:
         positions = await _filled(store, log)
-        assert await store.remove(log, after=positions[-2], expect=positions[-1]) == 1
-        assert await store.remove(log, after=positions[0], expect=positions[-2]) == 3
+        assert await store.remove(log, after=positions[-2], expect=positions[-1]) == positions[-2]
+        assert await store.remove(log, after=positions[0], expect=positions[-2]) == positions[0]
         assert await positions_of(store, log) == positions[:1]
 
     async def test_removing_with_a_wrong_expectation(self, store: Store, log: Log) -> None:
