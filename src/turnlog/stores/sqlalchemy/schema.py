@@ -110,7 +110,9 @@ class Schema(ABC):
         """The statement that stores the version of the schema."""
         messages = "'" + self.tables.messages.replace("'", "''") + "'"
         if found.version:
-            return f"UPDATE turnlog_schema SET version = {version} WHERE messages_table = {messages}"
+            return (
+                f"UPDATE turnlog_schema SET version = {version} WHERE messages_table = {messages}"
+            )
         return (
             f"INSERT INTO turnlog_schema (messages_table, version) VALUES ({messages}, {version})"
         )

@@ -69,25 +69,28 @@ _TEMPLATES = Templates(
     """,
     position="BIGINT",
     note="LONGBLOB",
-    # IGNORE only passes over rows that an upgrade which broke off has stored before.
+    # What an upgrade that broke off has stored stays as it is. (IGNORE would leave warnings, which
+    # a driver prints with the session ids in them.)
     heads=(
         # A log without a head, which an old error may have left: it is read, so it stays.
         """
-        INSERT IGNORE INTO {moved_heads} (session_id, name, created_at, updated_at)
+        INSERT INTO {moved_heads} (session_id, name, created_at, updated_at)
         SELECT session_id, name, min(created_at), max(created_at)
         FROM {records} GROUP BY session_id, name
+        ON DUPLICATE KEY UPDATE session_id = {moved_heads}.session_id
         """,
         """
-        INSERT IGNORE INTO {sessions} (session_id, created_at, updated_at)
-        SELECT session_id, min(created_at), min(created_at)
+        INSERT INTO {sessions} (session_id, created_at, updated_at)
+        SELECT session_id, min(created_at), max(updated_at)
         FROM {moved_heads} WHERE name <> 'main' GROUP BY session_id
+        ON DUPLICATE KEY UPDATE session_id = {sessions}.session_id
         """,
         """
         UPDATE {sessions} s JOIN {moved_heads} h ON h.session_id = s.session_id
         SET s.{main_note} = h.note, s.updated_at = s.updated_at WHERE h.name = 'main'
         """,
         """
-        INSERT IGNORE INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
+        INSERT INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
         SELECT h.session_id, h.name, coalesce(r.last, 0), coalesce(r.length, 0),
             h.created_at, h.updated_at, coalesce(h.note, '')
         FROM {moved_heads} h LEFT JOIN (
@@ -95,14 +98,16 @@ _TEMPLATES = Templates(
             FROM {records} GROUP BY session_id, name
         ) r ON r.session_id = h.session_id AND r.name = h.name
         WHERE h.name <> 'main'
+        ON DUPLICATE KEY UPDATE session_id = {logs}.session_id
         """,
     ),
     keys=(
         """
-        INSERT IGNORE INTO {writes} (session_id, day, hash, digest, positions)
+        INSERT INTO {writes} (session_id, day, hash, digest, positions)
         SELECT k.session_id, 0, unhex(left(sha2(concat(
             CAST(char_length(k.name) AS CHAR), ':', k.name, k.`key`), 256), 32)), '', k.position
         FROM {moved_keys} k JOIN {sessions} s ON s.session_id = k.session_id
+        ON DUPLICATE KEY UPDATE session_id = {writes}.session_id
         """,
     ),
     # The time is set to what it is: a column of others may have "ON UPDATE CURRENT_TIMESTAMP".

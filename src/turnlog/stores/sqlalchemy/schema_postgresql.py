@@ -74,8 +74,8 @@ _TEMPLATES = Templates(
         """
         INSERT INTO {sessions} (session_id, created_at, updated_at)
         SELECT session_id, {stored_created}, {stored_updated} FROM (
-            SELECT session_id, min(created_at) AS first FROM {moved_heads}
-            WHERE name <> 'main' GROUP BY session_id
+            SELECT session_id, min(created_at) AS first, max(updated_at) AS latest
+            FROM {moved_heads} WHERE name <> 'main' GROUP BY session_id
         ) h
         ON CONFLICT DO NOTHING
         """,
@@ -159,7 +159,7 @@ class PostgreSQLSchema(ServerSchema):
             "by_id": quoted(f"turnlog_by_id_{self.tables.sessions}"),
             "changed": changed_at("", zoned),
             "stored_created": utc("first", "sessions.created_at" in zoned),
-            "stored_updated": utc("first", "sessions.updated_at" in zoned),
+            "stored_updated": utc("latest", "sessions.updated_at" in zoned),
         }
 
     def _indexes(self, db: Connection, layout: Layout) -> list[str]:  # noqa: ARG002 - each says "if not exists"

@@ -138,8 +138,16 @@ class ServerSchema(Schema):
         keys = self._table_moved(db, tables.old_keys, templates.keys, names)
         reference = [] if self._is_referring(db) else [filled(_REFERENCE, names)]
         first = [] if layout.version == _UPGRADING else [self._noting(_UPGRADING, layout)]
-        return [*first, *heads.renamed, *keys.renamed, *heads.copied, *reference, *keys.copied,
-                *keys.dropped, *heads.dropped]
+        return [
+            *first,
+            *heads.renamed,
+            *keys.renamed,
+            *heads.copied,
+            *reference,
+            *keys.copied,
+            *keys.dropped,
+            *heads.dropped,
+        ]
 
     def _table_moved(
         self, db: Connection, old: str, copying: tuple[str, ...], names: Mapping[str, object]
