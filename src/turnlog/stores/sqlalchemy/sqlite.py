@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
 from sqlalchemy import Connection
 
 from turnlog.stores.clock import as_text, now
 from turnlog.stores.sqlalchemy.deletion import Deletion
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.schema import Schema
+from turnlog.stores.sqlalchemy.schema_sqlite import in_transaction
 from turnlog.stores.sqlalchemy.transactional import RowByRow, Templates
 from turnlog.stores.tables import SQLITE_CHANGED, Tables
 
-__all__ = ["SQLite", "SQLiteSchema"]
+__all__ = ["SQLite"]
 
 _MAKE = """
     INSERT INTO {sessions} (session_id, created_at, updated_at, {main_last}, {main_length})
@@ -56,7 +53,7 @@ class SQLite(RowByRow):
 
     def begin(self, db: Connection) -> None:
         # The engine may have begun one by an event; otherwise the first write does.
-        if not _in_transaction(db):
+        if not in_transaction(db):
             super().begin(db)
 
     def _time_of(self, microseconds: int) -> str:
@@ -67,32 +64,3 @@ class SQLite(RowByRow):
 
     def _time_of_records(self, _at: object) -> None:
         return None
-
-
-class SQLiteSchema(Schema):
-    """The schema that `turnlog.SQLiteSession` makes too."""
-
-    _schema_table = """
-        CREATE TABLE turnlog_schema
-        (messages_table TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL)
-    """
-
-    def __init__(self, tables: Tables) -> None:
-        super().__init__(tables)
-        self.newest = len(sqlite_migrations(tables))
-
-    @contextmanager
-    def _held(self, db: Connection) -> Iterator[None]:
-        # A transaction that an event has begun may not have the lock, and could not get it
-        # after a read.
-        if _in_transaction(db):
-            db.exec_driver_sql("ROLLBACK")
-        db.exec_driver_sql("BEGIN IMMEDIATE")
-        yield
-
-    def _ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:  # noqa: ARG002 - the statements look themselves
-        return [each for change in sqlite_migrations(self.tables) for each in change]
-
-
-def _in_transaction(db: Connection) -> bool:
-    return bool(db.connection.driver_connection.in_transaction)  # type: ignore[union-attr] # it is connected

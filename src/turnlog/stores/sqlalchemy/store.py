@@ -25,7 +25,8 @@ from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing_tabl
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
 from turnlog.stores.sqlalchemy.schema_postgresql import PostgreSQLSchema
-from turnlog.stores.sqlalchemy.sqlite import SQLite, SQLiteSchema
+from turnlog.stores.sqlalchemy.schema_sqlite import SQLiteSchema
+from turnlog.stores.sqlalchemy.sqlite import SQLite
 from turnlog.stores.sqlalchemy.work import looking, stating, writing
 from turnlog.stores.tables import Tables
 
@@ -179,19 +180,19 @@ class SQLAlchemyStore(Store):
             await self._engines.run(looking(lambda db: db.exec_driver_sql("SELECT 1").scalar()))
 
     async def changes(self) -> list[str]:
-        """The statements that make the missing tables; an empty list if there are none."""
+        """The statements that bring the schema up to date; an empty list if it is."""
         job = partial(self._schema.changes, shared=True)
         with self._door:
             return await retried(lambda: self._engines.run(looking(job)), _always)
 
     async def migrate(self) -> None:
-        """Make the missing tables. The first write does it too, if the role has the right."""
+        """Bring the schema up to date. The first write does it too, if the role has the right."""
         with self._door:
             await finished(retried(self._migrate, _always))
 
     async def _migrate(self) -> None:
         layout = await self._look()
-        if not layout.version:
+        if not layout.is_current:
             await self._migrated(layout)
 
     async def aclose(self) -> None:
@@ -243,14 +244,13 @@ class SQLAlchemyStore(Store):
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
-        if sql.layout.missing and not self._create_tables:
-            raise self._schema.lacking(sql.layout.missing)
+        self._schema.check_readable(sql.layout, shared=self._create_tables)
         work = partial(job, sql)
         return await self._engines.run(stating(sql, work) if sql.single else looking(work))
 
     async def _writing(self, job: Job[T], single: bool) -> T:
         layout = await self._look()
-        if not layout.version:
+        if not layout.is_current:
             layout = await self._migrated(layout)
         sql = self._dialect_for(layout)
         work = partial(job, sql)
@@ -262,7 +262,7 @@ class SQLAlchemyStore(Store):
         layout = self._engines.ready.get(self.tables)
         if layout is None:
             layout = await self._engines.run(looking(self._schema.look))
-            if layout.version:
+            if layout.is_current:
                 self._engines.ready[self.tables] = layout
         return layout
 
@@ -274,7 +274,7 @@ class SQLAlchemyStore(Store):
         except DBAPIError as error:
             if not is_denied(error):
                 raise
-            raise self._schema.denied(found.missing) from without_values(error)
+            raise self._schema.denied(found) from without_values(error)
         return await self._look()
 
     def _dialect_for(self, layout: Layout) -> Dialect:
