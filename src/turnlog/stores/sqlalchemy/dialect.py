@@ -86,7 +86,8 @@ class Dialect(ABC):
             "id": self._id,
         }
         given = parameters(self._types)
-        self._shared = {**self._names, **given, "counted": filled(COUNTED, self._names)}
+        counted = {"counted": filled(COUNTED, self._names)}
+        self._shared = {**self._names, **given, **counted, **self._expressions()}
         self._places = places_of(self._names, given)
         self._reads = self._places.map(self._reads_of)
         self._is_there = Kinds(layout.is_readable, bool(layout.version))
@@ -138,7 +139,7 @@ class Dialect(ABC):
         Raises `Conflict` for the first condition that fails.
         """
         statement = self._queries.get(commit.shape, lambda: self._state(commit))
-        seen = state_seen(commit, db.execute(statement, commit.values()).one())
+        seen = state_seen(commit, db.execute(statement, commit.values()).mappings().one())
         known = commit.known(seen)
         if known is None:
             commit.check(seen)
@@ -191,6 +192,10 @@ class Dialect(ABC):
 
     def _escaped(self, name: str) -> str:
         return self._quoted(name).replace(":", "\\:")
+
+    def _expressions(self) -> dict[str, str]:
+        """More fragments for templates."""
+        return {}
 
     def _reads_of(self, place: Place) -> Reads:
         fragments = self._shared, place._asdict()
