@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from turnlog.stores.clock import as_text, now
+from turnlog.stores.sqlalchemy.deletion import Deletion
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.schema_sqlite import in_transaction
-from turnlog.stores.sqlalchemy.transactional import Templates, Transactional
-from turnlog.stores.tables import SQLITE_CHANGED, Tables, filled
+from turnlog.stores.sqlalchemy.transactional import RowByRow, Templates
+from turnlog.stores.tables import SQLITE_CHANGED, Tables
 
 __all__ = ["SQLite"]
 
+_MAKE = """
+    INSERT INTO {sessions} (session_id, created_at, updated_at, {main_last}, {main_length})
+    VALUES ({session}, {now}, {now}, 0, 0)
+    ON CONFLICT (session_id) DO UPDATE SET """
 _TEMPLATES = Templates(
-    touch="""
-        INSERT INTO {row} ({columns}, created_at, updated_at) VALUES ({values}, :now, :now)
-        ON CONFLICT ({columns}) DO UPDATE SET updated_at = excluded.updated_at
+    touch=_MAKE + "updated_at = excluded.updated_at",
+    hold=_MAKE + "created_at = created_at",
+    lock="SELECT 1 FROM {sessions} WHERE session_id = {session}",
+    note_log="""
+        INSERT INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
+        VALUES ({session}, {name}, {last}, {length}, {at}, {at}, x'')
+        ON CONFLICT (session_id, name) DO UPDATE SET
+            last = excluded.last, length = excluded.length, updated_at = excluded.updated_at
     """,
-    insert="INSERT INTO {records} ({columns}, {payload}) VALUES ({values}, :payload)",
-    annotate="""
-        INSERT INTO {heads} (session_id, name, created_at, updated_at, note)
-        VALUES (:session, :name, :now, :now, :note)
-        ON CONFLICT (session_id, name)
-        DO UPDATE SET updated_at = excluded.updated_at, note = excluded.note
-    """,
-    store_key="""
-        INSERT INTO {keys} (session_id, name, key, position)
-        VALUES (:session, :name, :key, :position)
-    """,
-)
-
-# A trigger deletes the note and the keys of "main" with its row.
-_DELETE_MAIN = (
-    "DELETE FROM {messages} WHERE session_id = :session",
-    "DELETE FROM {sessions} WHERE session_id = :session",
-)
-_DELETE_OTHER = tuple(
-    f"DELETE FROM {{{table}}} WHERE session_id = :session AND name = :name"
-    for table in ("records", "keys", "heads")
-)
-_DELETE_ALL = (
-    *_DELETE_MAIN,
-    *(
-        f"DELETE FROM {{{table}}} WHERE session_id = :session"
-        for table in ("records", "keys", "heads")
-    ),
+    move="UPDATE {sessions} SET updated_at = {now} WHERE session_id = {session}",
 )
 
 
-class SQLite(Transactional):
+class SQLite(RowByRow):
     """SQLite 3.24 and later; the same file that `turnlog.SQLiteSession` makes."""
 
     locks_all = True
@@ -56,22 +39,17 @@ class SQLite(Transactional):
     _begin = "BEGIN IMMEDIATE"
     _changed = SQLITE_CHANGED
     _templates = _TEMPLATES
+    _at = ("{now}", "{now}")
+    # Whole seconds, as the SDK writes them.
+    _time = "coalesce(:time, CURRENT_TIMESTAMP)"
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         super().__init__(tables, layout)
-        self._delete_main, self._delete_other, self._delete_all = (
-            [text(filled(each, self._names)) for each in templates]
-            for templates in (_DELETE_MAIN, _DELETE_OTHER, _DELETE_ALL)
-        )
+        # The transaction has taken the one lock that there is.
+        self._deletion = Deletion(self._shared, for_update="")
 
-    def delete(self, db: Connection, session: str, name: str | None) -> None:
-        # The first statement takes the one lock that there is.
-        if name is None:
-            statements = self._delete_all
-        else:
-            statements = self._delete_main if name == "main" else self._delete_other
-        for statement in statements:
-            db.execute(statement, {"session": session, "name": name})
+    def delete(self, db: Connection, session: str, expect: int | None) -> None:
+        self._deletion.delete(db, session, expect)
 
     def begin(self, db: Connection) -> None:
         # The engine may have begun one by an event; otherwise the first write does.
@@ -83,3 +61,6 @@ class SQLite(Transactional):
 
     def _now(self) -> dict[str, object]:
         return {"now": as_text(now())}
+
+    def _time_of_records(self, _at: object) -> None:
+        return None
