@@ -183,6 +183,24 @@ class Commit:
         """Whether something is written, whatever the logs hold."""
         return self.key is not None or any(part.shape.is_sure for part in self.parts)
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether to make it twice does no harm."""
+        if self.key is not None:
+            return True
+        return all(isinstance(each, Annotate) and each.expect is None for each in self.changes)
+
+    @property
+    def witness(self) -> Commit | None:
+        """A condition that holds before this commit, and can't hold after it.
+
+        None if there is none: then nothing tells whether the commit has happened.
+        """
+        moving = next((part for part in self.parts if _moves(part)), None)
+        if moving is None or moving.change is None or moving.change.expect is None:
+            return None
+        return Commit.of(self.session, [Check(moving.log, moving.change.expect)], None)
+
     def values(self) -> dict[str, object]:
         """The parameters of its statements, but for the payloads."""
         values: dict[str, object] = {"session": self.session}
@@ -227,6 +245,15 @@ def _kept(change: Change) -> Change:
         return change
     times = None if change.times is None else tuple(change.times)
     return change._replace(payloads=tuple(change.payloads), times=times)
+
+
+def _moves(part: Part) -> bool:
+    """Whether a log that ends where it is expected to can't end there afterwards."""
+    expect = None if part.change is None else part.change.expect
+    if expect is None:
+        return False
+    after, before = part.removed or (0, 0)
+    return bool(part.payloads) or after < expect < before
 
 
 def _position(expect: int | None) -> int | None:

@@ -90,7 +90,8 @@ class Dialect(ABC):
             "beyond": self._beyond,
         }
         given = parameters(self._types)
-        self._shared = {**self._names, **given, "counted": filled(COUNTED, self._names)}
+        counted = {"counted": filled(COUNTED, self._names)}
+        self._shared = {**self._names, **given, **counted, **self._expressions()}
         self._places = places_of(self._names, given)
         self._reads = self._places.map(self._reads_of)
         self._is_there = Kinds(layout.is_readable, bool(layout.version))
@@ -142,7 +143,7 @@ class Dialect(ABC):
         Raises `Conflict` for the first condition that fails.
         """
         statement = self._queries.get(commit.shape, lambda: self._state(commit))
-        seen = state_seen(commit, db.execute(statement, commit.values()).one())
+        seen = state_seen(commit, db.execute(statement, commit.values()).mappings().one())
         known = commit.known(seen)
         if known is None:
             commit.check(seen)
@@ -195,6 +196,10 @@ class Dialect(ABC):
 
     def _escaped(self, name: str) -> str:
         return self._quoted(name).replace(":", "\\:")
+
+    def _expressions(self) -> dict[str, str]:
+        """More fragments for templates."""
+        return {}
 
     def _reads_of(self, place: Place) -> Reads:
         fragments = self._shared, place._asdict()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from turnlog.records import Log
 from turnlog.stores.sqlalchemy.payloads import to_text
 from turnlog.stores.tables import filled
 

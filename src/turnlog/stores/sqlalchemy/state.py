@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from sqlalchemy import Row
+from sqlalchemy import RowMapping
 
 from turnlog.stores.sqlalchemy.commits import Commit, Part, Seen
 from turnlog.stores.sqlalchemy.places import Kinds
@@ -67,9 +67,8 @@ def old_state_query(commit: Commit, of: Fragments, is_there: Kinds[bool]) -> str
     return f"SELECT {_listed(ends)}"
 
 
-def state_seen(commit: Commit, row: Row[Any]) -> Seen:
+def state_seen(commit: Commit, found: RowMapping) -> Seen:
     """What the query found."""
-    found = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     parts = commit.parts
     removing = [part for part in parts if part.shape.removes]
     digest = found.get("digest")

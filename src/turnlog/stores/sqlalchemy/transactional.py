@@ -39,9 +39,15 @@ class Templates(NamedTuple):
     note_log: str
     #: Marks the log "main" as changed now.
     move: str
-    annotate_log: str = "UPDATE {logs} SET note = {note} WHERE session_id = {session} AND name = {name}"
+    annotate_log: str = (
+        "UPDATE {logs} SET note = {note} WHERE session_id = {session} AND name = {name}"
+    )
     forget_log: str = "DELETE FROM {logs} WHERE session_id = {session} AND name = {name}"
-    annotate_main: str = "UPDATE {sessions} SET {main_note} = {note} WHERE session_id = {session}"
+    # On MySQL, columns of others may change "on update" unless they are set to what they are.
+    annotate_main: str = """
+        UPDATE {sessions} SET {main_note} = {note}, updated_at = updated_at
+        WHERE session_id = {session}
+    """
     forget_main: str = """
         UPDATE {sessions}
         SET updated_at = created_at, {main_last} = 0, {main_length} = 0, {main_note} = NULL
@@ -49,7 +55,8 @@ class Templates(NamedTuple):
     """
     #: Notes the end and the length of "main".
     note_main: str = """
-        UPDATE {sessions} SET {main_last} = {last}, {main_length} = {length}
+        UPDATE {sessions}
+        SET {main_last} = {last}, {main_length} = {length}, updated_at = updated_at
         WHERE session_id = {session}
     """
     keep_key: str = """
