@@ -29,8 +29,10 @@ _ORDER = "ORDER BY {changed} {direction}, {id} {direction}"
 _FOUND_ORDER = "ORDER BY s.changed {direction}, {id} {direction}"
 # The ids of a page are found first, so that heads are read for no other session. A LIMIT in a
 # subquery is also there to keep databases from taking the other way.
-_PAGE = MAIN_HEADS + " JOIN ({ids}) p ON p.session_id = s.session_id " + _FOUND_ORDER.replace(
-    "s.changed", "changed"
+_PAGE = (
+    MAIN_HEADS
+    + " JOIN ({ids}) p ON p.session_id = s.session_id "
+    + _FOUND_ORDER.replace("s.changed", "changed")
 )
 _WALKED = "SELECT s.session_id FROM {sessions} s WHERE {start} " + _ORDER + " LIMIT :limit"
 _WALKED_WITHIN = (

@@ -10,13 +10,14 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from turnlog.changes import Committed
 from turnlog.stores.clock import micros
 from turnlog.stores.sqlalchemy.commits import Commit, Part, Seen
 from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
 from turnlog.stores.sqlalchemy.layout import Layout
+from turnlog.stores.sqlalchemy.places import Kinds
 from turnlog.stores.sqlalchemy.state import state_seen
 from turnlog.stores.tables import Tables, filled
 
@@ -92,7 +93,7 @@ class Step(NamedTuple):
     commit: Commit
     seen: Seen
     #: The row that the query of the state found.
-    row: Mapping[str, Any]
+    row: RowMapping
     values: Mapping[str, object]
 
     def changes(self, part: Part) -> bool:
@@ -135,14 +136,14 @@ class Transactional(Dialect):
             commit.check(Seen.nothing())
             raise Abandoned(commit.result({}))
         statement = self._queries.get(commit.shape, lambda: self._state(commit))
-        row = db.execute(statement, values).one()
+        row = db.execute(statement, values).mappings().one()
         seen = state_seen(commit, row)
         known = commit.known(seen)
         if known is None:
             commit.check(seen)
         if known is not None or not commit.acts(seen):
             raise Abandoned(known or commit.result(seen.ends))
-        return self._make(Step(db, commit, seen, row._mapping, values))
+        return self._make(Step(db, commit, seen, row, values))
 
     def _lock(self, db: Connection, commit: Commit, values: Mapping[str, object]) -> bool:
         """Lock the session's row, or make it. False if there is none and none is needed."""
@@ -279,13 +280,11 @@ class RowByRow(Transactional):
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         super().__init__(tables, layout)
-        time = {"time": self._time}
-        self._inserts, self._ends = (
-            self._places.map(
-                lambda place, each=each: text(filled(each, self._shared, place._asdict(), time))
-            )
-            for each in (_INSERT, _END)
-        )
+        self._inserts, self._ends = self._of_each(_INSERT), self._of_each(_END)
+
+    def _of_each(self, template: str) -> Kinds[TextClause]:
+        fragments = self._shared, {"time": self._time}
+        return self._places.map(lambda place: text(filled(template, *fragments, place._asdict())))
 
     def _insert(self, step: Step, part: Part, times: Sequence[object]) -> int:
         encode, statement = self._places.of(part.log).encode, self._inserts.of(part.log)
@@ -305,7 +304,7 @@ class RowByRow(Transactional):
         return [rows]
 
 
-def _is_outdated(row: Mapping[str, Any], length: int) -> bool:
+def _is_outdated(row: RowMapping, length: int) -> bool:
     """Whether the noted length of "main" no longer saves a count."""
     if row["main_length"] is None or not (row["main_last"] == 0 or row["is_noted_end_there"]):
         return True
