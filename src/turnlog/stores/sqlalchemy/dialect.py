@@ -74,6 +74,9 @@ class Dialect(ABC):
     _created = "s.created_at"
     #: The id of a session `s`, compared by code points.
     _id = "s.session_id"
+    #: Whether a session is `after` the time `:at` and the id `:session`, in a form for which this
+    #: kind of database uses an index.
+    _beyond = "({time}, {id}) {after} (:at, :session)"
     #: The types of parameters.
     _types = Types()
 
@@ -84,6 +87,7 @@ class Dialect(ABC):
             "changed": self._changed,
             "created": self._created,
             "id": self._id,
+            "beyond": self._beyond,
         }
         given = parameters(self._types)
         counted = {"counted": filled(COUNTED, self._names)}

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, TextClause, text
 
 from turnlog.store import END, prefix_end
+from turnlog.stores.sqlalchemy.caching import Cache
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.tables import MAIN_HEADS, filled
 
@@ -85,7 +86,7 @@ class Listing:
     def __init__(self, names: Mapping[str, str], layout: Layout) -> None:
         self._names = names
         self._is_indexed = layout.is_current and not layout.has_null_times
-        self._statements: dict[tuple[object, ...], TextClause] = {}
+        self._statements = Cache[TextClause]()
 
     def rows(self, db: Connection, page: Page) -> list[Sequence[Any]]:
         """The rows of a page, in the columns of `MAIN_HEADS`."""
@@ -122,9 +123,8 @@ class Listing:
         if page.start is not None:
             given |= {"at": page.start[0], "session": page.start[1]}
         shape = (template, bool(page.prefix), end is not None, page.start is not None, page.oldest)
-        if shape not in self._statements:
-            self._statements[shape] = text(self._filled(page, template))
-        return db.execute(self._statements[shape], given)
+        statement = self._statements.get(shape, lambda: text(self._filled(page, template)))
+        return db.execute(statement, given)
 
     def _filled(self, page: Page, template: str) -> str:
         start, found_start, within = "1 = 1", "1 = 1", "1 = 1"

@@ -44,11 +44,14 @@ class MySQL(RowByRow):
     # An index takes 3,072 bytes, and a character up to four.
     _longest = (255, 128)
     _begin = "START TRANSACTION"
+    _beyond = "({time} {after} :at OR ({time} = :at AND {id} {after} :session))"
     _templates = _TEMPLATES
     # The time of "main" only moves forward: so times of records sort as positions do.
     _at = ("UTC_TIMESTAMP(6)", "s.updated_at")
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
+        if not layout.has_null_times:
+            self._changed = "s.updated_at"  # which has an index
         super().__init__(tables, layout)
         self._deletion = Deletion(self._shared)
         self._names_size = sum(len(name.encode()) for name in (tables.sessions, tables.messages))
