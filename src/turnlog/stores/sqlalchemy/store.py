@@ -57,11 +57,12 @@ class SQLAlchemyStore(Store):
         tables is needed, and for reading no right to write. Raises `SchemaError` for tables
         that are missing and can't be made.
 
-    An append is one statement on PostgreSQL and a short transaction elsewhere. For ten seconds
+    A commit is one statement on PostgreSQL and a short transaction elsewhere. For ten seconds
     these are tried again: work that the database undid (a deadlock, a serialization failure),
     work that was never sent because there was no connection, and after a lost connection
-    everything that can't happen twice (reads, transactions that were not committed yet, and
-    writes with a `key` or an `expect`). Other errors are raised unchanged.
+    everything that can't happen twice: reads, transactions that were not committed yet, commits
+    with a key, and those whose condition shows that they have not happened. Other errors are
+    raised unchanged.
     """
 
     def __init__(
