@@ -185,12 +185,8 @@ def _sets(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[
         yield "created_at = r.created_at"
         return
     number, shape, later = main.number, main.shape, shared["later"]
-    changed = (
-        later
-        if shape.is_sure
-        else f"CASE WHEN seen.loss{number} > 0 THEN {later} ELSE r.updated_at END"
-    )
-    yield f"updated_at = {changed}"
+    changed = f"CASE WHEN seen.loss{number} > 0 THEN {later} ELSE r.updated_at END"
+    yield f"updated_at = {later if shape.is_sure else changed}"
     # Where it ended before records were added: their positions are not known yet.
     end, less = ("rest", f" - seen.loss{number}") if shape.removes else ("end", "")
     yield f"{shared['main_last']} = seen.{end}{number}"

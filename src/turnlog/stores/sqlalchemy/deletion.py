@@ -9,9 +9,10 @@ from sqlalchemy import Connection, text
 from turnlog.changes import Check, check_conditions
 from turnlog.stores.tables import filled
 
-__all__ = ["Deletion"]
+__all__ = ["LOCK", "Deletion"]
 
-_LOCK = "SELECT 1 FROM {sessions} WHERE session_id = {session} {for_update}"
+#: A write that changes nothing: it locks the row on every database, and opens no snapshot.
+LOCK = "UPDATE {sessions} SET created_at = created_at WHERE session_id = {session}"
 _END = "SELECT coalesce(max(id), 0) FROM {messages} WHERE session_id = {session}"
 # The database deletes all that is ours with the session's row, since the SDK deletes that too.
 _DELETE = (
@@ -25,18 +26,16 @@ class Deletion:
     while it waited for the lock.
 
     shared: the fragments of the templates.
-    for_update: what locks the row that a SELECT finds.
     """
 
-    def __init__(self, shared: Mapping[str, str], for_update: str = "FOR UPDATE") -> None:
-        fragments = {**shared, "for_update": for_update}
-        self._lock, self._end = text(filled(_LOCK, fragments)), text(filled(_END, fragments))
-        self._delete = [text(filled(each, fragments)) for each in _DELETE]
+    def __init__(self, shared: Mapping[str, str]) -> None:
+        self._lock, self._end = text(filled(LOCK, shared)), text(filled(_END, shared))
+        self._delete = [text(filled(each, shared)) for each in _DELETE]
 
     def delete(self, db: Connection, session: str, expect: int | None) -> None:
         """Delete `session`, if its log "main" ends where it is expected to."""
         values = {"session": session}
-        is_there = db.execute(self._lock, values).first() is not None
+        is_there = db.execute(self._lock, values).rowcount > 0
         if expect is not None:
             end = db.execute(self._end, values).scalar_one() if is_there else 0
             check_conditions(session, [Check("main", expect)], {"main": int(end)}, {})

@@ -28,7 +28,6 @@ _LATER = """
 _TEMPLATES = Templates(
     touch=_MAKE + _LATER,
     hold=_MAKE + "created_at = created_at",
-    lock="SELECT 1 FROM {sessions} WHERE session_id = {session} FOR UPDATE",
     note_log="""
         INSERT INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
         VALUES ({session}, {name}, {last}, {length}, {at}, {at}, '')

@@ -33,9 +33,6 @@ _MAKE = """
 _TEMPLATES = Templates(
     touch=_MAKE + "updated_at = {later}",
     hold=_MAKE + "created_at = r.created_at",
-    lock="""
-        UPDATE {sessions} SET created_at = created_at WHERE session_id = {session} RETURNING 1
-    """,
     note_log="""
         INSERT INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
         VALUES ({session}, {name}, {last}, {length}, {at}, {at}, '')

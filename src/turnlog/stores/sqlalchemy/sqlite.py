@@ -20,7 +20,6 @@ _MAKE = """
 _TEMPLATES = Templates(
     touch=_MAKE + "updated_at = excluded.updated_at",
     hold=_MAKE + "created_at = created_at",
-    lock="SELECT 1 FROM {sessions} WHERE session_id = {session}",
     note_log="""
         INSERT INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
         VALUES ({session}, {name}, {last}, {length}, {at}, {at}, x'')
@@ -45,16 +44,16 @@ class SQLite(RowByRow):
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         super().__init__(tables, layout)
-        # The transaction has taken the one lock that there is.
-        self._deletion = Deletion(self._shared, for_update="")
+        self._deletion = Deletion(self._shared)
 
     def delete(self, db: Connection, session: str, expect: int | None) -> None:
         self._deletion.delete(db, session, expect)
 
     def begin(self, db: Connection) -> None:
-        # The engine may have begun one by an event; otherwise the first write does.
+        # The engine may have begun one by an event: then the first statement, which is a write,
+        # takes the lock.
         if not in_transaction(db):
-            super().begin(db)
+            db.exec_driver_sql(self._begin)
 
     def _time_of(self, microseconds: int) -> str:
         return as_text(microseconds)

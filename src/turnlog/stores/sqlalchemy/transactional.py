@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 from turnlog.changes import Committed
 from turnlog.stores.clock import micros
 from turnlog.stores.sqlalchemy.commits import Commit, Part, Seen
+from turnlog.stores.sqlalchemy.deletion import LOCK
 from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import Kinds
@@ -34,12 +35,12 @@ class Templates(NamedTuple):
     touch: str
     #: Makes the session, or locks it.
     hold: str
-    #: Locks the session. Finds nothing if there is none.
-    lock: str
     #: Makes the row of another log, or sets its end and its length.
     note_log: str
     #: Marks the log "main" as changed now.
     move: str
+    #: Locks the session. On PostgreSQL its row gets another version, as `compiled` needs it.
+    lock: str = LOCK
     annotate_log: str = (
         "UPDATE {logs} SET note = {note} WHERE session_id = {session} AND name = {name}"
     )
@@ -74,9 +75,9 @@ class Statements(NamedTuple):
 
     touch: TextClause
     hold: TextClause
-    lock: TextClause
     note_log: TextClause
     move: TextClause
+    lock: TextClause
     annotate_log: TextClause
     forget_log: TextClause
     annotate_main: TextClause
@@ -148,7 +149,7 @@ class Transactional(Dialect):
     def _lock(self, db: Connection, commit: Commit, values: Mapping[str, object]) -> bool:
         """Lock the session's row, or make it. False if there is none and none is needed."""
         if not commit.makes:
-            return db.execute(self._statements.lock, values).first() is not None
+            return db.execute(self._statements.lock, values).rowcount > 0
         main = commit.main
         is_sure = main is not None and main.shape.is_sure
         db.execute(self._statements.touch if is_sure else self._statements.hold, values)
