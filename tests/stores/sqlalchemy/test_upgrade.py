@@ -212,3 +212,35 @@ async def test_the_upgrade_waits_for_older_writers(
     assert version > 1
     assert (await head_of(store, Log("run", ":usage"))).note == b"late"
     await engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+async def test_without_the_right_to_upgrade(kind: str, request: pytest.FixtureRequest) -> None:
+    owner = await _older(kind, request)
+    name = f"app_{owner.url.database}"
+    rights = "SELECT, INSERT, UPDATE, DELETE"
+    grants = {
+        "postgres": [
+            f"CREATE ROLE {name} LOGIN PASSWORD 'secret'",
+            f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {name}",
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}",
+            f"ALTER DEFAULT PRIVILEGES GRANT {rights} ON TABLES TO {name}",
+        ],
+        "mariadb": [
+            f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'secret'",
+            f"GRANT {rights} ON {owner.url.database}.* TO {name}@'127.0.0.1'",
+        ],
+    }
+    await _execute(owner, *grants[kind])
+    engine = create_async_engine(owner.url.set(username=name, password="secret"))  # noqa: S106 - of a server that ends with the test
+    store, before = SQLAlchemyStore(engine), await _seen(SQLAlchemyStore(owner))
+    assert await _seen(store) == before
+    with pytest.raises(SchemaError, match=r"have version 1.*no right.*`turnlog migrate`"):
+        await store.append(Log("plain"), [b"{}"])
+    assert await _seen(store) == before
+    assert await store.changes() == await SQLAlchemyStore(owner).changes()
+    await SQLAlchemyStore(owner).migrate()
+    assert await _seen(store) == before
+    await store.append(Log("plain"), [b"{}"])
+    await engine.dispose()
+    await owner.dispose()
