@@ -37,6 +37,7 @@ class Shape(NamedTuple):
     annotates: bool
     #: Whether a note is expected.
     compares: bool
+    forgets: bool
 
     @property
     def writes(self) -> bool:
@@ -46,6 +47,11 @@ class Shape(NamedTuple):
     def is_sure(self) -> bool:
         """Whether it changes the log, whatever the log holds."""
         return self.appends or self.annotates
+
+    @property
+    def needs_note(self) -> bool:
+        """Whether the note has to be known."""
+        return self.compares or self.forgets
 
 
 class Part(NamedTuple):
@@ -68,6 +74,7 @@ class Part(NamedTuple):
             bool(self.payloads),
             self.annotation is not None,
             self.annotation is not None and self.annotation.expect is not None,
+            self.forgets,
         )
 
     @property
@@ -228,15 +235,18 @@ class Commit:
 
     def acts(self, seen: Seen) -> bool:
         """Whether anything has to be written in a session that exists."""
-        return self.is_sure or any(map(self._acts, self.parts, [seen] * len(self.parts)))
+        return self.is_sure or any(self.loses(part, seen) for part in self.parts)
 
     def result(self, ends: Mapping[str, int]) -> Committed:
         """The result if the logs end there."""
         return Committed.at(self.changes, ends)
 
     @staticmethod
-    def _acts(part: Part, seen: Seen) -> bool:
-        return part.forgets or bool(seen.losses.get(part.log))
+    def loses(part: Part, seen: Seen) -> bool:
+        """Whether a log loses records, or is forgotten with what else it has."""
+        if seen.losses.get(part.log):
+            return True
+        return part.forgets and (part.log != "main" or seen.notes[part.log] != b"")
 
 
 def _kept(change: Change) -> Change:

@@ -74,7 +74,7 @@ def state_seen(commit: Commit, found: RowMapping) -> Seen:
     digest = found.get("digest")
     return Seen(
         {part.log: int(found[f"end{part.number}"]) for part in parts},
-        {part.log: found[f"note{part.number}"] or b"" for part in parts if part.shape.compares},
+        {part.log: found[f"note{part.number}"] or b"" for part in parts if part.shape.needs_note},
         {part.log: int(found[f"loss{part.number}"]) for part in removing},
         {part.log: int(found[f"rest{part.number}"]) for part in removing},
         None if digest is None else (bytes(digest), found["positions"]),
@@ -94,7 +94,7 @@ def _templates(part: Part) -> Iterator[tuple[str, str]]:
     yield "end", _END.of(part.log)
     if part.shape.writes:
         yield "length", _LENGTH.of(part.log)
-    if part.shape.compares:
+    if part.shape.needs_note:
         yield "note", _NOTE.of(part.log)
     if part.shape.removes:
         yield "loss", _LOSS

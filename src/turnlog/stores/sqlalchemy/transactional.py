@@ -52,7 +52,7 @@ class Templates(NamedTuple):
     """
     forget_main: str = """
         UPDATE {sessions}
-        SET updated_at = created_at, {main_last} = 0, {main_length} = 0, {main_note} = NULL
+        SET {main_last} = 0, {main_length} = 0, {main_note} = NULL, updated_at = updated_at
         WHERE session_id = {session}
     """
     #: Notes the end and the length of "main".
@@ -206,19 +206,22 @@ class Transactional(Dialect):
             step.db.execute(self._statements.purge_keys, step.values)
 
     def _take_away(self, step: Step, part: Part) -> None:
-        if step.seen.losses.get(part.log):
-            step.db.execute(self._remove.of(part.log), self._values(step, part))
+        if part.removed is not None and step.seen.losses[part.log]:
+            after, before = part.removed
+            # Not what this commit has added.
+            bounds = {"after": after, "before": min(before, step.seen.ends[part.log] + 1)}
+            step.db.execute(self._remove.of(part.log), {**self._values(step, part), **bounds})
         if part.forgets and part.log != "main":
             step.db.execute(self._statements.forget_log, self._values(step, part))
 
     def _note_main(self, step: Step, part: Part, end: int) -> None:
         values = self._values(step, part)
+        has_lost = bool(step.seen.losses.get("main"))
+        if step.commit.loses(part, step.seen) and not part.shape.is_sure:
+            step.db.execute(self._statements.move, values)
         if part.forgets:
             step.db.execute(self._statements.forget_main, values)
             return
-        has_lost = bool(step.seen.losses.get("main"))
-        if has_lost and not part.shape.is_sure:
-            step.db.execute(self._statements.move, values)
         if part.annotation is not None:
             step.db.execute(self._statements.annotate_main, values)
         length = step.length(part)
