@@ -188,7 +188,7 @@ async def test_sqlite_walks_the_index(tmp_path: Path) -> None:
             plans.append("\n".join(row[3] for row in plan))
             return execute(statement, values)
 
-        db.execute = explaining  # type: ignore[method-assign]
+        db.execute = explaining  # type: ignore[method-assign,assignment]
         for oldest in (False, True):
             heads = sql.sessions(db, "", None, 2, oldest)
             sql.sessions(db, "", heads[-1].cursor, 2, oldest)
