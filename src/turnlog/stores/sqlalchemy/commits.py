@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from random import random
 from typing import NamedTuple
 
 from turnlog.changes import (
@@ -49,12 +50,18 @@ class Shape(NamedTuple):
         return self.appends or self.annotates
 
     @property
+    def needs_end(self) -> bool:
+        """Whether the end before the commit has to be known."""
+        return self.checks or self.removes or not self.appends
+
+    @property
     def needs_note(self) -> bool:
         """Whether the note has to be known."""
         return self.compares or self.forgets
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """All that a commit does to one log.
 
     number: the place among the parts, which is the end of its parameters' names.
@@ -65,7 +72,7 @@ class Part(NamedTuple):
     change: Append | Remove | Forget | Check | None
     annotation: Annotate | None
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return Shape(
             self.log == "main",
@@ -85,7 +92,7 @@ class Part(NamedTuple):
     def times(self) -> Sequence[float | None] | None:
         return self.change.times if isinstance(self.change, Append) else None
 
-    @property
+    @cached_property
     def removed(self) -> tuple[int, int] | None:
         """The bounds of the records that go; None if none do."""
         match self.change:
@@ -103,15 +110,13 @@ class Part(NamedTuple):
 
     def values(self, *, numbered: bool = True) -> dict[str, object]:
         """The parameters, but for the payloads."""
-        after, before = self.removed or (None, None)
-        values = {
-            "name": self.log,
-            "expect": None if self.change is None else _position(self.change.expect),
-            "after": after,
-            "before": before,
-            "note": self.annotation and self.annotation.note,
-            "noted": self.annotation and self.annotation.expect,
-        }
+        values: dict[str, object] = {"name": self.log}
+        if self.change is not None and self.change.expect is not None:
+            values["expect"] = _position(self.change.expect)
+        if self.removed is not None:
+            values["after"], values["before"] = self.removed
+        if self.annotation is not None:
+            values |= {"note": self.annotation.note, "noted": self.annotation.expect}
         end = self.number if numbered else ""
         return {f"{name}{end}": value for name, value in values.items()}
 
@@ -161,16 +166,29 @@ class Commit:
         )
 
     @cached_property
-    def shape(self) -> tuple[tuple[Shape, ...], bool, tuple[int, ...]]:
+    def shape(self) -> tuple[tuple[Shape, ...], bool, bool, tuple[int, ...]]:
         """Commits of one shape are made with the same statements.
 
-        The shapes of the parts, whether there is a key, and the part of each change.
+        The shapes of the parts, whether there is a key, whether "main" is counted, and the part
+        of each change.
         """
         numbers = {part.log: part.number for part in self.parts}
         places = tuple(numbers[change.log] for change in self.changes)
-        return tuple(part.shape for part in self.parts), self.key is not None, places
+        shapes = tuple(part.shape for part in self.parts)
+        return shapes, self.key is not None, self.counts, places
 
-    @property
+    @cached_property
+    def counts(self) -> bool:
+        """Whether the length of "main" is noted anew.
+
+        Not at each commit, since that costs time. The records behind the noted end are counted
+        when the length is asked for: a few dozen, however long the log is.
+        """
+        if self.main is None:
+            return False
+        return self.main.shape.removes or random() * _UNCOUNTED < len(self.main.payloads)  # noqa: S311 - no secret
+
+    @cached_property
     def main(self) -> Part | None:
         """What happens to the log "main", if it is written to."""
         return next((p for p in self.parts if p.shape.is_main and p.shape.writes), None)
@@ -247,6 +265,10 @@ class Commit:
         if seen.losses.get(part.log):
             return True
         return part.forgets and (part.log != "main" or seen.notes[part.log] != b"")
+
+
+#: About how many records are behind the noted end of "main".
+_UNCOUNTED = 32
 
 
 def _kept(change: Change) -> Change:

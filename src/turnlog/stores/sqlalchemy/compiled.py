@@ -58,14 +58,28 @@ _TAKE = """
     RETURNING {taken_time} AS at
 """
 _SEE_MAIN = """
-    SELECT s.updated_at, {main_count} AS length,
-        coalesce((SELECT max(id) FROM {messages} WHERE session_id = {session}), 0) AS last
+    SELECT s.updated_at, {main_count} AS length, {main_end} AS last
     FROM {sessions} s WHERE s.session_id = {session}
 """
-_IF_SEEN = """
-    CASE WHEN r.updated_at = (SELECT updated_at FROM seen)
-    THEN (SELECT {seen} FROM seen) ELSE r.{column} END
+_COUNT = """
+    updated_at = {later},
+    {main_last} = CASE WHEN r.updated_at = (SELECT updated_at FROM seen)
+        THEN (SELECT last FROM seen) ELSE r.{main_last} END,
+    {main_length} = CASE WHEN r.updated_at = (SELECT updated_at FROM seen)
+        THEN (SELECT length FROM seen) ELSE r.{main_length} END
 """
+# What the SDK wrote is counted once.
+_COUNT_IF_UNKNOWN = """
+    updated_at = {later},
+    {main_last} = CASE WHEN r.{main_length} IS NULL THEN {main_end} ELSE r.{main_last} END,
+    {main_length} = coalesce(
+        r.{main_length}, (SELECT count(*) FROM {messages} WHERE session_id = {session}))
+"""
+_NOTE_MAIN = """
+    {main_last} = CASE WHEN seen.length{number} IS NULL THEN r.{main_last} ELSE {end} END,
+    {main_length} = coalesce(seen.length{number}{less}, r.{main_length})
+"""
+_MAIN_END = "coalesce((SELECT max(id) FROM {messages} WHERE session_id = {session}), 0)"
 
 # The row of another log
 _NOTE_ADDED = """
@@ -133,6 +147,7 @@ def compiled(commit: Commit, shared: Mapping[str, str], of: Fragments) -> str:
 
     shared: the fragments of all parts. of: those of one.
     """
+    shared = {**shared, "main_end": filled(_MAIN_END, shared)}
     if is_unconditional(commit):
         steps = [*_taking(commit, shared), *_writing(commit, of)]
         return _joined(steps, _results(commit, of))
@@ -148,22 +163,16 @@ def _joined(steps: Iterable[_Step], results: Iterable[str]) -> str:
 def _taking(commit: Commit, shared: Mapping[str, str]) -> Iterator[_Step]:
     """Takes the session's row, or makes it, whatever has happened."""
     sets = "created_at = r.created_at"
-    if commit.main is not None:
+    if commit.counts:
         yield _Step("seen", filled(_SEE_MAIN, {"main_count": filled(LENGTH, shared)}, shared))
-        noted = {"last": shared["main_last"], "length": shared["main_length"]}
-        sets = ", ".join(
-            [f"updated_at = {shared['later']}"]
-            + [
-                f"{column} = {filled(_IF_SEEN, {'seen': seen, 'column': column})}"
-                for seen, column in noted.items()
-            ]
-        )
+    if commit.main is not None:
+        sets = filled(_COUNT if commit.counts else _COUNT_IF_UNKNOWN, shared)
     yield _Step("taken", filled(_TAKE, shared, {"sets": sets}))
 
 
 def _guarding(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[_Step]:
     """Takes the session's row if it is as it was seen, and the conditions hold."""
-    yield _Step("seen", state_query(commit, shared, of, {"version": "s.xmin"}))
+    yield _Step("seen", state_query(commit, shared, of, {"version": "s.xmin"}, lengths=False))
     annotates = commit.main is not None and commit.main.shape.annotates
     fragments = {
         **shared,
@@ -187,12 +196,18 @@ def _sets(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[
     number, shape, later = main.number, main.shape, shared["later"]
     changed = f"CASE WHEN seen.loss{number} > 0 THEN {later} ELSE r.updated_at END"
     yield f"updated_at = {later if shape.is_sure else changed}"
-    # Where it ended before records were added: their positions are not known yet.
-    end, less = ("rest", f" - seen.loss{number}") if shape.removes else ("end", "")
-    yield f"{shared['main_last']} = seen.{end}{number}"
-    yield f"{shared['main_length']} = seen.length{number}{less}"
+    yield filled(_NOTE_MAIN, of(main), _before(main, shared))
     if shape.annotates:
         yield f"{shared['main_note']} = {of(main)['note']}"
+
+
+def _before(main: Part, shared: Mapping[str, str]) -> dict[str, str]:
+    """Where "main" ended before records were added: their positions are not known yet."""
+    if main.shape.removes:
+        return {"end": f"seen.rest{main.number}", "less": f" - seen.loss{main.number}"}
+    if main.shape.needs_end:
+        return {"end": f"seen.end{main.number}", "less": ""}
+    return {"end": filled(_MAIN_END, shared), "less": ""}
 
 
 def _conditions(commit: Commit, of: Fragments) -> Iterator[str]:

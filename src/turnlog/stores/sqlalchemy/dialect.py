@@ -208,7 +208,9 @@ class Dialect(ABC):
     def _state(self, commit: Commit) -> TextClause:
         """The query for the state before `commit`."""
         if self.layout.is_current:
-            return text(state_query(commit, self._shared, self._fragments, self._more(commit)))
+            return text(
+                state_query(commit, self._shared, self._fragments, self._more(commit), lengths=True)
+            )
         return text(old_state_query(commit, self._fragments, self._is_there))
 
     def _more(self, commit: Commit) -> dict[str, str]:  # noqa: ARG002 - for those who have more

@@ -18,7 +18,9 @@ Fragments: TypeAlias = Callable[[Part], Mapping[str, str]]
 
 _COUNTED_END = "coalesce((SELECT max(id) FROM {records} WHERE {here}), 0)"
 _END = Kinds(_COUNTED_END, "coalesce(l{number}.last, 0)")
-_LENGTH = Kinds(LENGTH, "coalesce(l{number}.length, 0)")
+_LENGTH = "coalesce(l{number}.length, 0)"
+# What the SDK wrote is counted once.
+_LENGTH_IF_UNKNOWN = f"CASE WHEN s.{{main_length}} IS NULL THEN {LENGTH} END"
 _NOTE = Kinds("s.{main_note}", "l{number}.note")
 _LOSS = "(SELECT count(*) FROM {records} WHERE {here} AND {inside})"
 # Sorted backwards: what goes are most often the newest records.
@@ -43,14 +45,21 @@ _JOIN_KEY = """
 
 
 def state_query(
-    commit: Commit, shared: Mapping[str, str], of: Fragments, more: Mapping[str, str]
+    commit: Commit,
+    shared: Mapping[str, str],
+    of: Fragments,
+    more: Mapping[str, str],
+    *,
+    lengths: bool,
 ) -> str:
     """The SELECT.
 
     shared: the fragments of all parts.
     more: more columns, with their names.
+    lengths: also of logs but "main". Its own is among the columns in any case, but null if it
+        need not be noted.
     """
-    columns = dict(_columns(commit, of)) | dict(more)
+    columns = dict(_columns(commit, of, lengths=lengths)) | dict(more)
     joins = list(_joins(commit, shared, of))
     return filled(_QUERY, shared, {"columns": _listed(columns), "joins": "\n".join(joins)})
 
@@ -73,7 +82,7 @@ def state_seen(commit: Commit, found: RowMapping) -> Seen:
     removing = [part for part in parts if part.shape.removes]
     digest = found.get("digest")
     return Seen(
-        {part.log: int(found[f"end{part.number}"]) for part in parts},
+        {part.log: int(found[f"end{part.number}"]) for part in parts if part.shape.needs_end},
         {part.log: found[f"note{part.number}"] or b"" for part in parts if part.shape.needs_note},
         {part.log: int(found[f"loss{part.number}"]) for part in removing},
         {part.log: int(found[f"rest{part.number}"]) for part in removing},
@@ -81,24 +90,31 @@ def state_seen(commit: Commit, found: RowMapping) -> Seen:
     )
 
 
-def _columns(commit: Commit, of: Fragments) -> Iterator[tuple[str, str]]:
+def _columns(commit: Commit, of: Fragments, *, lengths: bool) -> Iterator[tuple[str, str]]:
     for part in commit.parts:
         for name, template in _templates(part):
             yield f"{name}{part.number}", filled(template, of(part))
+        if part.shape.writes and (part.shape.is_main or lengths):
+            yield f"length{part.number}", filled(_length(commit, part), of(part))
     if commit.key is not None:
         yield "digest", "w.digest"
         yield "positions", "w.positions"
 
 
 def _templates(part: Part) -> Iterator[tuple[str, str]]:
-    yield "end", _END.of(part.log)
-    if part.shape.writes:
-        yield "length", _LENGTH.of(part.log)
+    if part.shape.needs_end:
+        yield "end", _END.of(part.log)
     if part.shape.needs_note:
         yield "note", _NOTE.of(part.log)
     if part.shape.removes:
         yield "loss", _LOSS
         yield "rest", _REST
+
+
+def _length(commit: Commit, part: Part) -> str:
+    if not part.shape.is_main:
+        return _LENGTH
+    return LENGTH if commit.counts else _LENGTH_IF_UNKNOWN
 
 
 def _joins(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[str]:

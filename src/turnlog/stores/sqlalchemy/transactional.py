@@ -24,9 +24,6 @@ from turnlog.stores.tables import Tables, filled
 
 __all__ = ["RowByRow", "Templates", "Transactional"]
 
-#: The length of "main" is noted again after so many records. Those behind it are counted.
-UNCOUNTED = 32
-
 
 class Templates(NamedTuple):
     """The statements of a transaction, as one kind of database has them."""
@@ -108,10 +105,6 @@ class Step(NamedTuple):
 
 
 _REMOVE = "DELETE FROM {records} WHERE {here} AND {inside}"
-_IS_NOTED_END_THERE = """
-    (SELECT count(*) FROM {messages} m
-     WHERE m.session_id = s.session_id AND m.id = s.{main_last})
-"""
 _OLDEST_DAY = "(SELECT min(day) FROM {writes} WHERE session_id = {session} AND day > 0)"
 
 
@@ -216,7 +209,6 @@ class Transactional(Dialect):
 
     def _note_main(self, step: Step, part: Part, end: int) -> None:
         values = self._values(step, part)
-        has_lost = bool(step.seen.losses.get("main"))
         if step.commit.loses(part, step.seen) and not part.shape.is_sure:
             step.db.execute(self._statements.move, values)
         if part.forgets:
@@ -224,9 +216,9 @@ class Transactional(Dialect):
             return
         if part.annotation is not None:
             step.db.execute(self._statements.annotate_main, values)
-        length = step.length(part)
-        if has_lost or _is_outdated(step.row, length):
-            step.db.execute(self._statements.note_main, {**values, "last": end, "length": length})
+        if step.row[f"length{part.number}"] is not None:
+            noted = {"last": end, "length": step.length(part)}
+            step.db.execute(self._statements.note_main, {**values, **noted})
 
     def _values(self, step: Step, part: Part) -> dict[str, object]:
         """The parameters of a statement that concerns one log alone."""
@@ -244,12 +236,6 @@ class Transactional(Dialect):
         main = commit.main
         is_sure = main is not None and main.shape.is_sure
         more = {"at": self._at[is_sure]}
-        if main is not None:
-            more |= {
-                "main_last": "s.{main_last}",
-                "main_length": "s.{main_length}",
-                "is_noted_end_there": _IS_NOTED_END_THERE,
-            }
         if commit.key is not None:
             more["oldest_day"] = _OLDEST_DAY
         return {name: filled(column, self._shared) for name, column in more.items()}
@@ -306,10 +292,3 @@ class RowByRow(Transactional):
     ) -> Iterable[list[dict[str, Any]]]:
         """`rows` in parts that the server takes in one statement each."""
         return [rows]
-
-
-def _is_outdated(row: RowMapping, length: int) -> bool:
-    """Whether the noted length of "main" no longer saves a count."""
-    if row["main_length"] is None or not (row["main_last"] == 0 or row["is_noted_end_there"]):
-        return True
-    return length - int(row["main_length"]) >= UNCOUNTED
