@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
@@ -82,7 +82,11 @@ def test_names_of_one_file(tmp_path: Path) -> None:
 def test_one_engine_is_one_database() -> None:
     for url in ("sqlite+aiosqlite://", "sqlite+aiosqlite:///file:x?mode=memory&uri=true"):
         engine = create_async_engine(url, poolclass=StaticPool)
-        same = [engine, engine.execution_options(isolation_level="AUTOCOMMIT"), engine.sync_engine]
+        same: list[AsyncEngine | Engine] = [
+            engine,
+            engine.execution_options(isolation_level="AUTOCOMMIT"),
+            engine.sync_engine,
+        ]
         assert len({SQLAlchemyStore(each).identity for each in same}) == 1
     # A socket, whose place only the driver knows.
     plain = create_engine("postgresql+psycopg:///chats")

@@ -104,7 +104,11 @@ class Schema(ABC):
         return {}
 
     def _has(self, db: Connection, table: str) -> bool:
-        return inspect(db).has_table(table)
+        return inspect(db).has_table(self._stored_name(table))
+
+    def _stored_name(self, name: str) -> str:
+        """`name` as the database stores it."""
+        return name
 
     def _noting(self, version: int, found: Layout) -> str:
         """The statement that stores the version of the schema."""

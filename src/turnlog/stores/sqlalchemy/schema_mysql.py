@@ -77,13 +77,13 @@ _TEMPLATES = Templates(
         INSERT INTO {moved_heads} (session_id, name, created_at, updated_at)
         SELECT session_id, name, min(created_at), max(created_at)
         FROM {records} GROUP BY session_id, name
-        ON DUPLICATE KEY UPDATE session_id = {moved_heads}.session_id
+        ON DUPLICATE KEY UPDATE {moved_heads}.session_id = {moved_heads}.session_id
         """,
         """
         INSERT INTO {sessions} (session_id, created_at, updated_at)
         SELECT session_id, min(created_at), max(updated_at)
         FROM {moved_heads} WHERE name <> 'main' GROUP BY session_id
-        ON DUPLICATE KEY UPDATE session_id = {sessions}.session_id
+        ON DUPLICATE KEY UPDATE {sessions}.session_id = {sessions}.session_id
         """,
         """
         UPDATE {sessions} s JOIN {moved_heads} h ON h.session_id = s.session_id
@@ -98,7 +98,7 @@ _TEMPLATES = Templates(
             FROM {records} GROUP BY session_id, name
         ) r ON r.session_id = h.session_id AND r.name = h.name
         WHERE h.name <> 'main'
-        ON DUPLICATE KEY UPDATE session_id = {logs}.session_id
+        ON DUPLICATE KEY UPDATE {logs}.session_id = {logs}.session_id
         """,
     ),
     keys=(
@@ -107,7 +107,7 @@ _TEMPLATES = Templates(
         SELECT k.session_id, 0, unhex(left(sha2(concat(
             CAST(char_length(k.name) AS CHAR), ':', k.name, k.`key`), 256), 32)), '', k.position
         FROM {moved_keys} k JOIN {sessions} s ON s.session_id = k.session_id
-        ON DUPLICATE KEY UPDATE session_id = {writes}.session_id
+        ON DUPLICATE KEY UPDATE {writes}.session_id = {writes}.session_id
         """,
     ),
     # The time is set to what it is: a column of others may have "ON UPDATE CURRENT_TIMESTAMP".

@@ -119,6 +119,7 @@ _BY_TIME = (
 _BY_ID = 'CREATE INDEX IF NOT EXISTS {by_id} ON {sessions} (session_id COLLATE "C")'
 _MESSAGES = "CREATE INDEX IF NOT EXISTS {of_messages} ON {messages} (session_id, id)"
 _RECORDS = "CREATE INDEX IF NOT EXISTS {of_records} ON {records} (session_id, name, id)"
+_LONGEST_NAME = 63
 _TIME = "TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP"
 
 #: Which columns of times have a time zone. Those of tables that we made have none: they are UTC.
@@ -168,6 +169,10 @@ class PostgreSQLSchema(ServerSchema):
 
     def _quoted(self, name: str) -> str:
         return quoted(name)
+
+    def _stored_name(self, name: str) -> str:
+        # PostgreSQL cuts longer ones off, and says so in a notice only.
+        return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def changed_at(row: str, zoned: frozenset[str]) -> str:

@@ -115,7 +115,8 @@ class ServerSchema(Schema):
         tables = self.tables
         found = set[str]()
         if tables.sessions not in layout.missing:
-            found = {str(column["name"]) for column in inspect(db).get_columns(tables.sessions)}
+            columns = inspect(db).get_columns(self._stored_name(tables.sessions))
+            found = {str(column["name"]) for column in columns}
         types = {
             "main_last": self._templates.position,
             "main_length": self._templates.position,
@@ -124,7 +125,7 @@ class ServerSchema(Schema):
         added = [
             f"ADD COLUMN {{{role}}} {kind}"
             for role, kind in types.items()
-            if getattr(tables, role) not in found
+            if self._stored_name(getattr(tables, role)) not in found
         ]
         return ["ALTER TABLE {sessions} " + ", ".join(added)] if added else []
 
@@ -164,7 +165,8 @@ class ServerSchema(Schema):
 
     def _is_referring(self, db: Connection) -> bool:
         """Whether records are deleted with their session."""
-        return bool(inspect(db).get_foreign_keys(self.tables.records))
+        records = self._stored_name(self.tables.records)
+        return bool(inspect(db).get_foreign_keys(records))
 
 
 class _Move(NamedTuple):
@@ -176,4 +178,5 @@ class _Move(NamedTuple):
 
 
 def _moved(old: str) -> str:
-    return f"{old}1"
+    # Not longer: the end of a long name may be cut off.
+    return old.replace("turnlog_", "turnold_", 1)
