@@ -303,31 +303,6 @@ async def test_tables_to_which_ids_are_equal_are_refused_by_their_name(
     await engine.dispose()
 
 
-def test_one_database_has_one_identity(tmp_path: Path) -> None:
-    same = [
-        "postgresql+asyncpg://app:secret@localhost/chats",
-        "postgresql+asyncpg://other@127.0.0.1:5432/chats?ssl=prefer",
-        "postgresql+psycopg://[::1]/chats",
-    ]
-    stores = [SQLAlchemyStore.from_url(url) for url in same]
-    stores += [SQLAlchemyStore(create_async_engine(url)) for url in same]
-    assert len({store.identity for store in stores}) == 1
-    others = [
-        "postgresql+asyncpg://localhost/others",
-        "postgresql+asyncpg://localhost:5433/chats",
-        "postgresql+asyncpg://elsewhere/chats",
-        "postgresql+psycopg://localhost/chats?options=-csearch_path%3Dother",
-        "mysql+asyncmy://localhost/chats",
-    ]
-    places = {SQLAlchemyStore.from_url(url).identity for url in (same[0], *others)}
-    assert len(places) == 1 + len(others)
-    path = tmp_path / "a.db"
-    files = [f"sqlite+aiosqlite:///{path}", f"sqlite+aiosqlite:///{tmp_path}/b/../a.db"]
-    assert len({SQLAlchemyStore.from_url(url).identity for url in files}) == 1
-    in_memory = [SQLAlchemyStore.from_url("sqlite+aiosqlite:///:memory:") for _ in range(2)]
-    assert in_memory[0].identity != in_memory[1].identity
-
-
 async def test_a_commit_that_fails_leaves_no_transaction_behind(url: str) -> None:
     """In AUTOCOMMIT the pool, which ends those that it knows of, knows nothing of ours."""
     engine = _made(url, isolation_level="AUTOCOMMIT")
