@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from turnlog.changes import Change, Check, Committed, Key, adds, check_conditions, writes
-from turnlog.stores.sqlite.logs import Logs
+from turnlog.changes import Append, Change, Check, Committed, Key, adds, check_conditions, writes
+from turnlog.stores.sqlite.logs import Logs, grow
 from turnlog.stores.sqlite.statements import statements_for
 from turnlog.stores.tables import Tables, days_of_known_keys, key_day, today
 
@@ -23,11 +23,9 @@ def commit(
     """Make `changes`, or none of them if a condition fails."""
     if key and (known := _recall(cursor, tables, session, key)):
         return known
-    logs = Logs(cursor, tables, session, changes)
-    check_conditions(session, changes, logs.ends(), logs.notes())
     kept = key if writes(changes) else None
-    logs.make(changes, makes_session=kept is not None or adds(changes))
-    done = Committed.at(changes, logs.ends())
+    made = _made(cursor, tables, session, changes, makes_session=kept is not None or adds(changes))
+    done = Committed.at(changes, made)
     if kept:
         _keep(cursor, tables, session, kept, done)
     return done
@@ -39,8 +37,37 @@ def delete(cursor: sqlite3.Cursor, tables: Tables, session: str, expect: int | N
         change = Check("main", expect)
         logs = Logs(cursor, tables, session, [change])
         check_conditions(session, [change], logs.ends(), {})
-    for statement in statements_for(tables).delete_session:
-        cursor.execute(statement, (session,))
+    cursor.execute(statements_for(tables).delete_session, (session,))
+
+
+def _made(
+    cursor: sqlite3.Cursor,
+    tables: Tables,
+    session: str,
+    changes: Sequence[Change],
+    *,
+    makes_session: bool,
+) -> Mapping[str, int]:
+    """Where the logs end, after `changes` were made if their conditions hold."""
+    if plain := _plain(changes):
+        return grow(cursor, tables, session, plain)
+    logs = Logs(cursor, tables, session, changes)
+    check_conditions(session, changes, logs.ends(), logs.notes())
+    logs.make(changes, makes_session=makes_session)
+    return logs.ends()
+
+
+def _plain(changes: Sequence[Change]) -> list[Append]:
+    """The changes, if they only add records, however the logs are; else none."""
+    plain = [
+        change
+        for change in changes
+        if isinstance(change, Append)
+        and change.payloads
+        and change.expect is None
+        and change.cut is None
+    ]
+    return plain if len(plain) == len(changes) else []
 
 
 def _recall(cursor: sqlite3.Cursor, tables: Tables, session: str, key: Key) -> Committed | None:

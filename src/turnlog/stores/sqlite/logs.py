@@ -11,10 +11,16 @@ from turnlog.changes import Annotate, Append, Change, Forget, Remove
 from turnlog.records import Log
 from turnlog.store import span
 from turnlog.stores.clock import as_text, micros, now
-from turnlog.stores.sqlite.statements import ROWS_AT_ONCE, look_at, place, statements_for
+from turnlog.stores.sqlite.statements import (
+    ROWS_AT_ONCE,
+    Statements,
+    look_at,
+    place,
+    statements_for,
+)
 from turnlog.stores.tables import Tables
 
-__all__ = ["Logs"]
+__all__ = ["Logs", "grow"]
 
 
 @dataclass(slots=True)
@@ -75,11 +81,11 @@ class Logs:
 
     def _make(self, change: Change) -> None:
         match change:
-            case Append(name, payloads, _, cut, times):
+            case Append(name, payloads, _, cut):
                 if cut is not None:
                     self._remove(name, cut, None)
                 if payloads:
-                    self._add(name, payloads, times)
+                    self._add(change)
             case Remove(name, after, before):
                 self._remove(name, after, before)
             case Annotate(name, note):
@@ -87,25 +93,10 @@ class Logs:
             case Forget(name):
                 self._forget(name)
 
-    def _add(
-        self, name: str, payloads: Sequence[bytes], times: Sequence[float | None] | None
-    ) -> None:
-        """Insert a row for each payload, a few rows per statement."""
-        sql = self._sql.of(name)
-        at = place(Log(self._session, name))
-        stored = map(sql.stored, payloads)
-        inserts, rows = (
-            (sql.insert, list(zip(stored, strict=True)))
-            if times is None
-            else (sql.insert_at, list(zip(stored, map(_text_of, times), strict=True)))
-        )
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            self._cursor.execute(inserts[len(some)], (*at, *chain.from_iterable(some)))
-        facts = self._touch(name)
-        assert self._cursor.lastrowid is not None  # noqa: S101 - an insert has one
-        facts.last = self._cursor.lastrowid
-        facts.length += len(rows)
+    def _add(self, change: Append) -> None:
+        facts = self._touch(change.log)
+        facts.last = insert(self._cursor, self._sql, self._session, change)
+        facts.length += len(change.payloads)
 
     def _remove(self, name: str, after: int, before: int | None) -> None:
         facts = self._facts.get(name)
@@ -146,6 +137,39 @@ class Logs:
         values = (self._session, name, facts.last, facts.length, facts.note or None, at)
         self._cursor.execute(self._sql.of(name).put, values)
         self._exists = self._exists or name == "main"
+
+
+def grow(
+    cursor: sqlite3.Cursor, tables: Tables, session: str, changes: Iterable[Append]
+) -> dict[str, int]:
+    """Make `changes`, of which none has a condition or a cut. Returns where the logs end."""
+    sql = statements_for(tables)
+    at = as_text(now())
+    ends = {change.log: insert(cursor, sql, session, change) for change in changes}
+    for change in changes:
+        values = (session, change.log, ends[change.log], len(change.payloads), at)
+        cursor.execute(sql.of(change.log).grow, values)
+    if "main" not in ends:
+        cursor.execute(sql.make_session, (session, at))
+    return ends
+
+
+def insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
+    """Insert a row for each payload, a few per statement; return the last one's position."""
+    statements = sql.of(change.log)
+    at = place(Log(session, change.log))
+    inserts = statements.insert
+    rows: list[tuple[str | bytes | None, ...]] = [
+        (statements.stored(each),) for each in change.payloads
+    ]
+    if change.times is not None:
+        inserts = statements.insert_at
+        rows = [(*row, _text_of(time)) for row, time in zip(rows, change.times, strict=True)]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        cursor.execute(inserts[len(some)], (*at, *chain.from_iterable(some)))
+    assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
+    return cursor.lastrowid
 
 
 def _text_of(moment: float | None) -> str | None:
