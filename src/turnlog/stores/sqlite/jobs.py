@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from turnlog.changes import Append, Change, Check, Committed, Key, adds, check_conditions, writes
 from turnlog.stores.sqlite.logs import Logs, grow
@@ -23,11 +23,12 @@ def commit(
     """Make `changes`, or none of them if a condition fails."""
     if key and (known := _recall(cursor, tables, session, key)):
         return known
-    kept = key if writes(changes) else None
-    made = _made(cursor, tables, session, changes, makes_session=kept is not None or adds(changes))
-    done = Committed.at(changes, made)
-    if kept:
-        _keep(cursor, tables, session, kept, done)
+    if plain := _plain(changes):
+        done = Committed(grow(cursor, statements_for(tables), session, plain))
+    else:
+        done = _made(cursor, tables, session, changes, key)
+    if key and writes(changes):
+        _keep(cursor, tables, session, key, done)
     return done
 
 
@@ -45,16 +46,13 @@ def _made(
     tables: Tables,
     session: str,
     changes: Sequence[Change],
-    *,
-    makes_session: bool,
-) -> Mapping[str, int]:
-    """Where the logs end, after `changes` were made if their conditions hold."""
-    if plain := _plain(changes):
-        return grow(cursor, tables, session, plain)
+    key: Key | None,
+) -> Committed:
     logs = Logs(cursor, tables, session, changes)
     check_conditions(session, changes, logs.ends(), logs.notes())
+    makes_session = adds(changes) or (key is not None and writes(changes))
     logs.make(changes, makes_session=makes_session)
-    return logs.ends()
+    return Committed.at(changes, logs.ends())
 
 
 def _plain(changes: Sequence[Change]) -> list[Append]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 
 from turnlog.changes import Annotate, Append, Change, Forget, Remove
-from turnlog.records import Log
 from turnlog.store import span
 from turnlog.stores.clock import as_text, micros, now
 from turnlog.stores.sqlite.statements import (
@@ -95,14 +94,14 @@ class Logs:
 
     def _add(self, change: Append) -> None:
         facts = self._touch(change.log)
-        facts.last = insert(self._cursor, self._sql, self._session, change)
+        facts.last = _insert(self._cursor, self._sql, self._session, change)
         facts.length += len(change.payloads)
 
     def _remove(self, name: str, after: int, before: int | None) -> None:
         facts = self._facts.get(name)
         if facts is None:
             return
-        at = place(Log(self._session, name))
+        at = place(self._session, name)
         bounds = span(after, before)
         removed = self._cursor.execute(self._sql.of(name).remove, (*at, *bounds)).rowcount
         if removed:
@@ -111,7 +110,7 @@ class Logs:
                 facts.last = self._last(name) if facts.length else 0
 
     def _last(self, name: str) -> int:
-        at = place(Log(self._session, name))
+        at = place(self._session, name)
         [last] = self._cursor.execute(self._sql.of(name).last, at).fetchone()
         return int(last or 0)
 
@@ -140,34 +139,35 @@ class Logs:
 
 
 def grow(
-    cursor: sqlite3.Cursor, tables: Tables, session: str, changes: Iterable[Append]
-) -> dict[str, int]:
-    """Make `changes`, of which none has a condition or a cut. Returns where the logs end."""
-    sql = statements_for(tables)
+    cursor: sqlite3.Cursor, sql: Statements, session: str, changes: Sequence[Append]
+) -> tuple[int, ...]:
+    """Make `changes`, of which none has a condition or a cut. Returns where each log ends."""
     at = as_text(now())
-    ends = {change.log: insert(cursor, sql, session, change) for change in changes}
-    for change in changes:
-        values = (session, change.log, ends[change.log], len(change.payloads), at)
-        cursor.execute(sql.of(change.log).grow, values)
-    if "main" not in ends:
+    ends = tuple([_grow(cursor, sql, session, change, at) for change in changes])
+    if "main" not in [change.log for change in changes]:
         cursor.execute(sql.make_session, (session, at))
     return ends
 
 
-def insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
+def _grow(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append, at: str) -> int:
+    last = _insert(cursor, sql, session, change)
+    values = (session, change.log, last, len(change.payloads), at)
+    cursor.execute(sql.of(change.log).grow, values)
+    return last
+
+
+def _insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
     """Insert a row for each payload, a few per statement; return the last one's position."""
     statements = sql.of(change.log)
-    at = place(Log(session, change.log))
-    inserts = statements.insert
-    rows: list[tuple[str | bytes | None, ...]] = [
-        (statements.stored(each),) for each in change.payloads
-    ]
+    at = place(session, change.log)
+    inserts, columns = statements.insert, 1
+    values: list[str | bytes | None] = [statements.stored(each) for each in change.payloads]
     if change.times is not None:
-        inserts = statements.insert_at
-        rows = [(*row, _text_of(time)) for row, time in zip(rows, change.times, strict=True)]
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[start : start + ROWS_AT_ONCE]
-        cursor.execute(inserts[len(some)], (*at, *chain.from_iterable(some)))
+        inserts, columns = statements.insert_at, 2
+        values = [*chain.from_iterable(zip(values, map(_text_of, change.times), strict=True))]
+    for start in range(0, len(values), ROWS_AT_ONCE * columns):
+        some = values[start : start + ROWS_AT_ONCE * columns]
+        cursor.execute(inserts[len(some) // columns], (*at, *some))
     assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
     return cursor.lastrowid
 

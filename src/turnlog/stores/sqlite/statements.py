@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from turnlog.records import Log
 from turnlog.stores.tables import COUNTED, LENGTH, Tables, filled, quoted
 
 __all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "look_at", "place", "statements_for"]
@@ -109,9 +108,9 @@ class Statements(NamedTuple):
         return self.main if name == "main" else self.other
 
 
-def place(log: Log) -> tuple[str, ...]:
-    """The parameters that name `log` in a statement."""
-    return (log.session,) if log.name == "main" else log
+def place(session: str, name: str) -> tuple[str, ...]:
+    """The parameters that name a log in a statement."""
+    return (session,) if name == "main" else (session, name)
 
 
 @lru_cache(maxsize=64)  # sessions are made per request, most of them on the same tables

@@ -77,8 +77,10 @@ class SQLiteStore(Store):
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
     ) -> Committed:
         check_changes(session, changes, key)
-        job = partial(jobs.commit, tables=self.tables, session=session, changes=changes, key=key)
-        return await self._write(job, durable=not is_volatile(changes))
+        return await self._write(
+            lambda cursor: jobs.commit(cursor, self.tables, session, changes, key),
+            durable=not is_volatile(changes),
+        )
 
     async def read(
         self,
@@ -95,7 +97,7 @@ class SQLiteStore(Store):
 
         def job(cursor: sqlite3.Cursor, reads: Reads) -> Rows:
             statements = reads.main if log.name == "main" else reads.other
-            values = (*place(log), *bounds)
+            values = (*place(*log), *bounds)
             return cursor.execute(statements[is_reversed], values).fetchall() if statements else []
 
         rows = await self._read(job)
@@ -125,8 +127,9 @@ class SQLiteStore(Store):
 
     async def delete(self, session: str, *, expect: int | None = None) -> None:
         check(session)
-        job = partial(jobs.delete, tables=self.tables, session=session, expect=expect)
-        await self._write(job, durable=True)
+        await self._write(
+            lambda cursor: jobs.delete(cursor, self.tables, session, expect), durable=True
+        )
 
     async def aclose(self) -> None:
         """Close the store. The last store on a file waits until the file is closed."""
