@@ -71,7 +71,10 @@ class SQLiteStore(Store):
     def identity(self) -> Hashable:
         """The file and the tables."""
         engine = self._engine
-        return engine.path if engine else registry.identify(self.path), self.tables
+        path = engine.path if engine else registry.identify(self.path)
+        # SQLite takes no account of case in names, but of ASCII letters alone, as bytes do.
+        names = (self.tables.sessions, self.tables.messages)
+        return path, *(name.encode().lower() for name in names)
 
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
