@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import ROOT
-from turnlog.changes import Annotate, Append, Check, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Check, Key, Remove
 from turnlog.errors import Conflict, SchemaError
 from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore, Tables
@@ -21,7 +21,6 @@ from turnlog.stores.tables import today
 pytestmark = pytest.mark.anyio
 
 OLDER = ROOT / "tests" / "data" / "older" / "sqlite.sqlite3"
-Change = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
@@ -83,7 +82,11 @@ async def test_what_others_do_to_main_changes_its_length(store: SQLiteStore, pat
 
 
 async def test_who_deletes_a_session_deletes_all_of_it(store: SQLiteStore, path: Path) -> None:
-    changes = [Append("main", [b"{}"]), Append(":usage", [b"{}"]), Annotate("main", b"note")]
+    changes: list[Change] = [
+        Append("main", [b"{}"]),
+        Append(":usage", [b"{}"]),
+        Annotate("main", b"note"),
+    ]
     await store.commit("a", changes, key=Key("once"))
     _run(path, "DELETE FROM agent_sessions")
     for table in ("agent_messages", *(f"turnlog_agent_messages_{x}" for x in _OURS)):
@@ -169,7 +172,7 @@ async def test_a_newer_version_is_noticed_while_it_is_made(
         "ALTER TABLE agent_sessions RENAME COLUMN turnlog_agent_messages_length TO later",
         "UPDATE turnlog_schema SET version = version + 1",
     )
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
         "commit": lambda: store.append(Log("a", "side"), [b"{}"]),
         "logs": lambda: store.logs("a"),
         "sessions": store.sessions,
