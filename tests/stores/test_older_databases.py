@@ -134,7 +134,8 @@ async def test_reading_changes_nothing(tmp_path: Path) -> None:
     path = older_sqlite("sqlite", tmp_path)
     before = path.read_bytes()
     async with open_store(f"sqlite:///{path}") as store:
-        assert len(await store.read(Log("plain"))) == len(
-            EXPECTED["sqlite"]["plain"]["main"]["positions"]
-        )
+        await test_all_is_there((store, EXPECTED["sqlite"]))
+        sessions = [head.log.session for head in await store.sessions()]
+        assert sessions == list(EXPECTED["sqlite"])
+        assert [h.log.session for h in await store.sessions(prefix="c", oldest=True)] == ["crashed"]
     assert path.read_bytes() == before

@@ -113,6 +113,7 @@ _LAST = (
     # Triggers, because others delete too: the SDK, and people with a statement of their own.
     """
     CREATE TRIGGER {forgotten} AFTER DELETE ON {sessions} BEGIN
+        DELETE FROM {messages} WHERE session_id = old.session_id;
         DELETE FROM {records} WHERE session_id = old.session_id;
         DELETE FROM {logs} WHERE session_id = old.session_id;
         DELETE FROM {writes} WHERE session_id = old.session_id;

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from turnlog.changes import Change, Check, Committed, Key, adds, check_conditions, writes
-from turnlog.stores.sqlite.logs import Logs
+from turnlog.changes import Append, Change, Check, Committed, Key, adds, check_conditions, writes
+from turnlog.stores.sqlite.logs import Logs, grow
 from turnlog.stores.sqlite.statements import statements_for
 from turnlog.stores.tables import Tables, days_of_known_keys, key_day, today
 
@@ -23,13 +23,12 @@ def commit(
     """Make `changes`, or none of them if a condition fails."""
     if key and (known := _recall(cursor, tables, session, key)):
         return known
-    logs = Logs(cursor, tables, session, changes)
-    check_conditions(session, changes, logs.ends(), logs.notes())
-    kept = key if writes(changes) else None
-    logs.make(changes, makes_session=kept is not None or adds(changes))
-    done = Committed.at(changes, logs.ends())
-    if kept:
-        _keep(cursor, tables, session, kept, done)
+    if plain := _plain(changes):
+        done = Committed(grow(cursor, statements_for(tables), session, plain))
+    else:
+        done = _made(cursor, tables, session, changes, key)
+    if key and writes(changes):
+        _keep(cursor, tables, session, key, done)
     return done
 
 
@@ -39,8 +38,34 @@ def delete(cursor: sqlite3.Cursor, tables: Tables, session: str, expect: int | N
         change = Check("main", expect)
         logs = Logs(cursor, tables, session, [change])
         check_conditions(session, [change], logs.ends(), {})
-    for statement in statements_for(tables).delete_session:
-        cursor.execute(statement, (session,))
+    cursor.execute(statements_for(tables).delete_session, (session,))
+
+
+def _made(
+    cursor: sqlite3.Cursor,
+    tables: Tables,
+    session: str,
+    changes: Sequence[Change],
+    key: Key | None,
+) -> Committed:
+    logs = Logs(cursor, tables, session, changes)
+    check_conditions(session, changes, logs.ends(), logs.notes())
+    makes_session = adds(changes) or (key is not None and writes(changes))
+    logs.make(changes, makes_session=makes_session)
+    return Committed.at(changes, logs.ends())
+
+
+def _plain(changes: Sequence[Change]) -> list[Append]:
+    """The changes, if they only add records, however the logs are; else none."""
+    plain = [
+        change
+        for change in changes
+        if isinstance(change, Append)
+        and change.payloads
+        and change.expect is None
+        and change.cut is None
+    ]
+    return plain if len(plain) == len(changes) else []
 
 
 def _recall(cursor: sqlite3.Cursor, tables: Tables, session: str, key: Key) -> Committed | None:

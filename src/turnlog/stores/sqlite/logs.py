@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from itertools import chain
 
 from turnlog.changes import Annotate, Append, Change, Forget, Remove
-from turnlog.records import Log
 from turnlog.store import span
 from turnlog.stores.clock import as_text, micros, now
-from turnlog.stores.sqlite.statements import ROWS_AT_ONCE, look_at, place, statements_for
+from turnlog.stores.sqlite.statements import (
+    ROWS_AT_ONCE,
+    Statements,
+    look_at,
+    place,
+    statements_for,
+)
 from turnlog.stores.tables import Tables
 
-__all__ = ["Logs"]
+__all__ = ["Logs", "grow"]
 
 
 @dataclass(slots=True)
@@ -75,11 +80,11 @@ class Logs:
 
     def _make(self, change: Change) -> None:
         match change:
-            case Append(name, payloads, _, cut, times):
+            case Append(name, payloads, _, cut):
                 if cut is not None:
                     self._remove(name, cut, None)
                 if payloads:
-                    self._add(name, payloads, times)
+                    self._add(change)
             case Remove(name, after, before):
                 self._remove(name, after, before)
             case Annotate(name, note):
@@ -87,31 +92,16 @@ class Logs:
             case Forget(name):
                 self._forget(name)
 
-    def _add(
-        self, name: str, payloads: Sequence[bytes], times: Sequence[float | None] | None
-    ) -> None:
-        """Insert a row for each payload, a few rows per statement."""
-        sql = self._sql.of(name)
-        at = place(Log(self._session, name))
-        stored = map(sql.stored, payloads)
-        inserts, rows = (
-            (sql.insert, list(zip(stored, strict=True)))
-            if times is None
-            else (sql.insert_at, list(zip(stored, map(_text_of, times), strict=True)))
-        )
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            self._cursor.execute(inserts[len(some)], (*at, *chain.from_iterable(some)))
-        facts = self._touch(name)
-        assert self._cursor.lastrowid is not None  # noqa: S101 - an insert has one
-        facts.last = self._cursor.lastrowid
-        facts.length += len(rows)
+    def _add(self, change: Append) -> None:
+        facts = self._touch(change.log)
+        facts.last = _insert(self._cursor, self._sql, self._session, change)
+        facts.length += len(change.payloads)
 
     def _remove(self, name: str, after: int, before: int | None) -> None:
         facts = self._facts.get(name)
         if facts is None:
             return
-        at = place(Log(self._session, name))
+        at = place(self._session, name)
         bounds = span(after, before)
         removed = self._cursor.execute(self._sql.of(name).remove, (*at, *bounds)).rowcount
         if removed:
@@ -120,7 +110,7 @@ class Logs:
                 facts.last = self._last(name) if facts.length else 0
 
     def _last(self, name: str) -> int:
-        at = place(Log(self._session, name))
+        at = place(self._session, name)
         [last] = self._cursor.execute(self._sql.of(name).last, at).fetchone()
         return int(last or 0)
 
@@ -146,6 +136,40 @@ class Logs:
         values = (self._session, name, facts.last, facts.length, facts.note or None, at)
         self._cursor.execute(self._sql.of(name).put, values)
         self._exists = self._exists or name == "main"
+
+
+def grow(
+    cursor: sqlite3.Cursor, sql: Statements, session: str, changes: Sequence[Append]
+) -> tuple[int, ...]:
+    """Make `changes`, of which none has a condition or a cut. Returns where each log ends."""
+    at = as_text(now())
+    ends = tuple([_grow(cursor, sql, session, change, at) for change in changes])
+    if "main" not in [change.log for change in changes]:
+        cursor.execute(sql.make_session, (session, at))
+    return ends
+
+
+def _grow(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append, at: str) -> int:
+    last = _insert(cursor, sql, session, change)
+    values = (session, change.log, last, len(change.payloads), at)
+    cursor.execute(sql.of(change.log).grow, values)
+    return last
+
+
+def _insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
+    """Insert a row for each payload, a few per statement; return the last one's position."""
+    statements = sql.of(change.log)
+    at = place(session, change.log)
+    inserts, columns = statements.insert, 1
+    values: list[str | bytes | None] = [statements.stored(each) for each in change.payloads]
+    if change.times is not None:
+        inserts, columns = statements.insert_at, 2
+        values = [*chain.from_iterable(zip(values, map(_text_of, change.times), strict=True))]
+    for start in range(0, len(values), ROWS_AT_ONCE * columns):
+        some = values[start : start + ROWS_AT_ONCE * columns]
+        cursor.execute(inserts[len(some) // columns], (*at, *some))
+    assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
+    return cursor.lastrowid
 
 
 def _text_of(moment: float | None) -> str | None:

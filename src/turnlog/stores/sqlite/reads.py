@@ -54,7 +54,8 @@ _PAGE = (
     + """
     WHERE s.rowid IN (
         SELECT s.rowid FROM {sessions} s
-        WHERE {id} >= ?1 AND {id} < ?2 AND ({time}, s.session_id) {beyond} (?3, ?4)
+        WHERE {id} >= ?1 AND {id} < ?2
+            AND {time} {beyond}= ?3 AND ({time} {beyond} ?3 OR s.session_id {beyond} ?4)
         ORDER BY {time} {direction}, s.session_id {direction} LIMIT ?5)
     ORDER BY changed {direction}, s.session_id {direction}
 """

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from turnlog.records import Log
-from turnlog.stores.tables import LENGTH, Tables, filled, quoted
+from turnlog.stores.tables import COUNTED, LENGTH, Tables, filled, quoted
 
 __all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "look_at", "place", "statements_for"]
 
@@ -31,7 +30,6 @@ _LOOK_AT_OTHERS = """
     UNION ALL SELECT name, last, length, note, 1 FROM {logs}
     WHERE session_id = ?1 AND name IN ({names})
 """
-_COUNTED = "(SELECT count(*) FROM {messages} m WHERE m.session_id = ?1)"
 
 _LAST = "SELECT max(id) FROM {records} WHERE {here}"
 _REMOVE = "DELETE FROM {records} WHERE {here} AND id > ? AND id < ?"
@@ -48,7 +46,23 @@ _PUT_OTHER = """
     ON CONFLICT (session_id, name) DO UPDATE SET updated_at = ?6,
         last = ?3, length = ?4, note = coalesce(?5, x'')
 """
-_MAKE_SESSION = "INSERT INTO {sessions} (session_id, created_at, updated_at) VALUES (?1, ?2, ?2)"
+# The same for records that were just added, whatever the log was before.
+_GROW_MAIN = """
+    INSERT INTO {sessions} AS s (session_id, created_at, updated_at, {main_last}, {main_length})
+    VALUES (?1, ?5, ?5, ?3, ?4)
+    ON CONFLICT (session_id) DO UPDATE SET updated_at = excluded.updated_at,
+        {main_last} = excluded.{main_last}, {main_length} = {length}
+"""
+_GROW_OTHER = """
+    INSERT INTO {logs} AS l (session_id, name, last, length, note, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, x'', ?5, ?5)
+    ON CONFLICT (session_id, name) DO UPDATE SET updated_at = excluded.updated_at,
+        last = excluded.last, length = l.length + excluded.length
+"""
+_MAKE_SESSION = """
+    INSERT INTO {sessions} (session_id, created_at, updated_at) VALUES (?1, ?2, ?2)
+    ON CONFLICT (session_id) DO NOTHING
+"""
 _FORGET = "DELETE FROM {logs} WHERE session_id = ? AND name = ?"
 
 _FIND_KEY = """
@@ -59,11 +73,8 @@ _STORE_KEY = """
     INSERT INTO {writes} (session_id, day, hash, digest, positions) VALUES (?, ?, ?, ?, ?)
 """
 _PURGE_KEYS = "DELETE FROM {writes} WHERE session_id = ? AND day > 0 AND day < ?"
-# A trigger deletes the rest with the first row.
-_DELETE_SESSION = (
-    "DELETE FROM {sessions} WHERE session_id = ?",
-    "DELETE FROM {messages} WHERE session_id = ?",
-)
+# A trigger deletes all that belongs to it.
+_DELETE_SESSION = "DELETE FROM {sessions} WHERE session_id = ?"
 
 
 class LogStatements(NamedTuple):
@@ -74,6 +85,7 @@ class LogStatements(NamedTuple):
     insert: tuple[str, ...]  # by the number of payloads; each as `stored` makes it
     insert_at: tuple[str, ...]  # the same, each payload before its time, or None for now
     put: str  # session, name, last, length, note, now
+    grow: str  # session, name, last, how many records were added, now
     stored: Callable[[bytes], str | bytes]
 
 
@@ -89,22 +101,23 @@ class Statements(NamedTuple):
     find_key: str
     store_key: str
     purge_keys: str
-    delete_session: tuple[str, ...]
+    delete_session: str
 
     def of(self, name: str) -> LogStatements:
         """The statements for the log `name`."""
         return self.main if name == "main" else self.other
 
 
-def place(log: Log) -> tuple[str, ...]:
-    """The parameters that name `log` in a statement."""
-    return (log.session,) if log.name == "main" else log
+def place(session: str, name: str) -> tuple[str, ...]:
+    """The parameters that name a log in a statement."""
+    return (session,) if name == "main" else (session, name)
 
 
 @lru_cache(maxsize=64)  # sessions are made per request, most of them on the same tables
 def statements_for(tables: Tables) -> Statements:
     """The statements that write to `tables`."""
     names = tables.names(quoted)
+    names["length"] = filled(LENGTH, names, {"counted": filled(COUNTED, names)})
     return Statements(
         main=_main(names),
         other=_other(names),
@@ -113,7 +126,7 @@ def statements_for(tables: Tables) -> Statements:
         find_key=filled(_FIND_KEY, names),
         store_key=filled(_STORE_KEY, names),
         purge_keys=filled(_PURGE_KEYS, names),
-        delete_session=tuple(filled(each, names) for each in _DELETE_SESSION),
+        delete_session=filled(_DELETE_SESSION, names),
     )
 
 
@@ -124,8 +137,7 @@ def look_at(tables: Tables, others: int, *, with_main: bool) -> str:
     others: how many logs but "main"; their names come after the session's id.
     """
     names = {**tables.names(quoted), "names": ", ".join(["?"] * others)}
-    names["counted"] = filled(_COUNTED, names)
-    names["length"] = filled(LENGTH, names)
+    names["length"] = filled(LENGTH, names, {"counted": filled(COUNTED, names)})
     template = _LOOK_AT_MAIN if with_main else _LOOK_FOR_MAIN
     return filled(template + _LOOK_AT_OTHERS * (others > 0), names)
 
@@ -137,7 +149,7 @@ def _main(names: Mapping[str, str]) -> LogStatements:
         "columns": "session_id",
         "here": "session_id = ?",
     }
-    return _log_statements(columns, filled(_PUT_MAIN, names), _as_text)
+    return _log_statements(columns, filled(_PUT_MAIN, names), filled(_GROW_MAIN, names), _as_text)
 
 
 def _other(names: Mapping[str, str]) -> LogStatements:
@@ -147,11 +159,11 @@ def _other(names: Mapping[str, str]) -> LogStatements:
         "columns": "session_id, name",
         "here": "session_id = ? AND name = ?",
     }
-    return _log_statements(columns, filled(_PUT_OTHER, names), bytes)
+    return _log_statements(columns, filled(_PUT_OTHER, names), filled(_GROW_OTHER, names), bytes)
 
 
 def _log_statements(
-    columns: Mapping[str, str], put: str, stored: Callable[[bytes], str | bytes]
+    columns: Mapping[str, str], put: str, grow: str, stored: Callable[[bytes], str | bytes]
 ) -> LogStatements:
     return LogStatements(
         last=filled(_LAST, columns),
@@ -161,6 +173,7 @@ def _log_statements(
             columns, "{columns}, {payload}, created_at", "{at}, ?, coalesce(?, CURRENT_TIMESTAMP)"
         ),
         put=put,
+        grow=grow,
         stored=stored,
     )
 

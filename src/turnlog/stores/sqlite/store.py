@@ -71,14 +71,19 @@ class SQLiteStore(Store):
     def identity(self) -> Hashable:
         """The file and the tables."""
         engine = self._engine
-        return engine.path if engine else registry.identify(self.path), self.tables
+        path = engine.path if engine else registry.identify(self.path)
+        # SQLite takes no account of case in names, but of ASCII letters alone, as bytes do.
+        names = (self.tables.sessions, self.tables.messages)
+        return path, *(name.encode().lower() for name in names)
 
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
     ) -> Committed:
         check_changes(session, changes, key)
-        job = partial(jobs.commit, tables=self.tables, session=session, changes=changes, key=key)
-        return await self._write(job, durable=not is_volatile(changes))
+        return await self._write(
+            lambda cursor: jobs.commit(cursor, self.tables, session, changes, key),
+            durable=not is_volatile(changes),
+        )
 
     async def read(
         self,
@@ -95,7 +100,7 @@ class SQLiteStore(Store):
 
         def job(cursor: sqlite3.Cursor, reads: Reads) -> Rows:
             statements = reads.main if log.name == "main" else reads.other
-            values = (*place(log), *bounds)
+            values = (*place(*log), *bounds)
             return cursor.execute(statements[is_reversed], values).fetchall() if statements else []
 
         rows = await self._read(job)
@@ -125,8 +130,9 @@ class SQLiteStore(Store):
 
     async def delete(self, session: str, *, expect: int | None = None) -> None:
         check(session)
-        job = partial(jobs.delete, tables=self.tables, session=session, expect=expect)
-        await self._write(job, durable=True)
+        await self._write(
+            lambda cursor: jobs.delete(cursor, self.tables, session, expect), durable=True
+        )
 
     async def aclose(self) -> None:
         """Close the store. The last store on a file waits until the file is closed."""
