@@ -1,0 +1,202 @@
+"""Scripts that write to one session.
+
+A log is a list of elements, see `elements`. One hash holds the heads of all logs of a session
+(created, updated, last position, length), their notes, and the greatest position that the
+session ever had. Positions are microseconds of the server's clock, moved forward where needed:
+so they tell when a record was made, and are never used again.
+
+Every write carries a token. A client that lost the answer sends the same write again, and
+gets the answer of the first time.
+"""
+
+from __future__ import annotations
+
+from turnlog.stores.redis.scripts.listing import LISTED
+from turnlog.stores.redis.scripts.script import Script
+from turnlog.stores.redis.scripts.session import ADOPTION, CONVERT, HEADS, SESSION
+from turnlog.stores.redis.scripts.shared import CLOCK, ELEMENTS, SESSIONS
+
+__all__ = ["ADOPT", "COMMIT", "DELETE"]
+
+_WRITE = (CLOCK, SESSION, SESSIONS, LISTED, HEADS, CONVERT, ADOPTION)
+
+# Before anything is loaded: what is sent again needs nothing else.
+_KNOWN = """
+do
+    local done = redis.call('GET', KEYS[1])
+    if done then return {'ok', done, '0'} end
+end
+"""
+
+_REMOVAL = """
+-- Removes the records with from <= position < to.
+local function drop(name, from, to)
+    local head = found[name]
+    if not head or from > head.last or from >= to then return end
+    local records = records_of(name)
+    local first = from <= 1 and 0 or index_of(records, from, head.length)
+    local stop = to > head.last and head.length or index_of(records, to, head.length)
+    local count = stop - first
+    if count <= 0 then return end
+
+    if count == head.length then
+        redis.call('DEL', records)
+    elseif first == 0 then
+        redis.call('LTRIM', records, stop, -1)
+    elseif stop == head.length then
+        redis.call('LTRIM', records, 0, first - 1)
+    else
+        for at = first, stop - 1 do redis.call('LSET', records, at, '') end
+        redis.call('LREM', records, count, '')
+    end
+    touch(name)
+    head.length = head.length - count
+    if stop ~= head.length + count then return end
+    local newest = redis.call('LINDEX', records, -1)
+    head.last = newest and position_of(newest) or 0
+end
+"""
+
+_KEYS = """
+-- Keys of today and of yesterday lie apart: those of yesterday expire with the day.
+local day = math.floor(moment / 86400000000)
+
+-- What is stored of the commit with this key. name: its key in the older form, or ''.
+local function recall(hash, name)
+    local stored = redis.call('HMGET', keys, hash, name)
+    if stored[1] or stored[2] then return stored[1] or stored[2] end
+    for parity = 0, 1 do
+        local value = redis.call('HGET', stem .. 'brief/' .. parity, hash)
+        if value then return value end
+    end
+end
+
+local function keep(hash, is_brief, value)
+    if is_brief ~= '1' then return redis.call('HSET', keys, hash, value) end
+    local brief = stem .. 'brief/' .. day % 2
+    redis.call('HSET', brief, hash, value)
+    redis.call('EXPIREAT', brief, (day + 2) * 86400)
+end
+"""
+
+# Returns {'ok', positions, updated}, updated being the time of the change of "main", or '0';
+# {'known', what the key was stored with}; or {'conflict', number of the change, what is there}.
+COMMIT = Script(
+    _KNOWN,
+    *_WRITE,
+    ELEMENTS,
+    _REMOVAL,
+    _KEYS,
+    """
+local adds, writes, hash, name, digest, is_brief = unpack(ARGV, 5, 10)
+
+-- Where each change begins: its kind, its log, what it expects ('' for anything), and
+-- append: from where to cut or '', what has a time (see `push`), the number of values, values
+-- remove: the first position, the first one after it to keep
+-- note: the note, and what it expects begins with '='
+local changes, fields = {}, {'g', 'hmain'}
+local at = 11
+while at <= #ARGV do
+    local kind, log = ARGV[at], ARGV[at + 1]
+    changes[#changes + 1] = at
+    fields[#fields + 1] = (kind == 'note' and ARGV[at + 2] ~= '' and 'n' or 'h') .. log
+    if kind == 'append' then at = at + 6 + ARGV[at + 5]
+    elseif kind == 'remove' then at = at + 5
+    elseif kind == 'note' then
+        if ARGV[at + 2] ~= '' then fields[#fields + 1] = 'h' .. log end
+        at = at + 4
+    else at = at + 3 end
+end
+
+open(fields)
+if hash ~= '' then
+    local known = recall(hash, name)
+    if known then return {'known', known} end
+end
+adopt()
+
+for number, at in ipairs(changes) do
+    local kind, log, expected = unpack(ARGV, at, at + 2)
+    if expected ~= '' then
+        local actual = kind == 'note' and '=' .. (notes[log] or '') or
+            string.format('%.0f', end_of(log))
+        if actual ~= expected then return {'conflict', tostring(number), actual} end
+    end
+end
+
+local changed = hash ~= ''
+if not greatest and (adds == '1' or (hash ~= '' and writes == '1')) then begin() end
+
+local function make(at)
+    local kind, log = ARGV[at], ARGV[at + 1]
+    if kind == 'append' then
+        local cut, timed, count = unpack(ARGV, at + 3, at + 5)
+        if cut ~= '' then drop(log, tonumber(cut), 2^53) end
+        if count ~= '0' then push(log, ARGV, at + 6, at + 5 + count, timed) end
+    elseif kind == 'remove' then
+        drop(log, tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
+    elseif kind == 'note' then
+        touch(log)
+        redis.call('HSET', logs, 'n' .. log, ARGV[at + 3])
+    elseif kind == 'forget' and found[log] then
+        drop(log, 1, 2^53)
+        redis.call('HDEL', logs, 'n' .. log)
+        if log == 'main' then
+            touch(log)
+        else
+            redis.call('HDEL', logs, 'h' .. log)
+            found[log], touched[log], changed = nil, nil, true
+        end
+    end
+end
+
+local positions = {}
+if greatest then
+    for _, at in ipairs(changes) do make(at) end
+end
+for number, at in ipairs(changes) do
+    positions[number] = string.format('%.0f', end_of(ARGV[at + 1]))
+end
+local answer = table.concat(positions, ' ')
+if writes == '1' then
+    if hash ~= '' then keep(hash, is_brief, answer .. '|' .. digest) end
+    if changed or next(touched) then save() end
+    redis.call('SET', token, answer, 'EX', remembered)
+end
+return {'ok', answer, touched.main and digits(found.main.updated) or '0'}
+""",
+)
+
+# Returns 1 if there was anything to adopt, else 0.
+ADOPT = Script(*_WRITE, "open({'g', 'hmain'}) return adopt() and 1 or 0")
+
+# Returns {'ok'} or {'conflict', where the log "main" ends}.
+DELETE = Script(
+    _KNOWN,
+    *_WRITE,
+    """
+local expected = ARGV[5]
+
+open({'g', 'hmain'})
+adopt()
+if expected ~= '' and expected ~= string.format('%.0f', end_of('main')) then
+    return {'conflict', string.format('%.0f', end_of('main'))}
+end
+if greatest then
+    for _, field in ipairs(redis.call('HKEYS', logs)) do
+        if string.byte(field) == 104 then
+            redis.call('DEL', records_of(string.sub(field, 2)))
+        end
+    end
+    redis.call('DEL', logs, keys, stem .. 'brief/0', stem .. 'brief/1')
+    -- Kept for a day, so that no position is used again if the clock is set back.
+    redis.call('SET', heads, digits(greatest), 'EX', 86400)
+end
+if times then
+    remove(session)
+    delete_sdk_keys(sdk_keys())
+end
+redis.call('SET', token, '', 'EX', remembered)
+return {'ok'}
+""",
+)

@@ -1,0 +1,239 @@
+"""Lua for scripts that write to one session: its heads, conversion and adoption."""
+
+from __future__ import annotations
+
+__all__ = ["SESSION"]
+
+# While a Cluster moves the slot of a session, each node has some of its keys and runs no
+# script on them: the token's key is on neither node, so the answer is TRYAGAIN.
+SESSION = """
+-- token: the key of the answer to this write. times and older are missing on a Cluster, where
+-- they lie on other nodes; older: a list of sessions that an older version keeps.
+local token, logs, heads, times, older = unpack(KEYS)
+
+-- ttl: in seconds, 0 for none. remembered: seconds for which the answer to this write is kept.
+local prefix, session, ttl, remembered = unpack(ARGV, 1, 4)
+ttl = tonumber(ttl)
+local stem = string.sub(logs, 1, -5)
+local keys = stem .. 'keys'
+"""
+
+HEADS = """
+local moment = now()
+local greatest  -- position that the session ever had; nil if it doesn't exist
+local found, notes, touched = {}, {}, {}  -- by the name of the log
+
+local function records_of(name) return stem .. 'records/' .. name end
+
+local function load_heads(fields)
+    local values = {}
+    for first = 1, #fields, 1000 do
+        local part = {unpack(fields, first, math.min(first + 999, #fields))}
+        for at, value in ipairs(redis.call('HMGET', logs, unpack(part))) do
+            values[first + at - 1] = value
+        end
+    end
+    greatest = tonumber(values[1] or nil)
+    for at = 2, #fields do
+        local name, value = string.sub(fields[at], 2), values[at]
+        if value and string.byte(fields[at]) == 104 then
+            local created, updated, last, length =
+                string.match(value, '(%d+) (%d+) (%d+) (%d+)')
+            found[name] = {created = created, updated = tonumber(updated),
+                           last = tonumber(last), length = tonumber(length)}
+        elseif value then
+            notes[name] = value
+        end
+    end
+end
+
+local function end_of(name) return found[name] and found[name].last or 0 end
+
+-- The head of a log that is changed now, made if it is missing.
+local function touch(name)
+    local head = found[name]
+    if not head then
+        head = {created = digits(moment), updated = 0, last = 0, length = 0}
+        found[name] = head
+        -- An older version keeps the greatest position of a log that it deleted for a day.
+        greatest = math.max(greatest, tonumber(redis.call('GET', stem .. 'past/' .. name) or 0))
+    end
+    if not touched[name] then head.updated = math.max(moment, head.updated + 1) end
+    touched[name] = true
+    return head
+end
+
+-- Adds values[first] to values[last]. timed: for each a '1' if its value begins with a time.
+local function push(name, values, first, last, timed)
+    local head = touch(name)
+    local position = math.max(moment, greatest + 1)
+    local elements = {}
+    for at = first, last do
+        local mark = string.byte(timed, at - first + 1) == 49 and 't' or ''
+        elements[#elements + 1] = mark .. digits(position) .. values[at]
+        position = position + 1
+    end
+    call_with('RPUSH', records_of(name), elements)
+    head.last, greatest = position - 1, position - 1
+    head.length = head.length + #elements
+end
+
+-- Sets the milliseconds that are left of the session.
+local function renew(left)
+    redis.call('PEXPIRE', logs, left)
+    redis.call('PEXPIRE', heads, left)
+    redis.call('PEXPIRE', keys, left)
+    for parity = 0, 1 do
+        local brief = stem .. 'brief/' .. parity
+        local own = redis.call('PTTL', brief)
+        if own > left or parity == math.floor(moment / 86400000000) % 2 then
+            local tomorrow = 172800000 - math.floor(moment / 1000) % 86400000
+            redis.call('PEXPIRE', brief, math.min(left, tomorrow))
+        end
+    end
+    for _, field in ipairs(redis.call('HKEYS', logs)) do
+        if string.byte(field) == 104 then
+            redis.call('PEXPIRE', records_of(string.sub(field, 2)), left)
+        end
+    end
+end
+
+-- Enters the session in the directory, where that lies beside it.
+local function list(left)
+    if not times then return end
+    enter(session, found.main.updated)
+    if left > 0 then mark(session, left, moment / 1000 + left) end
+end
+
+local function purge()
+    if not times then return end
+    for _, id in ipairs(due(moment)) do
+        local left = life_of(stem_of(prefix, id))
+        mark(id, left, moment / 1000 + left)
+    end
+    local entries = redis.call('ZRANGE', older, 0, 3, 'WITHSCORES')
+    for at = 1, #entries, 2 do
+        if not redis.call('ZSCORE', times, entries[at]) then
+            enter(entries[at], tonumber(entries[at + 1]))
+            redis.call('ZADD', ends, 0, entries[at])  -- to be looked at
+        end
+        redis.call('ZREM', older, entries[at])
+    end
+end
+
+-- Stores what was changed. A time to live that the session has is given to all its keys.
+local function save()
+    local fields = {'g', digits(greatest)}
+    for name in pairs(touched) do
+        local head = found[name]
+        fields[#fields + 1] = 'h' .. name
+        fields[#fields + 1] = table.concat(
+            {head.created, digits(head.updated), digits(head.last), head.length}, ' ')
+    end
+    call_with('HSET', logs, fields)
+    local left = ttl > 0 and ttl * 1000 or redis.call('PTTL', logs)
+    if left > 0 then renew(left) end
+    if touched.main then
+        list(left)
+        purge()
+    end
+end
+
+-- Makes the session, with an empty log "main".
+local function begin()
+    local past = redis.call('GET', heads)
+    greatest = tonumber(past or 0)
+    -- A text in place of a hash: the scripts of an older version refuse it.
+    redis.call('SET', heads, '0')
+    touch('main')
+end
+"""
+
+CONVERT = """
+-- The keys of one log in the older form, as those of the session: see `Key.of`.
+local function convert_keys(name)
+    local old = stem .. 'keys/' .. name
+    local _, continued = string.gsub(name, '[\\128-\\191]', '')
+    local fields = redis.call('HGETALL', old)
+    for at = 1, #fields, 2 do fields[at] = #name - continued .. ':' .. name .. fields[at] end
+    if #fields > 0 then call_with('HSET', keys, fields) end
+    redis.call('DEL', old)
+end
+
+-- Gives what an older version has stored the present form.
+local function convert()
+    local fields = redis.call('HGETALL', heads)
+    local used, oldest = 0, digits(moment)
+    for at = 1, #fields, 2 do
+        local field, value = fields[at], fields[at + 1]
+        if string.byte(field) == 104 then
+            local created, head, past = string.match(value, '(%d+)( %d+ %d+ %d+) (%d+)')
+            value, used = created .. head, math.max(used, tonumber(past))
+            if tonumber(created) < tonumber(oldest) then oldest = created end
+            convert_keys(string.sub(field, 2))
+        end
+        redis.call('HSET', logs, field, value)
+    end
+    redis.call('HSET', logs, 'g', digits(used))
+    redis.call('HSETNX', logs, 'hmain', oldest .. ' ' .. digits(moment) .. ' 0 0')
+    local left = redis.call('PTTL', heads)
+    redis.call('SET', heads, '0')
+    if left > 0 then renew(left) end
+    if times then
+        local packed = redis.call('HGET', logs, 'hmain')
+        enter(session, tonumber(string.match(packed, '%d+ (%d+)')))
+        redis.call('ZADD', ends, 0, session)  -- to be looked at
+    end
+end
+
+local function open(fields)
+    load_heads(fields)
+    if greatest or redis.call('TYPE', heads).ok ~= 'hash' then return end
+    convert()
+    load_heads(fields)
+end
+"""
+
+ADOPTION = """
+local function has_type(key, kind) return redis.call('TYPE', key).ok == kind end
+
+-- The keys that the SDK has stored for this session. A key that the SDK makes for one id may
+-- have the name of a key for another ('a' has 'a:messages'), so type and owner are checked.
+local function sdk_keys()
+    local key = prefix .. ':' .. session
+    local head = has_type(key, 'hash') and key
+    local owner = head and redis.call('HGET', head, 'session_id')
+    if owner and owner ~= session then return {} end
+    local messages, counter = key .. ':messages', key .. ':counter'
+    return {head = head, messages = has_type(messages, 'list') and messages,
+            counter = has_type(counter, 'string') and counter}
+end
+
+local function delete_sdk_keys(sdk)
+    if not sdk.head and not sdk.messages then return end
+    for _, key in pairs(sdk) do
+        if key then redis.call('DEL', key) end
+    end
+end
+
+-- Moves the SDK's messages to the end of the log "main". Whether there were any.
+local function adopt()
+    if not times then return false end
+    if redis.call('EXISTS', prefix .. ':' .. session .. ':messages') == 0 then return false end
+    local sdk = sdk_keys()
+    if not sdk.messages then return false end
+    local messages = redis.call('LRANGE', sdk.messages, 0, -1)
+    local created = tonumber(sdk.head and redis.call('HGET', sdk.head, 'created_at') or 0)
+    local left = redis.call('PTTL', sdk.messages)
+    if not greatest then
+        begin()
+        if created > 0 then found.main.created = digits(created * 1000000) end
+        if left > 0 then redis.call('HSET', logs, 'g', '0') end
+        if left > 0 then redis.call('PEXPIRE', logs, left) end
+    end
+    push('main', messages, 1, #messages, '')
+    delete_sdk_keys(sdk)
+    save()
+    return true
+end
+"""
