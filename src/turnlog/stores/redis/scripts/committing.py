@@ -127,6 +127,12 @@ end
 local changed = hash ~= ''
 if not greatest and (adds == '1' or (hash ~= '' and writes == '1')) then begin() end
 
+-- Sets a note. Whether there was one.
+local function note(log, text)
+    if text == '' then return redis.call('HDEL', logs, 'n' .. log) == 1 end
+    return redis.call('HSET', logs, 'n' .. log, text) == 0
+end
+
 local function make(at)
     local kind, log = ARGV[at], ARGV[at + 1]
     if kind == 'append' then
@@ -137,16 +143,13 @@ local function make(at)
         drop(log, tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
     elseif kind == 'note' then
         touch(log)
-        redis.call('HSET', logs, 'n' .. log, ARGV[at + 3])
+        note(log, ARGV[at + 3])
     elseif kind == 'forget' and found[log] then
         drop(log, 1, 2^53)
-        redis.call('HDEL', logs, 'n' .. log)
-        if log == 'main' then
-            touch(log)
-        else
-            redis.call('HDEL', logs, 'h' .. log)
-            found[log], touched[log], changed = nil, nil, true
-        end
+        if note(log, '') then touch(log) end
+        if log == 'main' then return end  -- it stays, empty
+        redis.call('HDEL', logs, 'h' .. log)
+        found[log], touched[log], changed = nil, nil, true
     end
 end
 
