@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from turnlog.stores.redis.scripts.listing import LISTED
 from turnlog.stores.redis.scripts.script import Script
-from turnlog.stores.redis.scripts.session import ADOPTION, CONVERT, HEADS, SESSION
-from turnlog.stores.redis.scripts.shared import CLOCK, ELEMENTS, SESSIONS
+from turnlog.stores.redis.scripts.session import ADOPTION, HEADS, OPENING, SESSION
+from turnlog.stores.redis.scripts.shared import CLOCK, ELEMENTS
 
 __all__ = ["ADOPT", "COMMIT", "DELETE"]
 
-_WRITE = (CLOCK, SESSION, SESSIONS, LISTED, HEADS, CONVERT, ADOPTION)
+_WRITE = (CLOCK, SESSION, LISTED, *HEADS, OPENING, ADOPTION)
 
 # Before anything is loaded: what is sent again needs nothing else.
 _KNOWN = """
@@ -57,28 +57,6 @@ local function drop(name, from, to)
 end
 """
 
-_KEYS = """
--- Keys of today and of yesterday lie apart: those of yesterday expire with the day.
-local day = math.floor(moment / 86400000000)
-
--- What is stored of the commit with this key. name: its key in the older form, or ''.
-local function recall(hash, name)
-    local stored = redis.call('HMGET', keys, hash, name)
-    if stored[1] or stored[2] then return stored[1] or stored[2] end
-    for parity = 0, 1 do
-        local value = redis.call('HGET', stem .. 'brief/' .. parity, hash)
-        if value then return value end
-    end
-end
-
-local function keep(hash, is_brief, value)
-    if is_brief ~= '1' then return redis.call('HSET', keys, hash, value) end
-    local brief = stem .. 'brief/' .. day % 2
-    redis.call('HSET', brief, hash, value)
-    redis.call('EXPIREAT', brief, (day + 2) * 86400)
-end
-"""
-
 # Returns {'ok', positions, updated}, updated being the time of the change of "main", or '0';
 # {'known', what the key was stored with}; or {'conflict', number of the change, what is there}.
 COMMIT = Script(
@@ -86,7 +64,6 @@ COMMIT = Script(
     *_WRITE,
     ELEMENTS,
     _REMOVAL,
-    _KEYS,
     """
 local adds, writes, hash, name, digest, is_brief = unpack(ARGV, 5, 10)
 
@@ -94,7 +71,7 @@ local adds, writes, hash, name, digest, is_brief = unpack(ARGV, 5, 10)
 -- append: from where to cut or '', what has a time (see `push`), the number of values, values
 -- remove: the first position, the first one after it to keep
 -- note: the note, and what it expects begins with '='
-local changes, fields = {}, {'g', 'hmain'}
+local changes, fields = {}, {'g', 'e', 'hmain'}
 local at = 11
 while at <= #ARGV do
     local kind, log = ARGV[at], ARGV[at + 1]
@@ -110,7 +87,9 @@ end
 
 open(fields)
 if hash ~= '' then
-    local known = recall(hash, name)
+    local known = redis.call('HMGET', keys, hash, name)
+    known = known[1] or known[2] or redis.call('HGET', stem .. 'brief/0', hash)
+        or redis.call('HGET', stem .. 'brief/1', hash)
     if known then return {'known', known} end
 end
 adopt()
@@ -162,7 +141,14 @@ for number, at in ipairs(changes) do
 end
 local answer = table.concat(positions, ' ')
 if writes == '1' then
-    if hash ~= '' then keep(hash, is_brief, answer .. '|' .. digest) end
+    if is_brief == '1' then
+        -- Keys of today and of yesterday lie apart: those of yesterday expire with the day.
+        local day = math.floor(moment / 86400000000)
+        redis.call('HSET', stem .. 'brief/' .. day % 2, hash, answer .. '|' .. digest)
+        redis.call('EXPIREAT', stem .. 'brief/' .. day % 2, (day + 2) * 86400)
+    elseif hash ~= '' then
+        redis.call('HSET', keys, hash, answer .. '|' .. digest)
+    end
     if changed or next(touched) then save() end
     redis.call('SET', token, answer, 'EX', remembered)
 end
@@ -171,7 +157,7 @@ return {'ok', answer, touched.main and digits(found.main.updated) or '0'}
 )
 
 # Returns 1 if there was anything to adopt, else 0.
-ADOPT = Script(*_WRITE, "open({'g', 'hmain'}) return adopt() and 1 or 0")
+ADOPT = Script(*_WRITE, "open({'g', 'e', 'hmain'}) return adopt() and 1 or 0")
 
 # Returns {'ok'} or {'conflict', where the log "main" ends}.
 DELETE = Script(
@@ -180,7 +166,7 @@ DELETE = Script(
     """
 local expected = ARGV[5]
 
-open({'g', 'hmain'})
+open({'g', 'e', 'hmain'})
 adopt()
 if expected ~= '' and expected ~= string.format('%.0f', end_of('main')) then
     return {'conflict', string.format('%.0f', end_of('main'))}

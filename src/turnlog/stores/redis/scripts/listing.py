@@ -14,12 +14,12 @@ from turnlog.stores.redis.scripts.shared import CLOCK, SESSIONS
 
 __all__ = ["DROP", "ENTER", "LISTED", "MARK", "PAGE", "TAKEN"]
 
-# Expects a local `times`, which is missing on a Cluster in the scripts of a session.
+# Expects a local `times`, which is missing on a Cluster in the scripts of a session. Functions
+# that are rarely needed are made inside of others: to make one takes time in every run.
 LISTED = """
 local SIZE = 4096  -- of a block, in ids
-local shard = times and string.sub(times, 1, -6)
-local ends, blocks, ids = times and shard .. 'ends', times and shard .. 'blocks',
-                          times and shard .. 'ids/'
+local shard = times and string.sub(times, 1, -6) or ''
+local ends, blocks, ids = shard .. 'ends', shard .. 'blocks', shard .. 'ids/'
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -36,90 +36,96 @@ local function block_after(start)
     return found[1] and tonumber(found[1])
 end
 
-local function add_block(start) redis.call('ZADD', blocks, text(start), text(start)) end
+-- Takes an id out of the block that it was in by its old time, and puts it into that of its
+-- new one. Each may be nil.
+local function move(id, old, new)
+    local function add_block(start) redis.call('ZADD', blocks, text(start), text(start)) end
 
-local function size_of(block) return redis.call('ZCARD', ids .. text(block)) end
+    local function size_of(block) return redis.call('ZCARD', ids .. text(block)) end
 
--- Moves the newer half of a block to a new one.
-local function split(start, stop)
-    local range = {text(start), '(' .. text(stop)}
-    local middle = redis.call('ZRANGEBYSCORE', times, range[1], range[2],
-                              'WITHSCORES', 'LIMIT', SIZE, 1)
-    local begin = tonumber(middle[2] or 0)
-    if begin <= start then return end  -- all were changed at the same time
-    add_block(begin)
-    local moved = redis.call('ZRANGEBYSCORE', times, text(begin), range[2])
-    for _, id in ipairs(moved) do redis.call('ZADD', ids .. text(begin), 0, id) end
-    call_with('ZREM', ids .. text(start), moved)
-end
-
--- Gives a block that is full a follower.
-local function relieve(start)
-    local stop = block_after(start)
-    if not stop then
-        local newest = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
-        add_block(newest[2] + 1)
-    elseif size_of(start) > 2 * SIZE then
-        split(start, stop)
+    -- Moves the newer half of a block to a new one.
+    local function split(start, stop)
+        local first, last = text(start), '(' .. text(stop)
+        local middle = redis.call('ZRANGEBYSCORE', times, first, last,
+                                  'WITHSCORES', 'LIMIT', SIZE, 1)
+        local begin = tonumber(middle[2] or 0)
+        if begin <= start then return end  -- all were changed at the same time
+        add_block(begin)
+        local moved = redis.call('ZRANGEBYSCORE', times, text(begin), last)
+        for _, other in ipairs(moved) do redis.call('ZADD', ids .. text(begin), 0, other) end
+        call_with('ZREM', ids .. first, moved)
     end
-end
 
--- Makes one block of two neighbours that are small.
-local function join(older, newer)
-    local count = size_of(newer)
-    if count > 0 and size_of(older) + count > SIZE then return false end
-    local from, to = ids .. text(newer), ids .. text(older)
-    if count > 0 then redis.call('ZUNIONSTORE', to, 2, to, from, 'AGGREGATE', 'MAX') end
-    redis.call('DEL', from)
-    redis.call('ZREM', blocks, text(newer))
-    return true
-end
-
-local function leave_block(id, start)
-    redis.call('ZREM', ids .. text(start), id)
-    if size_of(start) >= SIZE / 4 then return end
-    if start > 0 and join(block_of(start - 1), start) then return end
-    local newer = block_after(start)
-    if newer then join(start, newer) end
-end
-
--- Lists a session at a time.
-local function enter(id, time)
-    local old = redis.call('ZSCORE', times, id)
-    redis.call('ZADD', times, text(time), id)
-    if old then
-        local start = block_of(tonumber(old))
-        if start == block_of(time) then return end
-        leave_block(id, start)
+    -- Gives a block that is full a follower.
+    local function relieve(start)
+        local stop = block_after(start)
+        if not stop then
+            add_block(redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')[2] + 1)
+        elseif size_of(start) > 2 * SIZE then
+            split(start, stop)
+        end
     end
-    local start = block_of(time)
+
+    -- Makes one block of two neighbours that are small.
+    local function join(older, newer)
+        local count = size_of(newer)
+        if count > 0 and size_of(older) + count > SIZE then return false end
+        local from, to = ids .. text(newer), ids .. text(older)
+        if count > 0 then redis.call('ZUNIONSTORE', to, 2, to, from, 'AGGREGATE', 'MAX') end
+        redis.call('DEL', from)
+        redis.call('ZREM', blocks, text(newer))
+        return true
+    end
+
+    local function leave(start)
+        redis.call('ZREM', ids .. text(start), id)
+        if size_of(start) >= SIZE / 4 then return end
+        if start > 0 and join(block_of(start - 1), start) then return end
+        local newer = block_after(start)
+        if newer then join(start, newer) end
+    end
+
+    if old then leave(block_of(old)) end
+    if not new then return end
+    local start = block_of(new)
     if redis.call('ZADD', ids .. text(start), 0, id) == 1 and size_of(start) >= SIZE then
         relieve(start)
     end
 end
 
+-- Lists a session at a time.
+local function enter(id, time)
+    local old = tonumber(redis.call('ZSCORE', times, id) or nil)
+    redis.call('ZADD', times, text(time), id)
+    if old then
+        local start = block_of(time)
+        if old >= start and (old <= time or block_of(old) == start) then return end
+    end
+    move(id, old, time)
+end
+
 local function remove(id)
-    local old = redis.call('ZSCORE', times, id)
+    local old = tonumber(redis.call('ZSCORE', times, id) or nil)
     redis.call('ZREM', ends, id)
     if not old then return end
     redis.call('ZREM', times, id)
-    leave_block(id, block_of(tonumber(old)))
+    move(id, old)
 end
 
--- Notes what became known of a session; left: see `life_of`. end_at: in milliseconds.
-local function mark(id, left, end_at)
+-- Notes the milliseconds that a session still has; -1: for ever, -2: it doesn't exist.
+local function mark(id, left)
     if left == -2 then
         remove(id)
     elseif left == -1 then
         redis.call('ZREM', ends, id)
     else
-        redis.call('ZADD', ends, text(end_at), id)
+        redis.call('ZADD', ends, text(moment / 1000 + left), id)
     end
 end
 
--- Up to four sessions that may have expired.
-local function due(moment)
-    return redis.call('ZRANGEBYSCORE', ends, '-inf', text(moment / 1000), 'LIMIT', 0, 4)
+-- Some sessions that may have expired.
+local function due()
+    return redis.call('ZRANGEBYSCORE', ends, '-inf', text(moment / 1000), 'LIMIT', 0, 16)
 end
 """
 
@@ -133,7 +139,6 @@ ENTER = Script(
     LISTED,
     """
 local rule = ARGV[1]
-local moment = now()
 -- Each id is followed by its time, or '' for now, and by the milliseconds after which to look
 -- whether it still exists, or '' to leave that.
 for at = 2, #ARGV, 3 do
@@ -149,7 +154,7 @@ for at = 2, #ARGV, 3 do
         redis.call('ZADD', ends, text(wanted), id)
     end
 end
-return due(moment)
+return due()
 """,
 )
 
@@ -160,9 +165,8 @@ MARK = Script(
     LISTED,
     """
 local id, left = ARGV[1], tonumber(ARGV[2])
-local moment = math.floor(now() / 1000)
 local last = redis.call('ZSCORE', ends, id)
-if not last or tonumber(last) <= moment then mark(id, left, moment + left) end
+if not last or tonumber(last) <= moment / 1000 then mark(id, left) end
 """,
 )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["SESSION"]
+from turnlog.stores.redis.scripts.shared import SESSIONS
+
+__all__ = ["ADOPTION", "HEADS", "OPENING", "SESSION"]
 
 # While a Cluster moves the slot of a session, each node has some of its keys and runs no
 # script on them: the token's key is on neither node, so the answer is TRYAGAIN.
@@ -18,34 +20,13 @@ local stem = string.sub(logs, 1, -5)
 local keys = stem .. 'keys'
 """
 
-HEADS = """
-local moment = now()
+HEADS = (
+    """
 local greatest  -- position that the session ever had; nil if it doesn't exist
+local expires   -- whether the session has a time to live
 local found, notes, touched = {}, {}, {}  -- by the name of the log
 
 local function records_of(name) return stem .. 'records/' .. name end
-
-local function load_heads(fields)
-    local values = {}
-    for first = 1, #fields, 1000 do
-        local part = {unpack(fields, first, math.min(first + 999, #fields))}
-        for at, value in ipairs(redis.call('HMGET', logs, unpack(part))) do
-            values[first + at - 1] = value
-        end
-    end
-    greatest = tonumber(values[1] or nil)
-    for at = 2, #fields do
-        local name, value = string.sub(fields[at], 2), values[at]
-        if value and string.byte(fields[at]) == 104 then
-            local created, updated, last, length =
-                string.match(value, '(%d+) (%d+) (%d+) (%d+)')
-            found[name] = {created = created, updated = tonumber(updated),
-                           last = tonumber(last), length = tonumber(length)}
-        elseif value then
-            notes[name] = value
-        end
-    end
-end
 
 local function end_of(name) return found[name] and found[name].last or 0 end
 
@@ -80,17 +61,13 @@ end
 
 -- Sets the milliseconds that are left of the session.
 local function renew(left)
-    redis.call('PEXPIRE', logs, left)
-    redis.call('PEXPIRE', heads, left)
-    redis.call('PEXPIRE', keys, left)
-    for parity = 0, 1 do
-        local brief = stem .. 'brief/' .. parity
-        local own = redis.call('PTTL', brief)
-        if own > left or parity == math.floor(moment / 86400000000) % 2 then
-            local tomorrow = 172800000 - math.floor(moment / 1000) % 86400000
-            redis.call('PEXPIRE', brief, math.min(left, tomorrow))
-        end
-    end
+    redis.call('HSET', logs, 'e', '1')
+    for _, key in ipairs({logs, heads, keys}) do redis.call('PEXPIRE', key, left) end
+    -- Keys that are kept for a day only (see `committing`) don't last longer for it.
+    local today = math.floor(moment / 86400000000) % 2
+    local until_day = 172800000 - math.floor(moment / 1000) % 86400000
+    redis.call('PEXPIRE', stem .. 'brief/' .. today, math.min(left, until_day))
+    redis.call('PEXPIRE', stem .. 'brief/' .. 1 - today, math.min(left, until_day - 86400000))
     for _, field in ipairs(redis.call('HKEYS', logs)) do
         if string.byte(field) == 104 then
             redis.call('PEXPIRE', records_of(string.sub(field, 2)), left)
@@ -98,20 +75,14 @@ local function renew(left)
     end
 end
 
--- Enters the session in the directory, where that lies beside it.
-local function list(left)
-    if not times then return end
-    enter(session, found.main.updated)
-    if left > 0 then mark(session, left, moment / 1000 + left) end
-end
-
-local function purge()
-    if not times then return end
-    for _, id in ipairs(due(moment)) do
-        local left = life_of(stem_of(prefix, id))
-        mark(id, left, moment / 1000 + left)
-    end
-    local entries = redis.call('ZRANGE', older, 0, 3, 'WITHSCORES')
+-- Looks at some entries of the directory: of sessions that may have expired, and of an older
+-- version.
+local function tidy()
+    """,
+    SESSIONS,
+    """
+    for _, id in ipairs(due()) do mark(id, life_of(stem_of(prefix, id))) end
+    local entries = redis.call('ZRANGE', older, 0, 15, 'WITHSCORES')
     for at = 1, #entries, 2 do
         if not redis.call('ZSCORE', times, entries[at]) then
             enter(entries[at], tonumber(entries[at + 1]))
@@ -131,37 +102,39 @@ local function save()
             {head.created, digits(head.updated), digits(head.last), head.length}, ' ')
     end
     call_with('HSET', logs, fields)
-    local left = ttl > 0 and ttl * 1000 or redis.call('PTTL', logs)
+    local left = ttl > 0 and ttl * 1000 or expires and redis.call('PTTL', logs) or -1
     if left > 0 then renew(left) end
-    if touched.main then
-        list(left)
-        purge()
-    end
+    if not times or not touched.main then return end
+    enter(session, found.main.updated)
+    if left > 0 then mark(session, left) end
+    if moment % 4 == 0 then tidy() end
 end
 
 -- Makes the session, with an empty log "main".
 local function begin()
-    local past = redis.call('GET', heads)
-    greatest = tonumber(past or 0)
+    greatest = tonumber(redis.call('GET', heads) or 0)
     -- A text in place of a hash: the scripts of an older version refuse it.
     redis.call('SET', heads, '0')
     touch('main')
 end
-"""
+""",
+)
 
-CONVERT = """
--- The keys of one log in the older form, as those of the session: see `Key.of`.
-local function convert_keys(name)
-    local old = stem .. 'keys/' .. name
-    local _, continued = string.gsub(name, '[\\128-\\191]', '')
-    local fields = redis.call('HGETALL', old)
-    for at = 1, #fields, 2 do fields[at] = #name - continued .. ':' .. name .. fields[at] end
-    if #fields > 0 then call_with('HSET', keys, fields) end
-    redis.call('DEL', old)
-end
-
+OPENING = """
 -- Gives what an older version has stored the present form.
 local function convert()
+    -- The keys of one log, as those of the session: see `Key.of`.
+    local function convert_keys(name)
+        local old = stem .. 'keys/' .. name
+        local _, continued = string.gsub(name, '[\\128-\\191]', '')
+        local fields = redis.call('HGETALL', old)
+        for at = 1, #fields, 2 do
+            fields[at] = #name - continued .. ':' .. name .. fields[at]
+        end
+        if #fields > 0 then call_with('HSET', keys, fields) end
+        redis.call('DEL', old)
+    end
+
     local fields = redis.call('HGETALL', heads)
     local used, oldest = 0, digits(moment)
     for at = 1, #fields, 2 do
@@ -186,20 +159,39 @@ local function convert()
     end
 end
 
+-- Loads what is stored. fields: of `logs`, beginning with 'g' and 'e'.
 local function open(fields)
-    load_heads(fields)
-    if greatest or redis.call('TYPE', heads).ok ~= 'hash' then return end
-    convert()
-    load_heads(fields)
+    local values = {}
+    for first = 1, #fields, 1000 do
+        local part = {unpack(fields, first, math.min(first + 999, #fields))}
+        for at, value in ipairs(redis.call('HMGET', logs, unpack(part))) do
+            values[first + at - 1] = value
+        end
+    end
+    if not values[1] and redis.call('TYPE', heads).ok == 'hash' then
+        convert()
+        return open(fields)
+    end
+    greatest, expires = tonumber(values[1] or nil), values[2]
+    for at = 3, #fields do
+        local name, value = string.sub(fields[at], 2), values[at]
+        if value and string.byte(fields[at]) == 104 then
+            local created, updated, last, length =
+                string.match(value, '(%d+) (%d+) (%d+) (%d+)')
+            found[name] = {created = created, updated = tonumber(updated),
+                           last = tonumber(last), length = tonumber(length)}
+        elseif value then
+            notes[name] = value
+        end
+    end
 end
 """
 
 ADOPTION = """
-local function has_type(key, kind) return redis.call('TYPE', key).ok == kind end
-
 -- The keys that the SDK has stored for this session. A key that the SDK makes for one id may
 -- have the name of a key for another ('a' has 'a:messages'), so type and owner are checked.
 local function sdk_keys()
+    local function has_type(key, kind) return redis.call('TYPE', key).ok == kind end
     local key = prefix .. ':' .. session
     local head = has_type(key, 'hash') and key
     local owner = head and redis.call('HGET', head, 'session_id')
@@ -228,8 +220,11 @@ local function adopt()
     if not greatest then
         begin()
         if created > 0 then found.main.created = digits(created * 1000000) end
-        if left > 0 then redis.call('HSET', logs, 'g', '0') end
-        if left > 0 then redis.call('PEXPIRE', logs, left) end
+        if left > 0 then  -- it is kept
+            redis.call('HSET', logs, 'e', '1')
+            redis.call('PEXPIRE', logs, left)
+            expires = true
+        end
     end
     push('main', messages, 1, #messages, '')
     delete_sdk_keys(sdk)

@@ -6,10 +6,8 @@ __all__ = ["CLOCK", "ELEMENTS", "SESSIONS"]
 
 CLOCK = """
 -- Microseconds of the server's clock.
-local function now()
-    local time = redis.call('TIME')
-    return time[1] * 1000000 + time[2]
-end
+local moment = redis.call('TIME')
+moment = moment[1] * 1000000 + moment[2]
 
 local function digits(number) return string.format('%016.0f', number) end
 
