@@ -11,14 +11,14 @@ gets the answer of the first time.
 
 from __future__ import annotations
 
-from turnlog.stores.redis.scripts.listing import LISTED
+from turnlog.stores.redis.scripts.listing import LISTED, UPKEEP
 from turnlog.stores.redis.scripts.script import Script
 from turnlog.stores.redis.scripts.session import ADOPTION, HEADS, OPENING, SESSION
 from turnlog.stores.redis.scripts.shared import CLOCK, ELEMENTS
 
 __all__ = ["ADOPT", "COMMIT", "DELETE"]
 
-_WRITE = (CLOCK, SESSION, LISTED, *HEADS, OPENING, ADOPTION)
+_WRITE = (CLOCK, SESSION, LISTED, *HEADS, *OPENING, ADOPTION)
 
 # Before anything is loaded: what is sent again needs nothing else.
 _KNOWN = """
@@ -28,9 +28,13 @@ do
 end
 """
 
-_REMOVAL = """
+_REMOVAL = (
+    """
 -- Removes the records with from <= position < to.
 local function drop(name, from, to)
+    """,
+    ELEMENTS,
+    """
     local head = found[name]
     if not head or from > head.last or from >= to then return end
     local records = records_of(name)
@@ -55,15 +59,15 @@ local function drop(name, from, to)
     local newest = redis.call('LINDEX', records, -1)
     head.last = newest and position_of(newest) or 0
 end
-"""
+""",
+)
 
 # Returns {'ok', positions, updated}, updated being the time of the change of "main", or '0';
 # {'known', what the key was stored with}; or {'conflict', number of the change, what is there}.
 COMMIT = Script(
     _KNOWN,
     *_WRITE,
-    ELEMENTS,
-    _REMOVAL,
+    *_REMOVAL,
     """
 local adds, writes, hash, name, digest, is_brief = unpack(ARGV, 5, 10)
 
@@ -163,6 +167,7 @@ ADOPT = Script(*_WRITE, "open({'g', 'e', 'hmain'}) return adopt() and 1 or 0")
 DELETE = Script(
     _KNOWN,
     *_WRITE,
+    UPKEEP,
     """
 local expected = ARGV[5]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from turnlog.stores.redis.scripts.script import Script
 from turnlog.stores.redis.scripts.shared import CLOCK, SESSIONS
 
-__all__ = ["DROP", "ENTER", "LISTED", "MARK", "PAGE", "TAKEN"]
+__all__ = ["DROP", "ENTER", "LISTED", "MARK", "PAGE", "TAKEN", "UPKEEP"]
 
 # Expects a local `times`, which is missing on a Cluster in the scripts of a session. Functions
 # that are rarely needed are made inside of others: to make one takes time in every run.
@@ -21,38 +21,37 @@ local SIZE = 4096  -- of a block, in ids
 local shard = times and string.sub(times, 1, -6) or ''
 local ends, blocks, ids = shard .. 'ends', shard .. 'blocks', shard .. 'ids/'
 
-local function text(number) return string.format('%.0f', number) end
-
 -- The beginning of the block that holds the entries of a time.
 local function block_of(time)
-    local found = redis.call('ZREVRANGEBYSCORE', blocks, text(time), '-inf', 'LIMIT', 0, 1)
+    local found = redis.call('ZREVRANGEBYSCORE', blocks, digits(time), '-inf', 'LIMIT', 0, 1)
     if found[1] then return tonumber(found[1]) end
-    redis.call('ZADD', blocks, 0, '0')
+    redis.call('ZADD', blocks, 0, digits(0))
     return 0
-end
-
-local function block_after(start)
-    local found = redis.call('ZRANGEBYSCORE', blocks, '(' .. text(start), '+inf', 'LIMIT', 0, 1)
-    return found[1] and tonumber(found[1])
 end
 
 -- Takes an id out of the block that it was in by its old time, and puts it into that of its
 -- new one. Each may be nil.
 local function move(id, old, new)
-    local function add_block(start) redis.call('ZADD', blocks, text(start), text(start)) end
+    local function block_after(start)
+        local found = redis.call('ZRANGEBYSCORE', blocks, '(' .. digits(start), '+inf',
+                                 'LIMIT', 0, 1)
+        return found[1] and tonumber(found[1])
+    end
 
-    local function size_of(block) return redis.call('ZCARD', ids .. text(block)) end
+    local function add_block(start) redis.call('ZADD', blocks, digits(start), digits(start)) end
+
+    local function size_of(block) return redis.call('ZCARD', ids .. digits(block)) end
 
     -- Moves the newer half of a block to a new one.
     local function split(start, stop)
-        local first, last = text(start), '(' .. text(stop)
+        local first, last = digits(start), '(' .. digits(stop)
         local middle = redis.call('ZRANGEBYSCORE', times, first, last,
                                   'WITHSCORES', 'LIMIT', SIZE, 1)
         local begin = tonumber(middle[2] or 0)
         if begin <= start then return end  -- all were changed at the same time
         add_block(begin)
-        local moved = redis.call('ZRANGEBYSCORE', times, text(begin), last)
-        for _, other in ipairs(moved) do redis.call('ZADD', ids .. text(begin), 0, other) end
+        local moved = redis.call('ZRANGEBYSCORE', times, digits(begin), last)
+        for _, other in ipairs(moved) do redis.call('ZADD', ids .. digits(begin), 0, other) end
         call_with('ZREM', ids .. first, moved)
     end
 
@@ -70,15 +69,15 @@ local function move(id, old, new)
     local function join(older, newer)
         local count = size_of(newer)
         if count > 0 and size_of(older) + count > SIZE then return false end
-        local from, to = ids .. text(newer), ids .. text(older)
+        local from, to = ids .. digits(newer), ids .. digits(older)
         if count > 0 then redis.call('ZUNIONSTORE', to, 2, to, from, 'AGGREGATE', 'MAX') end
         redis.call('DEL', from)
-        redis.call('ZREM', blocks, text(newer))
+        redis.call('ZREM', blocks, digits(newer))
         return true
     end
 
     local function leave(start)
-        redis.call('ZREM', ids .. text(start), id)
+        redis.call('ZREM', ids .. digits(start), id)
         if size_of(start) >= SIZE / 4 then return end
         if start > 0 and join(block_of(start - 1), start) then return end
         local newer = block_after(start)
@@ -88,7 +87,7 @@ local function move(id, old, new)
     if old then leave(block_of(old)) end
     if not new then return end
     local start = block_of(new)
-    if redis.call('ZADD', ids .. text(start), 0, id) == 1 and size_of(start) >= SIZE then
+    if redis.call('ZADD', ids .. digits(start), 0, id) == 1 and size_of(start) >= SIZE then
         relieve(start)
     end
 end
@@ -96,14 +95,17 @@ end
 -- Lists a session at a time.
 local function enter(id, time)
     local old = tonumber(redis.call('ZSCORE', times, id) or nil)
-    redis.call('ZADD', times, text(time), id)
+    redis.call('ZADD', times, digits(time), id)
     if old then
         local start = block_of(time)
         if old >= start and (old <= time or block_of(old) == start) then return end
     end
     move(id, old, time)
 end
+"""
 
+# After `LISTED`.
+UPKEEP = """
 local function remove(id)
     local old = tonumber(redis.call('ZSCORE', times, id) or nil)
     redis.call('ZREM', ends, id)
@@ -119,13 +121,13 @@ local function mark(id, left)
     elseif left == -1 then
         redis.call('ZREM', ends, id)
     else
-        redis.call('ZADD', ends, text(moment / 1000 + left), id)
+        redis.call('ZADD', ends, digits(moment / 1000 + left), id)
     end
 end
 
 -- Some sessions that may have expired.
 local function due()
-    return redis.call('ZRANGEBYSCORE', ends, '-inf', text(moment / 1000), 'LIMIT', 0, 16)
+    return redis.call('ZRANGEBYSCORE', ends, '-inf', digits(moment / 1000), 'LIMIT', 0, 16)
 end
 """
 
@@ -137,6 +139,7 @@ ENTER = Script(
     CLOCK,
     _SHARD,
     LISTED,
+    UPKEEP,
     """
 local rule = ARGV[1]
 -- Each id is followed by its time, or '' for now, and by the milliseconds after which to look
@@ -151,7 +154,7 @@ for at = 2, #ARGV, 3 do
         local before = tonumber(redis.call('ZSCORE', ends, id) or 0)
         local wanted = math.floor(moment / 1000) + tonumber(left)
         if rule == 'NX' then wanted = math.max(wanted, before + 1) end
-        redis.call('ZADD', ends, text(wanted), id)
+        redis.call('ZADD', ends, digits(wanted), id)
     end
 end
 return due()
@@ -163,6 +166,7 @@ MARK = Script(
     CLOCK,
     _SHARD,
     LISTED,
+    UPKEEP,
     """
 local id, left = ARGV[1], tonumber(ARGV[2])
 local last = redis.call('ZSCORE', ends, id)
@@ -175,6 +179,7 @@ DROP = Script(
     CLOCK,
     _SHARD,
     LISTED,
+    UPKEEP,
     """
 local id, time, last = unpack(ARGV)
 if (redis.call('ZSCORE', times, id) or '') == time
@@ -199,6 +204,7 @@ PAGE = Script(
     CLOCK,
     _SHARD,
     LISTED,
+    UPKEEP,
     SESSIONS,
     """
 -- stop: the first text after all that have the prefix, '' if there is none.
@@ -226,8 +232,14 @@ end
 
 -- The number of entries before those of a time, in the order of the page.
 local function rank_of(at)
-    if oldest then return redis.call('ZCOUNT', times, '-inf', '(' .. text(at)) end
-    return redis.call('ZCOUNT', times, '(' .. text(at), '+inf')
+    if oldest then return redis.call('ZCOUNT', times, '-inf', '(' .. digits(at)) end
+    return redis.call('ZCOUNT', times, '(' .. digits(at), '+inf')
+end
+
+local function block_after(start)
+    local found = redis.call('ZRANGEBYSCORE', blocks, '(' .. digits(start), '+inf',
+                             'LIMIT', 0, 1)
+    return found[1] and tonumber(found[1])
 end
 
 local page, gone = {}, {}
@@ -242,7 +254,7 @@ local function take(id, at)
         end
         if not head then gone[#gone + 1] = id return end
     end
-    page[#page + 1] = {text(at), id, head or '', note or ''}
+    page[#page + 1] = {digits(at), id, head or '', note or ''}
 end
 
 -- Takes from the entries with ranks from `first` to before `last`.
@@ -281,7 +293,7 @@ local low, high = '[' .. prefix, stop == '' and '+' or '(' .. stop
 
 -- Takes from a block. following: the beginning of the next one in time, if there is one.
 local function visit(block, following)
-    local key = ids .. text(block)
+    local key = ids .. digits(block)
     local count = redis.call('ZLEXCOUNT', key, low, high)
     if count == 0 then return end
     -- About limit / count of the block are read before the page is full.
@@ -293,8 +305,8 @@ local function visit(block, following)
         scan(math.max(first, rank_of(block)),
              following and rank_of(following) or redis.call('ZCARD', times))
     else
-        local last = redis.call('ZCOUNT', times, text(block), '+inf')
-        scan(math.max(first, following and redis.call('ZCOUNT', times, text(following), '+inf')
+        local last = redis.call('ZCOUNT', times, digits(block), '+inf')
+        scan(math.max(first, following and redis.call('ZCOUNT', times, digits(following), '+inf')
                              or 0), last)
     end
 end
@@ -302,7 +314,7 @@ end
 if prefix == '' then
     scan(start and rank_of(start) or 0, redis.call('ZCARD', times))
 else
-    local from = start and text(oldest and block_of(start) or start)
+    local from = start and digits(oldest and block_of(start) or start)
     local all = oldest and redis.call('ZRANGEBYSCORE', blocks, from or '-inf', '+inf')
         or redis.call('ZREVRANGEBYSCORE', blocks, from or '+inf', '-inf')
     for at, block in ipairs(all) do

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from turnlog.stores.redis.scripts.listing import UPKEEP
 from turnlog.stores.redis.scripts.shared import SESSIONS
 
 __all__ = ["ADOPTION", "HEADS", "OPENING", "SESSION"]
@@ -80,6 +81,7 @@ end
 local function tidy()
     """,
     SESSIONS,
+    UPKEEP,
     """
     for _, id in ipairs(due()) do mark(id, life_of(stem_of(prefix, id))) end
     local entries = redis.call('ZRANGE', older, 0, 15, 'WITHSCORES')
@@ -106,7 +108,7 @@ local function save()
     if left > 0 then renew(left) end
     if not times or not touched.main then return end
     enter(session, found.main.updated)
-    if left > 0 then mark(session, left) end
+    if left > 0 then redis.call('ZADD', ends, digits(moment / 1000 + left), session) end
     if moment % 4 == 0 then tidy() end
 end
 
@@ -120,57 +122,61 @@ end
 """,
 )
 
-OPENING = """
--- Gives what an older version has stored the present form.
-local function convert()
-    -- The keys of one log, as those of the session: see `Key.of`.
-    local function convert_keys(name)
-        local old = stem .. 'keys/' .. name
-        local _, continued = string.gsub(name, '[\\128-\\191]', '')
-        local fields = redis.call('HGETALL', old)
+_CONVERT = """
+        -- What an older version has stored is given the present form.
+        -- The keys of one log, as those of the session: see `Key.of`.
+        local function convert_keys(name)
+            local old = stem .. 'keys/' .. name
+            local _, continued = string.gsub(name, '[\\128-\\191]', '')
+            local fields = redis.call('HGETALL', old)
+            for at = 1, #fields, 2 do
+                fields[at] = #name - continued .. ':' .. name .. fields[at]
+            end
+            if #fields > 0 then call_with('HSET', keys, fields) end
+            redis.call('DEL', old)
+        end
+
+        local fields = redis.call('HGETALL', heads)
+        local used, oldest = 0, digits(moment)
         for at = 1, #fields, 2 do
-            fields[at] = #name - continued .. ':' .. name .. fields[at]
+            local field, value = fields[at], fields[at + 1]
+            if string.byte(field) == 104 then
+                local created, head, past = string.match(value, '(%d+)( %d+ %d+ %d+) (%d+)')
+                value, used = created .. head, math.max(used, tonumber(past))
+                if tonumber(created) < tonumber(oldest) then oldest = created end
+                convert_keys(string.sub(field, 2))
+            end
+            redis.call('HSET', logs, field, value)
         end
-        if #fields > 0 then call_with('HSET', keys, fields) end
-        redis.call('DEL', old)
-    end
-
-    local fields = redis.call('HGETALL', heads)
-    local used, oldest = 0, digits(moment)
-    for at = 1, #fields, 2 do
-        local field, value = fields[at], fields[at + 1]
-        if string.byte(field) == 104 then
-            local created, head, past = string.match(value, '(%d+)( %d+ %d+ %d+) (%d+)')
-            value, used = created .. head, math.max(used, tonumber(past))
-            if tonumber(created) < tonumber(oldest) then oldest = created end
-            convert_keys(string.sub(field, 2))
+        redis.call('HSET', logs, 'g', digits(used))
+        redis.call('HSETNX', logs, 'hmain', oldest .. ' ' .. digits(moment) .. ' 0 0')
+        local left = redis.call('PTTL', heads)
+        redis.call('SET', heads, '0')
+        if left > 0 then renew(left) end
+        if times then
+            local packed = redis.call('HGET', logs, 'hmain')
+            enter(session, tonumber(string.match(packed, '%d+ (%d+)')))
+            redis.call('ZADD', ends, 0, session)  -- to be looked at
         end
-        redis.call('HSET', logs, field, value)
-    end
-    redis.call('HSET', logs, 'g', digits(used))
-    redis.call('HSETNX', logs, 'hmain', oldest .. ' ' .. digits(moment) .. ' 0 0')
-    local left = redis.call('PTTL', heads)
-    redis.call('SET', heads, '0')
-    if left > 0 then renew(left) end
-    if times then
-        local packed = redis.call('HGET', logs, 'hmain')
-        enter(session, tonumber(string.match(packed, '%d+ (%d+)')))
-        redis.call('ZADD', ends, 0, session)  -- to be looked at
-    end
-end
+"""
 
+OPENING = (
+    """
 -- Loads what is stored. fields: of `logs`, beginning with 'g' and 'e'.
 local function open(fields)
-    local values = {}
-    for first = 1, #fields, 1000 do
-        local part = {unpack(fields, first, math.min(first + 999, #fields))}
-        for at, value in ipairs(redis.call('HMGET', logs, unpack(part))) do
-            values[first + at - 1] = value
-        end
+    local function load()
+        if #fields <= 1000 then return redis.call('HMGET', logs, unpack(fields)) end
+        local values = {}
+        for at, field in ipairs(fields) do values[at] = redis.call('HGET', logs, field) end
+        return values
     end
+
+    local values = load()
     if not values[1] and redis.call('TYPE', heads).ok == 'hash' then
-        convert()
-        return open(fields)
+        """,
+    _CONVERT,
+    """
+        values = load()
     end
     greatest, expires = tonumber(values[1] or nil), values[2]
     for at = 3, #fields do
@@ -185,7 +191,8 @@ local function open(fields)
         end
     end
 end
-"""
+""",
+)
 
 ADOPTION = """
 -- The keys that the SDK has stored for this session. A key that the SDK makes for one id may
