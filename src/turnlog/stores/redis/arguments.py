@@ -32,7 +32,11 @@ _OF_ONE_LOG = re.compile(r"\d+:", re.ASCII)
 
 def commit_arguments(changes: Sequence[Change], key: Key | None) -> list[Argument]:
     """What the commit script takes after the arguments that all scripts take."""
-    arguments: list[Argument] = [_flag(adds(changes)), _flag(writes(changes)), *_of_key(key)]
+    flags = _flag(adds(changes)) + _flag(writes(changes))
+    arguments: list[Argument] = [flags]
+    if key is not None:
+        name = key.name if _OF_ONE_LOG.match(key.name) else ""
+        arguments = [flags + _flag(key.brief), key.hash, name, key.digest]
     for change in changes:
         arguments += _of_change(change)
     return arguments
@@ -56,13 +60,6 @@ def positions_in(answer: bytes) -> tuple[int, ...]:
     return tuple(map(int, answer.split()))
 
 
-def _of_key(key: Key | None) -> list[Argument]:
-    if key is None:
-        return ["", "", "", "0"]
-    name = key.name if _OF_ONE_LOG.match(key.name) else ""
-    return [key.hash, name, key.digest, _flag(key.brief)]
-
-
 def _of_change(change: Change) -> Iterator[Argument]:
     match change:
         case Append(log, payloads, expect, cut, times):
@@ -83,7 +80,8 @@ def _values(payloads: Sequence[bytes], times: Sequence[float | None] | None) -> 
     """Which have a time, how many there are, and the values."""
     count = str(len(payloads))
     if times is None:
-        yield from ("", count, *payloads)
+        yield from ("", count)
+        yield from payloads
         return
     yield "".join(_flag(moment is not None) for moment in times)
     yield count

@@ -55,10 +55,6 @@ class Keys:
         """All sorted sets that list sessions."""
         return [f"{self.prefix}/{{sessions/{number}}}/times" for number in range(self._shards)]
 
-    def older_shard(self, session: str) -> str:
-        """The sorted set in which an older version lists the session."""
-        return self.older_shards()[crc32(session.encode()) % _SHARDS]
-
     def older_shards(self) -> Sequence[str]:
         """All sorted sets in which an older version lists sessions."""
         return [f"{self.prefix}/sessions/{number}" for number in range(_SHARDS)]

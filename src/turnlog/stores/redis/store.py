@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Sequence
 from math import ceil
 from typing import Any, Self
-from uuid import uuid4
+
 
 from turnlog.changes import Annotate, Change, Committed, Key, adds, check_changes, writes
 from turnlog.errors import Conflict
@@ -204,17 +205,16 @@ class RedisStore(Store):
 
     async def _run(self, script: Script, session: str, *arguments: Argument) -> Any:
         """Run a script that writes to a session."""
-        keys = [self._keys.token(session, _token())]
-        keys += [self._keys.logs(session), self._keys.heads(session)]
+        keys = [self._keys.token(session, _token()), self._keys.logs(session)]
         if not self._server.is_cluster:
-            keys += [self._keys.shard(session), self._keys.older_shard(session)]
-        given = (self._keys.prefix, session, str(self._ttl or 0), self._remembered)
+            keys.append(self._keys.shard(session))
+        given = (session, str(self._ttl or 0), self._remembered)
         return await self._server.run(script, keys, *given, *arguments)
 
 
 def _token() -> str:
     """A name for one write, unique also among threads, forked processes and restored snapshots."""
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
 def _indexes(limit: int | None, oldest: bool) -> tuple[int, int]:

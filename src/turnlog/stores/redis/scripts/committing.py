@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from turnlog.stores.redis.scripts.listing import LISTED, UPKEEP
 from turnlog.stores.redis.scripts.script import Script
-from turnlog.stores.redis.scripts.session import ADOPTION, HEADS, OPENING, SESSION
+from turnlog.stores.redis.scripts.session import ADOPTION, HEADS, OPENING, SDK, SESSION
 from turnlog.stores.redis.scripts.shared import CLOCK, ELEMENTS
 
 __all__ = ["ADOPT", "COMMIT", "DELETE"]
 
-_WRITE = (CLOCK, SESSION, LISTED, *HEADS, *OPENING, ADOPTION)
+_WRITE = (CLOCK, SESSION, LISTED, *HEADS)
 
 # Before anything is loaded: what is sent again needs nothing else.
 _KNOWN = """
@@ -37,7 +37,7 @@ local function drop(name, from, to)
     """
     local head = found[name]
     if not head or from > head.last or from >= to then return end
-    local records = records_of(name)
+    local records = stem .. 'records/' .. name
     local first = from <= 1 and 0 or index_of(records, from, head.length)
     local stop = to > head.last and head.length or index_of(records, to, head.length)
     local count = stop - first
@@ -69,88 +69,90 @@ COMMIT = Script(
     *_WRITE,
     *_REMOVAL,
     """
-local adds, writes, hash, name, digest, is_brief = unpack(ARGV, 5, 10)
+-- flags: whether the changes add something, whether they may write, and if there is a key,
+-- '0', or '1' for one that is kept for a day only.
+local flags, at = ARGV[4], 5
+local adds, writes = string.byte(flags, 1) == 49, string.byte(flags, 2) == 49
+local is_brief = string.byte(flags, 3) == 49
+-- name: the key in the older form, or ''.
+local hash, name, digest
+if #flags == 3 then hash, name, digest, at = ARGV[5], ARGV[6], ARGV[7], 8 end
 
 -- Where each change begins: its kind, its log, what it expects ('' for anything), and
 -- append: from where to cut or '', what has a time (see `push`), the number of values, values
 -- remove: the first position, the first one after it to keep
 -- note: the note, and what it expects begins with '='
 local changes, fields = {}, {'g', 'e', 'hmain'}
-local at = 11
 while at <= #ARGV do
-    local kind, log = ARGV[at], ARGV[at + 1]
+    local kind, log, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     changes[#changes + 1] = at
-    fields[#fields + 1] = (kind == 'note' and ARGV[at + 2] ~= '' and 'n' or 'h') .. log
+    if log ~= 'main' then fields[#fields + 1] = 'h' .. log end
     if kind == 'append' then at = at + 6 + ARGV[at + 5]
     elseif kind == 'remove' then at = at + 5
     elseif kind == 'note' then
-        if ARGV[at + 2] ~= '' then fields[#fields + 1] = 'h' .. log end
+        if expected ~= '' then fields[#fields + 1] = 'n' .. log end
         at = at + 4
     else at = at + 3 end
 end
-
-open(fields)
-if hash ~= '' then
+""",
+    *OPENING,
+    """
+if hash then
     local known = redis.call('HMGET', keys, hash, name)
     known = known[1] or known[2] or redis.call('HGET', stem .. 'brief/0', hash)
         or redis.call('HGET', stem .. 'brief/1', hash)
     if known then return {'known', known} end
 end
-adopt()
-
+""",
+    *ADOPTION,
+    """
 for number, at in ipairs(changes) do
-    local kind, log, expected = unpack(ARGV, at, at + 2)
+    local kind, log, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     if expected ~= '' then
         local actual = kind == 'note' and '=' .. (notes[log] or '') or
-            string.format('%.0f', end_of(log))
+            string.format('%.0f', found[log] and found[log].last or 0)
         if actual ~= expected then return {'conflict', tostring(number), actual} end
     end
 end
 
-local changed = hash ~= ''
-if not greatest and (adds == '1' or (hash ~= '' and writes == '1')) then begin() end
+if not greatest and (adds or (hash and writes)) then begin() end
 
--- Sets a note. Whether there was one.
-local function note(log, text)
-    if text == '' then return redis.call('HDEL', logs, 'n' .. log) == 1 end
-    return redis.call('HSET', logs, 'n' .. log, text) == 0
-end
-
-local function make(at)
+local changed = hash
+for _, at in ipairs(greatest and changes or {}) do
     local kind, log = ARGV[at], ARGV[at + 1]
     if kind == 'append' then
-        local cut, timed, count = unpack(ARGV, at + 3, at + 5)
+        local cut, timed, count = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
         if cut ~= '' then drop(log, tonumber(cut), 2^53) end
         if count ~= '0' then push(log, ARGV, at + 6, at + 5 + count, timed) end
     elseif kind == 'remove' then
         drop(log, tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
     elseif kind == 'note' then
         touch(log)
-        note(log, ARGV[at + 3])
+        if ARGV[at + 3] == '' then redis.call('HDEL', logs, 'n' .. log)
+        else redis.call('HSET', logs, 'n' .. log, ARGV[at + 3]) end
     elseif kind == 'forget' and found[log] then
         drop(log, 1, 2^53)
-        if note(log, '') then touch(log) end
-        if log == 'main' then return end  -- it stays, empty
-        redis.call('HDEL', logs, 'h' .. log)
-        found[log], touched[log], changed = nil, nil, true
+        if redis.call('HDEL', logs, 'n' .. log) == 1 then touch(log) end
+        if log ~= 'main' then  -- which stays, empty
+            redis.call('HDEL', logs, 'h' .. log)
+            found[log], touched[log], changed = nil, nil, true
+        end
     end
 end
 
 local positions = {}
-if greatest then
-    for _, at in ipairs(changes) do make(at) end
-end
 for number, at in ipairs(changes) do
-    positions[number] = string.format('%.0f', end_of(ARGV[at + 1]))
+    local head = found[ARGV[at + 1]]
+    positions[number] = string.format('%.0f', head and head.last or 0)
 end
 local answer = table.concat(positions, ' ')
-if writes == '1' then
-    if is_brief == '1' then
+if writes then
+    if is_brief then
         -- Keys of today and of yesterday lie apart: those of yesterday expire with the day.
         local day = math.floor(moment / 86400000000)
         redis.call('HSET', stem .. 'brief/' .. day % 2, hash, answer .. '|' .. digest)
         redis.call('EXPIREAT', stem .. 'brief/' .. day % 2, (day + 2) * 86400)
-    elseif hash ~= '' then
+    elseif hash then
         redis.call('HSET', keys, hash, answer .. '|' .. digest)
     end
     if changed or next(touched) then save() end
@@ -160,26 +162,26 @@ return {'ok', answer, touched.main and digits(found.main.updated) or '0'}
 """,
 )
 
+_OPEN_MAIN = ("local fields = {'g', 'e', 'hmain'}", *OPENING, *ADOPTION)
+
 # Returns 1 if there was anything to adopt, else 0.
-ADOPT = Script(*_WRITE, "open({'g', 'e', 'hmain'}) return adopt() and 1 or 0")
+ADOPT = Script(*_WRITE, *_OPEN_MAIN, "return adopted")
 
 # Returns {'ok'} or {'conflict', where the log "main" ends}.
 DELETE = Script(
     _KNOWN,
     *_WRITE,
+    *_OPEN_MAIN,
+    SDK,
     UPKEEP,
     """
-local expected = ARGV[5]
-
-open({'g', 'e', 'hmain'})
-adopt()
-if expected ~= '' and expected ~= string.format('%.0f', end_of('main')) then
-    return {'conflict', string.format('%.0f', end_of('main'))}
-end
+local expected = ARGV[4]
+local last = string.format('%.0f', found.main and found.main.last or 0)
+if expected ~= '' and expected ~= last then return {'conflict', last} end
 if greatest then
     for _, field in ipairs(redis.call('HKEYS', logs)) do
         if string.byte(field) == 104 then
-            redis.call('DEL', records_of(string.sub(field, 2)))
+            redis.call('DEL', stem .. 'records/' .. string.sub(field, 2))
         end
     end
     redis.call('DEL', logs, keys, stem .. 'brief/0', stem .. 'brief/1')

@@ -29,9 +29,15 @@ local function block_of(time)
     return 0
 end
 
--- Takes an id out of the block that it was in by its old time, and puts it into that of its
--- new one. Each may be nil.
-local function move(id, old, new)
+-- Lists a session at a new time, or removes it. Each of the times may be nil.
+local function enter(id, old, new)
+    if new then redis.call('ZADD', times, digits(new), id)
+    else redis.call('ZREM', times, id) end
+    if old and new then
+        local start = block_of(new)
+        if old >= start and (old <= new or block_of(old) == start) then return end
+    end
+
     local function block_after(start)
         local found = redis.call('ZRANGEBYSCORE', blocks, '(' .. digits(start), '+inf',
                                  'LIMIT', 0, 1)
@@ -91,27 +97,16 @@ local function move(id, old, new)
         relieve(start)
     end
 end
-
--- Lists a session at a time.
-local function enter(id, time)
-    local old = tonumber(redis.call('ZSCORE', times, id) or nil)
-    redis.call('ZADD', times, digits(time), id)
-    if old then
-        local start = block_of(time)
-        if old >= start and (old <= time or block_of(old) == start) then return end
-    end
-    move(id, old, time)
-end
 """
 
 # After `LISTED`.
 UPKEEP = """
+local function time_of(id) return tonumber(redis.call('ZSCORE', times, id) or nil) end
+
 local function remove(id)
-    local old = tonumber(redis.call('ZSCORE', times, id) or nil)
     redis.call('ZREM', ends, id)
-    if not old then return end
-    redis.call('ZREM', times, id)
-    move(id, old)
+    local old = time_of(id)
+    if old then enter(id, old) end
 end
 
 -- Notes the milliseconds that a session still has; -1: for ever, -2: it doesn't exist.
@@ -147,8 +142,8 @@ local rule = ARGV[1]
 for at = 2, #ARGV, 3 do
     local id, time, left = unpack(ARGV, at, at + 2)
     time = time == '' and moment or tonumber(time)
-    local old = redis.call('ZSCORE', times, id)
-    if not old or (rule == 'GT' and time > tonumber(old)) then enter(id, time) end
+    local old = time_of(id)
+    if not old or (rule == 'GT' and time > old) then enter(id, old, time) end
     if left ~= '' then
         -- It is changed in any case, so that a deletion notices.
         local before = tonumber(redis.call('ZSCORE', ends, id) or 0)
