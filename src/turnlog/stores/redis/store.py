@@ -7,7 +7,6 @@ from collections.abc import Hashable, Sequence
 from math import ceil
 from typing import Any, Self
 
-
 from turnlog.changes import Annotate, Change, Committed, Key, adds, check_changes, writes
 from turnlog.errors import Conflict
 from turnlog.loops.door import Door
