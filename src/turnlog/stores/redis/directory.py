@@ -140,9 +140,13 @@ class Directory:
 
     async def _verified(self, session: str) -> Head | None:
         """The head of a session, if it still exists; if not, its entry is removed."""
-        fields = await self.fields(session)
-        if b"hmain" in fields:
-            return head_in(Log(session), fields[b"hmain"], fields.get(b"nmain"))
+        logs = self._keys.logs(session)
+        packed, note = await self._server.command("HMGET", logs, "hmain", "nmain")
+        if packed is None:
+            fields = await self.fields(session)
+            packed, note = fields.get(b"hmain"), fields.get(b"nmain")
+        if packed is not None:
+            return head_in(Log(session), packed, note)
         await self._look_at(session)
         return None
 

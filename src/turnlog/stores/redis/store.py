@@ -224,8 +224,8 @@ def _indexes(limit: int | None, oldest: bool) -> tuple[int, int]:
 
 
 def _conflict(session: str, change: Change, actual: bytes) -> Conflict:
-    log, expected = Log(session, change.log), change.expect
-    assert expected is not None  # noqa: S101 - the script compares nothing else
+    """The conflict of a change whose condition fails. `actual` of a note begins with "="."""
+    log = Log(session, change.log)
     if isinstance(change, Annotate):
-        return Conflict(log, expected, actual[1:])
-    return Conflict(log, expected, int(actual))
+        return Conflict(log, change.expect or b"", actual[1:])
+    return Conflict(log, change.expect or 0, int(actual))
