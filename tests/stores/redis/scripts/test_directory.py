@@ -276,6 +276,26 @@ async def test_ids_of_expired_sessions_go_from_a_cluster(redis_cluster: RedisClu
         await store.aclose()
 
 
+async def test_a_lost_answer_leaves_no_old_place(
+    redis_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a write is lost; the second copy of the write brings the list up to date."""
+    async with RedisStore.from_url(redis_cluster.url, key_prefix="lost") as store:
+        for session in ("a", "b"):
+            await store.append(Log(session), [b"1"])
+        monkeypatch.setattr("turnlog.stores.redis.store._token", lambda: "the same write")
+        with monkeypatch.context() as patch:
+            patch.setattr(store._directory, "update", _nothing)
+            first = await store.append(Log("a"), [b"2"])
+        assert await store.append(Log("a"), [b"2"]) == first
+        shard = Keys("lost", is_cluster=True).shard("a")
+        with redis_cluster.client() as client:
+            noted = client.zscore(shard, "a")
+        (head,) = await store.logs("a")
+        assert noted == round(head.updated_at * 1e6)
+        assert len(await store.read(Log("a"))) == 2
+
+
 async def test_an_id_without_a_session_goes_from_a_cluster(redis_cluster: RedisCluster) -> None:
     """The process was killed after it had announced the session."""
     async with RedisStore.from_url(redis_cluster.url, key_prefix="announced") as store:

@@ -24,7 +24,7 @@ _WRITE = (CLOCK, SESSION, LISTED, *HEADS)
 _KNOWN = """
 do
     local done = redis.call('GET', KEYS[1])
-    if done then return {'ok', done, '0'} end
+    if done then return {'ok', string.match(done, '(.*)|(.*)')} end
 end
 """
 
@@ -146,6 +146,7 @@ for number, at in ipairs(changes) do
     positions[number] = string.format('%.0f', head and head.last or 0)
 end
 local answer = table.concat(positions, ' ')
+local updated = touched.main and digits(found.main.updated) or '0'
 if writes then
     if is_brief then
         -- Keys of today and of yesterday lie apart: those of yesterday expire with the day.
@@ -156,9 +157,9 @@ if writes then
         redis.call('HSET', keys, hash, answer .. '|' .. digest)
     end
     if changed or next(touched) then save() end
-    redis.call('SET', token, answer, 'EX', remembered)
+    redis.call('SET', token, answer .. '|' .. updated, 'EX', remembered)
 end
-return {'ok', answer, touched.main and digits(found.main.updated) or '0'}
+return {'ok', answer, updated}
 """,
 )
 
@@ -192,7 +193,7 @@ if times then
     remove(session)
     delete_sdk_keys(sdk_keys())
 end
-redis.call('SET', token, '', 'EX', remembered)
+redis.call('SET', token, '|', 'EX', remembered)
 return {'ok'}
 """,
 )
