@@ -8,7 +8,7 @@ from dapr.clients import DaprClient
 from dapr.conf import settings
 
 from tests.servers.dapr_sidecar import Sidecar, well
-from turnlog.stores.dapr import changes, documents, tree
+from turnlog.stores.dapr import directory, documents, draft, listing, sealed, tree
 
 __all__ = ["_standing", "async_client", "blocking_client", "sidecar", "tiny"]
 
@@ -43,7 +43,10 @@ async def async_client(sidecar: Sidecar) -> AsyncIterator[AsyncDaprClient]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits so low that a few records are stored as a tree of documents."""
-    monkeypatch.setattr(documents, "RECORDS", 2)
-    monkeypatch.setattr(changes, "RECORDS", 2)
-    monkeypatch.setattr(tree, "_FAN", 2)
+    """Limits so low that a few records, logs, keys and sessions are stored as trees."""
+    for module, name, limit in (
+        *((documents, "RECORDS", 2), (draft, "_HEADS", 3), (draft, "_KEYS", 2), (tree, "_FAN", 2)),
+        *((sealed, "_ENTRIES", 2), (sealed, "_FAN", 2), (directory, "_COLLECTED", 2)),
+        *((listing, "_RARE", 1), (listing, "_FIRST", 1)),
+    ):
+        monkeypatch.setattr(module, name, limit)

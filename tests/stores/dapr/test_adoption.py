@@ -13,6 +13,8 @@ from dapr.clients.exceptions import DaprGrpcError
 from tests.sample_items import user
 from tests.servers.dapr_sidecar import STORE, Fault, Sidecar, well
 from tests.stores.dapr.samples import LOG
+from turnlog.changes import Key
+from turnlog.records import Log
 from turnlog.sessions.dapr import DaprSession
 from turnlog.testing.looking import all_sessions
 
@@ -35,7 +37,7 @@ async def test_what_the_sdk_stored_is_adopted(
     assert await session.pop_item() == items[-1]
     assert json.loads(sidecar.component.documents["session:messages"].data) == []
     assert await all_sessions(session.store) == ["session"]
-    await session.clear_session()
+    await session.store.delete("session")
     assert await session.get_items() == []
 
 
@@ -53,7 +55,7 @@ async def test_whatever_comes_first_adopts(async_client: AsyncDaprClient, verb: 
         (head,) = await session.store.logs("session")
         assert head.length == 2
     else:
-        await session.clear_session()
+        await session.store.delete("session")
         assert await session.get_items() == []
         assert await sdk(async_client).get_items() == []
 
@@ -83,7 +85,9 @@ async def test_adoption_survives_lost_answers(
         session = DaprSession(name, STORE, async_client)
         while True:
             try:
-                await session.add_items([user("3")], key="k")
+                await session.store.append(
+                    Log(name), [json.dumps(user("3")).encode()], key=Key("k")
+                )
                 break
             except DaprGrpcError:
                 continue
@@ -123,7 +127,7 @@ async def test_a_broken_array_is_left_alone(
     assert await session.pop_item() is None
     assert sidecar.component.documents["session:messages"].data == broken
     assert "can't be read" in caplog.text
-    await session.clear_session()
+    await session.store.delete("session")
     await session.add_items([user("1")])
     assert await session.get_items() == [user("1")]
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,9 +20,13 @@ from turnlog.changes import Key
 from turnlog.records import Log
 from turnlog.sessions.dapr import DAPR_CONSISTENCY_STRONG, DaprSession
 from turnlog.stores.dapr import DaprStore, at_address
+from turnlog.stores.dapr.documents import packed
+from turnlog.stores.dapr.keys import root_key
+from turnlog.stores.dapr.root import Root
 from turnlog.testing.looking import all_sessions, payloads_of
 
 pytestmark = pytest.mark.anyio
+ROOT = root_key("session")
 
 
 # Cost
@@ -43,11 +48,11 @@ async def test_bytes_written_grow_linearly(sidecar: Sidecar, store: DaprStore) -
     assert len(await store.read(LOG)) == 1000
 
 
-async def test_the_head_has_a_bound(sidecar: Sidecar, store: DaprStore) -> None:
+async def test_the_root_has_a_bound(sidecar: Sidecar, store: DaprStore) -> None:
     sizes = []
     for _ in range(40):
         await store.append(LOG, [b"x" * 20] * 100)
-        sizes.append(len(sidecar.component.documents["turnlog:session:main:head"].data))
+        sizes.append(len(sidecar.component.documents[ROOT].data))
     assert max(sizes[20:]) < max(sizes[:20]) + 500
     assert len(await store.read(LOG)) == 4000
 
@@ -89,7 +94,7 @@ async def test_nothing_is_left_of_what_was_removed(sidecar: Sidecar, store: Dapr
     await store.delete(LOG.session)
     left = sorted(sidecar.component.documents)
     shard = next(key for key in left if key.startswith("turnlog:~sessions:"))
-    assert left == ["turnlog:session:logs", "turnlog:session:main:head", shard]
+    assert left == [ROOT, shard]
 
 
 async def test_popping_costs_no_more_than_adding(sidecar: Sidecar) -> None:
@@ -155,17 +160,18 @@ async def test_a_failed_renewal_does_not_fail_the_write(
 
 async def age(sidecar: Sidecar, session: str, seconds: int) -> None:
     """Make it that long ago that the session's documents were last written anew."""
-    kept = sidecar.component.documents[f"turnlog:{session}:logs"]
-    moves, writers, (epoch, logs, entry, renewed) = json.loads(kept.data)
-    body = [epoch, logs, entry, renewed - seconds * 1_000_000]
-    kept.data = json.dumps([moves, writers, body]).encode()
+    kept = sidecar.component.documents[root_key(session)]
+    moves, writers, body = json.loads(kept.data)
+    root = Root.of_json(body)
+    aged = replace(root, renewed=root.renewed - seconds * 1_000_000)
+    kept.data = packed([moves, writers, aged.to_json()])
 
 
 async def test_every_document_of_a_session_has_a_time_to_live(sidecar: Sidecar) -> None:
     async with DaprStore(STORE, at_address(sidecar.address), ttl=100) as store:
         await store.append(LOG, [b"x"] * 100, key=Key("k"))
     for key, kept in sidecar.component.documents.items():
-        expected = None if ":~sessions:" in key else 100 if key.endswith(":head") else 200
+        expected = None if ":~sessions:" in key else 100 if key == ROOT else 200
         assert kept.ttl == expected, key
 
 

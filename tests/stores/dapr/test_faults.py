@@ -17,6 +17,7 @@ from turnlog.errors import Conflict, Unreadable
 from turnlog.records import Log
 from turnlog.sessions.dapr import DaprSession
 from turnlog.stores.dapr import DaprStore, at_address
+from turnlog.stores.dapr.keys import root_key
 from turnlog.stores.dapr.sidecar import status
 from turnlog.testing.looking import payloads_of, seen
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_conflict_is_looked_at_again(sidecar: Sidecar, store: DaprStore) -> None:
     await store.append(LOG, [b"1"])
     aborted = Fault("ABORTED", "possible etag mismatch")
-    sidecar.plan = once("SaveState", aborted, aborted, key=":head")
+    sidecar.plan = once("SaveState", aborted, aborted, key=":logs")
     await store.append(LOG, [b"2"])
     assert await payloads_of(store, LOG) == [b"1", b"2"]
 
@@ -37,7 +38,7 @@ async def test_a_conflict_is_looked_at_again(sidecar: Sidecar, store: DaprStore)
 async def test_a_refusal_is_raised_as_it_is(sidecar: Sidecar, store: DaprStore) -> None:
     await store.append(LOG, [b"1"])
     before = await seen(store, LOG.session)
-    sidecar.plan = once("SaveState", Fault("PERMISSION_DENIED"), key=":head")
+    sidecar.plan = once("SaveState", Fault("PERMISSION_DENIED"), key=":logs")
     with pytest.raises(DaprGrpcError, match="made to fail") as caught:
         await store.append(LOG, [b"2"])
     assert status(caught.value) == "PERMISSION_DENIED"
@@ -49,7 +50,7 @@ async def test_a_refusal_is_raised_as_it_is(sidecar: Sidecar, store: DaprStore) 
 async def test_a_component_that_says_little_of_conflicts(
     sidecar: Sidecar, store: DaprStore
 ) -> None:
-    """The head is made by another, and this one's is refused as Redis refuses it."""
+    """The root is made by another, and this one's is refused as Redis refuses it."""
     async with DaprStore(STORE, at_address(sidecar.address)) as other:
         answers = await asyncio.gather(
             *(each.append(LOG, [b"1"], expect=0) for each in [store, other] * 8),
@@ -107,7 +108,7 @@ async def test_an_attempt_that_arrives_late_gives_the_answer(
     attempts: list[tuple[Any, ...]] = []
 
     async def late(*document: Any, **options: Any) -> None:
-        if document[0] != "turnlog:session:main:head":
+        if document[0] != root_key("session"):
             return await swap(*document, **options)
         attempts.append(document)
         if len(attempts) == 1:
@@ -128,8 +129,8 @@ async def test_a_write_whose_fate_nobody_can_tell_is_not_repeated(
 ) -> None:
     """The answer is lost, and before the writer looks, many others have written."""
     await store.append(LOG, [b"first"])
-    head = "turnlog:session:main:head"
-    lost = once("SaveState", Fault("UNAVAILABLE", happened=True), key=head)
+    root = root_key("session")
+    lost = once("SaveState", Fault("UNAVAILABLE", happened=True), key=root)
 
     def plan(verb: str, keys: list[str]) -> Fault | None:
         fault = lost(verb, keys)
@@ -138,8 +139,8 @@ async def test_a_write_whose_fate_nobody_can_tell_is_not_repeated(
         return fault
 
     def later(verb: str, keys: list[str]) -> Fault | None:
-        if verb == "GetBulkState" and head in keys:
-            kept = sidecar.component.documents[head]
+        if verb == "GetBulkState" and root in keys:
+            kept = sidecar.component.documents[root]
             moves, writers, body = json.loads(kept.data)
             others = [f"other{n}" for n in range(len(writers), 32)]
             kept.data = json.dumps([moves + 40, [*others, *others][:32], body]).encode()

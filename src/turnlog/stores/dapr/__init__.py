@@ -1,7 +1,8 @@
 """Dapr: logs in a state store component, through its sidecar.
 
-store ── adoption ──▶ roster ──▶ changes ──▶ logfile ──▶ cells ──▶ sidecar ──▶ clients
-                                               └── tree: sealed documents
+store ──▶ adoption, commits, listing ──▶ sessionfile ──▶ draft ──▶ root
+               sessionfile, directory ──▶ cells ──▶ sidecar ──▶ clients
+                            └── tree, sealed: documents that never change
 """
 
 from turnlog.stores.dapr.clients import at_address

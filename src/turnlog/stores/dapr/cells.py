@@ -104,6 +104,8 @@ class Cell:
             stored = attempts.stored_in(found.version)
             if stored is not None:
                 return stored.answer
+            if await attempts.waited():
+                continue
             edit = await change(found)
             if edit is None:
                 continue
@@ -111,13 +113,13 @@ class Cell:
                 return edit.answer
 
     async def _store(self, version: Version, edit: Edit[T], attempts: _Attempts[T]) -> bool:
-        """Whether the edit is known to be stored. If not, waits until another attempt is due."""
+        """Whether the edit is known to be stored."""
         writer = secrets.token_hex(4)
         document = version.next(edit.body, writer)
         try:
             await self._sidecar.swap(self.key, document, version.etag, ttl_factor=self._ttl_factor)
         except DaprGrpcError as error:
-            await attempts.failed(version, edit, writer, error)
+            attempts.failed(version, edit, writer, error)
             return False
         return True
 
@@ -135,6 +137,8 @@ class _Attempts(Generic[T]):
         self._error: DaprGrpcError | None = None
         self._count = 0
         self._outages = 0
+        #: Seconds until another attempt is due.
+        self._delay = 0.0
 
     def stored_in(self, version: Version) -> Edit[T] | None:
         """The edit that was stored, if any was, now that the cell is read as `version`.
@@ -154,24 +158,32 @@ class _Attempts(Generic[T]):
         self._edits.clear()
         return stored
 
-    async def failed(
-        self, version: Version, edit: Edit[T], writer: str, error: DaprGrpcError
-    ) -> None:
-        """Remember an attempt and wait until the next. Raises its error if it was the last."""
+    def failed(self, version: Version, edit: Edit[T], writer: str, error: DaprGrpcError) -> None:
+        """Remember an attempt. Raises its error if it was the last."""
         self._edits[writer] = edit
         self._ordinal = version.changes + 1
         self._error = error
         self._count += 1
         if self._count > _ATTEMPTS:
             raise error
+        self._outages += is_passing(error)
         longest = min(0.002 * 2 ** min(self._count, 7), 0.2)
-        if self._outages:
+        if is_passing(error):
             longest = 0.1 * 2**self._outages
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - only to spread
+        self._delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - only to spread
+
+    async def waited(self) -> bool:
+        """Wait until another attempt is due, once for each that failed. Whether it waited.
+
+        Not before the cell was read: while one waits, too many others might write.
+        """
+        delay, self._delay = self._delay, 0.0
+        if delay:
+            await asyncio.sleep(delay)
+        return delay > 0
 
     def _check_retry(self, error: DaprGrpcError) -> None:
         """Raise `error`, which left the cell unchanged, unless another attempt may succeed."""
-        self._outages += is_passing(error)
         if self._outages > _ATTEMPTS_IN_OUTAGE:
             raise error
         if not is_passing(error) and status(error) != "ABORTED":

@@ -1,4 +1,4 @@
-"""Documents of a log and of a session, as JSON text.
+"""Parts of documents as JSON text: records, and references to sealed documents.
 
 Text, because some components of Dapr store nothing else.
 """
@@ -8,25 +8,25 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 __all__ = [
+    "BYTES",
     "RECORDS",
-    "HeadDocument",
+    "Part",
     "Ref",
     "Rows",
-    "SessionDocument",
     "Span",
+    "as_bytes",
+    "as_text",
     "groups",
-    "is_small",
     "packed",
     "unpacked",
 ]
 
-#: The most that one sealed document, or the open end inside the head, holds. A single
-#: larger record gets a document of its own.
+#: The most that one sealed document holds. A single larger record gets a document of its own.
 RECORDS = 32
 BYTES = 8192
 
@@ -40,6 +40,17 @@ class Ref(NamedTuple):
     length: int
     first: int
     last: int
+
+
+class Part(NamedTuple):
+    """A reference to a sealed document of a sorted map, and to the entries at and below it."""
+
+    name: str
+    #: 0: it holds entries. More: it holds references of the next smaller depth.
+    depth: int
+    length: int
+    first: str
+    last: str
 
 
 class Span(NamedTuple):
@@ -87,6 +98,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.positions)
 
+    @property
+    def size(self) -> int:
+        """The bytes of all payloads."""
+        return sum(map(len, self.payloads))
+
     def part(self, start: int, stop: int | None = None) -> Rows:
         """The records with the indexes from `start` up to `stop`, excluded."""
         part = slice(start, stop)
@@ -111,106 +127,14 @@ class Rows:
 
     def to_json(self) -> list[Any]:
         """As a list; numbers as their differences, which are short."""
-        texts = [_text(payload) for payload in self.payloads]
+        texts = [as_text(payload) for payload in self.payloads]
         return [_differences(self.positions), _differences(self.times), texts]
 
     @classmethod
     def of_json(cls, value: list[Any]) -> Rows:
         """The inverse of `to_json`."""
         positions, times, texts = value
-        return cls(list(accumulate(positions)), list(accumulate(times)), list(map(_bytes, texts)))
-
-
-@dataclass(frozen=True)
-class SessionDocument:
-    """A session: its logs and its entry in the directory."""
-
-    #: Heads of an earlier epoch belong to a session that was deleted.
-    epoch: int
-    #: The names of all logs that the session has had in this epoch, deleted ones too.
-    logs: tuple[str, ...]
-    #: The position of the session in its part of the directory, 0 when it is not listed.
-    entry: int
-    #: When all documents of the session were last written again, in microseconds.
-    renewed: int
-
-    def to_json(self) -> list[Any]:
-        """As a list."""
-        return [self.epoch, self.logs, self.entry, self.renewed]
-
-    @classmethod
-    def of_json(cls, value: list[Any]) -> SessionDocument:
-        """The inverse of `to_json`."""
-        epoch, logs, entry, renewed = value
-        return cls(epoch, tuple(logs), entry, renewed)
-
-
-@dataclass(frozen=True)
-class HeadDocument:
-    """The head of a log, the only document that changes: changing it is the commit.
-
-    Its size is bounded, whatever the length of the log.
-    """
-
-    #: False when the log was deleted.
-    live: bool
-    #: The session's epoch when the log was made.
-    epoch: int
-    #: Names this life of the log, from its making to its deletion; keys are remembered as long.
-    life: str
-    #: The greatest position that was ever used.
-    top: int
-    #: Microseconds since the epoch, UTC.
-    created: int
-    updated: int
-    note: bytes = b""
-    refs: tuple[Ref, ...] = ()
-    tail: Rows = field(default_factory=Rows.none)
-    #: The newest writes with a key: digest of the key, last position.
-    keys: tuple[tuple[str, int], ...] = ()
-    key_refs: tuple[Ref, ...] = ()
-    #: The etag of the SDK's array that this was copied from, until that array is known to be
-    #: emptied.
-    copied: str | None = None
-
-    @property
-    def last(self) -> int:
-        """The position of the last record, 0 when there is none."""
-        if self.tail.positions:
-            return self.tail.positions[-1]
-        return self.refs[-1].last if self.refs else 0
-
-    @property
-    def length(self) -> int:
-        """The number of records."""
-        return len(self.tail) + sum(ref.length for ref in self.refs)
-
-    def to_json(self) -> list[Any]:
-        """As a list."""
-        return [
-            *(self.live, self.epoch, self.life, self.top, self.created, self.updated),
-            *(_text(self.note), self.refs, self.tail.to_json(), self.keys, self.key_refs),
-            self.copied,
-        ]
-
-    @classmethod
-    def of_json(cls, value: list[Any]) -> HeadDocument:
-        """The inverse of `to_json`."""
-        live, epoch, life, top, created, updated, note, refs, tail, keys, key_refs, copied = value
-        return cls(
-            live=live,
-            epoch=epoch,
-            life=life,
-            top=top,
-            created=created,
-            updated=updated,
-            note=_bytes(note),
-            refs=tuple(Ref(*ref) for ref in refs),
-            tail=Rows.of_json(tail),
-            keys=tuple((digest, position) for digest, position in keys),
-            key_refs=tuple(Ref(*ref) for ref in key_refs),
-            copied=copied,
-        )
+        return cls(list(accumulate(positions)), list(accumulate(times)), list(map(as_bytes, texts)))
 
 
 def groups(rows: Rows) -> Iterator[Rows]:
@@ -224,14 +148,12 @@ def groups(rows: Rows) -> Iterator[Rows]:
     yield rows.part(start)
 
 
-def is_small(rows: Rows) -> bool:
-    """Whether `rows` may stay in the head."""
-    return sum(map(len, rows.payloads)) <= BYTES
+_encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def packed(value: Sequence[Any]) -> bytes:
     """`value` as JSON text."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encoded(value).encode()
 
 
 def unpacked(text: bytes) -> Any:
@@ -243,7 +165,7 @@ def _differences(numbers: list[int]) -> list[int]:
     return [*numbers[:1], *(later - earlier for earlier, later in pairwise(numbers))]
 
 
-def _text(payload: bytes) -> str | list[str]:
+def as_text(payload: bytes) -> str | list[str]:
     """Text unchanged, as nearly all payloads are text; other bytes as base64 in a list."""
     try:
         return payload.decode()
@@ -251,5 +173,6 @@ def _text(payload: bytes) -> str | list[str]:
         return [base64.b64encode(payload).decode()]
 
 
-def _bytes(text: str | list[str]) -> bytes:
+def as_bytes(text: str | list[str]) -> bytes:
+    """The inverse of `as_text`."""
     return text.encode() if isinstance(text, str) else base64.b64decode(text[0])

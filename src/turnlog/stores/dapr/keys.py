@@ -13,9 +13,18 @@ from typing import NamedTuple
 
 from turnlog.records import Log
 
-__all__ = ["SHARDS", "Paths", "digest", "paths_of", "session_key", "shard_of", "shards"]
+__all__ = [
+    "SHARDS",
+    "Paths",
+    "digest",
+    "paths_of",
+    "root_key",
+    "session_paths",
+    "shard_of",
+    "shards",
+]
 
-#: The number of logs that make up the directory of sessions.
+#: The number of parts of the directory of sessions.
 SHARDS = 16
 
 _PLAIN = frozenset((string.ascii_lowercase + string.digits + "_-.").encode())
@@ -23,13 +32,13 @@ _LONGEST = 64
 
 
 class Paths(NamedTuple):
-    """The keys of one log's documents."""
+    """The keys of documents that belong together: those of a log, or of a whole session."""
 
     prefix: str
 
     @property
     def head(self) -> str:
-        """The key of the head."""
+        """The key of a document that changes: a part of the directory, or an older log."""
         return f"{self.prefix}:head"
 
     def document(self, name: str) -> str:
@@ -41,23 +50,28 @@ class Paths(NamedTuple):
         return f"{self.prefix}:k{digest}"
 
 
-def paths_of(log: Log) -> Paths:
-    """The keys of the documents of `log`."""
-    return Paths(f"turnlog:{_escaped(log.session)}:{_escaped(log.name)}")
-
-
-def session_key(session: str) -> str:
-    """The key of the document that names the logs of `session`."""
+def root_key(session: str) -> str:
+    """The key of the root of `session`."""
     return f"turnlog:{_escaped(session)}:logs"
 
 
-def shard_of(session: str) -> Paths:
-    """The part of the directory that lists `session`."""
-    return shards()[int(digest(session), 16) % SHARDS]
+def session_paths(session: str) -> Paths:
+    """The keys of the documents that belong to no single log of `session`."""
+    return Paths(f"turnlog:{_escaped(session)}")
+
+
+def paths_of(log: Log) -> Paths:
+    """The keys of the sealed documents of `log`."""
+    return Paths(f"turnlog:{_escaped(log.session)}:{_escaped(log.name)}")
+
+
+def shard_of(session: str) -> int:
+    """The number of the part of the directory that lists `session`."""
+    return int(digest(session), 16) % SHARDS
 
 
 def shards() -> list[Paths]:
-    """All parts of the directory."""
+    """The keys of all parts of the directory."""
     return [Paths(f"turnlog:~sessions:{n}") for n in range(SHARDS)]
 
 

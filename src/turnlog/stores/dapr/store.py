@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import TypeVar
 
-from dapr.clients.exceptions import DaprGrpcError
-
+from turnlog.changes import Change, Check, Committed, Key, check_changes, check_conditions
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.clock import check_ttl
-from turnlog.stores.dapr import changes
 from turnlog.stores.dapr.adoption import Adoption
 from turnlog.stores.dapr.clients import AnyClient, Connected, calls_by
-from turnlog.stores.dapr.documents import HeadDocument, SessionDocument, Span
-from turnlog.stores.dapr.keys import digest, paths_of, session_key
-from turnlog.stores.dapr.logfile import Change, Found, LogFile, Made, PreparedChange
-from turnlog.stores.dapr.roster import Roster
+from turnlog.stores.dapr.commits import Commit
+from turnlog.stores.dapr.directory import Directory
+from turnlog.stores.dapr.documents import Span
+from turnlog.stores.dapr.listing import Listing, head_of
+from turnlog.stores.dapr.root import Root
+from turnlog.stores.dapr.sessionfile import Found, SessionFile
 from turnlog.stores.dapr.sidecar import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,
     ConsistencyLevel,
     Sidecar,
-    status,
 )
-from turnlog.stores.dapr.tree import Rewrite
 
 __all__ = ["DaprStore"]
-
-_logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: Seconds; components count in 32 bits, and sealed documents are kept for twice the ttl.
 _LONGEST = 2**30
@@ -45,7 +37,7 @@ class DaprStore(Store):
     """Logs in a state store component of Dapr, through its sidecar.
 
     The component must have single documents with etags and first-write concurrency, but
-    neither transactions nor queries. `sessions` reads the head of every session.
+    neither transactions nor queries.
 
     state_store_name: the name of the component.
     dapr_client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`, which stays yours;
@@ -68,7 +60,7 @@ class DaprStore(Store):
     ) -> None:
         _check_options(ttl, consistency)
         self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl)
-        self._roster = Roster(self._sidecar)
+        self._directory = Directory(self._sidecar)
         self._door = Door(type(self).__name__)
 
     @property
@@ -76,18 +68,12 @@ class DaprStore(Store):
         """The sidecar and the component: equal for two stores on the same documents."""
         return "dapr", self._sidecar.calls.identity, self._sidecar.store_name
 
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        check(*log, key or "", payloads=payloads)
-        change = partial(changes.append, log, tuple(payloads), expect, key)
-        keys = [] if key is None else [paths_of(log).written(digest(key))]
-        return await self._write(log, change, *keys)
+    async def commit(
+        self, session: str, changes: Sequence[Change], *, key: Key | None = None
+    ) -> Committed:
+        check_changes(session, changes, key)
+        with self._door:
+            return await finished(self._commit(session, changes, key))
 
     async def read(
         self,
@@ -96,54 +82,40 @@ class DaprStore(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
+        oldest: bool = False,
     ) -> Records:
         check(*log, limit=limit)
         with self._door:
-            file = self._file(log)
-            rows = await file.read(await self._settled(file), Span(after, before), limit)
+            file = self._file(log.session)
+            found = await self._settled(file)
+            rows = await file.read(found, log.name, Span(after, before), limit, oldest=oldest)
         times = [moment / 1e6 for moment in rows.times]
         return Records(rows.positions, rows.payloads, times)
-
-    async def remove(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        expect: int | None = None,
-    ) -> int:
-        check(*log)
-        return await self._write(log, partial(changes.remove, log, Span(after, before), expect))
-
-    async def annotate(self, log: Log, note: bytes) -> None:
-        check(*log, payloads=[note])
-        await self._write(log, partial(changes.annotate, note))
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
         with self._door:
-            await self._settled(self._file(Log(session)))
-            known = await self._roster.load(session)
-            names = () if known is None else known.logs
-            return await self._heads([Log(session, name) for name in sorted(names)])
+            file = self._file(session)
+            heads = await file.heads(await self._settled(file))
+        return [head_of(Log(session, name), heads[name]) for name in sorted(heads)]
 
     async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+        self,
+        *,
+        prefix: str = "",
+        after: Cursor | None = None,
+        limit: int = 50,
+        oldest: bool = False,
     ) -> list[Head]:
         check(prefix, limit=limit)
         with self._door:
-            ids = await self._roster.listed()
-            heads = await self._heads([Log(each) for each in ids if each.startswith(prefix)])
-        heads.sort(key=lambda head: head.cursor, reverse=True)
-        return [head for head in heads if after is None or head.cursor < after][:limit]
+            listing = Listing(self._directory, self._file)
+            return await listing.page(prefix, after, limit, oldest=oldest)
 
-    async def delete(self, session: str, name: str | None = None) -> None:
-        check(session, name or "")
+    async def delete(self, session: str, *, expect: int | None = None) -> None:
+        check(session)
         with self._door:
-            if name is None:
-                await finished(self._delete_session(session))
-            else:
-                await finished(self._delete_log(Log(session, name)))
+            await finished(self._delete(session, expect))
 
     async def ping(self) -> None:
         """Read a document, and raise the error if the component doesn't answer."""
@@ -164,94 +136,50 @@ class DaprStore(Store):
         self._door.is_closed = True
         self._sidecar.calls.let_go()
 
-    async def _write(self, log: Log, change: Change[T], *keys: str) -> T:
-        with self._door:
-            return await finished(self._written(log, change, *keys))
-
-    async def _written(self, log: Log, change: Change[T], *keys: str) -> T:
+    async def _commit(self, session: str, changes: Sequence[Change], key: Key | None) -> Committed:
         # In line, so that the tasks of one loop rarely collide.
-        async with in_order_of_arrival((self, log)):
-            file = self._file(log)
-            answer, session = await file.write(self._prepared(file, change), *keys)
-            if session is not None and self._roster.needs_renewal(session):
-                await self._renew(log.session, session)
-            return answer
+        async with in_order_of_arrival((self, session)):
+            file = self._file(session)
+            commit = Commit(session, changes, key, file.paths)
+            adoption = Adoption(file)
 
-    def _prepared(
-        self, file: LogFile, change: Change[T]
-    ) -> PreparedChange[tuple[T, SessionDocument | None]]:
-        """`change`, after the log is adopted and, if anything is to be written, enrolled.
+            async def find() -> Found:
+                while adoption.is_due(found := await file.current(*commit.documents)):
+                    await adoption.require()
+                return found
 
-        Answers with the session's document, too, if something is written.
-        """
-        adoption = self._adoption(file)
+            return await file.write(commit.make, find)
 
-        async def prepared(
-            found: Found, rewrite: Rewrite
-        ) -> Made[tuple[T, SessionDocument | None]] | None:
-            if adoption.is_due(found):
-                await adoption.require()
-                return None
-            answer, head = await change(found, rewrite)
-            if head is None:
-                return (answer, None), None
-            if found.session is None or file.log.name not in found.session.logs:
-                await self._roster.enroll(file.log)
-                return None
-            return (answer, found.session), head
+    async def _delete(self, session: str, expect: int | None) -> None:
+        file = self._file(session)
+        async with in_order_of_arrival((self, session)):
+            if expect is None:
+                await file.current()
+            else:
+                await self._settled(file)
+            await file.bury(partial(_check_end, session, expect))
+            await Adoption(file).discard()
 
-        return prepared
-
-    async def _renew(self, session: str, known: SessionDocument) -> None:
-        """Write all documents of a session again. If that fails, the next write does it."""
-        try:
-            for name in known.logs:
-                await self._file(Log(session, name)).renew()
-            await self._roster.renewed(session)
-        except DaprGrpcError as error:
-            _logger.warning("session %r was not renewed: %s", session, status(error))
-
-    async def _delete_session(self, session: str) -> None:
-        main = Log(session)
-        await self._adoption(self._file(main)).discard()
-        known = await self._roster.forget(session)
-        for name in () if known is None else known.logs:
-            await self._file(Log(session, name)).write(changes.clear)
-
-    async def _delete_log(self, log: Log) -> None:
-        file = self._file(log)
-        await self._adoption(file).discard()
-        await file.write(changes.bury)
-
-    async def _settled(self, file: LogFile) -> Found:
-        """The log as found, after adoption of what the SDK stored of it."""
-        found = await file.find()
-        adoption = self._adoption(file)
+    async def _settled(self, file: SessionFile) -> Found:
+        """The session as found, after adoption of what the SDK stored of it."""
+        found = await file.current()
+        adoption = Adoption(file)
         if adoption.is_due(found):
             await finished(adoption.settle())
-            found = await file.find()
+            found = await file.current()
         return found
 
-    async def _heads(self, logs: Sequence[Log]) -> list[Head]:
-        """The heads of those of `logs` that exist, read in one request."""
-        keys = {key for log in logs for key in (session_key(log.session), paths_of(log).head)}
-        found = await self._sidecar.find(*keys)
-        heads = ((log, self._file(log).seen(found).head) for log in logs)
-        return [_head(log, head) for log, head in heads if head is not None]
+    def _file(self, session: str) -> SessionFile:
+        return SessionFile(self._sidecar, session, self._directory)
 
-    def _file(self, log: Log) -> LogFile:
-        return LogFile(self._sidecar, log, paths_of(log), session_key(log.session))
 
-    def _adoption(self, file: LogFile) -> Adoption:
-        return Adoption(self._sidecar, file, self._roster)
+def _check_end(session: str, expect: int | None, root: Root) -> None:
+    if expect is not None:
+        ends = {name: head.last for name, head in root.logs.items()}
+        check_conditions(session, [Check("main", expect)], ends, {})
 
 
 def _check_options(ttl: int | None, consistency: str) -> None:
     check_ttl(ttl, _LONGEST)
     if consistency not in {DAPR_CONSISTENCY_EVENTUAL, DAPR_CONSISTENCY_STRONG}:
         raise ValueError(f'consistency is {consistency!r}; it must be "eventual" or "strong"')
-
-
-def _head(log: Log, head: HeadDocument) -> Head:
-    times = head.created / 1e6, head.updated / 1e6
-    return Head(log, head.last, head.length, *times, head.note)

@@ -1,7 +1,7 @@
 """Tree of sealed documents: leaves hold records, inner documents hold references.
 
 Sealed documents never change. A rewrite saves changed parts under new names, with all
-documents on the path up to the head, and the old ones are deleted once the head is stored.
+documents on the path up to the root, and the old ones are deleted once the root is stored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from turnlog.stores.dapr.documents import Ref, Rows, Span, packed, unpacked
+from turnlog.stores.dapr.documents import Part, Ref, Rows, Span, packed, unpacked
 from turnlog.stores.dapr.keys import Paths
 from turnlog.stores.dapr.sidecar import Sidecar
 
@@ -22,28 +22,30 @@ _FAN = 16
 
 
 class Gone(Exception):
-    """A document that a head refers to is missing."""
+    """A document that a root refers to is missing."""
 
-    def __init__(self, ref: Ref) -> None:
+    def __init__(self, ref: Ref | Part) -> None:
         super().__init__(ref)
         self.ref = ref
 
 
 class Tree:
-    """Reads the sealed documents of one log."""
+    """Reads the sealed documents whose keys are `paths`: those of one log, for example."""
 
     def __init__(self, sidecar: Sidecar, paths: Paths) -> None:
         self.sidecar = sidecar
         self.paths = paths
 
-    async def read(self, refs: Sequence[Ref], span: Span, limit: int | None) -> Rows:
-        """Reads the newest `limit` records inside `span`, and perhaps some older ones.
+    async def read(
+        self, refs: Sequence[Ref], span: Span, limit: int | None, *, oldest: bool = False
+    ) -> Rows:
+        """Reads the newest `limit` records inside `span`, or the oldest, and perhaps some more.
 
-        Raises `Gone` for a missing document, as all methods do but `below` and `names`.
+        Raises `Gone` for a missing document, as all methods do but `below` and `lists`.
         """
-        chosen = _newest(refs, span, limit)
+        chosen = _chosen(refs, span, limit, oldest)
         while any(ref.depth for ref in chosen):
-            chosen = _newest(await self._opened(chosen), span, limit)
+            chosen = _chosen(await self._opened(chosen), span, limit, oldest)
         leaves = await self.leaves(chosen)
         return Rows.joined(leaf.inside(span) for leaf in leaves)
 
@@ -55,7 +57,7 @@ class Tree:
         """Reads inner documents: the child refs of each ref."""
         return [[Ref(*ref) for ref in content] for content in await self.contents(refs)]
 
-    async def contents(self, refs: Sequence[Ref]) -> list[Any]:
+    async def contents(self, refs: Sequence[Ref | Part]) -> list[Any]:
         """Reads documents of either kind, as JSON."""
         keys = [self.paths.document(ref.name) for ref in refs]
         found = await self.sidecar.find(*keys)
@@ -64,23 +66,28 @@ class Tree:
                 raise Gone(ref)
         return [unpacked(found[key].data) for key in keys]
 
-    async def below(self, refs: Sequence[Ref]) -> list[Ref]:
-        """Lists `refs` and all documents below them. Missing ones are left out."""
-        found: list[Ref] = list(refs)
-        level = [ref for ref in refs if ref.depth]
+    async def below(self, refs: Sequence[Ref | Part]) -> list[str]:
+        """The names of `refs` and of all documents below them. Missing ones are left out."""
+        names = [ref.name for ref in refs]
+        level = [ref.name for ref in refs if ref.depth]
         while level:
-            keys = {self.paths.document(ref.name) for ref in level}
-            documents = await self.sidecar.find(*keys)
-            level = [Ref(*ref) for doc in documents.values() for ref in unpacked(doc.data)]
-            found += level
-            level = [ref for ref in level if ref.depth]
-        return found
+            found = await self.sidecar.find(*map(self.paths.document, level))
+            inside = [ref for doc in found.values() for ref in unpacked(doc.data)]
+            names += [name for name, *_ in inside]
+            level = [name for name, depth, *_ in inside if depth]
+        return names
 
-    async def names(self, lists: Sequence[Ref]) -> list[str]:
-        """Reads leaf documents that hold names. Missing ones are left out."""
-        keys = [self.paths.document(ref.name) for ref in lists if not ref.depth]
+    async def lists(self, refs: Sequence[Ref]) -> dict[str, list[str]]:
+        """The lists of keys at and below `refs`, by name. Missing ones are left out."""
+        keys = {self.paths.document(name): name for name in await self.below(refs)}
         found = await self.sidecar.find(*keys)
-        return [name for document in found.values() for name in unpacked(document.data)]
+        contents = {keys[key]: unpacked(found[key].data) for key in found}
+        # Inner documents are among them; these hold references, not texts.
+        return {
+            name: content
+            for name, content in contents.items()
+            if all(isinstance(each, str) for each in content)
+        }
 
     async def _opened(self, refs: Sequence[Ref]) -> list[Ref]:
         deep = [ref for ref in refs if ref.depth]
@@ -89,32 +96,48 @@ class Tree:
 
 
 class Rewrite:
-    """One change of a tree: documents to save before the head is stored, or delete after."""
+    """One change of a tree: documents to save before the root is stored, or delete after."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
+        #: What to save, by key.
         self.documents: dict[str, bytes] = {}
-        #: References to them.
-        self.sealed: list[Ref] = []
-        #: Documents whose content is in new ones now.
-        self.replaced: list[Ref] = []
+        #: The same, but of what is so already: it stays also if the root is not stored.
+        self.facts: dict[str, bytes] = {}
+        #: The names of documents to delete: their contents are in new ones now.
+        self.replaced: list[str] = []
         #: Documents to delete with all that is below them.
-        self.dropped: list[Ref] = []
-        #: The same, for lists of keys that are to be forgotten too; `life` is their log's.
-        self.lists: list[Ref] = []
-        self.life = ""
+        self.dropped: list[Ref | Part] = []
         # Every attempt has its own names, so that a late write of one can't damage another.
         self._prefix = secrets.token_hex(6)
         self._numbers = count()
 
+    def seal(self, content: Sequence[Any]) -> str:
+        """Seal a document with this content. Returns its name."""
+        name = f"{self._prefix}.{next(self._numbers)}"
+        self.documents[self.tree.paths.document(name)] = packed(content)
+        return name
+
     def leaf(self, rows: Rows) -> Ref:
         """Seal a document with these records."""
-        first, last = rows.positions[0], rows.positions[-1]
-        return self._sealed(rows.to_json(), 0, len(rows), first, last)
+        name = self.seal(rows.to_json())
+        return Ref(name, 0, len(rows), rows.positions[0], rows.positions[-1])
 
-    def listed(self, names: Sequence[str]) -> Ref:
-        """Seal a document with these names."""
-        return self._sealed(list(names), 0, len(names), 0, 0)
+    def listed(self, names: Sequence[str], at: int) -> Ref:
+        """Seal a list of these names, made at this time."""
+        return Ref(self.seal(names), 0, len(names), at, at)
+
+    async def save(self) -> None:
+        """Save what the next root refers to."""
+        await self.tree.sidecar.save(self.documents | self.facts)
+
+    async def tidy(self, is_stored: bool) -> None:
+        """Delete the documents that are not in use, now that the root is stored or is not."""
+        unused = list(self.documents)
+        if is_stored:
+            names = [*self.replaced, *await self.tree.below(self.dropped)]
+            unused = list(map(self.tree.paths.document, names))
+        await self.tree.sidecar.drop(unused)
 
     def folded(self, refs: Sequence[Ref]) -> list[Ref]:
         """Replace runs of `_FAN` refs by one ref each, so that few are left."""
@@ -147,7 +170,7 @@ class Rewrite:
         left = await self.cut(children, span)
         if left == children:
             return [ref]
-        self.replaced.append(ref)
+        self.replaced.append(ref.name)
         # At the end of the log they stay apart: records are mostly removed from there.
         at_end = span.before is None or span.before > ref.last
         return left if at_end or not left else [self._node(left)]
@@ -157,7 +180,7 @@ class Rewrite:
         left = rows.outside(span)
         if len(left) == len(rows):
             return [ref]
-        self.replaced.append(ref)
+        self.replaced.append(ref.name)
         return [self.leaf(left)] if len(left) else []
 
     def take_back(self, ref: Ref) -> Rows | None:
@@ -170,23 +193,17 @@ class Rewrite:
     def _node(self, refs: Sequence[Ref]) -> Ref:
         depth = 1 + max(ref.depth for ref in refs)
         length = sum(ref.length for ref in refs)
-        return self._sealed(list(refs), depth, length, refs[0].first, refs[-1].last)
-
-    def _sealed(self, content: list[Any], depth: int, length: int, first: int, last: int) -> Ref:
-        ref = Ref(f"{self._prefix}.{next(self._numbers)}", depth, length, first, last)
-        self.documents[self.tree.paths.document(ref.name)] = packed(content)
-        self.sealed.append(ref)
-        return ref
+        return Ref(self.seal(refs), depth, length, refs[0].first, refs[-1].last)
 
 
-def _newest(refs: Sequence[Ref], span: Span, limit: int | None) -> list[Ref]:
-    """The fewest last of `refs` that are sure to hold `limit` records inside `span`."""
+def _chosen(refs: Sequence[Ref], span: Span, limit: int | None, oldest: bool) -> list[Ref]:
+    """The fewest last of `refs`, or first, that are sure to hold `limit` records in `span`."""
     chosen: list[Ref] = []
     sure = 0
-    for ref in reversed(refs):
+    for ref in refs if oldest else reversed(refs):
         if limit is not None and sure >= limit:
             break
         if span.meets(ref):
             chosen.append(ref)
             sure += ref.length if span.covers(ref) else 0
-    return chosen[::-1]
+    return chosen if oldest else chosen[::-1]
