@@ -2,11 +2,11 @@
 
 import pytest
 
+from tests.conversation.turns.leases import turn_taken
 from turnlog import Conflict, Log, StoredSession
 from turnlog.conversation.branches import fork
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.lease import Lease
-from turnlog.conversation.turns.policy import turn_taken
 from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
