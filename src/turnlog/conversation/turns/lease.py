@@ -187,7 +187,7 @@ class Lease:
                 if not self._claims.decide(conflict):
                     raise
                 await self._find_claim(position, failed)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised if it comes again
                 if failed is not None or is_certain(error):
                     raise failed or error from None
                 failed = error
