@@ -148,6 +148,8 @@ def check_changes(session: str, changes: Sequence[Change], key: Key | None = Non
     Raises `TypeError` for a value of another type, `ValueError` for an id, name or key with lone
     surrogates, for changes that contradict each other, and for a digest that is too long.
     """
+    for change in changes:
+        _check_kind(change)
     check_texts(session, *(change.log for change in changes))
     _check_key(key)
     named: set[str] = set()
@@ -211,6 +213,14 @@ def _writes(change: Change) -> bool:
     return not isinstance(change, Check)
 
 
+def _check_kind(change: object) -> None:
+    if not isinstance(change, Change):
+        raise TypeError(
+            f"a commit takes Append, Remove, Annotate, Forget and Check, "
+            f"not {type(change).__name__}"
+        )
+
+
 def _check_change(change: Change) -> None:
     match change:
         case Append():
@@ -223,13 +233,6 @@ def _check_change(change: Change) -> None:
                 _check_times(change.times)
         case Annotate():
             check_payloads([change.note])
-        case Remove() | Forget() | Check():
-            pass
-        case _:
-            raise TypeError(
-                f"a commit takes Append, Remove, Annotate, Forget and Check, "
-                f"not {type(change).__name__}"
-            )
 
 
 def _check_times(times: Sequence[float | None]) -> None:

@@ -60,6 +60,9 @@ class Conflict(TurnlogError, RuntimeError):
         self.expected = expected
         self.actual = actual
 
+    def __repr__(self) -> str:
+        return f"Conflict({str(self)!r})"
+
     def __str__(self) -> str:
         name = f"log {self.log.name!r} of session {self.log.session!r}"
         if isinstance(self.actual, bytes):  # which may quote people, so it is not shown

@@ -167,10 +167,16 @@ class _Conversation:
                 self._remove(name, after, before)
             case Annotate(name, note):
                 self._touch(name).note = note
+            case Forget("main"):
+                self._empty_main()
             case Forget(name):
-                forgotten = self.logs.pop(name, None)
-                if forgotten and name == "main":
-                    self.logs[name] = _Lines.made(forgotten.created_at)
+                self.logs.pop(name, None)
+
+    def _empty_main(self) -> None:
+        lines = self.logs.get("main")
+        if lines and (lines.records or lines.note):
+            main = self._touch("main")
+            main.records, main.note = [], b""
 
     def _remove(self, name: str, after: int, before: int | None) -> None:
         lines = self.logs.get(name)

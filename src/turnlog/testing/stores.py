@@ -6,6 +6,7 @@ import pytest
 
 from turnlog.records import Log
 from turnlog.store import Store
+from turnlog.stores.memory import MemoryStore
 from turnlog.testing import promises
 
 __all__ = ["StoreTests"]
@@ -15,14 +16,26 @@ class StoreTests(
     promises.Order,
     promises.Windows,
     promises.Expecting,
+    promises.Atomicity,
+    promises.Conditions,
+    promises.Combinations,
+    promises.Existence,
+    promises.Cutting,
+    promises.Times,
     promises.Keys,
+    promises.Retrying,
     promises.Removal,
+    promises.Forgetting,
+    promises.Notes,
+    promises.Checking,
     promises.Payloads,
     promises.Naming,
     promises.Heads,
     promises.Listing,
     promises.Deletion,
+    promises.Identity,
     promises.Together,
+    promises.Visibility,
     promises.Linear,
     promises.Cancelling,
     promises.Closing,
@@ -57,6 +70,11 @@ class StoreTests(
         Override this if the store can have one. It stays open when `store` is closed.
         """
         return store
+
+    @pytest.fixture
+    def other(self) -> Store:
+        """A store on other data. Override this with one of the same kind."""
+        return MemoryStore()
 
     @pytest.fixture(params=["main", ":usage"])
     def log(self, request: pytest.FixtureRequest) -> Log:

@@ -84,7 +84,9 @@ async def test_transactions_of_its_own_keep_every_promise(
     store = SQLAlchemyStore(engine)
     log = Log("a")
     first = await store.append(log, [b"1"])
-    assert await store.append(log, [b"2"], key=Key("k")) == await store.append(log, [b"9"], key=Key("k"))
+    assert await store.append(log, [b"2"], key=Key("k")) == await store.append(
+        log, [b"9"], key=Key("k")
+    )
     with pytest.raises(Conflict):
         await store.append(log, [b"3"], expect=first)
     await store.annotate(log, b"note")

@@ -11,7 +11,8 @@ from turnlog.stores.clock import as_text, now
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.sqlalchemy.transactional import Templates, Transactional
-from turnlog.stores.tables import SQLITE_CHANGED, Tables, filled, sqlite_migrations
+from turnlog.stores.tables import SQLITE_CHANGED, Tables, filled
+from turnlog.stores.tables_sqlite import SQLITE_VERSION, sqlite_statements
 
 __all__ = ["SQLite", "SQLiteSchema"]
 
@@ -98,7 +99,7 @@ class SQLiteSchema(Schema):
 
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
-        self.newest = len(sqlite_migrations(tables))
+        self.newest = SQLITE_VERSION
 
     @contextmanager
     def _held(self, db: Connection) -> Iterator[None]:
@@ -110,7 +111,7 @@ class SQLiteSchema(Schema):
         yield
 
     def _ddl(self, db: Connection, missing: Sequence[str]) -> list[str]:  # noqa: ARG002 - the statements look themselves
-        return [each for change in sqlite_migrations(self.tables) for each in change]
+        return sqlite_statements(self.tables, 0)
 
 
 def _in_transaction(db: Connection) -> bool:

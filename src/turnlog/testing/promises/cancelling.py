@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
-from turnlog.changes import Key
+from turnlog.changes import Annotate, Append, Change, Key
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import payloads_of, seen
@@ -86,6 +86,45 @@ class Cancelling:
                     await store.append(log, batch, key=Key(f"k{n}"))
                     break
             assert (await payloads_of(store, log))[3 * n :] == batch
+
+    async def test_a_cancelled_commit_is_in_all_logs_or_in_none(
+        self, store: Store, twin: Store
+    ) -> None:
+        chance = Random(8)  # noqa: S311 - the same moments in every run
+        found: list[bytes] = []
+        for n in range(ROUNDS):
+            payload = b"%d" % n
+            changes: list[Change] = [
+                Append("main", [payload]),
+                Append(":usage", [payload]),
+                Annotate("main", payload),
+                Append(":lease", [payload], cut=0),
+            ]
+            returned = await cancelled_at_random(chance, store.commit("s", changes))
+            now = await payloads_of(twin, Log("s"))
+            assert now in ([*found, payload], found)
+            assert not returned or len(now) > len(found)
+            found = now
+            assert await payloads_of(twin, Log("s", ":usage")) == found
+            assert await payloads_of(twin, Log("s", ":lease")) == found[-1:]
+            notes = [head.note for head in await twin.logs("s") if head.log.name == "main"]
+            assert notes == found[-1:]
+
+    async def test_a_cancelled_commit_to_several_logs_repeated_with_its_key(
+        self, store: Store, twin: Store
+    ) -> None:
+        chance = Random(9)  # noqa: S311 - the same moments in every run
+        for n in range(ROUNDS):
+            changes: list[Change] = [Append("main", [b"%d" % n]), Append(":usage", [b"%d" % n] * 2)]
+            key = Key(f"k{n}", brief=n % 2 == 0)
+            while not await cancelled_at_random(chance, store.commit("s", changes, key=key)):
+                if chance.random() < 0.5:
+                    await twin.commit("s", changes, key=key)
+                    break
+        expected = [b"%d" % n for n in range(ROUNDS)]
+        assert await payloads_of(store, Log("s")) == expected
+        doubled = [payload for payload in expected for _ in range(2)]
+        assert await payloads_of(store, Log("s", ":usage")) == doubled
 
     async def test_a_cancelled_removal_is_done_or_not(self, store: Store, log: Log) -> None:
         chance = Random(5)  # noqa: S311 - the same moments in every run

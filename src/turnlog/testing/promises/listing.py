@@ -1,4 +1,4 @@
-"""Listing: `sessions` returns the main logs, most recently changed first, page by page."""
+"""Listing: `sessions` returns the main logs by the time of their last change, page by page."""
 
 from __future__ import annotations
 
@@ -93,19 +93,44 @@ class Listing:
         newest_first = list(reversed(IDS))
         for page in (1, 2, 3, 7, len(IDS) - 1, len(IDS), len(IDS) + 1, *BEYOND):
             assert await all_sessions(store, page=page) == newest_first, page
+            assert await all_sessions(store, page=page, oldest=True) == list(IDS), page
 
     async def test_pages_within_a_prefix(self, store: Store) -> None:
         await _make(store, *IDS)
         expected = [i for i in reversed(IDS) if i.startswith("a")]
         for page in (1, 2, 5):
             assert await all_sessions(store, prefix="a", page=page) == expected, page
+            found = await all_sessions(store, prefix="a", page=page, oldest=True)
+            assert found == expected[::-1], page
+
+    async def test_from_any_head_on_in_both_directions(self, store: Store, twin: Store) -> None:
+        await _make(store, *IDS)
+        heads = await store.sessions(limit=100)
+        assert len(heads) == len(IDS)
+        for n, head in enumerate(heads):
+            assert await twin.sessions(after=head.cursor, limit=100) == heads[n + 1 :]
+            back = await twin.sessions(after=head.cursor, limit=100, oldest=True)
+            assert back == heads[:n][::-1]
+            assert await store.sessions(after=head.cursor, limit=2, oldest=True) == back[:2]
+
+    async def test_a_change_moves_a_session_to_the_other_end(self, store: Store) -> None:
+        await _make(store, "a", "b", "c")
+        assert await all_sessions(store, oldest=True) == ["a", "b", "c"]
+        await store.annotate(Log("a"), b"note")
+        assert await all_sessions(store, oldest=True) == ["b", "c", "a"]
+        await store.append(Log("b", "side"), [b"1"])
+        assert await all_sessions(store, oldest=True) == ["b", "c", "a"]
+        await store.delete("b")
+        assert await all_sessions(store, oldest=True) == ["c", "a"]
 
     async def test_sessions_made_at_once_are_paged_too(self, store: Store, twin: Store) -> None:
         ids = [f"s{n}" for n in range(20)]
         handles = [store, twin] * 10
         await asyncio.gather(*(_make(h, i) for h, i in zip(handles, ids, strict=True)))
         for page in (1, 3, 50):
-            assert sorted(await all_sessions(store, page=page)) == sorted(ids)
+            found = await all_sessions(store, page=page)
+            assert sorted(found) == sorted(ids)
+            assert await all_sessions(store, page=page, oldest=True) == found[::-1]
 
     async def test_changes_between_pages_hide_no_other(self, store: Store) -> None:
         await _make(store, "a", "b", "c", "d", "e", "f")
@@ -114,9 +139,15 @@ class Listing:
         await store.delete("e")
         second = await store.sessions(after=first[-1].cursor)
         assert [head.log.session for head in second] == ["d", "c", "b", "a"]
+        third = await store.sessions(limit=2, oldest=True)
+        await _make(store, "b", "newer")
+        await store.delete("a")
+        fourth = await store.sessions(after=third[-1].cursor, oldest=True)
+        assert [head.log.session for head in fourth] == ["c", "d", "f", "new", "b", "newer"]
 
     async def test_a_limit_of_zero_and_below(self, store: Store) -> None:
         await _make(store, "a")
-        assert await store.sessions(limit=0) == []
-        with pytest.raises(ValueError, match="limit"):
-            await store.sessions(limit=-1)
+        for oldest in (False, True):
+            assert await store.sessions(limit=0, oldest=oldest) == []
+            with pytest.raises(ValueError, match="limit"):
+                await store.sessions(limit=-1, oldest=oldest)

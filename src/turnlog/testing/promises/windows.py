@@ -1,4 +1,4 @@
-"""Windows: `read` returns the newest `limit` records with after < position < before."""
+"""Windows: `read` returns the newest or the oldest records with after < position < before."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ async def _with_gaps(store: Store, log: Log) -> list[Record]:
 
 
 def _inside(
-    records: list[Record], after: int, before: int | None, limit: int | None
+    records: list[Record], after: int, before: int | None, limit: int | None, *, oldest: bool
 ) -> list[Record]:
     found = [
         record
         for record in records
         if record.position > after and (before is None or record.position < before)
     ]
-    return found if limit is None else found[max(0, len(found) - limit) :]
+    if limit is None:
+        return found
+    return found[:limit] if oldest else found[max(0, len(found) - limit) :]
 
 
 class Windows:
@@ -43,9 +45,12 @@ class Windows:
         assert len(records) == 6
         places = [0, *(record.position + d for record in records for d in (0, 1))]
         for after, before in product(places, [None, *places]):
-            for limit in (None, 0, 1, 4, 100):
-                shown = await store.read(log, after=after, before=before, limit=limit)
-                assert shown == _inside(records, after, before, limit), (after, before, limit)
+            for limit, oldest in product((None, 0, 1, 4, 100), (False, True)):
+                shown = await store.read(
+                    log, after=after, before=before, limit=limit, oldest=oldest
+                )
+                expected = _inside(records, after, before, limit, oldest=oldest)
+                assert shown == expected, (after, before, limit, oldest)
 
     @pytest.mark.parametrize("beyond", BEYOND)
     async def test_reading_beyond_the_end(self, store: Store, log: Log, beyond: int) -> None:
@@ -53,6 +58,8 @@ class Windows:
         assert await store.read(log, after=beyond) == []
         assert await store.read(log, before=beyond) == records
         assert await store.read(log, limit=beyond) == records
+        assert await store.read(log, limit=beyond, oldest=True) == records
+        assert await store.read(log, before=beyond, limit=2, oldest=True) == records[:2]
         assert await store.read(log, after=-beyond) == records
         assert await store.read(log, before=-beyond) == []
 
@@ -63,6 +70,16 @@ class Windows:
             shown[:0] = await store.read(log, before=shown[0].position, limit=2)
         assert shown == records
         assert await store.read(log, before=shown[0].position, limit=2) == []
+
+    async def test_reading_forward_page_by_page(self, store: Store, log: Log) -> None:
+        records = await _with_gaps(store, log)
+        shown: list[Record] = []
+        while page := await store.read(
+            log, after=shown[-1].position if shown else 0, limit=2, oldest=True
+        ):
+            assert len(page) == 2
+            shown += page
+        assert shown == records
 
     async def test_records_are_columns_too(self, store: Store, log: Log) -> None:
         assert isinstance(await store.read(log), Records)
@@ -76,8 +93,9 @@ class Windows:
     async def test_a_negative_limit_is_refused(self, store: Store, log: Log) -> None:
         await store.append(log, [b"1"])
         for limit in (-1, -(10**30)):
-            with pytest.raises(ValueError, match="limit"):
-                await store.read(log, limit=limit)
+            for oldest in (False, True):
+                with pytest.raises(ValueError, match="limit"):
+                    await store.read(log, limit=limit, oldest=oldest)
 
     async def test_a_log_that_does_not_exist_is_empty(self, store: Store, log: Log) -> None:
         assert await store.read(log) == []
