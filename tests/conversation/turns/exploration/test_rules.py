@@ -7,7 +7,7 @@ import pytest
 
 from tests.conversation.turns.exploration.test_turns import SCENARIOS, Scenario, explored
 from turnlog.changes import Append, Change, Check, Committed, Key, Remove
-from turnlog.conversation.turns import lease, taking
+from turnlog.conversation.turns import beginning, lease, taking
 from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import Lease
@@ -55,7 +55,6 @@ def no_keys(patch: pytest.MonkeyPatch) -> None:
 
 def no_second_reading(patch: pytest.MonkeyPatch) -> None:
     """A run that waited answers the view that it read before."""
-    from turnlog.conversation.turns import beginning
 
     async def stale(self: Any) -> Any:
         with beginning.inside(self._turn):

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.conversation.turns.exploration.explorer import Choices
-from turnlog import LeaseLost, StoreClosed
+from turnlog import LeaseLost, SessionBusy, StoreClosed
 from turnlog.conversation.turns import beginning, claims, holding, lease, waiting
 from turnlog.conversation.turns.claims import Claim
 from turnlog.conversation.turns.lease import Lease
@@ -121,6 +121,8 @@ class World:
         self.leases: list[tuple[Actor, Lease]] = []
         self.is_over = False
         self._trace: list[str] = []
+        self._version = 0
+        self._waited: list[Any] = []
         self._left = dict(vars(budget))
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,7 +142,7 @@ class World:
     async def _live(self, actor: Actor, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         try:
             await work()
-        except (LeaseLost, OSError) as error:
+        except (LeaseLost, SessionBusy, OSError) as error:
             actor.outcome = type(error).__name__
         else:
             actor.outcome = "done"
@@ -184,6 +186,7 @@ class World:
             self._trace.append(label)
             move()
             await self._quiet()
+            self._note_version()
             after_move(self)
             await self._quiet()
 
@@ -268,10 +271,15 @@ class World:
     # The state
 
     def _waited_for(self) -> Hashable:
-        """The records of the lease and the queue, and which processes have ended."""
+        """How often the lease and the queue have changed, and which processes have ended."""
+        return self._version, tuple(actor.name for actor in self.actors if actor.is_dead)
+
+    def _note_version(self) -> None:
         logs = self._logs()
-        records = tuple(tuple(logs.get(name, ())) for name in (":lease", ":queue"))
-        return records, tuple(actor.name for actor in self.actors if actor.is_dead)
+        records = [logs.get(name) for name in (":lease", ":queue")]
+        if records != self._waited:
+            self._waited = records
+            self._version += 1
 
     def _is_held_by_another(self, actor: Actor) -> bool:
         held = self._logs().get(":lease", [])
@@ -294,7 +302,7 @@ class World:
                 actor.pending.label if actor.pending else "",
                 actor.is_dead,
                 actor.outcome,
-                actor.seen if actor.pending and actor.pending.label == "pause" else None,
+                actor.seen == self._waited_for() if actor.pending else None,
             )
             for actor in self.actors
         )
