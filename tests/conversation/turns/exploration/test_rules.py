@@ -9,7 +9,7 @@ from tests.conversation.turns.exploration.test_turns import SCENARIOS, Scenario,
 from turnlog.changes import Append, Change, Check, Committed, Key, Remove
 from turnlog.conversation.turns import beginning, lease, taking
 from turnlog.conversation.turns.claims import Claims
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.holding import OpenTurn, inside
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.retrying import Commits
 from turnlog.errors import LeaseLost
@@ -57,10 +57,10 @@ def no_second_reading(patch: pytest.MonkeyPatch) -> None:
     """A run that waited answers the view that it read before."""
 
     async def stale(self: Any) -> Any:
-        with beginning.inside(self._turn):
+        with inside(self._turn):
             merged = await self._view(self._session)
         await self._take_lease()
-        with beginning.inside(self._turn):
+        with inside(self._turn):
             await self._session.add_items(merged.fresh)
         return merged.shown
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
@@ -66,7 +67,7 @@ class Scenario:
             for number, policy in enumerate(self.policies):
                 self._begin(world, f"{'abc'[number]}1", policy)
             for number, other in enumerate(self.others):
-                world.begin(f"other {number}", lambda other=other: other(world.store))
+                world.begin(f"other {number}", partial(other, world.store))
             await world.run(self._retry)
             try:
                 self._check(world)

@@ -12,15 +12,17 @@ from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
 from tests.conversation.turns.exploration.explorer import Choices
 from turnlog import LeaseLost, SessionBusy, StoreClosed
-from turnlog.conversation.turns import beginning, claims, holding, lease, waiting
+from turnlog.conversation.turns import beginning, holding, lease, waiting
 from turnlog.conversation.turns.claims import Claim
 from turnlog.conversation.turns.lease import Lease
+from turnlog.records import Records
 from turnlog.store import Call, Layer
 from turnlog.stores.memory import MemoryStore
 
@@ -90,7 +92,7 @@ class Scheduled(Layer):
         if self._world.is_over:
             raise StoreClosed("the world")
         actor = current.get()
-        how = await self._world.turn_of(actor, f"{call.verb}{call.args[1:]}", call.verb == "commit")
+        how = await self._world.turn_of(actor, f"{call.verb}{call.args}", call.verb == "commit")
         return await self._made(call, actor, how)
 
     async def _made(self, call: Call[T], actor: Actor, how: str) -> T:
@@ -107,7 +109,7 @@ class Scheduled(Layer):
         if how == "lost":
             actor.learned(how)
             raise OSError(how)
-        actor.learned(repr(result if not hasattr(result, "payloads") else list(result)))
+        actor.learned(repr(list(result) if isinstance(result, Records) else result))
         return result
 
 
@@ -208,7 +210,7 @@ class World:
                 moves += self._moves_of(actor, actor.pending)
         if self._left["renewals"]:
             moves += [
-                (f"{actor.name}: renews", lambda actor=actor, each=each: self._renew(actor, each))
+                (f"{actor.name}: renews", partial(self._renew, actor, each))
                 for actor, each in self.leases
                 if each.is_open and not actor.is_dead
             ]
@@ -221,7 +223,7 @@ class World:
         moves = [(label, lambda: self._go(actor, "made"))]
         if pending.is_commit and self._left["losses"]:
             moves += [
-                (f"{label} {how}", lambda how=how: self._go(actor, how, "losses"))
+                (f"{label} {how}", partial(self._go, actor, how, "losses"))
                 for how in ("lost", "refused")
             ]
         if self._left["crashes"]:
@@ -353,7 +355,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(lease, "uuid4", Named)
         patch.setattr(beginning, "uuid4", Named)
         patch.setattr(holding, "token_hex", lambda _size: f"{next(current.get().names)}")
-        patch.setattr(claims.time, "time", lambda: 0.0)
+        patch.setattr("turnlog.conversation.turns.claims.time.time", lambda: 0.0)
         patch.setattr(waiting.Watch, "has_expired", expired)
         patch.setattr(waiting.Watch, "is_absent", absent)
         patch.setattr(waiting.Watch, "pause", _pause)
