@@ -7,11 +7,10 @@ every clock and every pause.
 """
 
 import asyncio
-import itertools
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from turnlog import LeaseLost, SessionBusy, StoreClosed
 from turnlog.conversation.turns import beginning, holding, lease, waiting
 from turnlog.conversation.turns.claims import Claim
 from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.taking import Taking
 from turnlog.records import Records
 from turnlog.store import Call, Layer
 from turnlog.stores.memory import MemoryStore
@@ -59,10 +59,15 @@ class Actor:
     outcome: str = ""
     #: What was there of the lease and the queue when it last looked.
     seen: Hashable = None
-    names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    #: How many names it has drawn.
+    number: int = 0
     is_hasty: bool = False
     #: Whether it is a renewal, and not a run.
     is_renewal: bool = False
+
+    def draw(self) -> int:
+        self.number += 1
+        return self.number
 
     def learned(self, answer: object) -> None:
         self.history = hash((self.history, answer))
@@ -328,7 +333,10 @@ class World:
                 return
 
 
-async def _pause(_watch: object) -> None:
+async def _pause(watch: waiting.Watch) -> None:
+    """What a run that waits has seen so far makes no difference any more, but for these."""
+    actor, tries = current.get(), vars(watch)["taking"]
+    actor.history = hash((actor.number, tries._ticket, tries._draws, tries._tries))
     await worlds.get().turn_of(current.get(), "pause", is_commit=False)
 
 
@@ -337,7 +345,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Within, names, keys and times are the same in each execution; claims expire by choice."""
 
     class Named:
-        hex = property(lambda _self: f"{current.get().name}/{next(current.get().names)}")
+        hex = property(lambda _self: f"{current.get().name}/{current.get().draw()}")
 
     def expired(_watch: object, claim: Claim) -> bool:
         return worlds.get().believes_expired(claim)
@@ -351,10 +359,17 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def noted(self: Lease) -> None:
         worlds.get().leases.append((current.get(), self))
 
+    made = Taking.__init__
+
+    def linked(self: Taking, *args: Any) -> None:
+        made(self, *args)
+        vars(self._watch)["taking"] = self
+
     with monkeypatch.context() as patch:
+        patch.setattr(Taking, "__init__", linked)
         patch.setattr(lease, "uuid4", Named)
         patch.setattr(beginning, "uuid4", Named)
-        patch.setattr(holding, "token_hex", lambda _size: f"{next(current.get().names)}")
+        patch.setattr(holding, "token_hex", lambda _size: f"{current.get().draw()}")
         patch.setattr("turnlog.conversation.turns.claims.time.time", lambda: 0.0)
         patch.setattr(waiting.Watch, "has_expired", expired)
         patch.setattr(waiting.Watch, "is_absent", absent)
