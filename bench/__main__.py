@@ -9,6 +9,7 @@ The workloads, with the module that defines them:
                       item at a time; reads of all items and of the newest 50, in logs of 1,000 to
                       1,000,000 items
     run_workloads     a turn of the runner with a model that answers at once
+    listing           pages of the list of sessions on SQLite; run alone: python -m bench.listing
     sql_workloads     PostgreSQL: add, read, both, and 32 sessions at once
     redis_workloads   Redis: add, read, and a session from a URL
     import            `import turnlog` in a fresh process

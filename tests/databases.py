@@ -1,7 +1,8 @@
 """A fresh database of each kind, for tests that run on several.
 
 `any_store` is a store, `any_url` the URL of a database that outlives a process. A test that
-wants other kinds names them: `@pytest.mark.stores("memory", "sqlite")`.
+wants other kinds names them: `@pytest.mark.stores("memory", "sqlite")`. "dapr" is for
+tests that have the fixture `sidecar`.
 """
 
 from collections.abc import AsyncIterator
@@ -10,7 +11,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.servers.dapr_sidecar import STORE
 from turnlog import Store
+from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.redis import RedisStore
 from turnlog.stores.sqlalchemy import SQLAlchemyStore, Tables
@@ -43,6 +46,8 @@ def _store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         return MemoryStore()
     if request.param == "sqlite":
         return SQLiteStore(tmp_path / "conversations.db")
+    if request.param == "dapr":
+        return DaprStore(STORE, at_address(request.getfixturevalue("sidecar").address))
     server, name = request.getfixturevalue(request.param), uuid4().hex[:12]
     if request.param == "redis":
         return RedisStore.from_url(server.url, key_prefix=name)
@@ -55,7 +60,9 @@ def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database of each kind that outlives a process."""
     if request.param == "sqlite":
         return str(tmp_path / "conversations.db")
+    if request.param == "dapr":
+        return f"dapr://{request.getfixturevalue('sidecar').address}/{STORE}"
     server = request.getfixturevalue(request.param)
-    if request.param == "postgres":
-        return str(server.url(server.fresh_database()))
-    return f"{server.url}?prefix={uuid4().hex}"
+    if request.param == "redis":
+        return f"{server.url}?prefix={uuid4().hex}"
+    return str(server.url(server.fresh_database()))

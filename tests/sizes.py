@@ -6,14 +6,17 @@ Tests that take a size from here are marked `proof`; `make proof` runs those wit
 import os
 
 __all__ = [
+    "COMMITS",
     "DUELS",
     "EXAMPLES",
     "FIRST_USES",
     "HISTORIES",
+    "KILLED_COMMITS",
     "KILLED_WRITERS",
     "LOST_ANSWERS",
     "READS",
     "SECONDS",
+    "STATES",
     "STRIDE",
 ]
 
@@ -24,6 +27,8 @@ def _size(full: int, sample: int) -> int:
     return full if _IN_FULL else sample
 
 
+#: Commits to several logs that are cancelled, or whose answer is lost.
+COMMITS = _size(1_000, 40)
 #: Pairs of runs in two processes that start at the same moment on one session.
 DUELS = _size(200, 20)
 #: Random sequences of calls on two stores whose results have to be equal.
@@ -32,12 +37,16 @@ EXAMPLES = _size(100, 15)
 FIRST_USES = _size(25, 5)
 #: Random histories.
 HISTORIES = _size(10_000, 200)
+#: Processes that are killed while they commit to several logs.
+KILLED_COMMITS = _size(1_000, 10)
 #: Writers that are killed at a random moment.
 KILLED_WRITERS = _size(30, 6)
 #: Writes whose acknowledgement is lost.
 LOST_ANSWERS = _size(200, 40)
 #: Reads among eight writers.
 READS = _size(1_000, 200)
+#: Executions of one scenario in which turns are explored.
+STATES = _size(1_000_000, 300)
 #: Seconds that a program which a proof starts may take.
 SECONDS = _size(3_000, 300)
 #: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.

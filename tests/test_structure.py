@@ -43,7 +43,7 @@ FLOORS = {
 CONTRACT = {"changes", "errors", "records", "store", "texts"}
 
 #: What stores share; apart from these, none knows another.
-SHARED = {"addresses", "clock", "retrying", "tables"}
+SHARED = {"addresses", "clock", "retrying", "tables", "tables_sqlite"}
 
 #: Third-party packages, and the only rooms that may import them.
 ROOMS = {

@@ -71,7 +71,7 @@ class Conflict(TurnlogError, RuntimeError):
                 f"nothing was written"
             )
         return (
-            f"{name} ends at position {self.actual}, not at {self.expected}: "
+            f"{name} ends at position {self.actual}, not at {self.expected!r}: "
             f"another writer changed it; nothing was written"
         )
 

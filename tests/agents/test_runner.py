@@ -234,9 +234,9 @@ async def test_two_agents_share_a_session() -> None:
 
 @pytest.mark.parametrize("happened", [False, True])
 async def test_a_failing_store_reaches_the_caller_and_a_retry_is_clean(happened: bool) -> None:
-    # The lease and then the question; each write of a turn is tried twice.
-    failing = [None, *[Failure(OSError("cut off"), happened)] * 2]
-    store = Failing(MemoryStore(), first_calls_of("append", *failing))
+    # The question; each write of a turn is tried twice.
+    failing = [Failure(OSError("cut off"), happened)] * 2
+    store = Failing(MemoryStore(), first_calls_of("commit", *failing))
     session, agent = StoredSession("user", store), Agent("A", model=Echo())
     with pytest.raises(OSError, match="cut off"):
         await Runner.run(agent, "hello", session=session)

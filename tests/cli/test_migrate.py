@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner
 
 from tests.servers.databases import MariaDBServer, PostgresServer
+from tests.stores.older import older_mariadb, older_postgresql
 from turnlog.cli.app import app
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 
@@ -40,11 +42,22 @@ def test_it_prints_what_is_missing(kind: str, request: pytest.FixtureRequest) ->
         "agent_sessions",
         "agent_messages",
         "turnlog_schema",
-        "turnlog_agent_messages_keys",
+        "turnlog_agent_messages_writes",
     ):
         assert f"CREATE TABLE {table}" in script.replace('"', "").replace("`", "")
     assert _output("--store", url)[1] == script  # printing has made nothing
     asyncio.run(_runs(url, script))
+    assert _output("--store", url)[:2] == (0, "-- nothing is missing\n")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_what_it_prints_upgrades_older_tables(kind: str, request: pytest.FixtureRequest) -> None:
+    server: Any = request.getfixturevalue(kind)
+    url = older_mariadb(server) if kind == "mariadb" else asyncio.run(older_postgresql(server))
+    status, script, _ = _output("--store", url)
+    assert status == 0
+    assert "SET version = 3" in script
+    asyncio.run(_runs(url, script.replace("':'", r"'\:'")))
     assert _output("--store", url)[:2] == (0, "-- nothing is missing\n")
 
 

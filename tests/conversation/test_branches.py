@@ -2,12 +2,13 @@
 
 import pytest
 
+from tests.conversation.turns.leases import turn_taken
 from turnlog import Conflict, Log, StoredSession
 from turnlog.conversation.branches import fork
-from turnlog.conversation.turns.endings import Endings
+from turnlog.conversation.turns.endings import Endings, mark_up_to
 from turnlog.conversation.turns.lease import Lease
-from turnlog.conversation.turns.policy import turn_taken
 from turnlog.stores.memory import MemoryStore
+from turnlog.testing import Failing, Failure, first_calls_of
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +71,7 @@ async def test_turns_that_are_over_are_over_in_the_fork_and_no_others(
 ) -> None:
     stored = [0, *await positions(session)]
     if over:
-        await Endings(session.store, Log("a")).mark(stored[over])
+        await session.store.commit("a", [mark_up_to(Log("a"), stored[over])])
     forked = await fork(session, at=None if at is None else stored[at])
     ended = await Endings(forked.store, Log("a", forked.branch)).newest()
     assert ended == [0, *await positions(forked)][kept]
@@ -86,3 +87,25 @@ async def test_the_branch_policy_leaves_out_the_turn_under_way(outputs: int) -> 
     async with turn_taken(session, "branch") as other:
         assert other.branch.startswith("run-")
         assert await other.get_items() == settled
+
+
+async def test_a_fork_keeps_the_times_of_its_records(session: StoredSession) -> None:
+    source = await session.store.read(Log("a"))
+    forked = await fork(session)
+    copied = await session.store.read(Log("a", forked.branch))
+    assert list(copied.times) == list(source.times)
+
+
+@pytest.mark.parametrize("happened", [False, True])
+async def test_a_fork_is_there_whole_or_not_at_all(happened: bool) -> None:
+    store = Failing(MemoryStore())
+    session = StoredSession("a", store)
+    await session.add_items([{"n": 1}, {"n": 2}])
+    store.plan = first_calls_of("commit", Failure(OSError("cut off"), happened))
+    with pytest.raises(OSError, match="cut off"):
+        await fork(session, "new")
+    heads = {head.log.name: head for head in await store.logs("a")}
+    assert ("new" in heads) is happened
+    if happened:
+        assert heads["new"].length == 2
+        assert b"forked_from" in heads["new"].note

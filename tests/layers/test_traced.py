@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from opentelemetry import trace
@@ -20,7 +21,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from turnlog import Conflict, Layer, Log, Store, StoreClosed, StoredSession, sync
-from turnlog.changes import Key
+from turnlog.changes import (
+    Annotate,
+    Append,
+    Change,
+    Check,
+    Committed,
+    Forget,
+    Key,
+    Remove,
+)
 from turnlog.layers.traced import Traced
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
@@ -101,7 +111,7 @@ async def use_every_verb(store: Store, log: Log = LOG) -> None:
     await store.aclose()
 
 
-VERBS = ["append", "append", "read", "remove", "annotate", "logs", "sessions", "delete", "aclose"]
+VERBS = ["commit", "commit", "read", "commit", "commit", "logs", "sessions", "delete", "aclose"]
 
 
 async def test_every_verb_makes_one_client_span(watched: Watched) -> None:
@@ -115,41 +125,80 @@ async def test_every_verb_makes_one_client_span(watched: Watched) -> None:
         assert attributes["turnlog.store"] == "MemoryStore"
 
 
-async def test_an_append_tells_how_much_it_wrote(watched: Watched) -> None:
-    await watched.store.append(LOG, [b"one", b"three"])
+def test_every_verb_is_used() -> None:
+    assert set(VERBS) == Store.__abstractmethods__ - {"identity"}
+
+
+async def test_a_commit_tells_how_much_it_wrote(watched: Watched) -> None:
+    changes: list[Change] = [
+        Append("main", [b"one", b"three"]),
+        Append(":usage", [b"four"]),
+        Check(":lease", 0),
+    ]
+    await watched.store.commit(LOG.session, changes)
     assert watched.attributes == {
         "db.system.name": "memory",
-        "db.operation.name": "append",
-        "db.operation.batch.size": 2,
+        "db.operation.name": "commit",
+        "db.operation.batch.size": 3,
         "turnlog.store": "MemoryStore",
+        "turnlog.changes": ("append", "append", "check"),
         "turnlog.outcome": "done",
-        "turnlog.items": 2,
-        "turnlog.bytes": 8,
+        "turnlog.items": 3,
+        "turnlog.bytes": 12,
     }
     assert watched.spans[-1].status.status_code is StatusCode.UNSET
 
 
-async def test_one_payload_is_no_batch(watched: Watched) -> None:
-    await watched.store.append(LOG, [b"one"])
+#: How many items and bytes each kind of change is told to write.
+WRITTEN: dict[type[Change], tuple[Change, int, int]] = {
+    Append: (Append("main", [b"four", b"5"], cut=0, times=[1.0, None]), 2, 5),
+    Remove: (Remove("main"), 0, 0),
+    Annotate: (Annotate("main", b"note", expect=b""), 0, 4),
+    Forget: (Forget("main"), 0, 0),
+    Check: (Check("main", 0), 0, 0),
+}
+
+
+def test_every_kind_of_change_is_traced() -> None:
+    assert set(WRITTEN) == set(get_args(Change))
+
+
+@pytest.mark.parametrize(("change", "items", "size"), WRITTEN.values(), ids=repr)
+async def test_each_kind_of_change(watched: Watched, change: Change, items: int, size: int) -> None:
+    await watched.store.commit(LOG.session, [change])
+    assert watched.told("turnlog.changes") == (type(change).__name__.lower(),)
+    assert watched.told("turnlog.items") == items
+    assert watched.told("turnlog.bytes") == size
     assert "db.operation.batch.size" not in watched.attributes
+    with pytest.raises(ValueError, match="two changes"):
+        await watched.store.commit(LOG.session, [change, change])
+    assert watched.told("turnlog.changes") == (type(change).__name__.lower(),) * 2
+    assert "turnlog.items" not in watched.attributes
 
 
-async def test_reads_and_removals_tell_how_much_they_found(watched: Watched) -> None:
-    last = await watched.store.append(LOG, [b"one", b"two", b"three"])
+async def test_a_replay_is_no_write(watched: Watched) -> None:
+    for outcome in ("done", "replayed"):
+        await watched.store.append(LOG, [b"one"], key=Key("k"))
+        assert watched.told("turnlog.outcome") == outcome
+    assert "turnlog.items" not in watched.attributes
+    assert watched.metric("turnlog.items") == {"commit": 1}
+    assert watched.metric("turnlog.bytes") == {"commit": 3}
+
+
+async def test_reads_tell_how_much_they_found(watched: Watched) -> None:
+    await watched.store.append(LOG, [b"one", b"two", b"three"])
     await watched.store.read(LOG, limit=2)
     assert watched.told("turnlog.items") == 2
     assert watched.told("turnlog.bytes") == 8
     assert watched.told("db.response.returned_rows") == 2
-    await watched.store.remove(LOG, after=last - 1)
-    assert watched.told("turnlog.items") == 1
     await watched.store.logs(LOG.session)
-    assert watched.told("db.response.returned_rows") == 1
+    assert watched.told("db.response.returned_rows") == 2
 
 
 async def test_metrics_add_up_by_operation(watched: Watched) -> None:
     await use_every_verb(watched.store)
-    assert watched.metric("turnlog.items") == {"append": 2, "read": 2, "remove": 1}
-    assert watched.metric("turnlog.bytes") == {"append": 8, "read": 8, "annotate": 11}
+    assert watched.metric("turnlog.items") == {"commit": 2, "read": 2}
+    assert watched.metric("turnlog.bytes") == {"commit": 19, "read": 8}
     durations = watched.metric("turnlog.operation.duration")
     assert sorted(durations) == sorted(set(VERBS))
 
@@ -170,7 +219,7 @@ class Broken(Layer):
         super().__init__(inner)
         self._error = error
 
-    async def append(self, *_: object, **__: object) -> int:
+    async def commit(self, *_: object, **__: object) -> Committed:
         raise self._error
 
 
@@ -214,17 +263,34 @@ async def talk(store: Store) -> None:
     await store.annotate(LOG, b"about her diary")
     await store.sessions(prefix="alice")
     await store.logs("alice@example.org")
+    await store.commit(
+        "alice@example.org",
+        [
+            Append("divorce", [b"Zaphod"], cut=0),
+            Annotate("divorce", b"her diary", expect=b"about her diary"),
+            Remove("diary"),
+            Forget("k3y"),
+            Check("about her", 0),
+        ],
+        key=Key("k3y", b"Zaphod"),
+    )
+    await store.delete("alice@example.org")
 
 
 async def clash(store: Store) -> None:
     await store.append(LOG, [b"Zaphod"], expect=99)
 
 
+async def differ(store: Store) -> None:
+    await store.append(LOG, [b"Zaphod"], key=Key("k3y", b"diary"))
+    await store.append(LOG, [b"Zaphod"], key=Key("k3y", b"divorce"))
+
+
 async def misuse(store: Store) -> None:
     await store.append(Log("alice\ud800"), [b"Zaphod"])
 
 
-@pytest.mark.parametrize("work", [talk, clash, misuse])
+@pytest.mark.parametrize("work", [talk, clash, differ, misuse])
 async def test_contents_and_ids_appear_nowhere(
     work: Callable[[Store], Awaitable[None]], tmp_path: Path
 ) -> None:

@@ -122,6 +122,8 @@ class MariaDBServer(Server):
             "datadir": self.folder / "data",
             "socket": self.folder / "socket",
             "pid-file": self.folder / "pid",
+            # In /tmp, servers of other runs may have temporary tables of the same names.
+            "tmpdir": self.folder,
             "init-file": self.folder / "init.sql",
             "lc-messages-dir": "/usr/share/mysql",
             "bind-address": HOST,

@@ -121,7 +121,7 @@ class TestOverAFailingStore:
     async def test_a_retry_after_a_lost_answer_stores_once(self) -> None:
         lost = Failure(ConnectionError("lost"), happened=True)
         refused = Failure(ConnectionError("refused"))
-        store = Failing(MemoryStore(), first_calls_of("append", lost, refused, lost))
+        store = Failing(MemoryStore(), first_calls_of("commit", lost, refused, lost))
         session = StoredSession("session", store)
         for _ in range(3):
             with pytest.raises(ConnectionError):
@@ -134,7 +134,7 @@ class TestOverAFailingStore:
         error = ConnectionError("bad line")
 
         def plan(verb: str) -> Failure | None:
-            fails = verb == "append" and chance.random() < 0.6
+            fails = verb == "commit" and chance.random() < 0.6
             return Failure(error, happened=chance.random() < 0.5) if fails else None
 
         session = StoredSession("session", Failing(MemoryStore(), plan))
@@ -155,12 +155,12 @@ class TestOverAFailingStore:
         store.plan = lambda verb: Failure(OSError(f"{verb} failed"))
         with pytest.raises(OSError, match="read failed"):
             await session.get_items()
-        with pytest.raises(OSError, match="append failed"):
+        with pytest.raises(OSError, match="commit failed"):
             await session.add_items([{"n": 3}])
         with pytest.raises(OSError, match="delete failed"):
             await session.clear_session()
-        store.plan = first_calls_of("remove", Failure(OSError("remove failed")))
-        with pytest.raises(OSError, match="remove failed"):
+        store.plan = first_calls_of("commit", Failure(OSError("commit failed")))
+        with pytest.raises(OSError, match="commit failed"):
             await session.pop_item()
         assert await session.pop_item() == {"n": 2}
         assert await session.get_items() == [{"n": 1}]

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.anyio
 def test_addresses_of_one_redis(one: str, other: str) -> None:
     first = RedisStore.from_url(one)
     second = RedisStore.from_url(other, ttl=60, patience=1.0, socket_timeout=5)
-    assert first.place == second.place
-    assert hash(first.place) == hash(second.place)
+    assert first.identity == second.identity
+    assert hash(first.identity) == hash(second.identity)
 
 
 def test_addresses_of_several_redises() -> None:
@@ -42,16 +42,16 @@ def test_addresses_of_several_redises() -> None:
     stores = [RedisStore.from_url(url) for url in urls]
     stores += [RedisStore.from_url("redis://a", key_prefix="other")]
     stores += [RedisStore(Redis(connection_pool=None, host="a", db=2))]
-    assert len({store.place for store in stores}) == len(stores)
+    assert len({store.identity for store in stores}) == len(stores)
 
 
 def test_clients_of_redis_that_were_handed_in() -> None:
     client = Redis(host="localhost", port=7000)
-    assert RedisStore(client).place == RedisStore(client, ttl=5).place
-    assert RedisStore(client).place == RedisStore.from_url("redis://127.0.0.1:7000").place
+    assert RedisStore(client).identity == RedisStore(client, ttl=5).identity
+    assert RedisStore(client).identity == RedisStore.from_url("redis://127.0.0.1:7000").identity
     cluster = RedisCluster(host="localhost", port=7000)
     at = RedisStore.from_url("redis+cluster://localhost:7000")
-    assert RedisStore(cluster).place == at.place != RedisStore(client).place
+    assert RedisStore(cluster).identity == at.identity != RedisStore(client).identity
 
 
 def test_clients_by_way_of_sentinels() -> None:
@@ -59,9 +59,9 @@ def test_clients_by_way_of_sentinels() -> None:
         watching = Sentinel([(HOST, port)])  # type: ignore[no-untyped-call]
         return RedisStore(watching.master_for(service, db=db))
 
-    assert store("chats").place == store("chats").place
+    assert store("chats").identity == store("chats").identity
     others = [store("chats"), store("logs"), store("chats", 26380), store("chats", db=1)]
-    assert len({other.place for other in others}) == 4
+    assert len({other.identity for other in others}) == 4
 
 
 def test_handles_on_one_component(sidecar: Sidecar, blocking_client: DaprClient) -> None:
@@ -92,8 +92,8 @@ async def handles(
     first: Store
     second: Store
     if request.param == "redis":
-        first = RedisStore.from_url(redis.url, key_prefix="places")
-        second = RedisStore.from_url(redis.url.replace(HOST, "localhost"), key_prefix="places")
+        first = RedisStore.from_url(redis.url, key_prefix="identities")
+        second = RedisStore.from_url(redis.url.replace(HOST, "localhost"), key_prefix="identities")
     else:
         first = DaprStore(STORE, at_address(sidecar.address))
         second = DaprStore(STORE, at_address(sidecar.address.replace(HOST, "localhost")))

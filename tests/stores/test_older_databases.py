@@ -2,44 +2,24 @@
 
 import base64
 import json
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
-from tests import ROOT
 from tests.servers.dapr_sidecar import STORE, Kept, Sidecar
-from tests.servers.databases import MariaDBServer, PostgresServer
-from tests.servers.process import HOST
 from tests.servers.redis import RedisServer
+from tests.stores.older import (
+    DATA,
+    EXPECTED,
+    older_mariadb,
+    older_postgresql,
+    older_sqlite,
+)
 from turnlog import Conflict, Log, Store, StoredSession, open_store
 
 pytestmark = pytest.mark.anyio
-DATA = ROOT / "tests" / "data" / "older"
-EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
-
-
-async def _postgresql(server: PostgresServer) -> str:
-    database = server.fresh_database()
-    connection = await asyncpg.connect(
-        host=HOST, port=server.port, user="postgres", database=database
-    )
-    await connection.execute((DATA / "postgresql.sql").read_text(encoding="utf-8"))
-    await connection.close()
-    return server.url(database)
-
-
-def _mariadb(server: MariaDBServer) -> str:
-    database = server.fresh_database()
-    client = shutil.which("mariadb") or "mysql"
-    at = ["-h", HOST, "-P", str(server.port), "-u", "turnlog", "-psecret", database]
-    with (DATA / "mariadb.sql").open("rb") as dump:
-        subprocess.run([client, *at], stdin=dump, check=True, capture_output=True)
-    return server.url(database)
 
 
 def _redis(server: RedisServer) -> str:
@@ -83,12 +63,12 @@ async def older(
     kind: str = request.param
     match kind:
         case "sqlite" | "sqlalchemy":
-            path = shutil.copy(DATA / f"{kind}.sqlite3", tmp_path)
+            path = older_sqlite(kind, tmp_path)
             url = f"sqlite{'+aiosqlite' * (kind == 'sqlalchemy')}:///{path}"
         case "postgresql":
-            url = await _postgresql(request.getfixturevalue("postgres"))
+            url = await older_postgresql(request.getfixturevalue("postgres"))
         case "mariadb":
-            url = _mariadb(request.getfixturevalue("mariadb"))
+            url = older_mariadb(request.getfixturevalue("mariadb"))
         case "redis":
             url = _redis(request.getfixturevalue("own_redis"))
         case "dapr":
@@ -151,10 +131,11 @@ async def test_a_lease_that_was_left_behind_ends(older: tuple[Store, dict[str, A
 
 
 async def test_reading_changes_nothing(tmp_path: Path) -> None:
-    path = Path(shutil.copy(DATA / "sqlite.sqlite3", tmp_path))
+    path = older_sqlite("sqlite", tmp_path)
     before = path.read_bytes()
     async with open_store(f"sqlite:///{path}") as store:
-        assert len(await store.read(Log("plain"))) == len(
-            EXPECTED["sqlite"]["plain"]["main"]["positions"]
-        )
+        await test_all_is_there((store, EXPECTED["sqlite"]))
+        sessions = [head.log.session for head in await store.sessions()]
+        assert sessions == list(EXPECTED["sqlite"])
+        assert [h.log.session for h in await store.sessions(prefix="c", oldest=True)] == ["crashed"]
     assert path.read_bytes() == before

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from tests.testing import defective_stores
+from tests.testing.defective_stores import DEFECTS
 from turnlog.store import Layer, Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
@@ -44,24 +44,47 @@ def test_a_layer_agrees_with_its_store() -> None:
 @pytest.mark.parametrize(
     "defective",
     [
-        defective_stores.Reorders,
-        defective_stores.LosesTheLastOfABatch,
-        defective_stores.ReusesPositions,
-        defective_stores.IgnoresExpect,
-        defective_stores.ReportsTheWrongEnd,
-        defective_stores.RemovesWithoutExpecting,
-        defective_stores.StoresTwiceUnderAKey,
-        defective_stores.ForgetsKeysWithTheRecords,
-        defective_stores.ShowsTheOldest,
-        defective_stores.TakesAPrefixForAPattern,
-        defective_stores.ForgetsTheEmptyLog,
-        defective_stores.DeletesTooMuch,
-        defective_stores.LosesTheNote,
+        "Reorders",
+        "LosesTheLastOfABatch",
+        "ReusesPositions",
+        "IgnoresExpect",
+        "ReportsTheWrongEnd",
+        "ReportsTheLastConflict",
+        "RemovesWithoutExpecting",
+        "ForgetsWithoutExpecting",
+        "IgnoresTheExpectedNote",
+        "ChecksNothing",
+        "DeletesWithoutExpecting",
+        "CommitsOneChangeAfterAnother",
+        "AllowsContradictions",
+        "StoresTwiceUnderAKey",
+        "IgnoresBriefKeys",
+        "IgnoresDigests",
+        "NeverTellsOfAReplay",
+        "KeepsOnePositionOfAKey",
+        "KeepsKeysOfWritingNothing",
+        "ForgetsKeysWithTheRecords",
+        "ForgetsKeysWithTheLog",
+        "IgnoresCuts",
+        "IgnoresTimes",
+        "OrdersByTime",
+        "ForgetKeepsTheNote",
+        "ForgetsNothing",
+        "ForgetsTheEmptyLog",
+        "LosesTheNote",
+        "MakesASessionOfNothing",
+        "MovesTheTimeOfMainWithEveryLog",
+        "ShowsTheOldest",
+        "ShowsTheNewest",
+        "TakesAPrefixForAPattern",
+        "ListsTheNewestFirstAlways",
+        "TurnsThePageRound",
+        "DeletesTooMuch",
     ],
 )
-def test_a_planted_defect_is_found(defective: type[Store]) -> None:
+def test_a_planted_defect_is_found(defective: str) -> None:
     async def make() -> Store:
-        return defective()
+        return DEFECTS[defective]()
 
     # The same runs each time, and no search for the shortest.
     searching = settings(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.calls import call_tools, hand_over
@@ -36,17 +36,24 @@ from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
-from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn, begin_turn, open_turn_on
-from turnlog.conversation.turns.policy import turn_taken
+from turnlog.conversation.turns.answering import answered
+from turnlog.conversation.turns.beginning import turn_begun
+from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
 from turnlog.items.merge import Merged
 from turnlog.items.repair import repair
 from turnlog.items.turns import is_answered
-from turnlog.records import Log
 
 __all__ = ["Run"]
+
+
+class _Begun(NamedTuple):
+    """The session to use, what the model is shown, and the open turn, if there is one."""
+
+    session: Session | None
+    shown: list[Item]
+    turn: OpenTurn | None
 
 
 class Run:
@@ -74,6 +81,7 @@ class Run:
         self._max_turns = max_turns
         self._context = RunContextWrapper[Any](context)
         self._watch = watch
+        self._turn: OpenTurn | None = None
         self._have_called: set[int] = set()  # the ids of agents that called tools
 
     @property
@@ -83,28 +91,18 @@ class Run:
 
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
-        async with _turn_on(self._session, self._config) as session:
-            self._session = session
-            turn = _open_turn_on(session)
-            self.transcript.begin(await begin_turn(self._view, self._store, turn))
+        async with _turn_on(self._session, self._view, self._config) as begun:
+            self._session, self._turn = begun.session, begun.turn
+            self.transcript.begin(begun.shown)
             output = await self._until_answered()
-            await self._mark_end()
-        branch = getattr(session, "branch", None) if session is not None else None
+        branch = getattr(begun.session, "branch", None)
         return RunResult(self.new, self.transcript.items, output, self.agent, self.usage, branch)
 
-    async def _mark_end(self) -> None:
-        """Mark the turn as over if its last items don't show that."""
-        session = self._session
-        shows = is_answered([item.raw_item for item in self.transcript.items])
-        if isinstance(session, StoredSession) and not shows:
-            log = Log(session.session_id, session.branch)
-            await Endings(session.store, log).mark_all()
-
-    async def _view(self) -> Merged:
-        if self._session is None:
+    async def _view(self, session: Session | None) -> Merged:
+        if session is None:
             return Merged(self.new, self.new)
         return await run_input(
-            self._session,
+            session,
             self.new,
             settings=self._config.session_settings,
             callback=self._config.session_input_callback,
@@ -126,15 +124,16 @@ class Run:
         response = with_own_ids(await self._respond(await self._request(tools, handoffs)))
         self._context.usage += response.usage
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
-        await self._keep_response(response, handing)
         calls = [item for item in response.output if _is_call(item) and item not in handing]
+        is_answer = not calls and not handing
+        await self._keep_response(response, handing, is_answer=is_answer)
         if calls:
             self._have_called.add(id(agent))
             await call_tools(agent, calls, tools, self._context, self._keep)
         if handing:
             target, chosen = await hand_over(agent, handing, handoffs, self._context, self._keep)
             await self._continue_with(target, chosen)
-        return not calls and not handing
+        return is_answer
 
     async def _request(
         self, tools: dict[str, FunctionTool], handoffs: dict[str, Handoff]
@@ -168,9 +167,14 @@ class Run:
                     return event.response
         raise RuntimeError(f"{type(model).__name__}.stream ended without ResponseDone")
 
-    async def _keep_response(self, response: ModelResponse, handing: list[Item]) -> None:
+    async def _keep_response(
+        self, response: ModelResponse, handing: list[Item], *, is_answer: bool
+    ) -> None:
         """Store a whole response: half of one would be neither an answer nor a call."""
-        await self._store(response.output)
+        if is_answer:
+            await self._store_answer(response.output)
+        else:
+            await self._store(response.output)
         self.transcript.begin_response()
         for item in response.output:
             self._add(run_item(self.agent, item, is_handoff=item in handing))
@@ -190,6 +194,15 @@ class Run:
             ours = isinstance(self._session, StoredSession)
             await self._session.add_items(items if ours else copy.deepcopy(items))
 
+    async def _store_answer(self, output: list[Item]) -> None:
+        """Store the last response; mark the turn as over if its items don't show that."""
+        earlier = [item.raw_item for item in self.transcript.items]
+        is_over = not is_answered([*earlier, *output])
+        if isinstance(self._session, StoredSession):
+            await answered(self._session, self._turn, output, is_over=is_over)
+        else:
+            await self._store(output)
+
     async def _continue_with(self, agent: Agent, chosen: Handoff) -> None:
         self.agent = agent
         if self._watch is not None:
@@ -203,19 +216,21 @@ class Run:
         return text if output is None else output.parse(text)
 
 
-def _turn_on(
-    session: Session | None, config: RunConfig
-) -> AbstractAsyncContextManager[Session | None]:
-    """Within, no other run writes to the session, if leases work on that kind of session."""
+@asynccontextmanager
+async def _turn_on(
+    session: Session | None, view: Callable[[Session | None], Awaitable[Merged]], config: RunConfig
+) -> AsyncIterator[_Begun]:
+    """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
     if isinstance(session, StoredSession):
-        return turn_taken(session, config.session_policy, seconds=config.lease_seconds)
-    return nullcontext(session)
-
-
-def _open_turn_on(session: Session | None) -> OpenTurn | None:
-    if not isinstance(session, StoredSession):
-        return None
-    return open_turn_on(session.store, Log(session.session_id, session.branch))
+        own = turn_begun(session, view, config.session_policy, seconds=config.lease_seconds)
+        async with own as begun:
+            yield _Begun(*begun)
+        return
+    merged = await view(session)
+    if session is not None and merged.fresh:
+        # A session that isn't ours may keep the very objects that it is given.
+        await session.add_items(copy.deepcopy(merged.fresh))
+    yield _Begun(session, merged.shown, None)
 
 
 def _is_call(item: Item) -> bool:

@@ -1,4 +1,4 @@
-"""`turnlog migrate`: the SQL for missing tables and indexes."""
+"""`turnlog migrate`: the SQL for missing tables and indexes, and for those of older versions."""
 
 import asyncio
 from typing import Annotated, Protocol, runtime_checkable
@@ -24,7 +24,7 @@ def migrate(
     store: StoreOption = "turnlog.db",
     run: Annotated[bool, typer.Option("--run", help="Run the statements, too.")] = False,
 ) -> None:
-    """Print the SQL that makes missing tables, or run it."""
+    """Print the SQL that makes missing tables and upgrades older ones, or run it."""
     with errors_reported(store):
         statements = asyncio.run(_migrated(store, run=run))
         for statement in statements:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_right
-from typing import Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
-from turnlog.conversation.turns.endings import Endings
+from turnlog.changes import Annotate, Append, Change
+from turnlog.conversation.turns.endings import Endings, mark_first
 from turnlog.items.json import encode
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["OnBranch", "fork"]
+__all__ = ["Fork", "OnBranch", "fork", "planned_fork"]
 
 
 class OnBranch(Protocol):
@@ -30,35 +31,54 @@ class OnBranch(Protocol):
 S = TypeVar("S", bound=OnBranch)
 
 
+class Fork(NamedTuple, Generic[S]):
+    """A fork that is yet to be made."""
+
+    #: On the new branch.
+    session: S
+    log: Log
+    #: What makes the branch, in one commit.
+    changes: list[Change]
+
+
 async def fork(session: S, name: str | None = None, at: int | None = None) -> S:
     """A session of the same kind on a new branch, with a copy of the records of `session`.
 
     name: of the new branch; one that nobody has used is made up for None.
     at: the position of the last record that is copied; None copies all, 0 none.
 
-    Raises `Conflict` if the branch `name` holds records already, `ValueError` if a branch
-    can't have that name.
+    The branch is there whole or not at all; its records keep their times. Raises `Conflict` if
+    the branch `name` holds records already, `ValueError` if a branch can't have that name.
     """
+    planned = await planned_fork(session, name, at)
+    await session.store.commit(session.session_id, planned.changes)
+    return planned.session
+
+
+async def planned_fork(session: S, name: str | None = None, at: int | None = None) -> Fork[S]:
+    """Read what `fork` copies, and make nothing yet."""
     name = f"fork-{uuid4().hex[:12]}" if name is None else name
     if not name or name.startswith(":"):
         raise ValueError(f"a branch can't be named {name!r}: a name has text and no ':' in front")
     source, target = Log(session.session_id, session.branch), Log(session.session_id, name)
     records = await session.store.read(source, before=None if at is None else at + 1)
-    last = await session.store.append(target, records.payloads, expect=0)
-    await _copy_ending(session.store, source, target, records, last)
-    origin = {"branch": source.name, "position": records.positions[-1] if records else 0}
-    await session.store.annotate(target, encode({"forked_from": origin}))
+    changes = [*_copied(source, target, records), *await _ending(session, target, records)]
     forked = copy.copy(session)
     forked.branch = name
-    return forked
+    return Fork(forked, target, changes)
 
 
-async def _copy_ending(store: Store, source: Log, target: Log, copied: Records, last: int) -> None:
-    """Mark those turns as over in `target` that are marked in `source`.
+def _copied(source: Log, target: Log, records: Records) -> list[Change]:
+    """Puts `records` of `source` into the new branch `target`, with a note of their origin."""
+    origin = {"branch": source.name, "position": records.positions[-1] if records else 0}
+    return [
+        Append(target.name, records.payloads, expect=0, times=list(records.times)),
+        Annotate(target.name, encode({"forked_from": origin})),
+    ]
 
-    last: the position in `target` of the last record that was copied.
-    """
-    over = bisect_right(copied.positions, await Endings(store, source).newest())
-    if over:
-        kept = await store.read(target, before=last + 1, limit=len(copied) - over + 1)
-        await Endings(store, target).mark(kept.positions[0])
+
+async def _ending(session: OnBranch, target: Log, copied: Records) -> list[Change]:
+    """Marks those turns as over in `target` that are marked in the branch they come from."""
+    source = Log(session.session_id, session.branch)
+    over = bisect_right(copied.positions, await Endings(session.store, source).newest())
+    return [mark_first(target, over)] if over else []

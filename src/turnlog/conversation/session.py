@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
+from turnlog.changes import Key
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
-from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.reading.log import LogReader, Newest
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, PagedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.turns.beginning import turn_begun
+from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import begin_turn, open_turn_on
+from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy
-from turnlog.conversation.turns.policy import turn_taken
 from turnlog.conversation.turns.turn import Turn
 from turnlog.errors import Conflict, StoreClosed
+from turnlog.items.digest import digest
 from turnlog.items.json import TResponseInputItem, encode_all
-from turnlog.items.merge import SessionInputCallback, input_items
+from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.repair import Interrupted
 from turnlog.records import Log
 from turnlog.store import Store
@@ -174,12 +176,14 @@ class StoredSession(SessionABC, HasTail):
         lease_seconds: how long a turn that died keeps others waiting, at most.
         """
         given = input_items(new)
-        async with turn_taken(self, policy, seconds=lease_seconds) as session:
-            log = Log(session.session_id, session.branch)
-            held = open_turn_on(session.store, log)
-            view = partial(run_input, session, given, settings=settings, callback=callback)
-            shown = await begin_turn(view, session.add_items, held)
-            turn = Turn(session, Endings(session.store, log), shown, held)
+
+        async def view(session: StoredSession) -> Merged:
+            return await run_input(session, given, settings=settings, callback=callback)
+
+        async with turn_begun(self, view, policy, seconds=lease_seconds) as begun:
+            session = begun.session
+            endings = Endings(session.store, Log(session.session_id, session.branch))
+            turn = Turn(session, endings, begun.shown, begun.turn)
             yield turn
             await turn.left()
 
@@ -199,10 +203,11 @@ class StoredSession(SessionABC, HasTail):
         if not payloads:
             return
         turn = open_turn_on(self.store, log)
+        name = None if key is None else Key.of(log, key, digest(payloads))
         if turn is None:
-            await self.store.append(log, payloads, key=key)
+            await self.store.append(log, payloads, key=name)
         else:
-            await turn.append(payloads, key, store=self.store)
+            await turn.append(payloads, name, store=self.store)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.
@@ -216,26 +221,31 @@ class StoredSession(SessionABC, HasTail):
             if newest.last == 0:
                 return None
             try:
-                await self.store.remove(log, after=newest.position - 1, expect=newest.last)
+                await self._remove(log, newest)
             except Conflict:
                 continue  # the log has changed since the read: read again
-            turn = open_turn_on(self.store, log)
-            if turn is not None:
-                turn.popped()
             return newest.item
 
     async def clear_session(self) -> None:
         """Delete this branch; on the main branch, the whole conversation with all branches."""
-        log = self._log()
-        name = None if log.name == "main" else log.name
-        delete = partial(self.store.delete, log.session, name)
-        turn = open_turn_on(self.store, log)
-        await (delete() if turn is None else turn.clear(delete))
+        await cleared(self.store, self._log())
+
+    async def _remove(self, log: Log, newest: Newest) -> None:
+        """Remove the newest item and what lies behind it, unless the log has changed."""
+        turn, after = open_turn_on(self.store, log), newest.position - 1
+        if turn is None:
+            await self.store.remove(log, after=after, expect=newest.last)
+        else:
+            await turn.remove(after, expect=newest.last, store=self.store)
 
     def _log(self) -> Log:
         if self.closed:
             raise StoreClosed(type(self).__name__)
         return Log(self.session_id, self.branch)
+
+    def add_items_is_overridden(self) -> bool:
+        """Whether a subclass or this instance has its own `add_items`."""
+        return "add_items" in vars(self) or type(self).add_items is not StoredSession.add_items
 
     def _get_items_is_overridden(self) -> bool:
         return "get_items" in vars(self) or type(self).get_items is not StoredSession.get_items

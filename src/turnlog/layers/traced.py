@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from turnlog.changes import Annotate, Append, Change, Committed
 from turnlog.errors import Conflict
 from turnlog.records import Records
 from turnlog.store import Call, Layer, Store
@@ -27,7 +28,7 @@ __all__ = ["Traced"]
 
 T = TypeVar("T")
 
-Attributes = dict[str, str | int | bool]
+Attributes = dict[str, str | int | Sequence[str]]
 
 # Seconds. The boundaries that OpenTelemetry recommends for databases, and two more
 # below them, where an embedded database lives.
@@ -42,21 +43,23 @@ class Traced(Layer):
         store without "Store", in lower case: "sqlite", "redis".
     tracer_provider, meter_provider: by default OpenTelemetry's global ones.
 
-    Spans have the kind CLIENT, are named like "turnlog append", and carry
+    Spans have the kind CLIENT, are named like "turnlog commit", and carry
 
         db.system.name, db.operation.name, turnlog.store (the class of the innermost store)
-        turnlog.outcome: "done", "conflict", "cancelled" or "failed"
-        turnlog.items, turnlog.bytes: how many records were written, read or removed, and
-            the size of their payloads where it is known; only of calls that succeeded
-        db.operation.batch.size: payloads of an append, from two on
+        turnlog.outcome: "done", "replayed", "conflict", "cancelled" or "failed"
+        turnlog.changes: of a commit, the kinds of its changes in their order, such as "append"
+        turnlog.items: how many records were written or read; only of calls that succeeded
+        turnlog.bytes: the size of what was written or read: payloads, and notes written
+        db.operation.batch.size: the number of changes of a commit, from two on
         db.response.returned_rows: of a verb that reads
         error.type: the class of the error, with the status ERROR
 
-    Only "failed" is an error. Writers expect conflicts, and the caller itself cancels.
+    Only "failed" is an error. Writers expect conflicts, and the caller itself cancels. "replayed"
+    means that the key of a commit was known: nothing was written then, and nothing is counted.
 
     Metrics are the counters `turnlog.items` and `turnlog.bytes`, with the attributes of
     the first line above, and the histogram `turnlog.operation.duration` in seconds, also with
-    `turnlog.outcome` and `error.type`. An append repeated with the same key counts again.
+    `turnlog.outcome` and `error.type`.
     """
 
     def __init__(
@@ -82,10 +85,10 @@ class Traced(Layer):
             explicit_bucket_boundaries_advisory=_DURATIONS,
         )
         self._items = meter.create_counter(
-            "turnlog.items", unit="{item}", description="Records written, read or removed."
+            "turnlog.items", unit="{item}", description="Records written or read."
         )
         self._bytes = meter.create_counter(
-            "turnlog.bytes", unit="By", description="Payload bytes written or read."
+            "turnlog.bytes", unit="By", description="Bytes written or read."
         )
 
     async def around(self, call: Call[T]) -> T:
@@ -103,13 +106,14 @@ class Traced(Layer):
         with self._tracer.start_as_current_span(
             f"turnlog {call.verb}",
             kind=SpanKind.CLIENT,
-            attributes=common | _batch(call),
+            attributes=common | _described(call),
             record_exception=False,  # an error's text may hold a session id
             set_status_on_exception=False,
         ) as span:
-            ended = _outcome(None)
+            ended: Attributes = {}
             try:
                 yield seen
+                ended = {"turnlog.outcome": seen.outcome}
             except BaseException as error:
                 ended = _outcome(error)
                 raise
@@ -131,28 +135,25 @@ class Traced(Layer):
 class _Seen:
     """How much a call moved; None where that is unknown or means nothing."""
 
+    outcome: str = "done"
     items: int | None = None
     size: int | None = None
     rows: int | None = None
 
     def note(self, call: Call[T], result: object) -> None:
         """Note how much `call` moved, given its result."""
-        match call.verb, result:
-            case "append", _:
-                self._moved(_payloads(call))
-            case "annotate", _:
-                self.size = sum(map(len, _payloads(call)))
-            case "remove", int(count):
-                self.items = count
-            case "read", Records() as records:
-                self._moved(records.payloads)
-                self.rows = len(records)
-            case _, list(heads):
+        match result:
+            case Committed(replayed=True):
+                self.outcome = "replayed"
+            case Committed():
+                changes = _changes(call)
+                self.items = sum(len(_payloads(change)) for change in changes)
+                self.size = sum(_size(change) for change in changes)
+            case Records() as records:
+                self.items = self.rows = len(records)
+                self.size = sum(map(len, records.payloads))
+            case list(heads):
                 self.rows = len(heads)
-
-    def _moved(self, payloads: Sequence[bytes]) -> None:
-        self.items = len(payloads)
-        self.size = sum(map(len, payloads))
 
     def attributes(self) -> Attributes:
         named = {
@@ -163,23 +164,30 @@ class _Seen:
         return {name: value for name, value in named.items() if value is not None}
 
 
-def _payloads(call: Call[T]) -> Sequence[bytes]:
-    """The bytes that `call` writes."""
-    if call.verb not in {"append", "annotate"}:
-        return ()
-    written = call.args[1]
-    return [written] if isinstance(written, bytes) else cast("Sequence[bytes]", written)
+def _changes(call: Call[T]) -> Sequence[Change]:
+    return cast("Sequence[Change]", call.args[1]) if call.verb == "commit" else ()
 
 
-def _batch(call: Call[T]) -> Attributes:
-    size = len(_payloads(call))
-    return {"db.operation.batch.size": size} if size > 1 else {}
+def _payloads(change: Change) -> Sequence[bytes]:
+    return change.payloads if isinstance(change, Append) else ()
 
 
-def _outcome(error: BaseException | None) -> Attributes:
+def _size(change: Change) -> int:
+    """How many bytes `change` writes."""
+    if isinstance(change, Annotate):
+        return len(change.note)
+    return sum(map(len, _payloads(change)))
+
+
+def _described(call: Call[T]) -> Attributes:
+    """What is said of a commit, whether it succeeds or not."""
+    kinds = [type(change).__name__.lower() for change in _changes(call)]
+    described: Attributes = {"turnlog.changes": kinds} if kinds else {}
+    return described | ({"db.operation.batch.size": len(kinds)} if len(kinds) > 1 else {})
+
+
+def _outcome(error: BaseException) -> Attributes:
     match error:
-        case None:
-            return {"turnlog.outcome": "done"}
         case Conflict():
             return {"turnlog.outcome": "conflict"}
         case asyncio.CancelledError():

@@ -1,51 +1,95 @@
 """Tables of conversations on SQL databases: their names, SQLite's schema, and shared queries.
 
 Two of them are those that users of the OpenAI Agents SDK already have, so that a database
-made there opens here and the other way round. What we add stands in tables of our own,
-where an SDK session of the same id can't see it.
+made there opens here and the other way round. To the table of sessions we add columns that may
+be null; all else that we add stands in tables of our own, where an SDK session of the same id
+can't see it.
+
+    agent_sessions                  one row a session
+      + turnlog_agent_messages_last     where "main" ended after our last commit to it (0: empty)
+      + turnlog_agent_messages_length   how many records it had then
+      + turnlog_agent_messages_note     its note
+    agent_messages                  records of the logs "main"
+    turnlog_agent_messages_logs     one row for each other log; only we write to those
+    turnlog_agent_messages_records  their records
+    turnlog_agent_messages_writes   the keys of commits
+    turnlog_schema                  the version of the schema, for each table of messages
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from textwrap import dedent
 
+from turnlog.changes import Key
+from turnlog.records import Log
+
 __all__ = [
+    "COUNTED",
+    "LENGTH",
     "MAIN_HEADS",
+    "OLD_NOTE",
+    "OLD_OTHER_HEADS",
     "OTHER_HEADS",
     "SQLITE_CHANGED",
     "Tables",
+    "days_of_known_keys",
     "filled",
+    "key_day",
+    "old_key_hash",
     "quoted",
-    "sqlite_migrations",
+    "today",
 ]
 
 _LONGEST_NAME = 500
 
 #: Template of the heads of the logs "main". Such a log exists if it has a row in the sessions
-#: table; only its note, if any, lies in our tables. Columns come in the order of `Head`.
+#: table. Columns come in the order of `Head`; `length` and `note` are filled in for a version.
 MAIN_HEADS = """
     SELECT s.session_id, 'main' AS name,
         coalesce((SELECT max(id) FROM {messages} m WHERE m.session_id = s.session_id), 0) AS last,
-        (SELECT count(*) FROM {messages} m WHERE m.session_id = s.session_id) AS length,
+        {length} AS length,
         {created} AS created_at, {changed} AS changed, {note} AS note
     FROM {sessions} s
 """
+#: Template of the length of "main" of a session `s`. The SDK adds at the end and removes the
+#: newest. So what we noted holds as long as the record is there that was the last.
+LENGTH = """
+    CASE WHEN s.{main_last} = 0 OR EXISTS (
+        SELECT 1 FROM {messages} m WHERE m.id = s.{main_last} AND m.session_id = s.session_id)
+    THEN coalesce(s.{main_length} + (
+            SELECT count(*) FROM {messages} m
+            WHERE m.session_id = s.session_id AND m.id > s.{main_last}),
+        {counted})
+    ELSE {counted} END
+"""
+#: The same where we noted nothing: with the tables of the SDK alone, and in version 1.
+COUNTED = "(SELECT count(*) FROM {messages} m WHERE m.session_id = s.session_id)"
 #: Template of the heads of all other logs, in the same columns.
 OTHER_HEADS = """
+    SELECT l.session_id, l.name, l.last, l.length, l.created_at, l.updated_at, l.note
+    FROM {logs} l
+"""
+#: Template of the heads of all other logs in version 1. A row "main" there has only a note.
+OLD_OTHER_HEADS = """
     SELECT h.session_id, h.name,
         coalesce((SELECT max(id) FROM {records} r
                   WHERE r.session_id = h.session_id AND r.name = h.name), 0),
         (SELECT count(*) FROM {records} r
          WHERE r.session_id = h.session_id AND r.name = h.name),
         h.created_at, h.updated_at, h.note
-    FROM {heads} h
+    FROM {old_heads} h
+"""
+#: Template of the note of "main" of a session `s` in version 1.
+OLD_NOTE = """
+    (SELECT h.note FROM {old_heads} h WHERE h.session_id = s.session_id AND h.name = 'main')
 """
 #: The time of `updated_at` of a session `s` on SQLite. The SDK's times have no fraction:
-#: padding makes all of them comparable as text.
+#: padding makes all of them comparable as text. The schema has an index on this expression.
 SQLITE_CHANGED = "substr(coalesce(s.updated_at, s.created_at, '') || '.000000', 1, 26)"
 
 
@@ -67,8 +111,9 @@ class Tables:
 
     def names(self, quoted: Callable[[str], str]) -> dict[str, str]:
         """All names, quoted, for the templates that `filled` takes."""
-        roles = ("sessions", "messages", "records", "heads", "keys")
-        return {role: quoted(getattr(self, role)) for role in roles}
+        roles = ("sessions", "messages", "records", "logs", "writes", "old_heads", "old_keys")
+        columns = ("main_last", "main_length", "main_note")
+        return {role: quoted(getattr(self, role)) for role in (*roles, *columns)}
 
     @property
     def records(self) -> str:
@@ -76,12 +121,41 @@ class Tables:
         return f"turnlog_{self.messages}_records"
 
     @property
-    def heads(self) -> str:
+    def logs(self) -> str:
+        """The table with a row for each log but "main"."""
+        return f"turnlog_{self.messages}_logs"
+
+    @property
+    def writes(self) -> str:
+        """The table with the keys of commits."""
+        return f"turnlog_{self.messages}_writes"
+
+    # The columns in the table of sessions. Two tables of messages may share that one.
+
+    @property
+    def main_last(self) -> str:
+        """The column with the position at which "main" ended after our last commit to it."""
+        return f"turnlog_{self.messages}_last"
+
+    @property
+    def main_length(self) -> str:
+        """The column with the number of records that "main" had then."""
+        return f"turnlog_{self.messages}_length"
+
+    @property
+    def main_note(self) -> str:
+        """The column with the note of "main"; null if there is none."""
+        return f"turnlog_{self.messages}_note"
+
+    # What version 1 had
+
+    @property
+    def old_heads(self) -> str:
         """The table with a row for each log but "main", and the notes of all."""
         return f"turnlog_{self.messages}_heads"
 
     @property
-    def keys(self) -> str:
+    def old_keys(self) -> str:
         """The table with the keys of appends."""
         return f"turnlog_{self.messages}_keys"
 
@@ -96,57 +170,28 @@ def filled(template: str, *fragments: Mapping[str, object]) -> str:
     return dedent(template).strip().format_map(ChainMap(*map(dict, reversed(fragments))))
 
 
-def sqlite_migrations(tables: Tables) -> tuple[tuple[str, ...], ...]:
-    """The schema on SQLite as a list of changes, oldest first.
+def today() -> int:
+    """Days since the epoch, by which brief keys are purged."""
+    return int(time.time() // 86_400)
 
-    After number N, the schema has version N.
+
+def key_day(key: Key, today: int) -> int:
+    """The day under which `key` is stored: 0 if it stays as long as the session.
+
+    The day comes before the hash in the primary key. So the old ones are found without looking
+    at the others: the brief keys of days 1 to ``today - 2`` may go.
     """
-    sessions, messages = quoted(tables.sessions), quoted(tables.messages)
-    records, heads, keys = map(quoted, (tables.records, tables.heads, tables.keys))
-    index = quoted(f"idx_{tables.messages}_session_id")
-    forgotten = quoted(f"turnlog_{tables.messages}_forgotten")
-    records_index = quoted(f"turnlog_{tables.messages}_records_log")
-    return (
-        (
-            f"""CREATE TABLE IF NOT EXISTS {sessions} (
-            session_id TEXT PRIMARY KEY,
-            created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-            updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)""",
-            f"""CREATE TABLE IF NOT EXISTS {messages} (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            session_id TEXT NOT NULL,
-            message_data TEXT NOT NULL,
-            created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-            FOREIGN KEY (session_id) REFERENCES {sessions} (session_id)
-                ON DELETE CASCADE)""",
-            f"CREATE INDEX IF NOT EXISTS {index} ON {messages} (session_id, id)",
-            f"""CREATE TABLE {records} (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            session_id TEXT NOT NULL,
-            name TEXT NOT NULL,
-            payload BLOB NOT NULL,
-            created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)""",
-            f"CREATE INDEX {records_index} ON {records} (session_id, name, id)",
-            f"""CREATE TABLE {heads} (
-            session_id TEXT NOT NULL,
-            name TEXT NOT NULL,
-            created_at TEXT NOT NULL,
-            updated_at TEXT NOT NULL,
-            note BLOB NOT NULL DEFAULT x'',
-            PRIMARY KEY (session_id, name)) WITHOUT ROWID""",
-            f"""CREATE TABLE {keys} (
-            session_id TEXT NOT NULL,
-            name TEXT NOT NULL,
-            key TEXT NOT NULL,
-            position INTEGER NOT NULL,
-            PRIMARY KEY (session_id, name, key)) WITHOUT ROWID""",
-            # A trigger, because the SDK may delete a session too.
-            f"""CREATE TRIGGER {forgotten} AFTER DELETE ON {sessions} BEGIN
-            DELETE FROM {heads} WHERE session_id = old.session_id AND name = 'main';
-            DELETE FROM {keys} WHERE session_id = old.session_id AND name = 'main';
-        END""",
-        ),
-    )
+    return today if key.brief else 0
+
+
+def days_of_known_keys(today: int) -> tuple[int, int, int, int]:
+    """The days under which a key may be stored, for clocks that differ by hours."""
+    return 0, today - 1, today, today + 1
+
+
+def old_key_hash(name: str, key: str) -> bytes:
+    """The hash of the key that version 1 kept for one log."""
+    return Key.of(Log("", name), key).hash
 
 
 def _check_name(role: str, name: str) -> None:

@@ -1,15 +1,29 @@
 """Leases of holders that died, tasks outside of a turn, and a layer that holds back writes."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import Any, TypeVar
 
 from turnlog import Log, Store, StoredSession
-from turnlog.conversation.turns.lease import Lease
+from turnlog.changes import Append, Change, Committed, Key
+from turnlog.conversation.turns.beginning import turn_begun
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
+from turnlog.items.merge import Merged
 from turnlog.store import Layer
 
-__all__ = ["LOG", "SHORT", "Gate", "apart", "dead", "other"]
+__all__ = [
+    "LOG",
+    "SHORT",
+    "Gate",
+    "apart",
+    "blocker",
+    "dead",
+    "names",
+    "other",
+    "turn_taken",
+]
 
 T = TypeVar("T")
 
@@ -25,7 +39,7 @@ def other(session: StoredSession) -> StoredSession:
 async def dead(store: Store, seconds: float = SHORT) -> Lease:
     """A lease whose holder doesn't live to renew it."""
     lease = Lease(store, LOG, seconds=seconds)
-    assert await lease.take() is None
+    assert await blocker(lease) is None
     assert lease._timer is not None
     lease._timer.cancel()
     return lease
@@ -36,8 +50,32 @@ async def apart(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.get_running_loop().create_task(work, context=Context())
 
 
+async def blocker(lease: Lease, *, in_order: bool = False) -> str | None:
+    """Try to take a lease: None if that worked, else its holder."""
+    done = await lease.take(in_order=in_order)
+    return done if isinstance(done, str) else None
+
+
+@asynccontextmanager
+async def turn_taken(
+    session: StoredSession, policy: Policy = "queue", *, seconds: float = LEASE_SECONDS
+) -> AsyncIterator[StoredSession]:
+    """A turn that begins without a question."""
+
+    async def nothing(_session: StoredSession) -> Merged:
+        return Merged([], [])
+
+    async with turn_begun(session, nothing, policy, seconds=seconds) as begun:
+        yield begun.session
+
+
+def names(changes: Sequence[Change]) -> set[str]:
+    """The logs that a commit adds to."""
+    return {change.log for change in changes if isinstance(change, Append) and change.payloads}
+
+
 class Gate(Layer):
-    """Holds back appends to one log until told to let them go."""
+    """Holds back commits that add to one log until told to let them go."""
 
     def __init__(self, inner: Store, log: Log) -> None:
         super().__init__(inner)
@@ -46,8 +84,10 @@ class Gate(Layer):
         self.open = asyncio.Event()
         self.open.set()
 
-    async def append(self, log: Log, payloads: Sequence[bytes], **options: Any) -> int:
-        if log == self.log and not self.open.is_set():
+    async def commit(
+        self, session: str, changes: Sequence[Change], *, key: Key | None = None
+    ) -> Committed:
+        if self.log.name in names(changes) and not self.open.is_set():
             self.came.set()
             await self.open.wait()
-        return await super().append(log, payloads, **options)
+        return await super().commit(session, changes, key=key)

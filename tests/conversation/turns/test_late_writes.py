@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.conversation.turns.leases import SHORT, Gate, apart
+from tests.conversation.turns.leases import SHORT, Gate, apart, names, turn_taken
 from tests.sample_items import answer, user
 from turnlog import Agent, LeaseLost, ModelRequest, ModelResponse, RunConfig, Runner
+from turnlog.changes import Change, Committed
 from turnlog.conversation.session import StoredSession
-from turnlog.conversation.turns.policy import turn_taken
 from turnlog.items.json import Item
 from turnlog.records import Log, Records
 from turnlog.store import Layer, Store
@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
 class Hanging(Gate):
     """A disk that hangs: the conversation's writes wait at the gate, renewals fail."""
 
-    async def append(self, log: Log, payloads: Sequence[bytes], **options: Any) -> int:
-        if log.name == ":lease" and not self.open.is_set():
+    async def commit(self, session: str, changes: Sequence[Change], **options: Any) -> Committed:
+        if names(changes) == {":lease"} and not self.open.is_set():
             raise OSError("the disk hangs")
-        return await super().append(log, payloads, **options)
+        return await super().commit(session, changes, **options)
 
 
 class Reading(Layer):
@@ -152,11 +152,11 @@ class Marking(Layer):
         super().__init__(inner)
         self.writes = 0
 
-    async def append(self, log: Log, payloads: Sequence[bytes], **options: Any) -> int:
-        self.writes += log.name == "main"
-        return await super().append(log, payloads, **options)
+    async def commit(self, session: str, changes: Sequence[Change], **options: Any) -> Committed:
+        self.writes += "main" in names(changes)
+        return await super().commit(session, changes, **options)
 
 
 async def test_layers_are_in_the_same_place(any_store: Store) -> None:
-    assert Layer(Layer(any_store)).place == any_store.identity
+    assert Layer(Layer(any_store)).identity == any_store.identity
     assert Layer(any_store).identity != MemoryStore().identity

@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-from tests.conversation.turns.leases import LOG, SHORT, apart, dead, other
+from tests.conversation.turns.leases import LOG, SHORT, apart, blocker, dead, other, turn_taken
 from turnlog import LeaseLost, SessionBusy, Store, StoredSession
 from turnlog.conversation.turns.lease import Lease, Policy
-from turnlog.conversation.turns.policy import turn_taken
 from turnlog.testing import Failing, Failure, first_calls_of, never
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
@@ -24,15 +23,15 @@ def session(any_store: Store) -> StoredSession:
 class TestLease:
     async def test_one_holds_it_at_a_time(self, any_store: Store) -> None:
         first, second = Lease(any_store, LOG), Lease(any_store, LOG)
-        assert await first.take() is None
-        assert await second.take() == first.holder
+        assert await blocker(first) is None
+        assert await blocker(second) == first.holder
         await first.give_back()
-        assert await second.take() is None
+        assert await blocker(second) is None
         await second.give_back()
 
     async def test_one_of_many_takes_it(self, any_store: Store) -> None:
         leases = [Lease(any_store, LOG) for _ in range(20)]
-        holders = await asyncio.gather(*(lease.take() for lease in leases))
+        holders = await asyncio.gather(*(blocker(lease) for lease in leases))
         (winner,) = [lease for lease, holder in zip(leases, holders, strict=True) if holder is None]
         assert {holder for holder in holders if holder} <= {winner.holder, ""}
         await winner.give_back()
@@ -58,7 +57,7 @@ class TestLease:
         await lease.take()
         end = time.monotonic() + 3 * SHORT
         while time.monotonic() < end:
-            assert await Lease(any_store, LOG).take() == lease.holder
+            assert await blocker(Lease(any_store, LOG)) == lease.holder
             await asyncio.sleep(SHORT / 10)
         await lease.check()
         await lease.give_back()
@@ -67,13 +66,13 @@ class TestLease:
         late = await dead(any_store)
         await asyncio.sleep(2 * SHORT)
         thief = Lease(any_store, LOG)
-        assert await thief.take() is None
+        assert await blocker(thief) is None
         for call in (late.check, late.renew, late.check):
             with pytest.raises(LeaseLost):
                 await call()
         await late.give_back()
         await thief.check()
-        assert await Lease(any_store, LOG).take() == thief.holder
+        assert await blocker(Lease(any_store, LOG)) == thief.holder
         await thief.give_back()
 
     async def test_a_clock_that_is_behind_is_waited_out(
@@ -81,11 +80,11 @@ class TestLease:
     ) -> None:
         late = await dead(any_store)
         hours_ago = time.time() - 7200
-        monkeypatch.setattr("turnlog.conversation.turns.lease.time.time", lambda: hours_ago)
+        monkeypatch.setattr("turnlog.conversation.turns.waiting.time.time", lambda: hours_ago)
         thief = Lease(any_store, LOG)
         async with asyncio.timeout(5):
-            while await thief.take():
-                await thief.pause()
+            while await blocker(thief):  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
         with pytest.raises(LeaseLost):
             await late.renew()
         await thief.give_back()
@@ -94,22 +93,22 @@ class TestLease:
         await any_store.append(LOG.beside("lease"), [b"\xff{}"])
         lease = Lease(any_store, LOG, seconds=SHORT)
         async with asyncio.timeout(5):
-            while await lease.take() is not None:
-                await lease.pause()
+            while await blocker(lease) is not None:  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
         await lease.give_back()
 
     async def test_a_claim_whose_answer_is_lost_counts(self, any_store: Store) -> None:
-        bad = Failing(any_store, first_calls_of("append", Failure(OSError("lost"), happened=True)))
+        bad = Failing(any_store, first_calls_of("commit", Failure(OSError("lost"), happened=True)))
         lease = Lease(bad, LOG)
-        assert await lease.take() is None
-        assert await Lease(any_store, LOG).take() == lease.holder
+        assert await blocker(lease) is None
+        assert await blocker(Lease(any_store, LOG)) == lease.holder
         await lease.give_back()
         assert await any_store.read(LOG.beside("lease")) == []
 
     async def test_a_claim_that_nobody_can_tell_of_is_withdrawn(self, any_store: Store) -> None:
         bad = Failing(any_store)
-        failures = {"append": Failure(OSError("lost"), happened=True), "read": Failure(OSError())}
-        bad.plan = lambda verb: failures.pop(verb, None)
+        lost = Failure(OSError("lost"), happened=True)
+        bad.plan = first_calls_of("commit", lost, lost)
         with pytest.raises(OSError, match="lost"):
             await Lease(bad, LOG).take()
         assert await any_store.read(LOG.beside("lease")) == []
@@ -118,7 +117,7 @@ class TestLease:
         bad = Failing(any_store)
         lease = Lease(bad, LOG)
         await lease.take()
-        bad.plan = first_calls_of("append", Failure(OSError("lost"), happened=True))
+        bad.plan = first_calls_of("commit", Failure(OSError("lost"), happened=True))
         await lease.renew()
         await lease.check()
         await lease.renew()
@@ -132,11 +131,11 @@ class TestLease:
         bad = Failing(any_store)
         lease = Lease(bad, LOG, seconds=SHORT)
         await lease.take()
-        bad.plan = lambda verb: Failure(OSError("secret")) if verb == "append" else None
+        bad.plan = lambda verb: Failure(OSError("secret")) if verb == "commit" else None
         await asyncio.sleep(SHORT / 2)
         bad.plan = never
         await asyncio.sleep(1.5 * SHORT)
-        assert await Lease(any_store, LOG).take() == lease.holder
+        assert await blocker(Lease(any_store, LOG)) == lease.holder
         assert "not renewed: OSError" in caplog.text
         assert "secret" not in caplog.text
         await lease.give_back()

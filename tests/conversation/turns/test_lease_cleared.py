@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conversation.turns.leases import LOG
+from turnlog.changes import Append, Forget
 from turnlog.conversation.turns.lease import Lease
 from turnlog.records import Records
 from turnlog.store import Layer
@@ -32,23 +33,19 @@ class LateAnswer(Layer):
         return found
 
 
-@pytest.mark.parametrize("verb", ["renew", "confirm"])
-async def test_a_look_at_the_moment_without_a_claim_loses_nothing(verb: str) -> None:
-    """Between the deletion and the next claim the log is empty, as that of a free lease is."""
+@pytest.mark.parametrize("verb", ["renew", "check"])
+async def test_a_look_before_the_session_was_cleared_loses_nothing(verb: str) -> None:
+    """The claim that it finds was replaced meanwhile."""
     store = LateAnswer()
     lease = Lease(store, LOG)
     await lease.take()
-    looking: list[asyncio.Task[None]] = []
-
-    async def delete() -> None:
-        await store.delete(LOG.session)
-        store.is_slow = True
-        looking.append(asyncio.create_task(getattr(lease, verb)()))
-        await store.was_read.wait()
-
-    await lease.clear(delete)
+    await store.inner.commit("session", [lease._claims.claim(lease.holder, lease._position)])
+    store.is_slow = True
+    looking = asyncio.create_task(getattr(lease, verb)())
+    await store.was_read.wait()
+    await lease.renew(Append("main", [b"{}"]), Forget("side"))
     store.may_answer.set()
-    await looking[0]
-    await lease.confirm()
+    await looking
+    await lease.check()
     await lease.give_back()
     assert await store.read(LOG.beside("lease")) == []

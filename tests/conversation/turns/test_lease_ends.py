@@ -2,23 +2,33 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.conversation.turns.leases import LOG, SHORT, Gate, apart, dead, other
+from tests.conversation.turns.leases import (
+    LOG,
+    SHORT,
+    Gate,
+    apart,
+    blocker,
+    dead,
+    other,
+    turn_taken,
+)
 from turnlog import LeaseLost, SessionBusy, Store, StoredSession
-from turnlog.conversation.turns import lease as leases
+from turnlog.changes import Change, Committed, Remove
+from turnlog.conversation.turns import giving_back
 from turnlog.conversation.turns.lease import Lease
-from turnlog.conversation.turns.policy import turn_taken
+from turnlog.items.json import encode
 from turnlog.store import Layer
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import Failing, Failure
-from turnlog.testing.failing import never
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.stores("memory", "sqlite")]
 
-LEASE = LOG.beside("lease")
+LEASE, QUEUE = LOG.beside("lease"), LOG.beside("queue")
 
 
 async def none_left(store: Store, seconds: float = 5.0) -> None:
@@ -118,8 +128,8 @@ async def test_a_clock_that_is_wrong_takes_no_lease_from_a_live_run(
     thief = Lease(any_store, LOG, seconds=SHORT)
     end = time.monotonic() + 3 * SHORT
     while time.monotonic() < end:
-        assert await thief.take() == holder.holder
-        assert await Lease(any_store, LOG, seconds=SHORT).take() == holder.holder
+        assert await blocker(thief) == holder.holder
+        assert await blocker(Lease(any_store, LOG, seconds=SHORT)) == holder.holder
         await asyncio.sleep(0.02)
     await holder.check()
     await holder.give_back()
@@ -196,7 +206,7 @@ async def test_a_store_that_was_closed_is_not_asked_for_ever(
     any_store = MemoryStore()
     async with turn_taken(StoredSession("session", any_store)):
         await any_store.aclose()
-    assert not leases._giving_back
+    assert not giving_back._tasks
     assert "expires by itself: StoreClosed" in caplog.text
 
 
@@ -205,25 +215,6 @@ def fails_for(seconds: float, *, happened: bool = False) -> Any:
     end = time.monotonic() + seconds
     failure = Failure(OSError("secret"), happened=happened)
     return lambda _verb: failure if time.monotonic() < end else None
-
-
-@pytest.mark.parametrize("waiting", [False, True])
-async def test_what_could_not_be_tidied_up_blocks_nobody(
-    any_store: Store, *, waiting: bool
-) -> None:
-    bad = Failing(any_store)
-    lease, waiter = Lease(bad, LOG), Lease(any_store, LOG)
-    await lease.take()
-    bad.plan = lambda verb: Failure(OSError()) if verb == "remove" else None
-    await lease.renew()
-    bad.plan = never
-    queueing = asyncio.create_task(waiter.queue()) if waiting else None
-    await asyncio.sleep(0.02)
-    await lease.give_back()
-    if queueing is not None:
-        await queueing
-        await waiter.give_back()
-    assert await any_store.read(LEASE) == []
 
 
 # Waiting in order
@@ -247,7 +238,7 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_sto
         await asyncio.sleep(0.05)
     await holder.renew()
     await holder.give_back()
-    assert await Lease(any_store, LOG).take(in_order=True) is not None, "one who comes later"
+    assert await blocker(Lease(any_store, LOG), in_order=True) is not None, "one who comes later"
     async with asyncio.timeout(10):
         await asyncio.gather(*tasks)
     assert served == [0, 1, 2, 3, 4]
@@ -255,7 +246,7 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_sto
 
 
 async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Store) -> None:
-    await Lease(any_store, LOG)._log.add_ticket("dead")
+    await any_store.append(QUEUE, [encode({"waiter": "dead"})])
     lease = Lease(any_store, LOG)
     start = time.monotonic()
     async with asyncio.timeout(10):
@@ -266,9 +257,9 @@ async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Sto
 
 
 async def test_those_who_do_not_wait_pass_those_who_died_waiting(any_store: Store) -> None:
-    await Lease(any_store, LOG)._log.add_ticket("dead")
+    await any_store.append(QUEUE, [encode({"waiter": "dead"})])
     lease = Lease(any_store, LOG)
-    assert await lease.take() is None
+    assert await blocker(lease) is None
     await lease.give_back()
 
 
@@ -282,6 +273,7 @@ async def test_one_that_is_cancelled_while_it_waits_leaves_no_ticket(any_store: 
         await asyncio.wait([task])
         assert task.cancelled()
         assert len(await any_store.read(LEASE)) == 1
+        assert await any_store.read(QUEUE) == []
     await holder.give_back()
     assert await any_store.read(LEASE) == []
 
@@ -299,19 +291,21 @@ async def test_a_holder_renews_though_others_wait(any_store: Store) -> None:
     assert await any_store.read(LEASE) == []
 
 
-class SlowToDelete(Layer):
-    async def delete(self, session: str, name: str | None = None) -> None:
-        await super().delete(session, name)
-        await asyncio.sleep(SHORT)
+class SlowToClear(Layer):
+    async def commit(self, session: str, changes: Sequence[Change], **options: Any) -> Committed:
+        done = await super().commit(session, changes, **options)
+        if any(isinstance(change, Remove) and change.log == "main" for change in changes):
+            await asyncio.sleep(SHORT)
+        return done
 
 
 async def test_a_holder_that_clears_its_session_keeps_it(any_store: Store) -> None:
-    """Also when its renewals find that the lease is gone."""
-    session = StoredSession("session", SlowToDelete(any_store))
+    """Also when it is renewed before the answer comes."""
+    session = StoredSession("session", SlowToClear(any_store))
     async with turn_taken(session, seconds=SHORT):
         await session.add_items([{"n": 1}])
         await session.clear_session()
         await session.add_items([{"n": 2}])
-        assert await Lease(any_store, LOG).take() is not None
+        assert await blocker(Lease(any_store, LOG)) is not None
     assert await session.get_items() == [{"n": 2}]
     assert await any_store.read(LEASE) == []

@@ -1,16 +1,19 @@
 """Lost acknowledgements: a run's write that happened is not done twice."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
 import pytest
 
+from tests.conversation.turns.leases import names
 from tests.fake_models import Echo, Script
 from tests.sample_items import answer, call, output, user
 from tests.servers.process import HOST
 from tests.servers.proxy import Proxy
 from turnlog import Agent, Runner, Store, StoredSession, function_tool
+from turnlog.changes import Change, Committed
 from turnlog.stores.redis import RedisStore
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
 from turnlog.testing import Failing, Failure
@@ -64,11 +67,11 @@ class OneFails(Failing):
         self._nth = nth
         self._failure = Failure(OSError("cut off"), happened)
 
-    async def append(self, log: Any, payloads: Any, **options: Any) -> int:
-        if log.name == "main" and next(self._numbers) == self._nth:
+    async def commit(self, session: str, changes: Sequence[Change], **options: Any) -> Committed:
+        if "main" in names(changes) and next(self._numbers) == self._nth:
             self.plan = lambda _verb: self._failure
         try:
-            return await super().append(log, payloads, **options)
+            return await super().commit(session, changes, **options)
         finally:
             self.plan = lambda _verb: None
 
@@ -77,7 +80,7 @@ async def test_an_error_that_stays_reaches_the_caller(any_store: Store) -> None:
     bad = Failing(any_store)
     session = StoredSession("session", bad)
     async with session.turn("go") as turn:
-        bad.plan = lambda verb: Failure(OSError("cut off")) if verb == "append" else None
+        bad.plan = lambda verb: Failure(OSError("cut off")) if verb == "commit" else None
         with pytest.raises(OSError, match="cut off"):
             await turn.add([answer("done")])
     assert await session.get_items() == [user("go")]
@@ -87,13 +90,15 @@ async def test_parallel_tools_whose_answers_are_lost(any_store: Store) -> None:
     class Every(Failing):
         """Every write to the conversation happens, and the answer to its first try is lost."""
 
-        async def append(self, log: Any, payloads: Any, **options: Any) -> int:
-            last = await self.inner.append(log, payloads, **options)
+        async def commit(
+            self, session: str, changes: Sequence[Change], **options: Any
+        ) -> Committed:
+            done = await self.inner.commit(session, changes, **options)
             key = options.get("key")
-            if log.name == "main" and key not in seen:
+            if "main" in names(changes) and key not in seen:
                 seen.add(key)
                 raise OSError("cut off")
-            return last
+            return done
 
     seen: set[Any] = set()
 

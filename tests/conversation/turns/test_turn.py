@@ -13,8 +13,8 @@ from openai import AsyncOpenAI
 from tests.providers.openai_server import Reply, serving
 from tests.sample_items import answer, user
 from turnlog import LeaseLost, SessionBusy, SQLiteSession, StoredSession
+from turnlog.changes import Change, Committed
 from turnlog.items.json import Item
-from turnlog.records import Log
 from turnlog.store import Layer
 from turnlog.stores.memory import MemoryStore
 
@@ -84,15 +84,10 @@ async def test_a_turn_that_lost_its_session_stores_no_more(session: StoredSessio
 class Slow(Layer):
     """Answers late, once the work is done."""
 
-    async def append(self, log: Log, payloads: Sequence[bytes], **options: Any) -> int:
-        last = await super().append(log, payloads, **options)
+    async def commit(self, session: str, changes: Sequence[Change], **options: Any) -> Committed:
+        done = await super().commit(session, changes, **options)
         await asyncio.sleep(0.05)
-        return last
-
-    async def remove(self, log: Log, **options: Any) -> int:
-        removed = await super().remove(log, **options)
-        await asyncio.sleep(0.05)
-        return removed
+        return done
 
 
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.04, 0.06, 0.08, 0.1])

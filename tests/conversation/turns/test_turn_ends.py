@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.conversation.turns.leases import apart
+from tests.conversation.turns.leases import apart, turn_taken
 from tests.fake_models import Echo, Script
 from tests.sample_items import answer, call, output, user
 from turnlog import Agent, LeaseLost, RunConfig, Runner, SQLiteSession, StoredSession
 from turnlog.conversation.reading.run_input import run_input
-from turnlog.conversation.turns.policy import turn_taken
 from turnlog.items.json import Item
 from turnlog.items.kinds import ends_turn
 from turnlog.stores.memory import MemoryStore

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
@@ -15,24 +15,17 @@ from redis.exceptions import ConnectionError  # noqa: A004 - the driver's own
 
 from tests.servers.redis import RedisCluster, RedisServer
 from turnlog import Log
-from turnlog.changes import Key
+from turnlog.changes import Annotate, Append, Forget, Key
 from turnlog.sessions.redis import RedisSession
-from turnlog.stores.redis import RedisStore, scripts
+from turnlog.store import Store
+from turnlog.stores.redis import RedisStore
 from turnlog.stores.redis.keys import Keys
 from turnlog.stores.redis.retrying import closed_connections_named
-from turnlog.stores.redis.scripts import Script
+from turnlog.testing.looking import seen
 
 pytestmark = pytest.mark.anyio
 
 ITEMS: list[Any] = [{"role": "user", "content": "Grüße"}, {"role": "assistant", "content": "ja"}]
-
-
-@pytest.fixture
-async def client(redis: RedisServer) -> AsyncIterator[Redis]:
-    """A client of the caller's own, on an empty server."""
-    async with Redis.from_url(redis.url) as client:
-        await client.flushdb()
-        yield client
 
 
 # A Cluster whose slots move
@@ -40,10 +33,10 @@ async def client(redis: RedisServer) -> AsyncIterator[Redis]:
 
 def _sharing_a_slot(number: int) -> list[str]:
     """Ids of sessions that a Cluster keeps in one slot."""
-    keys = Keys("agents:session")
-    slot = key_slot(keys.heads("s0").encode())
+    keys = Keys("agents:session", is_cluster=True)
+    slot = key_slot(keys.logs("s0").encode())
     ids = (f"s{n}" for n in count())
-    matching = (each for each in ids if key_slot(keys.heads(each).encode()) == slot)
+    matching = (each for each in ids if key_slot(keys.logs(each).encode()) == slot)
     return [next(matching) for _ in range(number)]
 
 
@@ -73,7 +66,7 @@ async def test_writers_go_on_while_a_slot_is_moved(redis_cluster: RedisCluster) 
     writing = [asyncio.create_task(write(each)) for each in ids]
     await asyncio.sleep(0.3)
     reading = asyncio.create_task(read(ids[0]))
-    key = Keys("agents:session").heads(ids[0])
+    key = Keys("agents:session", is_cluster=True).logs(ids[0])
     moves: list[tuple[float, float]] = []
     for _ in range(2):  # there and back
         begin = time.monotonic()
@@ -94,9 +87,9 @@ async def test_writers_go_on_while_a_slot_is_moved(redis_cluster: RedisCluster) 
 # A server that hangs for longer than it is waited for
 
 
-@pytest.mark.parametrize("key", ["turn 1", None])
+@pytest.mark.parametrize("key", [Key("turn 1"), Key("turn 1", brief=True), None])
 async def test_what_a_hanging_server_does_later_is_not_done_twice(
-    own_redis: RedisServer, key: str | None
+    own_redis: RedisServer, key: Key | None
 ) -> None:
     store = RedisStore.from_url(own_redis.url, patience=1.0, socket_timeout=0.3)
     await store.append(Log("a"), [b"before"])
@@ -125,34 +118,39 @@ async def test_a_write_is_known_for_longer_than_it_is_tried(
     assert least - 5 < await client.ttl(token) <= least
 
 
-@pytest.mark.parametrize("sent", ["append", "remove", "annotate", "delete", "delete a log"])
+SENT: dict[str, Callable[[Store], Awaitable[object]]] = {
+    "append": lambda store: store.append(Log("a"), [b"sent"]),
+    "remove": lambda store: store.remove(Log("a")),
+    "remove nothing": lambda store: store.remove(Log("a"), after=2**50),
+    "annotate": lambda store: store.annotate(Log("a"), b"sent"),
+    "delete": lambda store: store.delete("a"),
+    "forget": lambda store: store.commit("a", [Forget("main")]),
+    "several": lambda store: store.commit(
+        "a", [Append("main", [b"sent"], cut=0), Append("side", [b"sent"]), Annotate("main", b"?")]
+    ),
+    "keyed": lambda store: store.commit("a", [Append("main", [b"sent"])], key=Key("k")),
+}
+
+
+@pytest.mark.parametrize("sent", SENT)
 async def test_what_is_sent_again_does_not_undo_what_came_between(
     client: Redis, monkeypatch: pytest.MonkeyPatch, sent: str
 ) -> None:
     """The answer to a write is lost, and its second copy comes when others have written."""
     store, log = RedisStore(client), Log("a")
-    verbs: dict[str, Callable[[], Awaitable[object]]] = {
-        "append": lambda: store.append(log, [b"sent"]),
-        "remove": lambda: store.remove(log),
-        "annotate": lambda: store.annotate(log, b"sent"),
-        "delete": lambda: store.delete("a"),
-        "delete a log": lambda: store.delete("a", "main"),
-    }
 
-    async def send() -> None:
+    async def send() -> object:
         with monkeypatch.context() as patch:
             patch.setattr("turnlog.stores.redis.store._token", lambda: "the same write")
-            await verbs[sent]()
+            return await SENT[sent](store)
 
     await store.append(log, [b"before"])
-    await send()
+    first = await send()
     await store.append(log, [b"between"])
     await store.annotate(log, b"between")
-    payloads = (await store.read(log)).payloads
-    await send()
-    (head,) = await store.logs("a")
-    assert (await store.read(log)).payloads == payloads
-    assert head.note == b"between"
+    before = await seen(store, "a")
+    assert await send() == first  # also for one with a key, which it did not know
+    assert await seen(store, "a") == before
 
 
 # Mistakes
@@ -252,82 +250,3 @@ async def test_clearing_forgets_all_that_the_sdk_stored(client: Redis) -> None:
     await RedisSession("alice", client).clear_session()
     await RedisSession("bob", client).clear_session()
     assert not await client.keys("agents:session:*")
-
-
-# Ids of sessions that have expired
-
-
-async def test_ids_of_expired_sessions_go_without_a_listing(client: Redis) -> None:
-    lasting = RedisStore(client)
-    for n in range(40):
-        await lasting.append(Log(f"lasting {n} {{%}}"), [b"1"])
-    short = RedisStore(client, ttl=1)
-    await asyncio.gather(*(short.append(Log(f"short {n}"), [b"1"]) for n in range(50)))
-    keys, long_ago = Keys("agents:session"), time.time_ns() // 1000 - 10**9
-    async with client.pipeline() as many:  # as they are in the list when they have expired
-        for n in range(50, 5_000):
-            many.zadd(keys.directory(f"short {n}"), {f"short {n}": long_ago + n})
-        await many.execute()
-    await asyncio.sleep(1.2)
-    busy = RedisStore(client, ttl=100)
-
-    async def stay_busy(name: str) -> None:
-        for _ in range(80):
-            await busy.append(Log(name), [b"1"])
-
-    await asyncio.gather(*(stay_busy(f"busy {n}") for n in range(50)))
-    left = [str(member) for shard in keys.shards() for member in await client.zrange(shard, 0, -1)]
-    assert sum(each.startswith("b'lasting") for each in left) == 40
-    assert sum(each.startswith("b'busy") for each in left) == 50
-    assert sum(each.startswith("b'short") for each in left) < 50
-
-
-async def test_a_session_that_is_written_while_it_is_deleted_stays_listed(
-    redis_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other process writes between the deletion and the end of its entry on a Cluster."""
-    deleting, writing, late = (
-        RedisStore.from_url(redis_cluster.url, key_prefix="deleted") for _ in range(3)
-    )
-    run = deleting._run
-
-    async def slow(script: Script, log: Log) -> Any:
-        if log.session == "late":
-            await late._directory.announce(log)
-        answer = await run(script, log)
-        if log.session == "known":
-            await writing.append(log, [b"2"])
-        if log.session == "late":
-            await late._run(scripts.APPEND, log, "", "0", "", b"2")  # and then it is killed
-        return answer
-
-    for name in ("known", "late", "gone"):
-        await writing.append(Log(name), [b"1"])
-    monkeypatch.setattr(deleting, "_run", slow)
-    for name in ("known", "late", "gone"):
-        await deleting.delete(name)
-    listed = [head.log.session for head in await writing.sessions()]
-    assert sorted(listed) == ["known", "late"]
-    for store in (deleting, writing, late):
-        await store.aclose()
-
-
-async def test_ids_of_expired_sessions_go_from_a_cluster(redis_cluster: RedisCluster) -> None:
-    options: dict[str, Any] = {"key_prefix": "expired"}
-    lasting = RedisStore.from_url(redis_cluster.url, **options)
-    await asyncio.gather(*(lasting.append(Log(f"lasting {n}"), [b"1"]) for n in range(40)))
-    client = redis_cluster.client()
-    long_ago = time.time_ns() // 1000 - 10**9
-    keys = Keys("expired")
-    for each in (f"expired {n}" for n in range(160)):
-        client.zadd(keys.directory(each), {each: long_ago})
-    short = RedisStore.from_url(redis_cluster.url, ttl=100, **options)
-    for n in range(400):
-        await short.append(Log(f"short {n}"), [b"1"])
-    left = [str(member) for shard in keys.shards() for member in client.zrange(shard, 0, -1)]
-    client.close()
-    assert sum(each.startswith("b'lasting") for each in left) == 40
-    assert sum(each.startswith("b'short") for each in left) == 400
-    assert sum(each.startswith("b'expired") for each in left) == 0
-    for store in (lasting, short):
-        await store.aclose()

@@ -13,7 +13,11 @@ from tests import ROOT
 from tests.programs import command
 from tests.sizes import KILLED_WRITERS
 from turnlog import SQLiteSession
+from turnlog.changes import Check, Key
+from turnlog.errors import Conflict
 from turnlog.items.json import Item
+from turnlog.records import Log
+from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -23,7 +27,7 @@ async def test_kill_9_loses_no_acknowledged_batch(tmp_path: Path) -> None:
     dice = random.Random(20261121)
     for round_ in range(KILLED_WRITERS):
         path = tmp_path / f"{round_}.db"
-        acknowledged = _killed_writer(path, dice.uniform(0.0, 0.12))
+        acknowledged = _killed_writer("write_until_killed", path, dice.uniform(0.0, 0.12))
         session = SQLiteSession("session", path)
         found = await session.get_items()
         whole = len(found) // 4
@@ -35,10 +39,38 @@ async def test_kill_9_loses_no_acknowledged_batch(tmp_path: Path) -> None:
         session.close()
 
 
-def _killed_writer(path: Path, delay: float) -> int:
+@pytest.mark.proof
+async def test_kill_9_leaves_a_commit_in_all_its_logs_or_in_none(tmp_path: Path) -> None:
+    dice = random.Random(20261128)
+    for round_ in range(KILLED_WRITERS):
+        path = tmp_path / f"{round_}.db"
+        acknowledged = _killed_writer("commit_to_file", path, dice.uniform(0.0, 0.12))
+        async with SQLiteStore(path) as store:
+            logs = {
+                name: [int(record.payload) for record in await store.read(Log("session", name))]
+                for name in ("main", ":usage", "branch", ":lease")
+            }
+            whole = len(logs["main"])
+            assert acknowledged <= whole <= acknowledged + 1
+            assert logs.pop(":lease") == [whole - 1]
+            assert list(logs.values()) == [list(range(whole))] * 3
+            heads = {
+                head.log.name: (head.last, head.length) for head in await store.logs("session")
+            }
+            for name in logs:
+                records = await store.read(Log("session", name))
+                assert heads[name] == (records[-1].position, len(records))
+            last, following = (Key(f"write {number}") for number in (whole - 1, whole))
+            asked = await store.commit("session", [Check("main", -1)], key=last)
+            assert asked.replayed
+            with pytest.raises(Conflict):
+                await store.commit("session", [Check("main", -1)], key=following)
+
+
+def _killed_writer(program: str, path: Path, delay: float) -> int:
     """How many batches a writer said it had written when it was killed after `delay`."""
     writer = subprocess.Popen(
-        command("write_until_killed", path, "session"), stdout=subprocess.PIPE, cwd=ROOT, text=True
+        command(program, path, "session"), stdout=subprocess.PIPE, cwd=ROOT, text=True
     )
     with writer:
         assert writer.stdout is not None

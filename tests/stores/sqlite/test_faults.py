@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from turnlog import SQLiteSession
+from turnlog.changes import Append, Committed, Remove
 from turnlog.errors import InvalidItem, SchemaError
 from turnlog.items.json import Item
 from turnlog.records import Log
@@ -294,16 +295,19 @@ async def test_only_leases_do_not_wait_for_the_disk(
     lease, log = Log("s").beside("lease"), Log("s")
     flushes: list[int] = []
 
-    def note(cursor: sqlite3.Cursor, *_: object) -> int:
+    def note(cursor: sqlite3.Cursor, *_: object) -> Committed:
         flushes.append(cursor.execute("PRAGMA synchronous").fetchone()[0])
-        return 0
+        return Committed((0,))
 
     await store.append(log, [b"{}"])
-    monkeypatch.setattr("turnlog.stores.sqlite.jobs.append", note)
+    monkeypatch.setattr("turnlog.stores.sqlite.jobs.commit", note)
     for each in (lease, log, lease, lease, log):
         await store.append(each, [b"{}"])
     # A write that waits takes along those of its transaction that needn't.
     await asyncio.gather(store.append(lease, [b"{}"]), store.append(log, [b"{}"]))
     assert flushes[:5] == [1, 2, 1, 1, 2]
     assert flushes[-1] == 2
+    await store.commit("s", [Append(lease.name, [b"{}"]), Append("main", [b"{}"])])
+    await store.commit("s", [Append(lease.name, [b"{}"]), Remove(":queue")])
+    assert flushes[-2:] == [2, 1]
     await store.aclose()

@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from turnlog.changes import Append
+from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.items.json import Item, decode, encode
 from turnlog.items.turns import turn_starts
 from turnlog.records import Log
@@ -24,6 +26,7 @@ class Milestones:
 
     def __init__(self, store: Store, log: Log) -> None:
         self._store = store
+        self._branch = log
         self._log = log.beside("turns")
         self._found: list[_Milestone] = []  # those read and not found outdated, the newest first
         self._before: int | None = None  # where to read on
@@ -49,7 +52,15 @@ class Milestones:
         """Note that turn number `turn` begins at `position`, unless that is known."""
         if not self._found or self._found[0].position < position:
             milestone = {"position": position, "turn": turn}
-            await self._store.append(self._log, [encode(milestone)])
+            await self._add(Append(self._log.name, [encode(milestone)]))
+
+    async def _add(self, change: Append) -> None:
+        """Add a milestone: with the question, if a turn is about to begin."""
+        turn = open_turn_on(self._store, self._branch)
+        if turn is not None and turn.lease.is_new:
+            turn.beside.append(change)
+        else:
+            await self._store.commit(self._log.session, [change])
 
     async def _read_on(self) -> None:
         records = await self._store.read(self._log, before=self._before, limit=self._wanted)

@@ -1,8 +1,14 @@
 """Turns: one run at a time writes to a branch, and a run that lost its turn can't write.
 
-policy ──▶ lease ──▶ lease_log    who may write: a log that holds one claim, and tickets
-   │         └─────▶ waiting      when a claim has expired, and when to look again
-   └─────▶ holding                the writes of the run that holds the lease
-turn                              a turn as users of `StoredSession.turn` see it
-endings                           marks of turns that are over without an answer
+beginning                     reads the view and stores the question together with the claim
+   │ └──▶ policy              what a run does when another one is under way
+   ▼
+holding ──▶ answering         the writes of the run that holds the lease, and the last of them
+   │  └───▶ clearing
+   ▼
+lease ──▶ taking ──▶ claims   who may write: one claim, and the tickets of runs that wait
+   │         └─────▶ waiting  when a claim has expired, and when to look again
+   └────▶ giving_back         retried until it works
+turn                          a turn as users of `StoredSession.turn` see it
+endings                       marks of turns that are over without an answer
 """

@@ -6,11 +6,22 @@ without it, the question is taken for a retry. The marks lie in a log beside the
 
 from __future__ import annotations
 
-from turnlog.items.json import decode, encode
+from turnlog.changes import Append
+from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["Endings"]
+__all__ = ["Endings", "mark_first", "mark_up_to"]
+
+
+def mark_up_to(log: Log, position: int) -> Append:
+    """Marks every turn of `log` that began at `position` or before it as over."""
+    return _mark(log, {"position": position})
+
+
+def mark_first(log: Log, count: int) -> Append:
+    """Marks the turns that begin in the first `count` records of `log` as over."""
+    return _mark(log, {"records": count})
 
 
 class Endings:
@@ -21,20 +32,16 @@ class Endings:
         self._log = log
         self._marks = log.beside("ended")
 
-    async def mark(self, position: int) -> None:
-        """Every turn that began at `position` or before it is over."""
-        last = await self._store.append(self._marks, [encode({"position": position})])
-        await self._store.remove(self._marks, before=last)
-
     async def mark_all(self) -> None:
-        """Every turn in the log is over."""
-        await self.mark(await self._end())
+        """Mark every turn in the log as over."""
+        change = mark_up_to(self._log, await self._end())
+        await self._store.commit(self._log.session, [change])
 
     async def newest(self) -> int:
         """The position up to which turns are over; 0 if there is no mark."""
         records = await self._store.read(self._marks, limit=1)
         try:
-            return int(decode(records.payloads[0])["position"]) if records else 0
+            return await self._position(decode(records.payloads[0])) if records else 0
         except (ValueError, TypeError, KeyError):
             return 0  # a mark that can't be read counts for nothing
 
@@ -43,6 +50,17 @@ class Endings:
         newest = await self.newest()
         return newest > 0 and newest >= await self._end()
 
+    async def _position(self, mark: Item) -> int:
+        if "records" not in mark:
+            return int(mark["position"])
+        first = await self._store.read(self._log, limit=int(mark["records"]), oldest=True)
+        return first.positions[-1] if first else 0
+
     async def _end(self) -> int:
         records = await self._store.read(self._log, limit=1)
         return records.positions[-1] if records else 0
+
+
+def _mark(log: Log, mark: Item) -> Append:
+    """Replaces the mark on `log`."""
+    return Append(log.beside("ended").name, [encode(mark)], cut=0)

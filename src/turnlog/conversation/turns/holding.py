@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from secrets import token_hex
 
+from turnlog.changes import Append, Change, Key, Remove
+from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
-from turnlog.errors import Conflict, LeaseLost, TurnlogError
-from turnlog.items.json import Item
-from turnlog.items.merge import Merged
+from turnlog.errors import SessionBusy
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["OpenTurn", "begin_turn", "inside", "is_within_a_turn", "open_turn_on", "turn_held_by"]
+__all__ = ["OpenTurn", "inside", "is_within_a_turn", "joinable_turn_on", "open_turn_on"]
 
 
 class OpenTurn:
     """The writes of one run on one log.
 
-    Each write expects the log to end where the run last saw it end. If the log ends
-    elsewhere, the lease decides. While the run holds it, somebody else has added to the
-    conversation, as everybody may, and the write goes behind that. Once another run holds
-    it, the write is refused with `LeaseLost`: a run that others believed dead can't write
-    into the next turn.
+    The first write is the run's question. It takes the lease in the same commit, if the log still
+    ends where the run has read it. Every later write checks the lease in the same commit: once
+    another run holds it, the write is refused with `LeaseLost`. The last write may give the
+    lease back.
 
     Each write has a key, so that it can be retried when its acknowledgement was lost.
+
+    in_order: whether the lease is left to runs that wait for it.
     """
 
-    def __init__(self, store: Store, log: Log, lease: Lease) -> None:
+    def __init__(self, store: Store, log: Log, lease: Lease, *, in_order: bool = False) -> None:
         self.store = store
         self.log = log
         self.lease = lease
@@ -37,121 +38,112 @@ class OpenTurn:
         self.runs = 0
         #: Whether the turn has stored anything yet. If not, its next write is its question.
         self.has_written = False
-        self._end: int | None = None
-        self._follows = True
+        #: Changes that are made together with the question.
+        self.beside: list[Change] = []
+        self._in_order = in_order
+        self._end: int | None = None  # where the log ends, as far as the run knows
+        self._is_last = self._is_over = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the writes of the run go through here."""
+        return self.lease.is_new or self.lease.is_open
+
+    @property
+    def is_joinable(self) -> bool:
+        """Whether another run can become part of this turn."""
+        return self.is_open and not self._is_last
 
     def saw(self, end: int) -> None:
         """The run has read the log up to position `end`."""
         if self._end is None:
             self._end = end
 
-    def popped(self) -> None:
-        """The run removed records itself, so where the log ends must be read again."""
+    def reads_again(self) -> None:
+        """What the run has read is outdated: it is about to read the log again."""
         self._end = None
+        self.beside.clear()
 
-    @contextmanager
-    def at_the_end_seen(self) -> Iterator[None]:
-        """Within, a write raises `Conflict` if others have added to the log meanwhile.
+    async def begin(self, payloads: Sequence[bytes] = ()) -> None:
+        """Take the lease and put `payloads`, the question, at the end of the log.
 
-        For a write that depends on all that the log holds, as a question does.
+        Raises `SessionBusy` if the lease isn't free, `Conflict` if the log has grown since the
+        run has read it; nothing is written then.
         """
-        self._follows = False
-        try:
-            yield
-        except Conflict:
-            self._end = None  # to be read again
-            raise
-        finally:
-            self._follows = True
-
-    async def clear(self, delete: Callable[[], Awaitable[None]]) -> None:
-        """Call `delete`, which empties the session; the turn and its lease go on."""
-        await self.lease.clear(delete)
-        self._end = 0
+        question = Append(self.log.name, payloads, self._end)
+        done = await self.lease.take(question, *self.beside, in_order=self._in_order)
+        if isinstance(done, str):
+            raise SessionBusy(self.log)
+        self._end = done.positions[1]
+        self.beside.clear()
 
     async def append(
-        self, payloads: Sequence[bytes], key: str | None = None, *, store: Store | None = None
+        self, payloads: Sequence[bytes], key: Key | None = None, *, store: Store | None = None
     ) -> None:
         """Put `payloads` at the end of the log, all of them or none.
 
-        key: a name for this write; one is made up for None.
+        key: of this write; one is drawn for None.
         store: the handle to write through; the turn's own unless given.
 
-        Raises `LeaseLost` when another run has taken over; nothing is written then.
+        Raises `LeaseLost` when another run has taken over; nothing is written then. The first
+        write raises what `begin` raises.
         """
-        store = store or self.store
-        # Drawn, not counted: processes that were forked within the turn share all that it counts.
-        key = key or f"{self.lease.holder[:16]}/{token_hex(6)}"
-        failed: Exception | None = None
-        while True:
-            expected = await self._expected(failed)
-            try:
-                self._end = await store.append(self.log, payloads, expect=expected, key=key)
-            except Conflict as conflict:
-                if not self._follows:
-                    raise
-                await self._follow(expected, conflict.actual)
-            except (TurnlogError, TypeError, ValueError):
-                raise
-            except Exception as error:  # noqa: BLE001 - raised if it fails again
-                # It may have been written. Then the store knows the key and writes nothing twice.
-                if failed is not None:
-                    raise failed from None
-                failed = error
-            else:
-                self.has_written = True
-                return
-
-    async def _expected(self, failed: Exception | None) -> int:
-        """The position at which the log ends, as far as is known, while the lease is held.
-
-        failed: the error of a write that was not acknowledged. It is raised instead of
-            `LeaseLost`, which would promise that nothing was written.
-        """
-        try:
-            await self.lease.check()
-            if self._end is None:
-                records = await self.store.read(self.log, limit=1)
-                # In this order: a run that takes the lease after this line either sees what
-                # is written next, or has moved the end of the log, which is a conflict.
-                await self.lease.confirm()
-                self._end = records.positions[-1] if records else 0
-        except LeaseLost:
-            if failed is not None:
-                raise failed from None
-            raise
-        return self._end
-
-    async def _follow(self, expected: int, actual: int) -> None:
-        """Expect the log to end at `actual`, if the turn is still ours."""
-        if self._end == expected:  # else it was another task of this very run
-            await self.lease.renew()  # raises if another run took over
-            self._end = actual
-
-
-async def begin_turn(
-    view: Callable[[], Awaitable[Merged]],
-    store: Callable[[list[Item]], Awaitable[None]],
-    turn: OpenTurn | None,
-) -> list[Item]:
-    """Begin a turn: read the `view`, `store` what is new, return what the model is shown.
-
-    If the log has grown between the two, by a late write of an earlier run or by somebody
-    else, the view is read again, so that the model never answers an outdated one.
-    """
-    merged = await view()
-    if not merged.fresh:
-        return merged.shown
-    if turn is not None and not turn.has_written:
-        try:
-            with turn.at_the_end_seen():
-                await store(merged.fresh)
-        except Conflict:
-            merged = await view()
+        written = [Append(self.log.name, payloads)]
+        if self.lease.is_new and key is None:
+            await self.begin(payloads)
+        elif self._is_last:
+            await self.finish(written, store)
         else:
-            return merged.shown
-    await store(merged.fresh)
-    return merged.shown
+            await self._begun()
+            await self._write(written, key, store)
+        self.has_written = True
+
+    async def remove(self, after: int, *, expect: int, store: Store) -> None:
+        """Remove the records behind `after`, if the log ends at `expect`."""
+        await self._begun()
+        await self._write([Remove(self.log.name, after, expect=expect)], None, store)
+
+    async def clear(self, changes: Sequence[Change]) -> None:
+        """Make `changes`, which empty the session; the turn and its lease go on."""
+        await self._begun()
+        await self.lease.renew(*changes)
+        self._end = 0
+
+    async def mark_over(self) -> None:
+        """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
+        await self.lease.commit([self._mark()], self._key())
+
+    @contextmanager
+    def last_write(self, *, is_over: bool) -> Iterator[None]:
+        """Within, the next write gives the lease back, if no other run is part of this turn.
+
+        is_over: it also marks the turn as over, although it has no answer.
+        """
+        self._is_last, self._is_over = self.runs == 1 and self.lease.is_open, is_over
+        try:
+            yield
+        finally:
+            self._is_last = self._is_over = False
+
+    async def finish(self, changes: Sequence[Change] = (), store: Store | None = None) -> None:
+        """Make `changes` and give the lease back, in one commit."""
+        mark = [self._mark()] if self._is_over else []
+        key = Key(f"{self.lease.holder}/end", brief=True)
+        await self.lease.finish([*changes, *mark], key, store)
+
+    async def _begun(self) -> None:
+        if self.lease.is_new:
+            await self.begin()
+
+    async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
+        [self._end, *_] = await self.lease.commit(changes, key or self._key(), store)
+
+    def _mark(self) -> Change:
+        return mark_up_to(self.log, self._end or 0)
+
+    def _key(self) -> Key:
+        # Drawn, not counted: processes that were forked within the turn share all that it counts.
+        return Key(f"{self.lease.holder[:16]}/{token_hex(6)}", brief=True)
 
 
 def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
@@ -160,23 +152,21 @@ def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
     Tasks and threads that a run starts belong to its turn, so its tools can read and write
     the session freely.
     """
-    for turn in _turns.get():
-        if turn.log == log and turn.lease.is_open and turn.store.identity == store.identity:
+    for turn in reversed(_turns.get()):
+        if turn.is_open and turn.log == log and turn.store.identity == store.identity:
             return turn
     return None
+
+
+def joinable_turn_on(store: Store, log: Log) -> OpenTurn | None:
+    """The same as `open_turn_on`, but not a turn that is about to end."""
+    turn = open_turn_on(store, log)
+    return turn if turn is not None and turn.is_joinable else None
 
 
 def is_within_a_turn() -> bool:
     """Whether the running task belongs to any turn."""
-    return any(turn.lease.is_open for turn in _turns.get())
-
-
-def turn_held_by(holder: str) -> OpenTurn | None:
-    """The open turn with that lease, if the running task belongs to it; else None."""
-    for turn in _turns.get():
-        if turn.lease.holder == holder and turn.lease.is_open:
-            return turn
-    return None
+    return any(turn.is_open for turn in _turns.get())
 
 
 @contextmanager

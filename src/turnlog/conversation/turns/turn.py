@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, inside
+from turnlog.errors import LeaseLost
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output
 
@@ -40,8 +41,9 @@ class Turn:
         stored = [decode(payload) for payload in payloads]
         if self._held is None:
             await self.session.add_items(stored)
+        elif not self._held.is_open:
+            raise LeaseLost(self._held.log)
         else:
-            await self._held.lease.check()
             with inside(self._held):  # in whichever task this is called
                 await self.session.add_items(stored)
         self.input += stored
@@ -52,12 +54,21 @@ class Turn:
 
         Then the same words are a new question, and not a retry of this one.
         """
-        if self._held is not None:
-            await self._held.lease.check()
-        await self._endings.mark_all()
+        if self._held is None:
+            await self._endings.mark_all()
+        else:
+            await self._held.mark_over()
 
     async def left(self) -> None:
         """The block was left without an error: a turn whose last item is an output is over."""
         telling = [item for item in self._added if ends_turn(item) is not None]
         if telling and is_output(telling[-1]):
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Mark the turn as over and give the lease back, in one commit if that is possible."""
+        if self._held is None or self._held.runs > 1:
             await self.end()
+            return
+        with self._held.last_write(is_over=True):
+            await self._held.finish()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from random import uniform
 
-from turnlog.conversation.turns.lease_log import Claim, LeaseState
+from turnlog.conversation.turns.claims import Claim
 
 __all__ = ["Watch"]
 
@@ -40,14 +40,12 @@ class Watch:
         unchanged = self._claim.seconds(claim.position)
         return unchanged > claim.seconds or time.time() > claim.until + claim.seconds
 
-    def is_absent(self, state: LeaseState) -> bool:
+    def is_absent(self, first: int) -> bool:
         """Whether the run that is first has left the free lease untaken for too long.
 
-        Ask it after each look: it measures the time since the first look that found the lease
-        free and this run first.
+        first: the position of its ticket; 0 if the lease is not free. Ask it after each look: it
+            measures the time since the first look that found the lease free and this run first.
         """
-        is_free = state.claim is None or self.has_expired(state.claim)
-        first = state.tickets[0].position if is_free and state.tickets else 0
         return self._first.seconds(first) > self._absent and first > 0
 
     async def pause(self) -> None:
@@ -56,12 +54,12 @@ class Watch:
         self._looks += 1
         await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - so that runs don't all look at once
 
-    def saw(self, state: LeaseState) -> None:
-        """Take in a look at the log. After a change, the next pauses are short again."""
-        claim = state.claim.position if state.claim else 0
-        if self._claim.is_other(claim):
+    def saw(self, claim: Claim | None) -> None:
+        """Take in a look at the lease. After a change, the next pauses are short again."""
+        position = claim.position if claim else 0
+        if self._claim.is_other(position):
             self._looks = 0
-        self._claim.seconds(claim)
+        self._claim.seconds(position)
 
 
 class _Seen:

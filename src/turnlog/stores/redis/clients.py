@@ -43,7 +43,7 @@ class Clients:
     @property
     def identity(self) -> Hashable:
         """The address. Equal for two that reach the same database, if their addresses are."""
-        return _place_of(self._client)
+        return _identity_of(self._client)
 
     def here(self) -> Client:
         """The client for the running event loop.
@@ -116,7 +116,7 @@ def _check_awaitable(client: object) -> None:
         )
 
 
-def _place_of(client: Client) -> Hashable:
+def _identity_of(client: Client) -> Hashable:
     """The address of a client that was handed in."""
     if isinstance(client, RedisCluster):
         return frozenset((host_of(node.host), node.port) for node in client.startup_nodes)

@@ -1,6 +1,6 @@
-"""Directory: the list of sessions, in sorted sets by the time of the last change.
+"""Directory: the list of sessions, by the time of the last change and by their ids.
 
-On one server the scripts update it, in the same step as the log. On a Cluster it lies on
+On one server the scripts update it, in the same step as the logs. On a Cluster it lies on
 other nodes: there an id is added before the first write and its time updated after each
 write. So a crash in between leaves at worst an old time, never a session that isn't listed.
 """
@@ -8,178 +8,195 @@ write. So a crash in between leaves at worst an old time, never a session that i
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Iterable
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from turnlog.records import Log
-from turnlog.store import Cursor, Head
-from turnlog.stores.redis.clients import Clients
+from turnlog.store import Cursor, Head, prefix_end
+from turnlog.stores.clock import micros
+from turnlog.stores.redis import scripts
+from turnlog.stores.redis.heads import head_in
 from turnlog.stores.redis.keys import Keys
+from turnlog.stores.redis.server import Server, pairs
 
-__all__ = ["Directory"]
+__all__ = ["Directory", "Found"]
 
 #: The number of ids that are remembered as listed.
 _KNOWN = 10_000
-#: Seconds after which an id without a session is removed; before, it may be about to get one.
-_GRACE = 60.0
-#: The most entries of a shard that are read at once.
+#: Milliseconds within which an id that was announced gets its session.
+_GRACE = "60000"
+#: The most entries that one script reads.
 _CHUNK = 1000
 
-_DROP = """
-local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if score and tonumber(score) == tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
-"""
+
+class Found(NamedTuple):
+    """An entry of the directory."""
+
+    time: int
+    session: str
+    head: Head | None
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.time / 1_000_000, self.session)
 
 
 class Directory:
     """The list of the sessions below one prefix.
 
-    command: runs a command and returns the answer in bytes.
     ttl: seconds after its last write that a session expires; None: never.
     """
 
-    def __init__(
-        self,
-        keys: Keys,
-        clients: Clients,
-        command: Callable[..., Awaitable[Any]],
-        ttl: int | None,
-    ) -> None:
-        self._ttl = ttl
+    def __init__(self, keys: Keys, server: Server, ttl: int | None) -> None:
         self._keys = keys
-        self._clients = clients
-        self._command = command
+        self._server = server
+        self._left = "" if ttl is None else str(ttl * 1000)
         self._known: OrderedDict[str, None] = OrderedDict()
 
-    async def announce(self, log: Log) -> None:
+    async def announce(self, session: str) -> None:
         """Add a session before its first write. On a Cluster only, as all but `page`."""
-        if not self._clients.is_cluster or log.name != "main" or log.session in self._known:
+        if not self._server.is_cluster or session in self._known:
             return
-        await self._touch(log.session)
-        await self._purge(self._keys.directory(log.session))
-        self._known[log.session] = None
+        await self._enter("NX", session, "", _GRACE)
+        self._known[session] = None
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)
 
-    async def update(self, log: Log, updated: int) -> None:
-        """Note the time of a change; 0 means that nothing was changed."""
-        if self._clients.is_cluster and log.name == "main" and updated:
-            key = self._keys.directory(log.session)
-            await self._command("ZADD", key, str(updated), log.session)
+    async def update(self, session: str, updated: int) -> None:
+        """Note the time of a change of the log "main"; 0: it was not changed."""
+        if self._server.is_cluster and updated:
+            await self._enter("GT", session, str(updated), self._left)
 
-    async def score(self, session: str) -> str | None:
-        """The time of a session's entry, for `forget`."""
-        if not self._clients.is_cluster:
+    async def entry(self, session: str) -> tuple[str, str] | None:
+        """What is noted of a session, for `forget`."""
+        if not self._server.is_cluster:
             return None
-        score = await self._command("ZSCORE", self._keys.directory(session), session)
-        return None if score is None else f"{float(score):.0f}"
+        shard = self._keys.shard(session)
+        time, end = await asyncio.gather(
+            self._server.command("ZSCORE", shard, session),
+            self._server.command("ZSCORE", shard.removesuffix("times") + "ends", session),
+        )
+        return _score(time), _score(end)
 
-    async def forget(self, session: str, score: str | None) -> None:
+    async def forget(self, session: str, entry: tuple[str, str] | None) -> None:
         """Remove the entry of a session that was deleted, unless it was written again.
 
-        score: the time of the entry before the deletion.
+        entry: what was noted of it before the deletion.
         """
-        if not self._clients.is_cluster:
+        if entry is None:
             return
         self._known.pop(session, None)
-        if score is not None:
-            await self._drop(session, score)
+        await self._server.run(scripts.DROP, [self._keys.shard(session)], session, *entry)
         # Another process may have added the id before and written the session just now.
-        if await self._command("EXISTS", self._keys.heads(session)):
-            await self._touch(session)
+        if await self._server.command("EXISTS", self._keys.logs(session)):
+            await self._enter("GT", session, "", _GRACE)
 
-    async def _touch(self, session: str) -> None:
-        """Add an entry, or update its time, so that it isn't taken for expired."""
-        now = str(time.time_ns() // 1000)
-        await self._command("ZADD", self._keys.directory(session), "GT", now, session)
-
-    async def _purge(self, key: str) -> None:
-        """Remove up to two expired sessions of a shard; a single request if there are none."""
-        if self._ttl is None:
-            return
-        past = (time.time() - max(self._ttl, _GRACE)) * 1e6
-        oldest = ("-inf", f"({past:.0f}", "WITHSCORES", "LIMIT", "0", "2")
-        for entry in _entries(await self._command("ZRANGEBYSCORE", key, *oldest)):
-            if not await self._command("EXISTS", self._keys.heads(entry.session)):
-                await self._drop_entry(entry)
-
-    async def _drop_entry(self, entry: Cursor) -> None:
-        await self._drop(entry.session, str(round(entry.updated_at * 1e6)))
-
-    async def _drop(self, session: str, score: str) -> None:
-        """Remove an entry, unless its time was updated since it was read."""
-        await self._command("EVAL", _DROP, 1, self._keys.directory(session), session, score)
-
-    async def page(
-        self,
-        prefix: str,
-        after: Cursor | None,
-        limit: int,
-        head_of: Callable[[str], Awaitable[Head | None]],
-    ) -> list[Head]:
-        """The heads of at most `limit` sessions, most recently changed first."""
+    async def page(self, prefix: str, after: Cursor | None, limit: int, oldest: bool) -> list[Head]:
+        """The heads of at most `limit` sessions, most recently changed first, or last."""
+        await self._take_over()
         heads: list[Head] = []
-        entries = self._newest_first(after, min(limit, _CHUNK))
-        async with aclosing(entries):
-            while len(heads) < limit and (entry := await anext(entries, None)):
-                if entry.session.startswith(prefix):
-                    heads += await self._verified(entry, head_of)
-        return sorted(heads, key=lambda head: head.cursor, reverse=True)
+        while len(heads) < limit:
+            wanted = min(limit - len(heads), _CHUNK)
+            page = await self._entries(prefix, after, wanted, oldest)
+            heads += await self._heads_of(page)
+            if len(page) < wanted:
+                break
+            after = page[-1].cursor
+        return sorted(heads, key=lambda head: head.cursor, reverse=not oldest)
 
-    async def _verified(
-        self, entry: Cursor, head_of: Callable[[str], Awaitable[Head | None]]
-    ) -> list[Head]:
+    async def _enter(self, rule: str, *entries: str) -> None:
+        """Enter a session of one shard: its id, its time, what is left of it."""
+        shard = self._keys.shard(entries[0])
+        for member in await self._server.run(scripts.ENTER, [shard], rule, *entries):
+            await self._look_at(member.decode())
+
+    async def _look_at(self, session: str) -> None:
+        """Note what is left of a session that may have expired."""
+        left = await self._server.run(scripts.LIFE, self._session_keys(session))
+        await self._server.run(scripts.MARK, [self._keys.shard(session)], session, str(left))
+
+    async def _entries(
+        self, prefix: str, after: Cursor | None, limit: int, oldest: bool
+    ) -> list[Found]:
+        """The first `limit` entries after a cursor, of all shards."""
+        cursor = ("", "") if after is None else (str(micros(after.updated_at)), after.session)
+        root = "" if self._server.is_cluster else self._keys.prefix
+        bounds = (prefix, prefix_end(prefix) or "", *cursor)
+        asked = (*bounds, str(limit), "1" if oldest else "0", root)
+        shards = await asyncio.gather(
+            *(self._server.run(scripts.PAGE, [shard], *asked) for shard in self._keys.shards())
+        )
+        found = sorted(_found(shards), key=lambda entry: entry[:2], reverse=not oldest)
+        return found[:limit]
+
+    async def _heads_of(self, page: list[Found]) -> list[Head]:
+        if self._server.is_cluster:
+            heads = await asyncio.gather(*(self._verified(entry.session) for entry in page))
+        else:
+            heads = [entry.head for entry in page]
+        return [head for head in heads if head is not None]
+
+    async def _verified(self, session: str) -> Head | None:
         """The head of a session, if it still exists; if not, its entry is removed."""
-        head = await head_of(entry.session)
-        if head is not None:
-            return [head]
-        if entry.updated_at < time.time() - _GRACE:
-            await self._drop_entry(entry)
-        return []
+        logs = self._keys.logs(session)
+        packed, note = await self._server.command("HMGET", logs, "hmain", "nmain")
+        if packed is None:
+            fields = await self.fields(session)
+            packed, note = fields.get(b"hmain"), fields.get(b"nmain")
+        if packed is not None:
+            return head_in(Log(session), packed, note)
+        await self._look_at(session)
+        return None
 
-    async def _newest_first(self, after: Cursor | None, chunk: int) -> AsyncGenerator[Cursor, None]:
-        """All entries after `after`, merged from the shards chunk by chunk."""
-        start = after
-        while True:
-            shards = await asyncio.gather(
-                *(self._entries_after(start, key, chunk) for key in self._keys.shards())
-            )
-            # After the end of a full chunk its shard may have more that was not read yet.
-            ends = [shard[-1] for shard in shards if len(shard) >= chunk]
-            start = max(ends, default=None)
-            for entry in sorted(chain.from_iterable(shards), reverse=True):
-                if start is None or entry >= start:
-                    yield entry
-            if start is None:
-                return
+    async def fields(self, session: str) -> dict[bytes, bytes]:
+        """What is stored of the logs of a session."""
+        # One key alone can also be read while a Cluster has moved only some of the session.
+        stored = await self._server.command("HGETALL", self._keys.logs(session))
+        if not stored:
+            stored = await self._server.run(scripts.HEADS, self._session_keys(session))
+        return pairs(stored)
 
-    async def _entries_after(self, start: Cursor | None, key: str, chunk: int) -> list[Cursor]:
-        """The newest entries of one shard after `start`: `chunk` of them, or all."""
-        newest = "+inf" if start is None else str(round(start.updated_at * 1_000_000))
-        count = chunk
-        while True:
-            count += 16
-            found = _entries(
-                await self._command(
-                    *("ZREVRANGEBYSCORE", key, newest, "-inf"),
-                    *("WITHSCORES", "LIMIT", "0", str(count)),
-                )
-            )
-            # Several sessions may have the same time; their ids order them.
-            entries = [entry for entry in found if start is None or entry < start]
-            if len(entries) >= chunk or len(found) < count:
-                return entries
-            count *= 2
+    def _session_keys(self, session: str) -> list[str]:
+        return [self._keys.logs(session), self._keys.heads(session)]
+
+    async def _take_over(self) -> None:
+        """Move the entries that an older version has made into the present list."""
+        older = self._keys.older_shards()
+        if self._server.is_cluster:
+            counts = await asyncio.gather(*(self._server.command("EXISTS", key) for key in older))
+        else:
+            counts = [await self._server.command("EXISTS", *older)] * len(older)
+        for key, count in zip(older, counts, strict=True):
+            if count:
+                await self._move_all(key)
+
+    async def _move_all(self, older: str) -> None:
+        scored = ("-inf", "+inf", "WITHSCORES", "LIMIT", "0", str(_CHUNK))
+        while entries := await self._server.command("ZRANGEBYSCORE", older, *scored):
+            moved = _members(entries)
+            shard = self._keys.shard(moved[0][0])  # of all: an older list has those of one
+            given = chain.from_iterable((session, time, "0") for session, time in moved)
+            await self._server.run(scripts.ENTER, [shard], "GT", *given)
+            await self._server.run(scripts.TAKEN, [older], *chain.from_iterable(moved))
 
 
-def _entries(answer: list[Any]) -> list[Cursor]:
-    """The entries in an answer with scores, of either version of the protocol."""
-    flat = list(chain.from_iterable(answer)) if answer and isinstance(answer[0], list) else answer
+def _members(answer: list[Any]) -> list[tuple[str, str]]:
+    """Ids and times in an answer with scores, of either version of the protocol."""
+    flat = list(chain.from_iterable(answer)) if isinstance(answer[0], list) else answer
     return [
-        Cursor(float(score) / 1_000_000, member.decode())
+        (member.decode(), _score(score))
         for member, score in zip(flat[::2], flat[1::2], strict=True)
     ]
+
+
+def _score(score: Any) -> str:
+    return "" if score is None else f"{float(score):.0f}"
+
+
+def _found(shards: Iterable[list[list[bytes]]]) -> Iterable[Found]:
+    for time, member, *packed in chain.from_iterable(shards):
+        session = member.decode()
+        head = head_in(Log(session), *packed) if packed[0] else None
+        yield Found(int(time), session, head)

@@ -8,65 +8,56 @@ or leave it empty. No id makes a key that looks like one of the OpenAI Agents SD
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 from zlib import crc32
 
 from turnlog.records import Log
 
-__all__ = ["SHARDS", "Adopted", "Keys"]
+__all__ = ["Keys"]
 
-#: The number of sorted sets that make up the list of sessions; a Cluster spreads them.
-SHARDS = 16
+#: The number of parts that the directory has on a Cluster, which spreads them.
+_SHARDS = 16
 
 _ESCAPES = str.maketrans({"%": "%25", "{": "%7B", "}": "%7D"})
-
-
-class Adopted(NamedTuple):
-    """The keys under which the SDK stores a session."""
-
-    head: str
-    messages: str
-    counter: str
 
 
 class Keys:
     """The names of all keys below one prefix."""
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+    def __init__(self, prefix: str, is_cluster: bool) -> None:
+        self.prefix = prefix
+        self._shards = _SHARDS if is_cluster else 1
 
-    def stem(self, session: str) -> str:
-        """The beginning of every key of the session."""
-        return f"{self._prefix}/{{={session.translate(_ESCAPES)}}}"
-
-    def of(self, log: Log, token: str) -> list[str]:
-        """The keys for a script, in its order: see `scripts`."""
-        stem = self.stem(log.session)
-        return [
-            f"{stem}/heads",
-            f"{stem}/records/{log.name}",
-            f"{stem}/keys/{log.name}",
-            f"{stem}/past/{log.name}",
-            f"{stem}/write/{token}",
-        ]
+    def logs(self, session: str) -> str:
+        """The hash that holds the heads and notes of the session's logs."""
+        return f"{self._stem(session)}/logs"
 
     def heads(self, session: str) -> str:
-        """The hash that holds the heads and notes of the session's logs."""
-        return f"{self.stem(session)}/heads"
+        """What an older version kept in place of `logs`; now a text that it refuses."""
+        return f"{self._stem(session)}/heads"
+
+    def token(self, session: str, token: str) -> str:
+        """The answer to one write."""
+        return f"{self._stem(session)}/write/{token}"
 
     def records(self, log: Log) -> str:
         """The list of the log's records."""
-        return f"{self.stem(log.session)}/records/{log.name}"
+        return f"{self._stem(log.session)}/records/{log.name}"
 
-    def directory(self, session: str) -> str:
-        """The sorted set that lists the session."""
-        return self.shards()[crc32(session.encode()) % SHARDS]
+    def messages(self, session: str) -> str:
+        """The SDK's list of messages for the session of this id."""
+        return f"{self.prefix}:{session}:messages"
+
+    def shard(self, session: str) -> str:
+        """The sorted set that lists the session: see `scripts.listing`."""
+        return self.shards()[crc32(session.encode()) % self._shards]
 
     def shards(self) -> Sequence[str]:
         """All sorted sets that list sessions."""
-        return [f"{self._prefix}/sessions/{number}" for number in range(SHARDS)]
+        return [f"{self.prefix}/{{sessions/{number}}}/times" for number in range(self._shards)]
 
-    def adopted(self, session: str) -> Adopted:
-        """The keys of the SDK for the session of this id."""
-        key = f"{self._prefix}:{session}"
-        return Adopted(key, f"{key}:messages", f"{key}:counter")
+    def older_shards(self) -> Sequence[str]:
+        """All sorted sets in which an older version lists sessions."""
+        return [f"{self.prefix}/sessions/{number}" for number in range(_SHARDS)]
+
+    def _stem(self, session: str) -> str:
+        return f"{self.prefix}/{{={session.translate(_ESCAPES)}}}"

@@ -1,67 +1,45 @@
-"""Deletion of logs on databases that lock rows."""
+"""Deletion of a session: its row first, so that no commit comes between."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import BindParameter, Connection, TextClause, bindparam, text
+from sqlalchemy import Connection, text
 
+from turnlog.changes import Check, check_conditions
 from turnlog.stores.tables import filled
 
-__all__ = ["Deletion"]
+__all__ = ["LOCK", "Deletion"]
 
-_LOCK_MAIN = "SELECT 'main' AS name FROM {sessions} WHERE session_id = :session FOR UPDATE"
-_LOCK_OTHER = "SELECT name FROM {heads} WHERE session_id = :session AND name = :name FOR UPDATE"
-# Sorted, so that two deletions don't wait for each other.
-_LOCK_OTHERS = """
-    SELECT name FROM {heads} WHERE session_id = :session AND name <> 'main'
-    ORDER BY name FOR UPDATE
-"""
-
-# Its note and keys go with its row.
-_DELETE_MAIN = (
-    "DELETE FROM {messages} WHERE session_id = :session",
-    "DELETE FROM {sessions} WHERE session_id = :session",
-)
-_DELETE_OTHERS = (
-    "DELETE FROM {records} WHERE session_id = :session AND name IN :names",
-    "DELETE FROM {keys} WHERE session_id = :session AND name IN :names",
-    "DELETE FROM {heads} WHERE session_id = :session AND name IN :names",
+#: A write that changes nothing: it locks the row on every database, and opens no snapshot.
+LOCK = "UPDATE {sessions} SET created_at = created_at WHERE session_id = {session}"
+_END = "SELECT coalesce(max(id), 0) FROM {messages} WHERE session_id = {session}"
+# The database deletes all that is ours with the session's row, since the SDK deletes that too.
+_DELETE = (
+    "DELETE FROM {messages} WHERE session_id = {session}",
+    "DELETE FROM {sessions} WHERE session_id = {session}",
 )
 
 
 class Deletion:
-    """Deletes logs in two steps: a statement need not see what was written while it waited.
+    """Deletes sessions, in more than one statement: one alone need not see what was written
+    while it waited for the lock.
 
-    names: the tables.
-    both: the template of one statement for two SELECTs that lock, `main` and `others`.
+    shared: the fragments of the templates.
     """
 
-    def __init__(self, names: Mapping[str, str], both: str) -> None:
-        main, other, others = (
-            filled(each, names) for each in (_LOCK_MAIN, _LOCK_OTHER, _LOCK_OTHERS)
-        )
-        self._lock_main, self._lock_other = text(main), text(other)
-        self._lock_all = text(filled(both, {"main": main, "others": others}))
-        self._delete_main = [text(filled(each, names)) for each in _DELETE_MAIN]
-        chosen: BindParameter[str] = bindparam("names", expanding=True)
-        self._delete_others = [
-            text(filled(each, names)).bindparams(chosen) for each in _DELETE_OTHERS
-        ]
+    def __init__(self, shared: Mapping[str, str]) -> None:
+        self._lock, self._end = text(filled(LOCK, shared)), text(filled(_END, shared))
+        self._delete = [text(filled(each, shared)) for each in _DELETE]
 
-    def delete(self, db: Connection, session: str, name: str | None) -> None:
-        """Delete one log, or all of `session`, with keys and notes."""
-        # A log that is made after this look is a later one, and stays.
-        locked = set(db.execute(self._lock(name), {"session": session, "name": name}).scalars())
-        if "main" in locked:
-            for statement in self._delete_main:
-                db.execute(statement, {"session": session})
-        others = sorted(locked - {"main"})
-        if others:
-            for statement in self._delete_others:
-                db.execute(statement, {"session": session, "names": others})
-
-    def _lock(self, name: str | None) -> TextClause:
-        if name is None:
-            return self._lock_all
-        return self._lock_main if name == "main" else self._lock_other
+    def delete(self, db: Connection, session: str, expect: int | None) -> None:
+        """Delete `session`, if its log "main" ends where it is expected to."""
+        values = {"session": session}
+        is_there = db.execute(self._lock, values).rowcount > 0
+        if expect is not None:
+            end = db.execute(self._end, values).scalar_one() if is_there else 0
+            check_conditions(session, [Check("main", expect)], {"main": int(end)}, {})
+        # Without a row nothing is locked: what there may be now was made after this deletion.
+        if is_there:
+            for statement in self._delete:
+                db.execute(statement, values)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from turnlog.errors import Conflict
+from turnlog.changes import Committed
 from turnlog.records import Column, Log, Records
 from turnlog.store import END, Cursor, Head
 from turnlog.stores.clock import seconds
+from turnlog.stores.sqlalchemy.caching import Cache
+from turnlog.stores.sqlalchemy.commits import Commit, Part
 from turnlog.stores.sqlalchemy.heads import Heads
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.payloads import from_text
-from turnlog.stores.sqlalchemy.places import Kinds, Place, places_of
-from turnlog.stores.tables import Tables, filled, quoted
+from turnlog.stores.sqlalchemy.places import Kinds, Place, Types, parameters, places_of
+from turnlog.stores.sqlalchemy.state import old_state_query, state_query, state_seen
+from turnlog.stores.tables import COUNTED, Tables, filled, quoted
 
-__all__ = ["Abandoned", "Dialect", "within"]
+__all__ = ["Abandoned", "Dialect"]
 
 
 class Abandoned(Exception):
@@ -34,7 +36,7 @@ class Reads(NamedTuple):
 
     all: TextClause
     newest: TextClause
-    last: TextClause
+    oldest: TextClause
 
 
 _ALL = """
@@ -43,11 +45,7 @@ _ALL = """
     ORDER BY id
 """
 _NEWEST = _ALL.rstrip() + " DESC LIMIT :limit"
-_LAST = "SELECT max(id) FROM {records} WHERE {here}"
-_FIND_KEY = """
-    SELECT position FROM {keys}
-    WHERE session_id = :session AND name = :name AND {key} = :key
-"""
+_OLDEST = _ALL.rstrip() + " LIMIT :limit"
 
 
 class Dialect(ABC):
@@ -59,98 +57,107 @@ class Dialect(ABC):
     layout: which tables the database has.
     """
 
-    #: Whether `append`, `remove` and `annotate` are single statements, so that they
-    #: need no transaction around them.
+    #: Whether each verb that reads is a single statement, so that it needs no transaction
+    #: around it.
     single = False
     #: Whether a reader keeps all writers waiting.
     locks_all = False
 
-    #: How many characters a session id, a log name and a key may have; None for any.
-    _longest: tuple[int | None, int | None, int | None] = (None, None, None)
+    #: How many characters a session id and a log name may have; None for any.
+    _longest: tuple[int | None, int | None] = (None, None)
     #: Whether text can hold NUL.
     _takes_nul = True
     #: The statement that begins a transaction.
     _begin = "BEGIN"
-    #: The condition on positions inside the bounds.
-    _inside = "id > :after AND id < :before"
     #: The times of a session `s`; the first need not be set, also where the second is not.
     _changed = "coalesce(s.updated_at, s.created_at)"
     _created = "s.created_at"
     #: The id of a session `s`, compared by code points.
     _id = "s.session_id"
-    #: The column of keys.
-    _key = "key"
+    #: Whether a session is `after` the time `:at` and the id `:session`, in a form for which this
+    #: kind of database uses an index.
+    _beyond = "({time}, {id}) {after} (:at, :session)"
+    #: The types of parameters.
+    _types = Types()
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         self.layout = layout
         self._names = {
             **tables.names(self._escaped),
-            "inside": self._inside,
             "changed": self._changed,
             "created": self._created,
             "id": self._id,
-            "key": self._key,
+            "beyond": self._beyond,
         }
-        self._places = places_of(self._names, self._typed)
+        given = parameters(self._types)
+        counted = {"counted": filled(COUNTED, self._names)}
+        self._shared = {**self._names, **given, **counted, **self._expressions()}
+        self._places = places_of(self._names, given)
         self._reads = self._places.map(self._reads_of)
         self._is_there = Kinds(layout.is_readable, bool(layout.version))
-        self._find_key = text(filled(_FIND_KEY, self._names))
         self._heads = Heads(self._names, layout, self._time_of)
+        self._queries = Cache[TextClause]()
 
     @abstractmethod
-    def append(
-        self,
-        db: Connection,
-        log: Log,
-        payloads: Sequence[bytes],
-        expect: int | None,
-        key: str | None,
-    ) -> int:
-        """Insert `payloads` and return the log's last position."""
+    def commit(self, db: Connection, commit: Commit) -> Committed:
+        """Make the changes of `commit`, in a transaction of which this is all."""
+
+    def is_one_statement(self, commit: Commit) -> bool:  # noqa: ARG002 - nowhere but on PostgreSQL
+        """Whether `commit_at_once` can make it."""
+        return False
+
+    def commit_at_once(self, db: Connection, commit: Commit) -> Committed | None:
+        """Make the changes in one statement.
+
+        None if another writer came between, so that nothing was written: `commit` waits for it.
+        """
+        raise NotImplementedError
 
     @abstractmethod
-    def remove(self, db: Connection, log: Log, bounds: tuple[int, int], expect: int | None) -> int:
-        """Delete the records inside `bounds` and return how many there were."""
+    def delete(self, db: Connection, session: str, expect: int | None) -> None:
+        """Delete all of `session`, if its log "main" ends where it is expected to."""
 
-    @abstractmethod
-    def annotate(self, db: Connection, log: Log, note: bytes) -> None:
-        """Set the note of `log`, and make the log if it is missing."""
-
-    @abstractmethod
-    def delete(self, db: Connection, session: str, name: str | None) -> None:
-        """Delete one log, or all of `session`, with keys and notes."""
-
-    def read(self, db: Connection, log: Log, bounds: tuple[int, int], limit: int | None) -> Records:
-        """The newest `limit` records inside `bounds`, oldest first."""
-        if not self._is_there.of(log):
+    def read(
+        self, db: Connection, log: Log, bounds: tuple[int, int], limit: int | None, oldest: bool
+    ) -> Records:
+        """The newest or oldest `limit` records inside `bounds`, oldest first."""
+        if not self._is_there.of(log.name):
             return Records([], [], [])
-        values = {**log._asdict(), **within(bounds)}
-        reads = self._reads.of(log)
+        reads, (after, before) = self._reads.of(log.name), bounds
+        values = {**log._asdict(), "after": after, "before": before}
         if limit is None:
             rows = db.execute(reads.all, values).all()
         else:
-            rows = db.execute(reads.newest, {**values, "limit": min(limit, END)}).all()[::-1]
+            statement = reads.oldest if oldest else reads.newest
+            rows = db.execute(statement, {**values, "limit": min(limit, END)}).all()
+            rows = rows if oldest else rows[::-1]
         return Records(
             [row[0] for row in rows],
             [from_text(row[1]) for row in rows],
             Column([row[2] for row in rows], seconds),
         )
 
-    def end(self, db: Connection, log: Log, expect: int | None, key: str | None = None) -> int:
-        """The last position of `log`, or what the append with `key` returned.
+    def check(self, db: Connection, commit: Commit) -> Committed:
+        """The result of a commit that writes nothing.
 
-        Raises `Conflict` unless the log ends at `expect`.
+        Raises `Conflict` for the first condition that fails.
         """
-        done = None if key is None else self._done(db, log, key)
-        return self._checked_end(db, log, expect) if done is None else done
+        statement = self._queries.get(commit.shape, lambda: self._state(commit))
+        seen = state_seen(commit, db.execute(statement, commit.values()).mappings().one())
+        known = commit.known(seen)
+        if known is None:
+            commit.check(seen)
+        return known or commit.result(seen.ends)
 
     def logs(self, db: Connection, session: str) -> list[Head]:
         """The heads of all logs of `session`, by name."""
         return self._heads.logs(db, session)
 
-    def sessions(self, db: Connection, prefix: str, after: Cursor | None, limit: int) -> list[Head]:
+    def sessions(
+        self, db: Connection, prefix: str, after: Cursor | None, limit: int, oldest: bool
+    ) -> list[Head]:
         """One page of the list of sessions."""
-        return self._heads.sessions(db, prefix, after, limit)
+        return self._heads.sessions(db, prefix, after, limit, oldest)
 
     def begin(self, db: Connection) -> None:
         """Begin a transaction where the driver doesn't do it by itself."""
@@ -164,14 +171,14 @@ class Dialect(ABC):
     def can_hold(self, log: Log) -> bool:
         """Whether the columns take these names."""
         try:
-            self.check_names(log, None)
+            self.check_names(log)
         except ValueError:
             return False
         return True
 
-    def check_names(self, log: Log, key: str | None) -> None:
+    def check_names(self, log: Log) -> None:
         """Raise `ValueError` for names that the columns don't take."""
-        for role, name, longest in zip(_ROLES, (*log, key or ""), self._longest, strict=True):
+        for role, name, longest in zip(_ROLES, log, self._longest, strict=True):
             if longest is not None and len(name) > longest:
                 raise ValueError(
                     f"{role} has {len(name)} characters; this database takes at most {longest}"
@@ -190,40 +197,32 @@ class Dialect(ABC):
     def _escaped(self, name: str) -> str:
         return self._quoted(name).replace(":", "\\:")
 
-    def _typed(self, expression: str) -> str:
-        """A parameter or literal with the type of a column that names a log."""
-        return expression
+    def _expressions(self) -> dict[str, str]:
+        """More fragments for templates."""
+        return {}
 
     def _reads_of(self, place: Place) -> Reads:
-        return Reads(*(text(self._filled(each, place)) for each in (_ALL, _NEWEST, _LAST)))
+        fragments = self._shared, place._asdict()
+        return Reads(*(text(filled(each, *fragments)) for each in (_ALL, _NEWEST, _OLDEST)))
 
-    def _filled(self, template: str, place: Place) -> str:
-        return filled(template, self._names, place._asdict())
+    def _state(self, commit: Commit) -> TextClause:
+        """The query for the state before `commit`."""
+        if self.layout.is_current:
+            return text(
+                state_query(commit, self._shared, self._fragments, self._more(commit), lengths=True)
+            )
+        return text(old_state_query(commit, self._fragments, self._is_there))
 
-    def _done(self, db: Connection, log: Log, key: str) -> int | None:
-        """The result of the append with `key`, if there was one."""
-        if not self.layout.version:
-            return None
-        found = db.execute(self._find_key, {**log._asdict(), "key": key}).scalar()
-        return None if found is None else int(found)
+    def _more(self, commit: Commit) -> dict[str, str]:  # noqa: ARG002 - for those who have more
+        """More columns of that query, by their names."""
+        return {}
 
-    def _last(self, db: Connection, log: Log) -> int:
-        """The position that `log` ends at, 0 when it is empty."""
-        if not self._is_there.of(log):
-            return 0
-        return int(db.execute(self._reads.of(log).last, log._asdict()).scalar() or 0)
-
-    def _checked_end(self, db: Connection, log: Log, expect: int | None) -> int:
-        last = self._last(db, log)
-        if expect is not None and expect != last:
-            raise Conflict(log, expect, last)
-        return last
+    def _fragments(self, part: Part) -> dict[str, str]:
+        """The fragments of templates for one part of a commit."""
+        given = parameters(self._types, part.number)
+        place = places_of(self._names, given).of(part.log)
+        number = {"number": str(part.number)}
+        return {**self._shared, **given, **place._asdict(), **number}
 
 
-def within(bounds: tuple[int, int]) -> dict[str, int]:
-    """The parameters for positions inside `bounds`."""
-    after, before = bounds
-    return {"after": after, "before": before}
-
-
-_ROLES = ("a session id", "a log name", "a key")
+_ROLES = ("a session id", "a log name")

@@ -44,7 +44,11 @@ class Engines(ABC):
     @property
     @abstractmethod
     def identity(self) -> Hashable:
-        """Identifies the database: equal for two that reach the same one."""
+        """Identifies the database: equal for two that reach the same one.
+
+        Where the URL of an engine that was passed in doesn't tell, its dialect does: the engine
+        shares that with its copies that have other options, and with no other engine.
+        """
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -114,7 +118,7 @@ class _Async(Engines):
 
     @property
     def identity(self) -> Hashable:
-        return identity_of(self._engine.url, {}, self._engine)
+        return identity_of(self._engine.url, {}, self._engine.dialect)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -147,7 +151,7 @@ class _Threaded(Engines):
 
     @property
     def identity(self) -> Hashable:
-        return identity_of(self._engine.url, {}, self._engine)
+        return identity_of(self._engine.url, {}, self._engine.dialect)
 
     @property
     def engine(self) -> Engine:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.engine import URL
 
@@ -32,7 +34,7 @@ def identity_of(url: URL, options: Mapping[str, Any], otherwise: Hashable) -> Ha
     """
     kind = url.get_backend_name()
     if kind == "sqlite":
-        return _file(url.database) or otherwise
+        return _file(url.database, url.query) or otherwise
     if not url.host or not url.database:
         return otherwise
     given = {**options, **options.get("connect_args", {}), **url.query}
@@ -41,7 +43,14 @@ def identity_of(url: URL, options: Mapping[str, Any], otherwise: Hashable) -> Ha
     return "mysql" if kind == "mariadb" else kind, host_of(url.host), port, url.database, rest
 
 
-def _file(database: str | None) -> tuple[str, Path] | None:
-    if not database or database == ":memory:" or database.startswith("file:"):
+def _file(database: str | None, options: Mapping[str, Any]) -> Path | None:
+    """The file of a database on SQLite, as `SQLiteStore` identifies it; None if it has none."""
+    if not database or database == ":memory:":
         return None
-    return "sqlite", Path(database).resolve()
+    if database.startswith("file:") and "uri" in options:
+        if "vfs" in options or options.get("mode") == "memory":
+            return None
+        database = unquote(urlsplit(database).path)
+        if database in {"", ":memory:"}:
+            return None
+    return Path(os.path.realpath(database))

@@ -15,8 +15,12 @@ class Layout:
     version: int = 0
     #: Which of the two shared tables are not there.
     missing: tuple[str, ...] = ()
+    #: Whether the schema is the newest, so that it can be written to.
+    is_current: bool = False
     #: Columns of times in the shared tables with a time zone, such as "sessions.created_at".
     zoned: frozenset[str] = frozenset()
+    #: Whether the times of sessions may be null, and there is no index that finds them then.
+    has_null_times: bool = False
     #: How many bytes the server takes in one statement; None if unknown.
     packet: int | None = None
 

@@ -2,63 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
-from turnlog.records import Log
+from turnlog.stores.sqlalchemy.commits import Commit
 from turnlog.stores.sqlalchemy.deletion import Deletion
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import Place
 from turnlog.stores.sqlalchemy.schema_mysql import quoted
-from turnlog.stores.sqlalchemy.transactional import Templates, Transactional
+from turnlog.stores.sqlalchemy.transactional import RowByRow, Templates
 from turnlog.stores.tables import Tables
 
 __all__ = ["MySQL"]
 
+_MAKE = """
+    INSERT INTO {sessions} (session_id, created_at, updated_at, {main_last}, {main_length})
+    VALUES ({session}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 0, 0)
+    ON DUPLICATE KEY UPDATE """
+_LATER = """
+    updated_at = GREATEST(
+        UTC_TIMESTAMP(6), coalesce(updated_at + INTERVAL 1 MICROSECOND, UTC_TIMESTAMP(6)))
+"""
 _TEMPLATES = Templates(
-    touch="""
-        INSERT INTO {row} ({columns}, created_at, updated_at)
-        VALUES ({values}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
+    touch=_MAKE + _LATER,
+    hold=_MAKE + "created_at = created_at",
+    note_log="""
+        INSERT INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
+        VALUES ({session}, {name}, {last}, {length}, {at}, {at}, '')
         ON DUPLICATE KEY UPDATE
-            updated_at = GREATEST(UTC_TIMESTAMP(6), updated_at + INTERVAL 1 MICROSECOND)
+            last = VALUES(last), length = VALUES(length), updated_at = VALUES(updated_at)
     """,
-    insert="""
-        INSERT INTO {records} ({columns}, {payload}, created_at)
-        VALUES ({values}, :payload, :created_at)
-    """,
-    annotate="""
-        INSERT INTO {heads} (session_id, name, main_of, created_at, updated_at, note)
-        VALUES (:session, :name, {main_of}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), :note)
-        ON DUPLICATE KEY UPDATE updated_at = VALUES(updated_at), note = VALUES(note)
-    """,
-    store_key="""
-        INSERT INTO {keys} (session_id, name, main_of, {key}, position)
-        VALUES (:session, :name, {main_of}, :key, :position)
-    """,
+    move=f"UPDATE {{sessions}} SET {_LATER.strip()} WHERE session_id = {{session}}",
 )
-_UPDATED_AT = "SELECT updated_at FROM {row} WHERE {here}"
 
 
-class MySQL(Transactional):
+class MySQL(RowByRow):
     """MySQL 8 and MariaDB 10.5, and later."""
 
     # An index takes 3,072 bytes, and a character up to four.
-    _longest = (255, 128, 255)
+    _longest = (255, 128)
     _begin = "START TRANSACTION"
-    _key = "`key`"
+    _beyond = "({time} {after} :at OR ({time} = :at AND {id} {after} :session))"
     _templates = _TEMPLATES
+    # The time of "main" only moves forward: so times of records sort as positions do.
+    _at = ("UTC_TIMESTAMP(6)", "s.updated_at")
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
+        if not layout.has_null_times:
+            self._changed = "s.updated_at"  # which has an index
         super().__init__(tables, layout)
-        self._updated_at = self._places.map(self._updated_at_of)
-        self._deletion = Deletion(self._names, both="({main}) UNION ALL ({others})")
+        self._deletion = Deletion(self._shared)
         self._names_size = sum(len(name.encode()) for name in (tables.sessions, tables.messages))
 
-    def delete(self, db: Connection, session: str, name: str | None) -> None:
-        self._deletion.delete(db, session, name)
+    def delete(self, db: Connection, session: str, expect: int | None) -> None:
+        self._deletion.delete(db, session, expect)
 
     def _quoted(self, name: str) -> str:
         return quoted(name)
@@ -66,27 +65,27 @@ class MySQL(Transactional):
     def _time_of(self, microseconds: int) -> datetime:
         return datetime.fromtimestamp(microseconds / 1e6, UTC).replace(tzinfo=None)
 
-    def _updated_at_of(self, place: Place) -> TextClause:
-        return text(self._filled(_UPDATED_AT, place))
+    def _check_sizes(self, commit: Commit) -> None:
+        for part in commit.parts:
+            room = self._room(len(part.log.encode()) + len(commit.session.encode()))
+            note = () if part.annotation is None else (part.annotation.note,)
+            for payload in (*part.payloads, *note):
+                self._check_size(payload, room)
 
-    def _created_at(self, db: Connection, log: Log) -> dict[str, object]:
-        # The row's time, which only moves forward: so time sorts as position does.
-        return {"created_at": db.execute(self._updated_at.of(log), log._asdict()).scalar()}
+    def _check_size(self, payload: bytes, room: int) -> None:
+        # Every byte may have to be escaped; most payloads are too short to count them.
+        if len(payload) * 2 > room and _escaped(payload) > room:
+            raise ValueError(
+                f"an item takes {_escaped(payload)} bytes in a statement, and the server's "
+                f"max_allowed_packet is {self.layout.packet}: raise that, or store less in one item"
+            )
 
-    def _check_sizes(self, log: Log, payloads: Sequence[bytes]) -> None:
-        packet = self.layout.packet
-        room = (packet or _UNLIMITED) - self._frame(log)
-        for payload in payloads:
-            # Every byte may have to be escaped; most payloads are too short to count them.
-            if len(payload) * 2 > room and _escaped(payload) > room:
-                raise ValueError(
-                    f"an item takes {_escaped(payload)} bytes in a statement, and the server's "
-                    f"max_allowed_packet is {packet}: raise that, or store less in one item"
-                )
-
-    def _in_packets(self, log: Log, rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    def _in_packets(
+        self, log: Mapping[str, str], rows: list[dict[str, Any]]
+    ) -> Iterator[list[dict[str, Any]]]:
         # Drivers join rows to statements of up to a megabyte, whatever the server takes.
-        frame, room = self._frame(log), self.layout.packet or _UNLIMITED
+        named = sum(len(name.encode()) for name in log.values())
+        frame, room = self._frame(named), self.layout.packet or _UNLIMITED
         part: list[dict[str, Any]] = []
         size = 0
         for row in rows:
@@ -98,9 +97,16 @@ class MySQL(Transactional):
             size += takes
         yield part
 
-    def _frame(self, log: Log) -> int:
-        """The size of a statement without its payload, at most."""
-        return 512 + 8 * (self._names_size + sum(len(name.encode()) for name in log))
+    def _room(self, named: int) -> int:
+        """How many bytes a payload may take in a statement."""
+        return (self.layout.packet or _UNLIMITED) - self._frame(named)
+
+    def _frame(self, named: int) -> int:
+        """The size of a statement without its payload, at most.
+
+        named: the size of the names of the log.
+        """
+        return 512 + 8 * (self._names_size + named)
 
 
 _UNLIMITED = 2**30

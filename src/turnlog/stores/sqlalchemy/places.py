@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from turnlog.records import Log
 from turnlog.stores.sqlalchemy.payloads import to_text
+from turnlog.stores.tables import filled
 
-__all__ = ["Kinds", "Place", "places_of"]
+__all__ = ["Kinds", "Place", "Types", "parameters", "places_of"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -20,13 +20,22 @@ class Kinds(NamedTuple, Generic[T]):
     main: T
     other: T
 
-    def of(self, log: Log) -> T:
-        """The one for `log`."""
-        return self.main if log.name == "main" else self.other
+    def of(self, name: str) -> T:
+        """The one for the log with this name."""
+        return self.main if name == "main" else self.other
 
     def map(self, make: Callable[[T], U]) -> Kinds[U]:
         """`make` of each."""
         return Kinds(make(self.main), make(self.other))
+
+
+class Types(NamedTuple):
+    """Templates that give parameters the types of columns, where the database needs that."""
+
+    text: str = "{}"
+    whole: str = "{}"
+    binary: str = "{}"
+    time: str = "{}"
 
 
 class Place(NamedTuple):
@@ -36,53 +45,84 @@ class Place(NamedTuple):
     log lies in ours, where session id and name name it.
     """
 
-    #: The table with one row for each log.
-    row: str
     #: The table with one row for each record.
     records: str
     #: The column of the records that holds the payload.
     payload: str
-    #: The columns that name the log, in both tables.
+    #: The columns that name the log.
     columns: str
     #: Their values.
     values: str
     #: The condition for the rows of the log.
     here: str
-    #: The name of the log, as a value.
-    name: str
-    #: The session that the log is the log "main" of; NULL for other logs.
-    main_of: str
+    #: The condition for the positions between two bounds.
+    inside: str
     #: Makes a payload what its column takes.
     encode: Callable[[bytes], str | bytes]
 
 
-def places_of(names: Mapping[str, str], typed: Callable[[str], str]) -> Kinds[Place]:
+#: Parameters of which a commit has one for each log, with their types.
+_OF_A_LOG = {
+    "name": "text",
+    "expect": "whole",
+    "after": "whole",
+    "before": "whole",
+    "note": "binary",
+    "noted": "binary",
+}
+_OF_A_COMMIT = {
+    "session": "text",
+    "hash": "binary",
+    "digest": "binary",
+    "positions": "text",
+    "day": "whole",
+    "expired": "whole",
+    "day0": "whole",
+    "day1": "whole",
+    "day2": "whole",
+    "last": "whole",
+    "length": "whole",
+    "at": "time",
+    "now": "time",
+}
+_INSIDE = "id > {after} AND id < {before}"
+
+
+def parameters(types: Types, number: int | str = "") -> dict[str, str]:
+    """The parameters of statements, by their names.
+
+    number: the end of the names of those that concern one log.
+    """
+    names = {name: (f":{name}{number}", kind) for name, kind in _OF_A_LOG.items()}
+    names |= {name: (f":{name}", kind) for name, kind in _OF_A_COMMIT.items()}
+    return {name: getattr(types, kind).format(given) for name, (given, kind) in names.items()}
+
+
+def places_of(names: Mapping[str, str], given: Mapping[str, str]) -> Kinds[Place]:
     """Both places.
 
-    typed: gives an expression the type of the columns that name a log.
+    names: the tables.
+    given: the parameters.
     """
-    session, name = typed(":session"), typed(":name")
+    inside = filled(_INSIDE, given)
+    session, name = given["session"], given["name"]
     return Kinds(
         Place(
-            row=names["sessions"],
             records=names["messages"],
             payload="message_data",
             columns="session_id",
             values=session,
             here=f"session_id = {session}",
-            name=typed("'main'"),
-            main_of=session,
+            inside=inside,
             encode=to_text,
         ),
         Place(
-            row=names["heads"],
             records=names["records"],
             payload="payload",
             columns="session_id, name",
             values=f"{session}, {name}",
             here=f"session_id = {session} AND name = {name}",
-            name=name,
-            main_of=typed("NULL"),
+            inside=inside,
             encode=bytes,
         ),
     )

@@ -1,10 +1,6 @@
-"""PostgreSQL: every write to one log is one statement, and so one round trip.
+"""PostgreSQL: a commit is one statement, and so one round trip, or else a short transaction.
 
-A statement sees the database as it was when it began, also if it then waits for a lock.
-So where a write depends on what is stored, it notes the version of the log's row (`xmin`, which
-every change of the row changes), and takes the row only in that version once it has the lock;
-a row that was missing it makes, unless another writer does. If neither succeeds, the statement
-is sent again. Each write moves the row's time forward, and records take it as their own, so
+Each write moves the time of the log "main" forward, and its records take it as their own, so
 that sorting by time gives the order of commits.
 """
 
@@ -12,131 +8,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from turnlog.errors import Conflict
-from turnlog.records import Log
-from turnlog.store import END
+from turnlog.changes import Committed
+from turnlog.stores.sqlalchemy.caching import Cache
+from turnlog.stores.sqlalchemy.commits import Commit, Part
+from turnlog.stores.sqlalchemy.compiled import compiled, is_compilable, is_unconditional
 from turnlog.stores.sqlalchemy.deletion import Deletion
-from turnlog.stores.sqlalchemy.dialect import Dialect, within
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import Kinds, Place
+from turnlog.stores.sqlalchemy.places import Kinds, Types
+from turnlog.stores.sqlalchemy.schema_postgresql import changed_at, utc
+from turnlog.stores.sqlalchemy.state import state_seen
+from turnlog.stores.sqlalchemy.transactional import Step, Templates, Transactional
 from turnlog.stores.tables import Tables, filled
 
 __all__ = ["PostgreSQL"]
 
-# Parts of statements, in an order in which each needs only those before it.
-_PARTS = {
-    # Makes the log's row or takes the lock on it, and moves its time forward.
-    "take": """
-        INSERT INTO {row} AS r ({columns}, created_at, updated_at)
-        VALUES ({values}, {created_now}, {updated_now})
-        ON CONFLICT ({columns}) DO UPDATE SET updated_at = {later}
-        RETURNING {updated_at} AS updated_at
+_MAKE = """
+    INSERT INTO {sessions} AS r (session_id, created_at, updated_at, {main_last}, {main_length})
+    VALUES ({session}, {created_now}, {updated_now}, 0, 0)
+    ON CONFLICT (session_id) DO UPDATE SET """
+# The version of the row changes in any case: `compiled` says why.
+_TEMPLATES = Templates(
+    touch=_MAKE + "updated_at = {later}",
+    hold=_MAKE + "created_at = r.created_at",
+    note_log="""
+        INSERT INTO {logs} (session_id, name, last, length, created_at, updated_at, note)
+        VALUES ({session}, {name}, {last}, {length}, {at}, {at}, '')
+        ON CONFLICT (session_id, name) DO UPDATE SET
+            last = excluded.last, length = excluded.length, updated_at = excluded.updated_at
     """,
-    # Inserts the payloads in order. Their positions are drawn under the row's lock.
-    "insert": """
+    move="UPDATE {sessions} r SET updated_at = {later} WHERE session_id = {session}",
+)
+_INSERT = """
+    WITH added AS (
         INSERT INTO {records} ({columns}, {payload}, created_at)
-        SELECT {values}, given.payload, {taken_at}
-        FROM taken, unnest(CAST(:payloads AS {type}[])) WITH ORDINALITY AS given (payload, place)
+        SELECT {values}, given.payload, {given_time}
+        FROM unnest(CAST(:payloads AS {array}), CAST(:times AS TIMESTAMP[]))
+            WITH ORDINALITY AS given (payload, at, place)
         ORDER BY given.place
         RETURNING id
-    """,
-    # The version of the log's row, and where the log ends.
-    "seen": """
-        (SELECT r.xmin FROM {row} r WHERE {here}) AS version,
-        coalesce((SELECT max(id) FROM {records} WHERE {here}), 0) AS last
-    """,
-    "as_expected": "(CAST(:expect AS BIGINT) IS NULL OR last = :expect)",
-}
-
-_APPEND = """
-    WITH taken AS ({take}),
-    stored AS ({insert})
-    SELECT max(id) FROM stored
-"""
-
-# Takes the very version of the log's row that was seen, or makes the row that was missing.
-# Nothing is taken if the row was changed, deleted or made meanwhile.
-_GUARDED_APPEND = """
-    WITH seen AS MATERIALIZED (
-        SELECT {seen}, (
-            SELECT position FROM {keys}
-            WHERE session_id = {session} AND name = {name} AND key = {key_value}
-        ) AS done
-    ),
-    updated AS (
-        UPDATE {row} r SET updated_at = {later} FROM seen
-        WHERE {here} AND r.xmin = seen.version AND done IS NULL AND {as_expected}
-        RETURNING {updated_at} AS updated_at
-    ),
-    made AS (
-        INSERT INTO {row} AS r ({columns}, created_at, updated_at)
-        SELECT {values}, {created_now}, {updated_now} FROM seen
-        WHERE version IS NULL AND done IS NULL AND {as_expected}
-        ON CONFLICT DO NOTHING
-        RETURNING {updated_at} AS updated_at
-    ),
-    taken AS MATERIALIZED (SELECT * FROM updated UNION ALL SELECT * FROM made),
-    stored AS ({insert}),
-    keyed AS (
-        INSERT INTO {keys} (session_id, name, main_of, key, position)
-        SELECT {session}, {name}, {main_of}, {key_value}, max(id) FROM stored
-        WHERE {key_value} IS NOT NULL HAVING count(*) > 0
     )
-    SELECT last, done, (SELECT max(id) FROM stored) FROM seen
+    SELECT max(id) FROM added
 """
-
-_REMOVE = """
-    WITH seen AS MATERIALIZED (
-        SELECT {seen},
-            EXISTS (SELECT 1 FROM {records} WHERE {here} AND {inside}) AS found
-    ),
-    taken AS (
-        UPDATE {row} r SET updated_at = {later} FROM seen
-        WHERE {here} AND r.xmin = seen.version AND found AND {as_expected}
-        RETURNING 1
-    ),
-    removed AS (
-        DELETE FROM {records}
-        WHERE {here} AND {inside} AND EXISTS (SELECT 1 FROM taken)
-        RETURNING 1
-    )
-    SELECT last, found, (SELECT count(*) FROM taken), (SELECT count(*) FROM removed) FROM seen
-"""
-
-# The note of "main" lies beside its row, that of any other log in its row.
-_ANNOTATE_MAIN = """
-    WITH taken AS ({take})
-    INSERT INTO {heads} AS r (session_id, name, main_of, created_at, updated_at, note)
-    SELECT {session}, {name}, {main_of}, updated_at, updated_at, CAST(:note AS BYTEA) FROM taken
-    ON CONFLICT (session_id, name) DO UPDATE SET updated_at = {head_later}, note = excluded.note
-"""
-_ANNOTATE_OTHER = """
-    INSERT INTO {heads} AS r (session_id, name, main_of, created_at, updated_at, note)
-    VALUES ({session}, {name}, {main_of}, {now}, {now}, CAST(:note AS BYTEA))
-    ON CONFLICT (session_id, name) DO UPDATE SET updated_at = {head_later}, note = excluded.note
-"""
-
-# A lock may not stand in a UNION here.
-_LOCK_BOTH = """
-    WITH first AS MATERIALIZED ({main}), rest AS MATERIALIZED ({others})
-    SELECT name FROM first UNION ALL SELECT name FROM rest
-"""
+_ARRAY = Kinds("TEXT[]", "BYTEA[]")
 
 
-class Writes(NamedTuple):
-    """The statements that write to logs of one kind."""
-
-    append: TextClause
-    guarded_append: TextClause
-    remove: TextClause
-    annotate: TextClause
-
-
-class PostgreSQL(Dialect):
+class PostgreSQL(Transactional):
     """PostgreSQL 12 and later."""
 
     single = True
@@ -147,122 +66,110 @@ class PostgreSQL(Dialect):
 
     _takes_nul = False
     # An entry of an index has 2,704 bytes at most, and a character up to four.
-    _longest = (255, 128, 255)
+    _longest = (255, 128)
     _id = 's.session_id COLLATE "C"'
-    # The SDK's column is narrower than the bounds may be.
-    _inside = "id > CAST(:after AS BIGINT) AND id < CAST(:before AS BIGINT)"
+    # Because one statement uses a parameter in several places. The SDK's column of positions is
+    # narrower than the bounds may be.
+    _types = Types(
+        "CAST({} AS VARCHAR)", "CAST({} AS BIGINT)", "CAST({} AS BYTEA)", "CAST({} AS TIMESTAMP)"
+    )
+    _templates = _TEMPLATES
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         # Columns of tables that others made may have a time zone; then they don't hold UTC.
         zoned = layout.zoned
-        self._created = _utc("s.created_at", "sessions.created_at" in zoned)
-        updated = _utc("s.updated_at", "sessions.updated_at" in zoned)
-        self._changed = f"coalesce({updated}, {self._created})"
+        self._created = utc("s.created_at", "sessions.created_at" in zoned)
+        self._changed = changed_at("s.", zoned)
+        self._at = (_NOW, utc("s.updated_at", "sessions.updated_at" in zoned))
         super().__init__(tables, layout)
-        self._writes = Kinds(
-            self._writes_of(self._places.main, _times(zoned), _ANNOTATE_MAIN),
-            self._writes_of(self._places.other, _times(frozenset()), _ANNOTATE_OTHER),
+        self._compiled = Cache[TextClause]()
+        self._inserts = Kinds("main", "other").map(self._insert_into)
+        self._deletion = Deletion(self._shared)
+
+    def is_one_statement(self, commit: Commit) -> bool:
+        return is_compilable(commit)
+
+    def commit_at_once(self, db: Connection, commit: Commit) -> Committed | None:
+        self._check_sizes(commit)
+        statement = self._compiled.get(
+            commit.shape, lambda: text(compiled(commit, self._shared, self._fragments))
         )
-        self._deletion = Deletion(self._names, _LOCK_BOTH)
+        found = db.execute(statement, self._values_at_once(commit)).mappings().one()
+        added = {p.log: int(found[f"added{p.number}"] or 0) for p in commit.parts if p.payloads}
+        if is_unconditional(commit):
+            return commit.result(added)
+        seen = state_seen(commit, found)
+        known = commit.known(seen)
+        if known is not None:
+            return known
+        commit.check(seen)
+        can_act = found["version"] is not None or commit.makes
+        if not found["taken"] and can_act and commit.acts(seen):
+            return None
+        return commit.result({**seen.ends, **seen.rests, **added})
 
-    def append(
-        self,
-        db: Connection,
-        log: Log,
-        payloads: Sequence[bytes],
-        expect: int | None,
-        key: str | None,
-    ) -> int:
-        self._check_sizes(payloads)
-        writes, encode = self._writes.of(log), self._places.of(log).encode
-        values = {**log._asdict(), "payloads": [encode(payload) for payload in payloads]}
-        if expect is None and key is None:
-            return int(db.execute(writes.append, values).scalar_one())
-        values |= {"expect": _position(expect), "key": key}
-        while True:
-            last, done, position = db.execute(writes.guarded_append, values).one()
-            if done is not None or position is not None:
-                return int(position if done is None else done)
-            if expect is not None and last != expect:
-                raise Conflict(log, expect, last)
-            # Another writer came between this statement's snapshot and its lock: send it again.
+    def delete(self, db: Connection, session: str, expect: int | None) -> None:
+        self._deletion.delete(db, session, expect)
 
-    def remove(self, db: Connection, log: Log, bounds: tuple[int, int], expect: int | None) -> int:
-        values = {**log._asdict(), **within(bounds), "expect": _position(expect)}
-        while True:
-            statement = self._writes.of(log).remove
-            last, found, taken, removed = db.execute(statement, values).one()
-            if expect is not None and last != expect:
-                raise Conflict(log, expect, last)
-            if taken or not found:
-                return int(removed)
+    def _values_at_once(self, commit: Commit) -> dict[str, object]:
+        payloads = {
+            f"payloads{part.number}": list(map(self._places.of(part.log).encode, part.payloads))
+            for part in commit.parts
+            if part.payloads
+        }
+        return {**commit.values(), **payloads}
 
-    def annotate(self, db: Connection, log: Log, note: bytes) -> None:
-        self._check_sizes([note])
-        db.execute(self._writes.of(log).annotate, {**log._asdict(), "note": note})
+    def _insert(self, step: Step, part: Part, times: Sequence[object]) -> int:
+        encode = self._places.of(part.log).encode
+        values = {
+            "session": step.commit.session,
+            "name": part.log,
+            "payloads": list(map(encode, part.payloads)),
+            "times": times,
+        }
+        return int(step.db.execute(self._inserts.of(part.log), values).scalar_one())
 
-    def delete(self, db: Connection, session: str, name: str | None) -> None:
-        self._deletion.delete(db, session, name)
-
-    def _typed(self, expression: str) -> str:
-        # The type is given because one statement uses a parameter in several places.
-        return f"CAST({expression} AS VARCHAR)"
+    def _insert_into(self, name: str) -> TextClause:
+        place = self._places.of(name)._asdict()
+        return text(filled(_INSERT, self._shared, place, self._of_records(name)))
 
     def _time_of(self, microseconds: int) -> datetime:
         return datetime.fromtimestamp(microseconds / 1e6, UTC).replace(tzinfo=None)
 
-    def _check_sizes(self, payloads: Sequence[bytes]) -> None:
-        if sum(map(len, payloads)) > self.largest:
-            raise ValueError(
-                f"the items of one append have more than {self.largest} bytes, and PostgreSQL "
-                "takes no value of a gigabyte: store them in several appends"
-            )
+    def _check_sizes(self, commit: Commit) -> None:
+        for part in commit.parts:
+            if sum(map(len, part.payloads)) > self.largest:
+                raise ValueError(
+                    f"the items of one append have more than {self.largest} bytes, and PostgreSQL "
+                    "takes no value of a gigabyte: store them in several appends"
+                )
 
-    def _writes_of(self, place: Place, times: dict[str, str], annotate: str) -> Writes:
-        fragments = {
-            **self._names,
-            **place._asdict(),
-            **times,
-            "session": self._typed(":session"),
-            "key_value": self._typed(":key"),
-            "type": "TEXT" if place is self._places.main else "BYTEA",
+    def _expressions(self) -> dict[str, str]:
+        zoned = self.layout.zoned
+        created_now, updated_now = (
+            "clock_timestamp()" if f"sessions.{column}" in zoned else _NOW
+            for column in ("created_at", "updated_at")
+        )
+        updated_at = utc("r.updated_at", "sessions.updated_at" in zoned)
+        return {
+            "created_now": created_now,
+            "updated_now": updated_now,
+            "later": f"greatest({updated_now}, r.updated_at + interval '1 microsecond')",
+            # After the wait for the row: so times of records sort as positions do.
+            "taken_time": f"greatest({_NOW}, {updated_at})",
         }
-        for part, template in _PARTS.items():
-            fragments[part] = filled(template, fragments)
-        templates = (_APPEND, _GUARDED_APPEND, _REMOVE, annotate)
-        return Writes(*(text(filled(template, fragments)) for template in templates))
+
+    def _fragments(self, part: Part) -> dict[str, str]:
+        return {**super()._fragments(part), **self._of_records(part.log)}
+
+    def _of_records(self, name: str) -> dict[str, str]:
+        """The type of the payloads of a log, and expressions for the times of its records."""
+        is_zoned = name == "main" and "messages.created_at" in self.layout.zoned
+        return {
+            "array": _ARRAY.of(name),
+            "record_time": utc("taken.at", is_zoned),
+            "given_time": utc("given.at", is_zoned),
+        }
 
 
 _NOW = "timezone('utc', clock_timestamp())"
-
-
-def _times(zoned: frozenset[str]) -> dict[str, str]:
-    """The expressions for times, given the columns of the two tables that have a time zone."""
-    is_zoned = "sessions.updated_at" in zoned
-    created_now, updated_now = (
-        "clock_timestamp()" if f"sessions.{column}" in zoned else _NOW
-        for column in ("created_at", "updated_at")
-    )
-    return {
-        "now": _NOW,
-        "created_now": created_now,
-        "updated_now": updated_now,
-        "later": _later(updated_now),
-        "head_later": _later(_NOW),
-        "updated_at": _utc("r.updated_at", is_zoned),
-        "taken_at": _utc("taken.updated_at", "messages.created_at" in zoned),
-    }
-
-
-def _later(now: str) -> str:
-    return f"greatest({now}, r.updated_at + interval '1 microsecond')"
-
-
-def _utc(column: str, is_zoned: bool) -> str:
-    """A time with a time zone as one in UTC without, or the other way round."""
-    return f"timezone('utc', {column})" if is_zoned else column
-
-
-def _position(expect: int | None) -> int | None:
-    """`expect` as a column can hold it; -1 stands for any position that none can hold."""
-    return expect if expect is None or 0 <= expect <= END else -1

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from turnlog.stores.retrying import retry
 
-__all__ = ["Again", "Undone", "is_denied", "is_missing_table", "may_pass", "retried"]
+__all__ = ["Again", "Undone", "is_denied", "is_missing", "may_pass", "retried"]
 
 T = TypeVar("T")
 
@@ -23,7 +23,9 @@ _DELAYS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, *(1.0 for _ in range(8)))
 _UNDONE = {"40001", "40P01", "1205", "1213", "1684"}
 #: The server is starting, stopping, or out of reach.
 _GONE = {"57P01", "57P02", "57P03", "2002", "2003", "2006", "2013", "2014", "2055", "1053", "1927"}
-_MISSING_TABLE = {"42P01", "1146"}
+#: A table, or a column of ours in a shared table.
+_MISSING = {"42P01", "42703", "1146", "1054"}
+_SQLITE_TEXTS = ("no such table", "no such column", "has no column")
 #: No right to do it, or none on a server that only reads.
 _DENIED = {"42501", "25006", "1044", "1142", "1227", "1290", "1792", "1836"}
 
@@ -75,9 +77,9 @@ def _is_undone(error: Exception) -> bool:
     return isinstance(error, Undone)
 
 
-def is_missing_table(error: DBAPIError) -> bool:
-    """Whether a table is missing."""
-    return bool(_codes(error) & _MISSING_TABLE) or "no such table" in str(error.orig)
+def is_missing(error: DBAPIError) -> bool:
+    """Whether a table is missing, or a column of ours."""
+    return bool(_codes(error) & _MISSING) or any(text in str(error.orig) for text in _SQLITE_TEXTS)
 
 
 def is_denied(error: DBAPIError) -> bool:

@@ -11,21 +11,25 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from turnlog.changes import Change, Committed, Forget, Key, check_changes
+from turnlog.errors import Conflict
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check, span
+from turnlog.stores.sqlalchemy.commits import Commit
 from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.mysql import MySQL
 from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
 from turnlog.stores.sqlalchemy.privacy import without_values
-from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing_table, retried
+from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing, retried
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
 from turnlog.stores.sqlalchemy.schema_postgresql import PostgreSQLSchema
-from turnlog.stores.sqlalchemy.sqlite import SQLite, SQLiteSchema
+from turnlog.stores.sqlalchemy.schema_sqlite import SQLiteSchema
+from turnlog.stores.sqlalchemy.sqlite import SQLite
 from turnlog.stores.sqlalchemy.work import looking, stating, writing
 from turnlog.stores.tables import Tables
 
@@ -53,11 +57,12 @@ class SQLAlchemyStore(Store):
         tables is needed, and for reading no right to write. Raises `SchemaError` for tables
         that are missing and can't be made.
 
-    An append is one statement on PostgreSQL and a short transaction elsewhere. For ten seconds
+    A commit is one statement on PostgreSQL and a short transaction elsewhere. For ten seconds
     these are tried again: work that the database undid (a deadlock, a serialization failure),
     work that was never sent because there was no connection, and after a lost connection
-    everything that can't happen twice (reads, transactions that were not committed yet, and
-    writes with a `key` or an `expect`). Other errors are raised unchanged.
+    everything that can't happen twice: reads, transactions that were not committed yet, commits
+    with a key, and those whose condition shows that they have not happened. Other errors are
+    raised unchanged.
     """
 
     def __init__(
@@ -106,22 +111,18 @@ class SQLAlchemyStore(Store):
         """The engine that was handed in, or the one made for the running event loop."""
         return self._engines.engine
 
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        self._check(log, key, payloads)
-        payloads = list(payloads)
-        if not payloads:
-            return await self._read(lambda sql, db: sql.end(db, log, expect, key))
-        return await self._write(
-            lambda sql, db: sql.append(db, log, payloads, expect, key),
-            again=self._again(log, expect, key),
-        )
+    async def commit(
+        self, session: str, changes: Sequence[Change], *, key: Key | None = None
+    ) -> Committed:
+        check_changes(session, changes, key)
+        for change in changes:
+            self._dialect.check_names(Log(session, change.log))
+        commit = Commit.of(session, changes, key)
+        if not commit.writes:
+            return await self._read(lambda sql, db: sql.check(db, commit))
+        work = partial(self._committing, commit)
+        with self._door:
+            return await finished(self._run(work, again=self._again(commit)))
 
     async def read(
         self,
@@ -130,48 +131,39 @@ class SQLAlchemyStore(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
+        oldest: bool = False,
     ) -> Records:
-        check(limit=limit)
-        self._check(log)
+        check(*log, limit=limit)
+        self._dialect.check_names(log)
         bounds = span(after, before)
-        return await self._read(lambda sql, db: sql.read(db, log, bounds, limit))
-
-    async def remove(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        expect: int | None = None,
-    ) -> int:
-        self._check(log)
-        bounds = span(after, before)
-        return await self._write(
-            lambda sql, db: sql.remove(db, log, bounds, expect),
-            again=self._again(log, expect),
-        )
-
-    async def annotate(self, log: Log, note: bytes) -> None:
-        self._check(log, payloads=[note])
-        await self._write(lambda sql, db: sql.annotate(db, log, note), again=_always)
+        return await self._read(lambda sql, db: sql.read(db, log, bounds, limit, oldest))
 
     async def logs(self, session: str) -> list[Head]:
-        self._check(Log(session))
+        check(session)
+        self._dialect.check_names(Log(session))
         return await self._read(lambda sql, db: sql.logs(db, session))
 
     async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
+        self,
+        *,
+        prefix: str = "",
+        after: Cursor | None = None,
+        limit: int = 50,
+        oldest: bool = False,
     ) -> list[Head]:
         check(prefix, limit=limit)
         if not self._dialect.can_hold(Log(prefix)):
             return []
-        return await self._read(lambda sql, db: sql.sessions(db, prefix, after, limit))
+        return await self._read(lambda sql, db: sql.sessions(db, prefix, after, limit, oldest))
 
-    async def delete(self, session: str, name: str | None = None) -> None:
-        self._check(Log(session, name or ""))
-        await self._write(
-            lambda sql, db: sql.delete(db, session, name), single=False, again=_always
-        )
+    async def delete(self, session: str, *, expect: int | None = None) -> None:
+        check(session)
+        self._dialect.check_names(Log(session))
+        work = partial(self._writing, lambda sql, db: sql.delete(db, session, expect))
+        deletion = Commit.of(session, [Forget("main", expect)], None)
+        again = _always if expect is None else self._again(deletion)
+        with self._door:
+            await finished(self._run(work, again=again))
 
     async def ping(self) -> None:
         """Send the server a query. Raises the driver's error if it doesn't answer."""
@@ -179,19 +171,19 @@ class SQLAlchemyStore(Store):
             await self._engines.run(looking(lambda db: db.exec_driver_sql("SELECT 1").scalar()))
 
     async def changes(self) -> list[str]:
-        """The statements that make the missing tables; an empty list if there are none."""
+        """The statements that bring the schema up to date; an empty list if it is."""
         job = partial(self._schema.changes, shared=True)
         with self._door:
             return await retried(lambda: self._engines.run(looking(job)), _always)
 
     async def migrate(self) -> None:
-        """Make the missing tables. The first write does it too, if the role has the right."""
+        """Bring the schema up to date. The first write does it too, if the role has the right."""
         with self._door:
             await finished(retried(self._migrate, _always))
 
     async def _migrate(self) -> None:
         layout = await self._look()
-        if not layout.version:
+        if not layout.is_current:
             await self._migrated(layout)
 
     async def aclose(self) -> None:
@@ -203,26 +195,22 @@ class SQLAlchemyStore(Store):
         self._door.is_closed = True
         self._engines.let_go()
 
-    def _check(self, log: Log, key: str | None = None, payloads: Sequence[bytes] = ()) -> None:
-        """Raise `ValueError` or `TypeError` for what the database can't hold."""
-        check(*log, key or "", payloads=payloads)
-        self._dialect.check_names(log, key)
+    def _again(self, commit: Commit) -> Again:
+        """Whether a commit may be made again when its answer was lost.
 
-    def _again(self, log: Log, expect: int | None, key: str | None = None) -> Again:
-        """Whether a write may be tried again when its answer was lost."""
-        if key is not None:
+        With a key, it happens once. Without one, it has not happened yet if a log still ends
+        where it can't end after it.
+        """
+        if commit.is_repeatable:
             return _always
-        return _never if expect is None else partial(self._ends_at, log, expect)
+        witness = commit.witness
+        return _never if witness is None else partial(self._holds, witness)
 
     async def _read(self, job: Job[T]) -> T:
         with self._door:
             work = self._run(partial(self._reading, job), again=_always)
             # A connection to SQLite that is given up in mid-read keeps its lock for a while.
             return await (finished(work) if self._dialect.locks_all else work)
-
-    async def _write(self, job: Job[T], *, again: Again, single: bool = True) -> T:
-        with self._door:
-            return await finished(self._run(partial(self._writing, job, single), again=again))
 
     async def _run(self, attempt: Callable[[], Awaitable[T]], *, again: Again) -> T:
         """Make an attempt, and more where that can do no harm.
@@ -233,7 +221,7 @@ class SQLAlchemyStore(Store):
             try:
                 return await retried(attempt, again)
             except DBAPIError as error:
-                if not is_missing_table(error):
+                if not is_missing(error):
                     raise
             # The database was made anew since this process last saw it.
             self._engines.ready.pop(self.tables, None)
@@ -243,26 +231,35 @@ class SQLAlchemyStore(Store):
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
-        if sql.layout.missing and not self._create_tables:
-            raise self._schema.lacking(sql.layout.missing)
+        self._schema.check_readable(sql.layout, shared=self._create_tables)
         work = partial(job, sql)
         return await self._engines.run(stating(sql, work) if sql.single else looking(work))
 
-    async def _writing(self, job: Job[T], single: bool) -> T:
+    async def _committing(self, commit: Commit) -> Committed:
+        sql = await self._writable()
+        if sql.is_one_statement(commit):
+            done = await self._engines.run(stating(sql, lambda db: sql.commit_at_once(db, commit)))
+            if done is not None:
+                return done
+        return await self._engines.run(writing(sql, lambda db: sql.commit(db, commit)))
+
+    async def _writing(self, job: Job[T]) -> T:
+        sql = await self._writable()
+        return await self._engines.run(writing(sql, partial(job, sql)))
+
+    async def _writable(self) -> Dialect:
+        """The statements for the tables of the database, all of which are there."""
         layout = await self._look()
-        if not layout.version:
+        if not layout.is_current:
             layout = await self._migrated(layout)
-        sql = self._dialect_for(layout)
-        work = partial(job, sql)
-        single = single and sql.single
-        return await self._engines.run(stating(sql, work) if single else writing(sql, work))
+        return self._dialect_for(layout)
 
     async def _look(self) -> Layout:
         """The tables of the database; remembered once it can be written to."""
         layout = self._engines.ready.get(self.tables)
         if layout is None:
             layout = await self._engines.run(looking(self._schema.look))
-            if layout.version:
+            if layout.is_current:
                 self._engines.ready[self.tables] = layout
         return layout
 
@@ -274,18 +271,19 @@ class SQLAlchemyStore(Store):
         except DBAPIError as error:
             if not is_denied(error):
                 raise
-            raise self._schema.denied(found.missing) from without_values(error)
+            raise self._schema.denied(found) from without_values(error)
         return await self._look()
 
     def _dialect_for(self, layout: Layout) -> Dialect:
         return _dialect(self._engines.backend, self.tables, layout)
 
-    async def _ends_at(self, log: Log, position: int) -> bool:
-        """Whether `log` still ends here, so that a write that expected that has not happened."""
-        last = await retried(
-            partial(self._reading, lambda sql, db: sql.end(db, log, None)), _always
-        )
-        return last == position
+    async def _holds(self, check: Commit) -> bool:
+        """Whether the conditions of `check` hold."""
+        try:
+            await retried(partial(self._reading, lambda sql, db: sql.check(db, check)), _always)
+        except Conflict:
+            return False
+        return True
 
 
 async def _always() -> bool:

@@ -1,118 +1,294 @@
-"""Databases on which a write is a short transaction: MySQL, MariaDB and SQLite.
+"""Commits as short transactions, which take the session's row first.
 
-Its first statement writes the log's row and so takes its lock. What is read after that is
-what was committed before, and no other connection writes to the log until the end.
+What is read after that is what was committed before, and no other commit to the session comes
+between until the end. PostgreSQL does it for commits that are not one statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, RowMapping, TextClause, text
 
-from turnlog.records import Log
-from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect, within
+from turnlog.changes import Committed
+from turnlog.stores.clock import micros
+from turnlog.stores.sqlalchemy.commits import Commit, Part, Seen
+from turnlog.stores.sqlalchemy.deletion import LOCK
+from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.places import Place
-from turnlog.stores.tables import Tables
+from turnlog.stores.sqlalchemy.places import Kinds
+from turnlog.stores.sqlalchemy.state import state_seen
+from turnlog.stores.tables import Tables, filled
 
-__all__ = ["Templates", "Transactional"]
+__all__ = ["RowByRow", "Templates", "Transactional"]
 
 
 class Templates(NamedTuple):
-    """The statements that write, as one kind of database has them."""
+    """The statements of a transaction, as one kind of database has them."""
 
-    #: Makes the log's row, or marks it as changed now.
+    #: Makes the session, or locks it and marks its log "main" as changed now.
     touch: str
-    insert: str
-    #: Sets the note in our heads.
-    annotate: str
-    store_key: str
-    remove: str = "DELETE FROM {records} WHERE {here} AND {inside}"
+    #: Makes the session, or locks it.
+    hold: str
+    #: Makes the row of another log, or sets its end and its length.
+    note_log: str
+    #: Marks the log "main" as changed now.
+    move: str
+    #: Locks the session. On PostgreSQL its row gets another version, as `compiled` needs it.
+    lock: str = LOCK
+    annotate_log: str = (
+        "UPDATE {logs} SET note = {note} WHERE session_id = {session} AND name = {name}"
+    )
+    forget_log: str = "DELETE FROM {logs} WHERE session_id = {session} AND name = {name}"
+    # On MySQL, columns of others may change "on update" unless they are set to what they are.
+    annotate_main: str = """
+        UPDATE {sessions} SET {main_note} = {note}, updated_at = updated_at
+        WHERE session_id = {session}
+    """
+    forget_main: str = """
+        UPDATE {sessions}
+        SET {main_last} = 0, {main_length} = 0, {main_note} = NULL, updated_at = updated_at
+        WHERE session_id = {session}
+    """
+    #: Notes the end and the length of "main".
+    note_main: str = """
+        UPDATE {sessions}
+        SET {main_last} = {last}, {main_length} = {length}, updated_at = updated_at
+        WHERE session_id = {session}
+    """
+    keep_key: str = """
+        INSERT INTO {writes} (session_id, day, hash, digest, positions)
+        VALUES ({session}, {day}, {hash}, {digest}, {positions})
+    """
+    purge_keys: str = """
+        DELETE FROM {writes} WHERE session_id = {session} AND day > 0 AND day <= {expired}
+    """
 
 
-class Writes(NamedTuple):
-    """The same on logs of one kind."""
+class Statements(NamedTuple):
+    """The same, filled in. `Templates` says what each does."""
 
     touch: TextClause
-    insert: TextClause
-    annotate: TextClause
-    store_key: TextClause
-    remove: TextClause
+    hold: TextClause
+    note_log: TextClause
+    move: TextClause
+    lock: TextClause
+    annotate_log: TextClause
+    forget_log: TextClause
+    annotate_main: TextClause
+    forget_main: TextClause
+    note_main: TextClause
+    keep_key: TextClause
+    purge_keys: TextClause
+
+
+class Step(NamedTuple):
+    """A commit under way, whose conditions hold."""
+
+    db: Connection
+    commit: Commit
+    seen: Seen
+    #: The row that the query of the state found.
+    row: RowMapping
+    values: Mapping[str, object]
+
+    def changes(self, part: Part) -> bool:
+        """Whether a log that stays is changed."""
+        return part.shape.is_sure or bool(self.seen.losses.get(part.log))
+
+    def length(self, part: Part) -> int:
+        """How many records the log has afterwards."""
+        before = int(self.row[f"length{part.number}"])
+        return before - self.seen.losses.get(part.log, 0) + len(part.payloads)
+
+
+_REMOVE = "DELETE FROM {records} WHERE {here} AND {inside}"
+_OLDEST_DAY = "(SELECT min(day) FROM {writes} WHERE session_id = {session} AND day > 0)"
 
 
 class Transactional(Dialect):
-    """The verbs that write, for MySQL and SQLite."""
+    """Commits on any database."""
 
     _templates: Templates
+    #: The time of a commit that doesn't touch the log "main", and of one that does.
+    _at: tuple[str, str]
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         super().__init__(tables, layout)
-        self._writes = self._places.map(self._writes_of)
+        filled_in = (text(filled(each, self._shared)) for each in self._templates)
+        self._statements = Statements(*filled_in)
+        self._remove = self._places.map(
+            lambda place: text(filled(_REMOVE, self._shared, place._asdict()))
+        )
 
-    def append(
-        self,
-        db: Connection,
-        log: Log,
-        payloads: Sequence[bytes],
-        expect: int | None,
-        key: str | None,
-    ) -> int:
-        self._check_sizes(log, payloads)
-        writes, at = self._writes.of(log), log._asdict()
-        self._touch(db, log)
-        done = None if key is None else self._done(db, log, key)
-        if done is not None:
-            raise Abandoned(done)
-        if expect is not None:
-            self._checked_end(db, log, expect)
-        self._insert(db, log, payloads)
-        position = self._last(db, log)
-        if key is not None:
-            db.execute(writes.store_key, {**at, "key": key, "position": position})
-        return position
+    def commit(self, db: Connection, commit: Commit) -> Committed:
+        self._check_sizes(commit)
+        values = {**commit.values(), **self._now()}
+        if not self._lock(db, commit, values):
+            commit.check(Seen.nothing())
+            raise Abandoned(commit.result({}))
+        statement = self._queries.get(commit.shape, lambda: self._state(commit))
+        row = db.execute(statement, values).mappings().one()
+        seen = state_seen(commit, row)
+        known = commit.known(seen)
+        if known is None:
+            commit.check(seen)
+        if known is not None or not commit.acts(seen):
+            raise Abandoned(known or commit.result(seen.ends))
+        return self._make(Step(db, commit, seen, row, values))
 
-    def remove(self, db: Connection, log: Log, bounds: tuple[int, int], expect: int | None) -> int:
-        self._touch(db, log)
-        if expect is not None:
-            self._checked_end(db, log, expect)
-        values = {**log._asdict(), **within(bounds)}
-        removed = db.execute(self._writes.of(log).remove, values).rowcount
-        if not removed:
-            raise Abandoned(0)
-        return removed
+    def _lock(self, db: Connection, commit: Commit, values: Mapping[str, object]) -> bool:
+        """Lock the session's row, or make it. False if there is none and none is needed."""
+        if not commit.makes:
+            return db.execute(self._statements.lock, values).rowcount > 0
+        main = commit.main
+        is_sure = main is not None and main.shape.is_sure
+        db.execute(self._statements.touch if is_sure else self._statements.hold, values)
+        return True
 
-    def annotate(self, db: Connection, log: Log, note: bytes) -> None:
-        self._check_sizes(log, [note])
-        self._touch(db, log)
-        values = {**log._asdict(), "note": note, **self._now()}
-        db.execute(self._writes.of(log).annotate, values)
+    def _make(self, step: Step) -> Committed:
+        parts = step.commit.parts
+        ends = {part.log: self._append(step, part) for part in parts}
+        self._note_logs(step, ends)
+        done = step.commit.result(ends)
+        self._keep_key(step, done)
+        # Late, because deletions lock the gaps into which other sessions insert.
+        for part in parts:
+            self._take_away(step, part)
+        if step.commit.main is not None:
+            self._note_main(step, step.commit.main, ends["main"])
+        return done
 
-    def _touch(self, db: Connection, log: Log) -> None:
-        db.execute(self._writes.of(log).touch, {**log._asdict(), **self._now()})
+    def _append(self, step: Step, part: Part) -> int:
+        """Insert the payloads of one log, and return where it ends after the commit."""
+        if part.payloads:
+            return self._insert(step, part, self._times(step, part))
+        return step.seen.rests.get(part.log, step.seen.ends[part.log])
 
-    def _insert(self, db: Connection, log: Log, payloads: Sequence[bytes]) -> None:
-        encode = self._places.of(log).encode
-        shared = {**log._asdict(), **self._created_at(db, log)}
-        rows = [{**shared, "payload": encode(payload)} for payload in payloads]
-        for some in self._in_packets(log, rows):
-            db.execute(self._writes.of(log).insert, some)
+    def _note_logs(self, step: Step, ends: Mapping[str, int]) -> None:
+        changed = [
+            part
+            for part in step.commit.parts
+            if part.log != "main" and not part.forgets and step.changes(part)
+        ]
+        rows = [
+            {
+                "session": step.commit.session,
+                "name": part.log,
+                "last": ends[part.log],
+                "length": step.length(part),
+                "at": step.row["at"],
+            }
+            for part in changed
+        ]
+        if rows:
+            step.db.execute(self._statements.note_log, rows)
+        for part in changed:
+            if part.annotation is not None:
+                step.db.execute(self._statements.annotate_log, self._values(step, part))
 
-    def _check_sizes(self, log: Log, payloads: Sequence[bytes]) -> None:
+    def _keep_key(self, step: Step, done: Committed) -> None:
+        if step.commit.key is None:
+            return
+        positions = ",".join(map(str, done.positions))
+        step.db.execute(self._statements.keep_key, {**step.values, "positions": positions})
+        expired: Any = step.values["expired"]
+        if step.row["oldest_day"] is not None and step.row["oldest_day"] <= expired:
+            step.db.execute(self._statements.purge_keys, step.values)
+
+    def _take_away(self, step: Step, part: Part) -> None:
+        if part.removed is not None and step.seen.losses[part.log]:
+            after, before = part.removed
+            # Not what this commit has added.
+            bounds = {"after": after, "before": min(before, step.seen.ends[part.log] + 1)}
+            step.db.execute(self._remove.of(part.log), {**self._values(step, part), **bounds})
+        if part.forgets and part.log != "main":
+            step.db.execute(self._statements.forget_log, self._values(step, part))
+
+    def _note_main(self, step: Step, part: Part, end: int) -> None:
+        values = self._values(step, part)
+        if step.commit.loses(part, step.seen) and not part.shape.is_sure:
+            step.db.execute(self._statements.move, values)
+        if part.forgets:
+            step.db.execute(self._statements.forget_main, values)
+            return
+        if part.annotation is not None:
+            step.db.execute(self._statements.annotate_main, values)
+        if step.row[f"length{part.number}"] is not None:
+            noted = {"last": end, "length": step.length(part)}
+            step.db.execute(self._statements.note_main, {**values, **noted})
+
+    def _values(self, step: Step, part: Part) -> dict[str, object]:
+        """The parameters of a statement that concerns one log alone."""
+        return {**step.values, **part.values(numbered=False)}
+
+    def _times(self, step: Step, part: Part) -> list[object]:
+        """The time of each record that is added."""
+        now = self._time_of_records(step.row["at"])
+        given = part.times or [None] * len(part.payloads)
+        return [now if each is None else self._time_of(micros(each)) for each in given]
+
+    def _more(self, commit: Commit) -> dict[str, str]:
+        if not commit.writes:
+            return {}
+        main = commit.main
+        is_sure = main is not None and main.shape.is_sure
+        more = {"at": self._at[is_sure]}
+        if commit.key is not None:
+            more["oldest_day"] = _OLDEST_DAY
+        return {name: filled(column, self._shared) for name, column in more.items()}
+
+    @abstractmethod
+    def _insert(self, step: Step, part: Part, times: Sequence[object]) -> int:
+        """Insert the payloads of one log, and return the position of the last."""
+
+    def _check_sizes(self, commit: Commit) -> None:
         """Raise `ValueError` for payloads that are known to be too big for the server."""
-
-    def _in_packets(self, _log: Log, rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-        """`rows` in parts that the server takes in one statement each."""
-        return [rows]
 
     def _now(self) -> dict[str, object]:
         """The parameter `now`, where the time doesn't come from the server."""
         return {}
 
-    def _created_at(self, _db: Connection, _log: Log) -> dict[str, object]:
-        """The parameter `created_at` of records, where the column has no default that fits."""
-        return {}
+    def _time_of_records(self, at: object) -> object:
+        """The time of the records of a commit that was made `at` this time."""
+        return at
 
-    def _writes_of(self, place: Place) -> Writes:
-        return Writes(*(text(self._filled(template, place)) for template in self._templates))
+
+_INSERT = """
+    INSERT INTO {records} ({columns}, {payload}, created_at) VALUES ({values}, :payload, {time})
+"""
+_END = "SELECT max(id) FROM {records} WHERE {here}"
+
+
+class RowByRow(Transactional):
+    """Databases that take records row by row: MySQL, MariaDB and SQLite."""
+
+    #: The time of a record.
+    _time = ":time"
+
+    def __init__(self, tables: Tables, layout: Layout) -> None:
+        super().__init__(tables, layout)
+        self._inserts, self._ends = self._of_each(_INSERT), self._of_each(_END)
+
+    def _of_each(self, template: str) -> Kinds[TextClause]:
+        fragments = self._shared, {"time": self._time}
+        return self._places.map(lambda place: text(filled(template, *fragments, place._asdict())))
+
+    def _insert(self, step: Step, part: Part, times: Sequence[object]) -> int:
+        encode, statement = self._places.of(part.log).encode, self._inserts.of(part.log)
+        log = {"session": step.commit.session, "name": part.log}
+        pairs = zip(part.payloads, times, strict=True)
+        rows = [{**log, "payload": encode(payload), "time": time} for payload, time in pairs]
+        if len(rows) == 1:
+            return int(step.db.execute(statement, rows[0]).lastrowid)
+        for some in self._in_packets(log, rows):
+            step.db.execute(statement, some)
+        return int(step.db.execute(self._ends.of(part.log), log).scalar_one())
+
+    def _in_packets(
+        self, _log: Mapping[str, str], rows: list[dict[str, Any]]
+    ) -> Iterable[list[dict[str, Any]]]:
+        """`rows` in parts that the server takes in one statement each."""
+        return [rows]

@@ -16,10 +16,12 @@ __all__ = [
     "JournalMode",
     "check_journal_mode",
     "fold_in",
+    "is_about_schema",
     "is_busy",
     "lock_delays",
     "open_reader",
     "open_writer",
+    "snapshot",
     "unflushed",
 ]
 
@@ -82,6 +84,16 @@ def unflushed(cursor: sqlite3.Cursor) -> Iterator[None]:
         yield
     finally:
         cursor.execute("PRAGMA synchronous = FULL")
+
+
+@contextmanager
+def snapshot(cursor: sqlite3.Cursor) -> Iterator[None]:
+    """Within the block, all reads see one state of the file."""
+    cursor.execute("BEGIN")
+    try:
+        yield
+    finally:
+        cursor.execute("ROLLBACK")
 
 
 def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
@@ -182,6 +194,11 @@ def _without_shared_memory(error: sqlite3.Error) -> sqlite3.OperationalError:
 def is_busy(error: Exception) -> bool:
     """Whether another connection's lock was in the way."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_about_schema(error: sqlite3.Error) -> bool:
+    """Whether a table or column may have been missing; it is not about locks or the disk."""
+    return _code(error) == sqlite3.SQLITE_ERROR
 
 
 def _code(error: Exception) -> int:

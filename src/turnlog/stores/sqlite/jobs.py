@@ -1,105 +1,88 @@
-"""Jobs: the verbs of the contract, inside one transaction."""
+"""Jobs: the verbs of the contract that write, inside one transaction."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
 
-from turnlog.errors import Conflict
-from turnlog.records import Log
-from turnlog.stores.clock import as_text, now
-from turnlog.stores.sqlite.statements import ROWS_AT_ONCE, LogStatements, Statements
+from turnlog.changes import Append, Change, Check, Committed, Key, adds, check_conditions, writes
+from turnlog.stores.sqlite.logs import Logs, grow
+from turnlog.stores.sqlite.statements import statements_for
+from turnlog.stores.tables import Tables, days_of_known_keys, key_day, today
 
-__all__ = ["annotate", "append", "delete", "remove"]
+__all__ = ["commit", "delete"]
 
 
-def append(
+def commit(
     cursor: sqlite3.Cursor,
-    sql: Statements,
-    log: Log,
-    payloads: Sequence[bytes],
-    expect: int | None,
-    key: str | None,
-) -> int:
-    """Insert `payloads` and return the log's last position."""
-    where, at = sql.place(log)
-    if key is not None:
-        done = cursor.execute(sql.find_key, (*log, key)).fetchone()
-        if done is not None:
-            return int(done[0])
-    if expect is not None or not payloads:
-        last = _check_end(cursor, where, at, log, expect)
-        if not payloads:
-            return last
-    _touch(cursor, where, at)
-    position = _insert(cursor, where, at, [where.stored(payload) for payload in payloads])
-    if key is not None:
-        cursor.execute(sql.store_key, (*log, key, position))
-    return position
+    tables: Tables,
+    session: str,
+    changes: Sequence[Change],
+    key: Key | None,
+) -> Committed:
+    """Make `changes`, or none of them if a condition fails."""
+    if key and (known := _recall(cursor, tables, session, key)):
+        return known
+    if plain := _plain(changes):
+        done = Committed(grow(cursor, statements_for(tables), session, plain))
+    else:
+        done = _made(cursor, tables, session, changes, key)
+    if key and writes(changes):
+        _keep(cursor, tables, session, key, done)
+    return done
 
 
-def remove(
-    cursor: sqlite3.Cursor,
-    sql: Statements,
-    log: Log,
-    span: tuple[int, int],
-    expect: int | None,
-) -> int:
-    """Delete the records inside `span` and return how many there were."""
-    where, at = sql.place(log)
+def delete(cursor: sqlite3.Cursor, tables: Tables, session: str, expect: int | None) -> None:
+    """Delete `session` with all that belongs to it."""
     if expect is not None:
-        _check_end(cursor, where, at, log, expect)
-    removed = cursor.execute(where.remove, (*at, *span)).rowcount
-    if removed:
-        _touch(cursor, where, at)
-    return removed
+        change = Check("main", expect)
+        logs = Logs(cursor, tables, session, [change])
+        check_conditions(session, [change], logs.ends(), {})
+    cursor.execute(statements_for(tables).delete_session, (session,))
 
 
-def annotate(cursor: sqlite3.Cursor, sql: Statements, log: Log, note: bytes) -> None:
-    """Set the note of `log`, and make the log if it is missing."""
-    where, at = sql.place(log)
-    changed = _touch(cursor, where, at)
-    cursor.execute(sql.annotate, (*log, changed, note))
+def _made(
+    cursor: sqlite3.Cursor,
+    tables: Tables,
+    session: str,
+    changes: Sequence[Change],
+    key: Key | None,
+) -> Committed:
+    logs = Logs(cursor, tables, session, changes)
+    check_conditions(session, changes, logs.ends(), logs.notes())
+    makes_session = adds(changes) or (key is not None and writes(changes))
+    logs.make(changes, makes_session=makes_session)
+    return Committed.at(changes, logs.ends())
 
 
-def delete(cursor: sqlite3.Cursor, sql: Statements, session: str, name: str | None) -> None:
-    """Delete one log, or all of `session`, with keys and notes."""
-    if name is None:
-        for statement in sql.delete_session:
-            cursor.execute(statement, (session,))
-        return
-    log = Log(session, name)
-    where, at = sql.place(log)
-    cursor.execute(where.clear, at)
-    cursor.execute(where.forget, at)
-    cursor.execute(sql.delete_head, log)
-    cursor.execute(sql.delete_keys, log)
+def _plain(changes: Sequence[Change]) -> list[Append]:
+    """The changes, if they only add records, however the logs are; else none."""
+    plain = [
+        change
+        for change in changes
+        if isinstance(change, Append)
+        and change.payloads
+        and change.expect is None
+        and change.cut is None
+    ]
+    return plain if len(plain) == len(changes) else []
 
 
-def _touch(cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...]) -> str:
-    """Make the log's row, or mark it as changed now; that time, as stored."""
-    changed = as_text(now())
-    cursor.execute(where.touch, (*at, changed, changed))
-    return changed
+def _recall(cursor: sqlite3.Cursor, tables: Tables, session: str, key: Key) -> Committed | None:
+    """The result of the commit with this key; None if there was none."""
+    at = (session, *days_of_known_keys(today()), key.hash)
+    found = cursor.execute(statements_for(tables).find_key, at).fetchone()
+    if found is None:
+        return None
+    digest, positions = found
+    key.check_digest(digest)
+    return Committed(tuple(map(int, positions.split(","))), replayed=True)
 
 
-def _insert(
-    cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...], values: Sequence[object]
-) -> int:
-    """Insert a row for each value, a few rows per statement; return the last row's position."""
-    for start in range(0, len(values), ROWS_AT_ONCE):
-        some = values[start : start + ROWS_AT_ONCE]
-        cursor.execute(where.insert[len(some)], (*at, *some))
-    position = cursor.lastrowid
-    assert position is not None  # noqa: S101 - an insert has one
-    return position
-
-
-def _check_end(
-    cursor: sqlite3.Cursor, where: LogStatements, at: tuple[str, ...], log: Log, expect: int | None
-) -> int:
-    """The position that the log ends at. Raises `Conflict` if that isn't `expect`."""
-    last = int(cursor.execute(where.last, at).fetchone()[0] or 0)
-    if expect is not None and expect != last:
-        raise Conflict(log, expect, last)
-    return last
+def _keep(cursor: sqlite3.Cursor, tables: Tables, session: str, key: Key, done: Committed) -> None:
+    """Store the key with the result of its commit, and purge the old brief ones."""
+    sql = statements_for(tables)
+    day = today()
+    cursor.execute(sql.purge_keys, (session, day - 1))
+    positions = ",".join(map(str, done.positions))
+    cursor.execute(sql.store_key, (session, key_day(key, day), key.hash, key.digest, positions))

@@ -6,7 +6,8 @@ import sqlite3
 from enum import Enum
 
 from turnlog.errors import SchemaError
-from turnlog.stores.tables import Tables, sqlite_migrations
+from turnlog.stores.tables import Tables, old_key_hash
+from turnlog.stores.tables_sqlite import KEY_HASH, SQLITE_VERSION, sqlite_statements
 
 __all__ = ["State", "migrate", "state_of"]
 
@@ -24,7 +25,7 @@ def state_of(db: sqlite3.Connection, tables: Tables) -> State:
     """Which tables the file has. Raises `SchemaError` for a schema newer than this code."""
     version = _version(db, tables)
     if version:
-        return State.CURRENT if version == len(sqlite_migrations(tables)) else State.OLD
+        return State.CURRENT if version == SQLITE_VERSION else State.OLD
     names = (tables.sessions.lower(), tables.messages.lower())
     shared = db.execute(
         "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND lower(name) IN (?, ?)", names
@@ -37,8 +38,11 @@ def migrate(db: sqlite3.Connection, tables: Tables) -> None:
 
     Raises `SchemaError` for a schema newer than this code.
     """
-    migrations = sqlite_migrations(tables)
-    for statement in (s for migration in migrations[_version(db, tables) :] for s in migration):
+    version = _version(db, tables)
+    if version == SQLITE_VERSION:
+        return  # another process has done it meanwhile
+    db.create_function(KEY_HASH, 2, old_key_hash, deterministic=True)
+    for statement in sqlite_statements(tables, version):
         db.execute(statement)
     db.execute(
         "CREATE TABLE IF NOT EXISTS turnlog_schema "
@@ -46,7 +50,7 @@ def migrate(db: sqlite3.Connection, tables: Tables) -> None:
     )
     db.execute(
         "INSERT OR REPLACE INTO turnlog_schema (messages_table, version) VALUES (?, ?)",
-        (tables.messages, len(migrations)),
+        (tables.messages, SQLITE_VERSION),
     )
 
 
@@ -58,9 +62,9 @@ def _version(db: sqlite3.Connection, tables: Tables) -> int:
         "SELECT version FROM turnlog_schema WHERE messages_table = ?", (tables.messages,)
     ).fetchone()
     version = int(row[0]) if row else 0
-    if version > len(sqlite_migrations(tables)):
+    if version > SQLITE_VERSION:
         raise SchemaError(
             f"the tables of {tables.messages!r} have schema version {version}, and this "
-            f"turnlog knows versions up to {len(sqlite_migrations(tables))}: upgrade turnlog"
+            f"turnlog knows versions up to {SQLITE_VERSION}: upgrade turnlog"
         )
     return version

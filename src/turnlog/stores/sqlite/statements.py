@@ -1,7 +1,7 @@
-"""Statements: the SQL that runs on the tables, built once for each pair of table names.
+"""Statements: the SQL of commits, built once for each pair of table names.
 
-Times are text in UTC. `created_at` has whole seconds, as the SDK writes them; `updated_at` has
-microseconds, which the SDK neither reads nor minds.
+Times are text in UTC. The `created_at` of a record has whole seconds, as the SDK writes them,
+unless a commit gives it; `updated_at` has microseconds, which the SDK neither reads nor minds.
 """
 
 from __future__ import annotations
@@ -10,86 +10,82 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from turnlog.records import Log
-from turnlog.stores.tables import (
-    MAIN_HEADS,
-    OTHER_HEADS,
-    SQLITE_CHANGED,
-    Tables,
-    filled,
-    quoted,
-)
+from turnlog.stores.tables import COUNTED, LENGTH, Tables, filled, quoted
 
-__all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "statements_for"]
+__all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "look_at", "place", "statements_for"]
 
 #: How many rows one statement inserts at most; most batches are smaller.
 ROWS_AT_ONCE = 16
 
-_TOUCH = """
-    INSERT INTO {row} ({columns}, created_at, updated_at) VALUES ({values}, ?, ?)
-    ON CONFLICT ({columns}) DO UPDATE SET updated_at = excluded.updated_at
+# One row for "main", also if the session doesn't exist, and one for each other log that does.
+_LOOK_AT_MAIN = """
+    SELECT 'main', coalesce((SELECT max(id) FROM {messages} m WHERE m.session_id = ?1), 0),
+        {length}, s.{main_note}, s.session_id IS NOT NULL
+    FROM (SELECT 1) LEFT JOIN {sessions} s ON s.session_id = ?1
 """
+_LOOK_FOR_MAIN = """
+    SELECT 'main', NULL, NULL, NULL, EXISTS (SELECT 1 FROM {sessions} WHERE session_id = ?1)
+"""
+_LOOK_AT_OTHERS = """
+    UNION ALL SELECT name, last, length, note, 1 FROM {logs}
+    WHERE session_id = ?1 AND name IN ({names})
+"""
+
 _LAST = "SELECT max(id) FROM {records} WHERE {here}"
-_READ = """
-    SELECT id, {payload}, created_at FROM {records} WHERE {here} AND id > ? AND id < ?
-    ORDER BY id
-"""
-_NEWEST = _READ.rstrip() + " DESC LIMIT ?"
 _REMOVE = "DELETE FROM {records} WHERE {here} AND id > ? AND id < ?"
-_CLEAR = "DELETE FROM {records} WHERE {here}"
-_FORGET = "DELETE FROM {row} WHERE {here}"
+_PUT_MAIN = """
+    INSERT INTO {sessions}
+        (session_id, created_at, updated_at, {main_last}, {main_length}, {main_note})
+    VALUES (?1, ?6, ?6, ?3, ?4, ?5)
+    ON CONFLICT (session_id) DO UPDATE SET updated_at = ?6,
+        {main_last} = ?3, {main_length} = ?4, {main_note} = ?5
+"""
+_PUT_OTHER = """
+    INSERT INTO {logs} (session_id, name, last, length, note, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, coalesce(?5, x''), ?6, ?6)
+    ON CONFLICT (session_id, name) DO UPDATE SET updated_at = ?6,
+        last = ?3, length = ?4, note = coalesce(?5, x'')
+"""
+# The same for records that were just added, whatever the log was before.
+_GROW_MAIN = """
+    INSERT INTO {sessions} AS s (session_id, created_at, updated_at, {main_last}, {main_length})
+    VALUES (?1, ?5, ?5, ?3, ?4)
+    ON CONFLICT (session_id) DO UPDATE SET updated_at = excluded.updated_at,
+        {main_last} = excluded.{main_last}, {main_length} = {length}
+"""
+_GROW_OTHER = """
+    INSERT INTO {logs} AS l (session_id, name, last, length, note, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, x'', ?5, ?5)
+    ON CONFLICT (session_id, name) DO UPDATE SET updated_at = excluded.updated_at,
+        last = excluded.last, length = l.length + excluded.length
+"""
+_MAKE_SESSION = """
+    INSERT INTO {sessions} (session_id, created_at, updated_at) VALUES (?1, ?2, ?2)
+    ON CONFLICT (session_id) DO NOTHING
+"""
+_FORGET = "DELETE FROM {logs} WHERE session_id = ? AND name = ?"
 
-_FIND_KEY = "SELECT position FROM {keys} WHERE session_id = ? AND name = ? AND key = ?"
-_STORE_KEY = "INSERT INTO {keys} (session_id, name, key, position) VALUES (?, ?, ?, ?)"
-_ANNOTATE = """
-    INSERT INTO {heads} (session_id, name, created_at, updated_at, note)
-    VALUES (?1, ?2, ?3, ?3, ?4)
-    ON CONFLICT (session_id, name)
-    DO UPDATE SET updated_at = excluded.updated_at, note = excluded.note
+_FIND_KEY = """
+    SELECT digest, positions FROM {writes}
+    WHERE session_id = ? AND day IN (?, ?, ?, ?) AND hash = ?
 """
-_DELETE_HEAD = "DELETE FROM {heads} WHERE session_id = ? AND name = ?"
-_DELETE_KEYS = "DELETE FROM {keys} WHERE session_id = ? AND name = ?"
-_DELETE_SESSION = tuple(
-    f"DELETE FROM {{{table}}} WHERE session_id = ?"
-    for table in ("messages", "records", "heads", "keys", "sessions")
-)
-
-# The SDK's own tables have no notes.
-_NO_NOTE = "x''"
-_NOTE = """
-    coalesce((SELECT h.note FROM {heads} h
-              WHERE h.session_id = s.session_id AND h.name = 'main'), x'')
+_STORE_KEY = """
+    INSERT INTO {writes} (session_id, day, hash, digest, positions) VALUES (?, ?, ?, ?, ?)
 """
-_HEAD = MAIN_HEADS + " WHERE s.session_id = ?1"
-_HEADS = f"""
-    {_HEAD} UNION ALL {OTHER_HEADS} WHERE h.session_id = ?1 AND h.name <> 'main'
-    ORDER BY 2
-"""
-# The page is found before anything is counted for it.
-_SESSIONS = (
-    MAIN_HEADS
-    + """
-    WHERE s.rowid IN (
-        SELECT s.rowid FROM {sessions} s
-        WHERE s.session_id >= ?1 AND (?2 IS NULL OR s.session_id < ?2)
-            AND ({changed}, s.session_id) < (?3, ?4)
-        ORDER BY {changed} DESC, s.session_id DESC LIMIT ?5)
-    ORDER BY changed DESC, s.session_id DESC
-"""
-)
+_PURGE_KEYS = "DELETE FROM {writes} WHERE session_id = ? AND day > 0 AND day < ?"
+# A trigger deletes all that belongs to it.
+_DELETE_SESSION = "DELETE FROM {sessions} WHERE session_id = ?"
 
 
 class LogStatements(NamedTuple):
     """SQL on one log; its first parameters name the log."""
 
-    touch: str  # created_at, updated_at
     last: str
-    read: str  # after, before
-    newest: str  # after, before, limit
     remove: str  # after, before
-    clear: str
-    forget: str
     insert: tuple[str, ...]  # by the number of payloads; each as `stored` makes it
+    insert_at: tuple[str, ...]  # the same, each payload before its time, or None for now
+    put: str  # session, name, last, length, note, now
+    grow: str  # session, name, last, how many records were added, now
     stored: Callable[[bytes], str | bytes]
 
 
@@ -100,97 +96,94 @@ class Statements(NamedTuple):
     main: LogStatements
     #: Every other log lies in ours, where session id and name name it.
     other: LogStatements
+    make_session: str
+    forget: str
     find_key: str
     store_key: str
-    annotate: str
-    delete_head: str
-    delete_keys: str
-    delete_session: tuple[str, ...]
-    heads: str
-    sessions: str
-    #: The same on a file that only the SDK has written to, and that reading doesn't change.
-    foreign_heads: str
-    foreign_sessions: str
+    purge_keys: str
+    delete_session: str
 
-    def place(self, log: Log) -> tuple[LogStatements, tuple[str, ...]]:
-        """The statements for `log`, and the parameters that name it in each."""
-        if log.name == "main":
-            return self.main, (log.session,)
-        return self.other, (log.session, log.name)
+    def of(self, name: str) -> LogStatements:
+        """The statements for the log `name`."""
+        return self.main if name == "main" else self.other
+
+
+def place(session: str, name: str) -> tuple[str, ...]:
+    """The parameters that name a log in a statement."""
+    return (session,) if name == "main" else (session, name)
 
 
 @lru_cache(maxsize=64)  # sessions are made per request, most of them on the same tables
 def statements_for(tables: Tables) -> Statements:
-    """The statements that run on `tables`."""
-    names = {
-        **tables.names(quoted),
-        "created": "s.created_at",
-        "changed": SQLITE_CHANGED,
-        "note": _NO_NOTE,
-    }
-    noted = {**names, "note": filled(_NOTE, names)}
+    """The statements that write to `tables`."""
+    names = tables.names(quoted)
+    names["length"] = filled(LENGTH, names, {"counted": filled(COUNTED, names)})
     return Statements(
         main=_main(names),
         other=_other(names),
+        make_session=filled(_MAKE_SESSION, names),
+        forget=filled(_FORGET, names),
         find_key=filled(_FIND_KEY, names),
         store_key=filled(_STORE_KEY, names),
-        annotate=filled(_ANNOTATE, names),
-        delete_head=filled(_DELETE_HEAD, names),
-        delete_keys=filled(_DELETE_KEYS, names),
-        delete_session=tuple(filled(each, names) for each in _DELETE_SESSION),
-        heads=filled(_HEADS, noted),
-        sessions=filled(_SESSIONS, noted),
-        foreign_heads=filled(_HEAD, names),
-        foreign_sessions=filled(_SESSIONS, names),
+        purge_keys=filled(_PURGE_KEYS, names),
+        delete_session=filled(_DELETE_SESSION, names),
     )
 
 
+@lru_cache(maxsize=256)
+def look_at(tables: Tables, others: int, *, with_main: bool) -> str:
+    """The statement that finds the ends, lengths and notes of logs.
+
+    others: how many logs but "main"; their names come after the session's id.
+    """
+    names = {**tables.names(quoted), "names": ", ".join(["?"] * others)}
+    names["length"] = filled(LENGTH, names, {"counted": filled(COUNTED, names)})
+    template = _LOOK_AT_MAIN if with_main else _LOOK_FOR_MAIN
+    return filled(template + _LOOK_AT_OTHERS * (others > 0), names)
+
+
 def _main(names: Mapping[str, str]) -> LogStatements:
-    place = {
-        "row": names["sessions"],
+    columns = {
         "records": names["messages"],
         "payload": "message_data",
         "columns": "session_id",
-        "values": "?",
         "here": "session_id = ?",
     }
-    return _log_statements(place, _as_text)
+    return _log_statements(columns, filled(_PUT_MAIN, names), filled(_GROW_MAIN, names), _as_text)
 
 
 def _other(names: Mapping[str, str]) -> LogStatements:
-    place = {
-        "row": names["heads"],
+    columns = {
         "records": names["records"],
         "payload": "payload",
         "columns": "session_id, name",
-        "values": "?, ?",
         "here": "session_id = ? AND name = ?",
     }
-    return _log_statements(place, bytes)
+    return _log_statements(columns, filled(_PUT_OTHER, names), filled(_GROW_OTHER, names), bytes)
 
 
 def _log_statements(
-    place: Mapping[str, str], stored: Callable[[bytes], str | bytes]
+    columns: Mapping[str, str], put: str, grow: str, stored: Callable[[bytes], str | bytes]
 ) -> LogStatements:
     return LogStatements(
-        touch=filled(_TOUCH, place),
-        last=filled(_LAST, place),
-        read=filled(_READ, place),
-        newest=filled(_NEWEST, place),
-        remove=filled(_REMOVE, place),
-        clear=filled(_CLEAR, place),
-        forget=filled(_FORGET, place),
-        insert=_inserts(place),
+        last=filled(_LAST, columns),
+        remove=filled(_REMOVE, columns),
+        insert=_inserts(columns, "{columns}, {payload}", "{at}, ?"),
+        insert_at=_inserts(
+            columns, "{columns}, {payload}, created_at", "{at}, ?, coalesce(?, CURRENT_TIMESTAMP)"
+        ),
+        put=put,
+        grow=grow,
         stored=stored,
     )
 
 
-def _inserts(place: Mapping[str, str]) -> tuple[str, ...]:
+def _inserts(columns: Mapping[str, str], into: str, row: str) -> tuple[str, ...]:
     """The statement that inserts N rows, at index N."""
-    head = filled("INSERT INTO {records} ({columns}, {payload}) VALUES", place)
-    names = place["values"].count("?")
-    at = ", ".join(f"?{number + 1}" for number in range(names))
-    rows = [f"({at}, ?{names + row + 1})" for row in range(ROWS_AT_ONCE)]
+    # A "?" takes the number after the greatest so far, and the first row begins with these.
+    at = ", ".join(f"?{number + 1}" for number in range(columns["here"].count("?")))
+    head = filled(f"INSERT INTO {{records}} ({into}) VALUES", columns)
+    rows = [f"({row.format(at=at)})"] * ROWS_AT_ONCE
     return tuple(f"{head} {', '.join(rows[:count])}" for count in range(ROWS_AT_ONCE + 1))
 
 

@@ -6,18 +6,27 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from turnlog.changes import Change, Committed, Key, check_changes, is_volatile
 from turnlog.errors import StoreClosed
 from turnlog.records import Column, Log, Records
-from turnlog.store import END, Cursor, Head, Store, check, prefix_end, span
+from turnlog.store import END, Cursor, Head, Store, check, span
 from turnlog.stores import clock
 from turnlog.stores.sqlite import jobs, registry
-from turnlog.stores.sqlite.connections import JournalMode, check_journal_mode
+from turnlog.stores.sqlite.connections import (
+    JournalMode,
+    check_journal_mode,
+    is_about_schema,
+    snapshot,
+)
 from turnlog.stores.sqlite.engine import Engine
+from turnlog.stores.sqlite.orders import Job
+from turnlog.stores.sqlite.reads import Page, Reads, Rows, reads_of
 from turnlog.stores.sqlite.schema import State, migrate, state_of
-from turnlog.stores.sqlite.statements import Statements, statements_for
+from turnlog.stores.sqlite.statements import place
 from turnlog.stores.tables import Tables
 
 __all__ = ["SQLiteStore"]
@@ -62,20 +71,18 @@ class SQLiteStore(Store):
     def identity(self) -> Hashable:
         """The file and the tables."""
         engine = self._engine
-        return engine.path if engine else registry.identify(self.path), self.tables
+        path = engine.path if engine else registry.identify(self.path)
+        # SQLite takes no account of case in names, but of ASCII letters alone, as bytes do.
+        names = (self.tables.sessions, self.tables.messages)
+        return path, *(name.encode().lower() for name in names)
 
-    async def append(
-        self,
-        log: Log,
-        payloads: Sequence[bytes],
-        *,
-        expect: int | None = None,
-        key: str | None = None,
-    ) -> int:
-        check(*log, key or "", payloads=payloads)
+    async def commit(
+        self, session: str, changes: Sequence[Change], *, key: Key | None = None
+    ) -> Committed:
+        check_changes(session, changes, key)
         return await self._write(
-            lambda cursor, sql: jobs.append(cursor, sql, log, payloads, expect, key),
-            durable=not log.is_volatile,
+            lambda cursor: jobs.commit(cursor, self.tables, session, changes, key),
+            durable=not is_volatile(changes),
         )
 
     async def read(
@@ -85,55 +92,47 @@ class SQLiteStore(Store):
         after: int = 0,
         before: int | None = None,
         limit: int | None = None,
+        oldest: bool = False,
     ) -> Records:
         check(*log, limit=limit)
-        where, at = statements_for(self.tables).place(log)
-        values = (*at, *span(after, before))
-        if limit is None:
-            return _records(await self._read_log(log, where.read, *values))
-        rows = await self._read_log(log, where.newest, *values, min(limit, END))
-        rows.reverse()
+        is_reversed = not (limit is None or oldest)
+        bounds = (*span(after, before), -1 if limit is None else min(limit, END))
+
+        def job(cursor: sqlite3.Cursor, reads: Reads) -> Rows:
+            statements = reads.main if log.name == "main" else reads.other
+            values = (*place(*log), *bounds)
+            return cursor.execute(statements[is_reversed], values).fetchall() if statements else []
+
+        rows = await self._read(job)
+        if is_reversed:
+            rows.reverse()
         return _records(rows)
-
-    async def remove(
-        self,
-        log: Log,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        expect: int | None = None,
-    ) -> int:
-        check(*log)
-        bounds = span(after, before)
-        return await self._write(
-            lambda cursor, sql: jobs.remove(cursor, sql, log, bounds, expect),
-            durable=not log.is_volatile,
-        )
-
-    async def annotate(self, log: Log, note: bytes) -> None:
-        check(*log, payloads=[note])
-        await self._write(
-            lambda cursor, sql: jobs.annotate(cursor, sql, log, note),
-            durable=not log.is_volatile,
-        )
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
-        sql = statements_for(self.tables)
-        return list(map(_head, await self._read(sql.heads, sql.foreign_heads, session)))
-
-    async def sessions(
-        self, *, prefix: str = "", after: Cursor | None = None, limit: int = 50
-    ) -> list[Head]:
-        check(prefix, limit=limit)
-        sql = statements_for(self.tables)
-        page = (prefix, prefix_end(prefix), *_key(after), min(limit, END))
-        rows = await self._read(sql.sessions, sql.foreign_sessions, *page)
+        rows = await self._read(
+            lambda cursor, reads: cursor.execute(reads.heads, (session,)).fetchall()
+        )
         return list(map(_head, rows))
 
-    async def delete(self, session: str, name: str | None = None) -> None:
-        check(session, name or "")
-        await self._write(lambda cursor, sql: jobs.delete(cursor, sql, session, name), durable=True)
+    async def sessions(
+        self,
+        *,
+        prefix: str = "",
+        after: Cursor | None = None,
+        limit: int = 50,
+        oldest: bool = False,
+    ) -> list[Head]:
+        check(prefix, limit=limit)
+        page = Page(prefix, after, limit, oldest)
+        rows = await self._read(lambda cursor, reads: reads.sessions(cursor, page))
+        return list(map(_head, rows))
+
+    async def delete(self, session: str, *, expect: int | None = None) -> None:
+        check(session)
+        await self._write(
+            lambda cursor: jobs.delete(cursor, self.tables, session, expect), durable=True
+        )
 
     async def aclose(self) -> None:
         """Close the store. The last store on a file waits until the file is closed."""
@@ -149,48 +148,47 @@ class SQLiteStore(Store):
             engine.users.remove(self)
         return engine
 
-    async def _write(self, job: Callable[[sqlite3.Cursor, Statements], T], *, durable: bool) -> T:
+    async def _write(self, job: Job[T], *, durable: bool) -> T:
         engine = self._attached()
         if self.tables not in engine.prepared:
             await self._prepare(engine)
-        sql = statements_for(self.tables)
-        return await engine.write(lambda cursor: job(cursor, sql), durable=durable)
+        try:
+            return await engine.write(job, durable=durable)
+        except sqlite3.OperationalError as error:
+            if is_about_schema(error):
+                await self._prepare(engine)  # says so if another process has a newer schema
+            raise
 
-    async def _read_log(self, log: Log, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        # A file that only the SDK has written to has no other log than "main".
-        return await self._read(statement, statement if log.name == "main" else None, *values)
-
-    async def _read(
-        self, statement: str, foreign: str | None, *values: object
-    ) -> list[tuple[Any, ...]]:
-        """The rows that `statement` finds.
-
-        foreign: the statement for a file that only the SDK has written to, which reading
-            doesn't change; None if such a file can't hold such rows.
-        """
+    async def _read(self, job: Callable[[sqlite3.Cursor, Reads], Rows]) -> Rows:
+        """The rows that `job` finds; none in a file without our tables."""
         engine = self._attached()
+        return await engine.read(partial(self._rows, engine, job))
+
+    def _rows(
+        self,
+        engine: Engine,
+        job: Callable[[sqlite3.Cursor, Reads], Rows],
+        cursor: sqlite3.Cursor,
+    ) -> Rows:
         if self.tables in engine.prepared:
-            return await engine.read(lambda cursor: cursor.execute(statement, values).fetchall())
-        # Checked again at each read, in the same job: another process may migrate it.
-        state, rows = await engine.read(lambda cursor: self._look(cursor, foreign, values))
-        if state in {State.OLD, State.CURRENT}:
-            await self._prepare(engine, state)
-            return await self._read(statement, foreign, *values)
-        return rows
+            try:
+                return job(cursor, reads_of(self.tables)[State.CURRENT])
+            except sqlite3.OperationalError as error:
+                if not is_about_schema(error):
+                    raise
+                engine.prepared.discard(self.tables)
+        # Checked again at each read, in one transaction: another process may migrate the file.
+        with snapshot(cursor):
+            state = state_of(cursor.connection, self.tables)
+            if state is State.CURRENT:
+                engine.prepared.add(self.tables)
+            reads = reads_of(self.tables).get(state)
+            return job(cursor, reads) if reads else []
 
-    def _look(
-        self, cursor: sqlite3.Cursor, foreign: str | None, values: tuple[object, ...]
-    ) -> tuple[State, list[tuple[Any, ...]]]:
-        """The state of the file, and the rows found there if only the SDK has written to it."""
-        state = state_of(cursor.connection, self.tables)
-        if state in {State.OLD, State.CURRENT, State.EMPTY} or foreign is None:
-            return state, []
-        return state, cursor.execute(foreign, values).fetchall()
-
-    async def _prepare(self, engine: Engine, state: State | None = None) -> None:
+    async def _prepare(self, engine: Engine) -> None:
         """Bring the schema up to date, if it isn't."""
-        # Read first: a file that can't be written can still be read.
-        state = state or await engine.read(lambda c: state_of(c.connection, self.tables))
+        # Read first: who may not write to the file learns of a newer schema too.
+        state = await engine.read(lambda c: state_of(c.connection, self.tables))
         if state is not State.CURRENT:
             await engine.write(lambda c: migrate(c.connection, self.tables))
         engine.prepared.add(self.tables)
@@ -203,13 +201,6 @@ class SQLiteStore(Store):
         return self._engine
 
 
-def _key(cursor: Cursor | None) -> tuple[str, str]:
-    """The time and the session id of `cursor`, as they are stored."""
-    if cursor is None:
-        return "~", ""  # "~" comes after every time
-    return clock.as_text(clock.micros(cursor.updated_at)), cursor.session
-
-
 def _records(rows: list[tuple[int, bytes, bytes]]) -> Records:
     return Records(
         [row[0] for row in rows],
@@ -218,7 +209,7 @@ def _records(rows: list[tuple[int, bytes, bytes]]) -> Records:
     )
 
 
-def _head(row: tuple[bytes, bytes, int, int, bytes, bytes, bytes]) -> Head:
+def _head(row: tuple[bytes, bytes, int, int, bytes, bytes, bytes | None]) -> Head:
     session, name, last, length, created, updated, note = row
     log = Log(session.decode(errors="replace"), name.decode(errors="replace"))
-    return Head(log, last, length, clock.seconds(created), clock.seconds(updated), note)
+    return Head(log, last, length, clock.seconds(created), clock.seconds(updated), note or b"")

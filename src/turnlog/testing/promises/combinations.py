@@ -55,17 +55,14 @@ def _contradict(one: Change, other: Change) -> bool:
 class Combinations:
     """What is refused, is refused before anything is written, and its key stays unknown."""
 
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [pair for pair in product(CHANGES, repeat=2) if _contradict(*pair)],
-        ids=repr,
-    )
-    async def test_two_changes_of_one_log(self, store: Store, one: Change, other: Change) -> None:
+    async def test_two_changes_of_one_log(self, store: Store) -> None:
         await fill(store, "s")
         before = await seen(store, "s")
-        for changes in ([one, other], [one, Append("main", [b"1"]), other]):
-            with pytest.raises(ValueError, match="side"):
-                await store.commit("s", changes, key=Key("k"))
+        for one, other in product(CHANGES, repeat=2):
+            if _contradict(one, other):
+                for changes in ([one, other], [one, Append("main", [b"1"]), other]):
+                    with pytest.raises(ValueError, match="side"):
+                        await store.commit("s", changes, key=Key("k"))
         assert await seen(store, "s") == before
         assert not (await store.commit("s", [Append("main", [b"1"])], key=Key("k"))).replayed
 
@@ -84,16 +81,16 @@ class Combinations:
             assert head.note == b"new"
             assert done.positions == (head.last, head.last)
 
-    @pytest.mark.parametrize(("wrong", "error"), WRONG, ids=repr)
-    async def test_wrong_values(self, store: Store, wrong: object, error: type[Exception]) -> None:
+    async def test_wrong_values(self, store: Store) -> None:
         await fill(store, "s")
         before = await seen(store, "s")
-        change = cast("Change", wrong)
-        for changes in ([change], [Append("main", [b"1"]), change]):
-            with pytest.raises(error):
-                await store.commit("s", changes, key=Key("k"))
-            with pytest.raises(error):
-                await store.commit("new", changes)
+        for wrong, error in WRONG:
+            change = cast("Change", wrong)
+            for changes in ([change], [Append("main", [b"1"]), change]):
+                with pytest.raises(error):
+                    await store.commit("s", changes, key=Key("k"))
+                with pytest.raises(error):
+                    await store.commit("new", changes)
         assert await seen(store, "s") == before
         assert await store.logs("new") == []
         assert not (await store.commit("s", [Append("main", [b"1"])], key=Key("k"))).replayed

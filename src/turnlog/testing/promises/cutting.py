@@ -45,8 +45,8 @@ class Cutting:
 
     async def test_a_cut_behind_the_end_removes_nothing(self, store: Store, log: Log) -> None:
         end = await store.append(log, [b"1", b"2"])
-        for n, cut in enumerate((end, end + 1, *BEYOND)):
-            end = await _cut(store, log, [b"%d" % n], cut if n else end)
+        for n, beyond in enumerate((0, 1, *BEYOND)):
+            end = await _cut(store, log, [b"%d" % n], end + beyond)
         assert await payloads_of(store, log) == [b"1", b"2", *(b"%d" % n for n in range(6))]
 
     async def test_a_cut_between_records(self, store: Store, log: Log) -> None:

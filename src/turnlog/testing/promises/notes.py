@@ -73,7 +73,9 @@ class Notes:
         assert (await store.commit(log.session, change, key=Key("k"))).replayed
         assert (await head_of(store, log)).note == b"2"
 
-    async def test_no_increment_is_lost(self, store: Store, twin: Store, log: Log) -> None:
+    async def test_no_increment_of_a_note_is_lost(
+        self, store: Store, twin: Store, log: Log
+    ) -> None:
         async def count(handle: Store) -> None:
             missing = STEPS
             while missing:

@@ -1,0 +1,239 @@
+"""Beginning a turn: read the view, and store the question together with the claim on the lease.
+
+read the view ─▶ commit: lease is free · nobody waits · log still ends there · question
+│ conflict
+▼
+wait, or fork, or raise `SessionBusy` ─▶ lease ─▶ read the view again ─▶ commit: question
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from uuid import uuid4
+
+from turnlog.conversation.branches import OnBranch, planned_fork
+from turnlog.conversation.turns.endings import Endings
+from turnlog.conversation.turns.holding import (
+    OpenTurn,
+    inside,
+    is_within_a_turn,
+    joinable_turn_on,
+)
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
+from turnlog.conversation.turns.policy import check_policy
+from turnlog.errors import Conflict, SessionBusy, StoreClosed
+from turnlog.items.json import Item, TResponseInputItem, decode_all
+from turnlog.items.kinds import is_question
+from turnlog.items.merge import Merged
+from turnlog.items.turns import settled
+from turnlog.loops.arrival import in_order_of_arrival
+from turnlog.loops.finishing import finished
+from turnlog.records import Log, Records
+from turnlog.store import Store
+
+__all__ = ["Begun", "begun", "turn_begun"]
+
+# How often the question is stored together with the claim before the lease is taken alone.
+_TRIES = 2
+
+
+class Writable(OnBranch, Protocol):
+    """A session on one branch, to which a run adds its question."""
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        """Append `items`."""
+        ...
+
+
+S = TypeVar("S", bound=Writable)
+
+#: Reads a session and merges it with the new input.
+View: TypeAlias = Callable[[S], Awaitable[Merged]]
+
+
+class Begun(NamedTuple, Generic[S]):
+    """A turn that has begun: its question is stored."""
+
+    #: The session to use; with the policy "branch" it may be on a branch of its own.
+    session: S
+    #: The items to show to the model.
+    shown: list[Item]
+    #: None with the policy "off".
+    turn: OpenTurn | None
+
+
+@asynccontextmanager
+async def turn_begun(
+    session: S, view: View[S], policy: Policy = "queue", *, seconds: float = LEASE_SECONDS
+) -> AsyncIterator[Begun[S]]:
+    """Begin a turn; within, no other run writes to the session.
+
+    view: reads the session. It is called again if the log has grown before the question was
+        stored, so that the model never answers an outdated view.
+
+    With the policy "branch" and another run under way, the turn is on a new branch, which holds
+    all turns but the one under way. A run inside a run on the same conversation, such as a tool
+    that asks another agent, is part of the outer one.
+
+    Raises `SessionBusy` with the policy "reject", before anything is written.
+    """
+    check_policy(policy)
+    if session.closed:
+        raise StoreClosed(type(session).__name__)
+    around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
+    if policy == "off":
+        yield Begun(session, await begun(session, view), None)
+    elif around is not None:
+        async with _part_of(around):
+            yield Begun(session, await begun(session, view), around)
+    else:
+        async with _own_turn(session, view, policy, seconds) as own:
+            yield own
+
+
+async def begun(session: S, view: View[S]) -> list[Item]:
+    """Read the view and store what is new; returns what the model is shown."""
+    merged = await view(session)
+    if merged.fresh:
+        await session.add_items(merged.fresh)
+    return merged.shown
+
+
+@asynccontextmanager
+async def _own_turn(
+    session: S, view: View[S], policy: Policy, seconds: float
+) -> AsyncIterator[Begun[S]]:
+    async with _first_to_queue(session, policy):
+        own = await _Beginning(session, view, policy, seconds).turn()
+    turn = own.turn
+    async with _part_of(turn):
+        with inside(turn):
+            yield Begun(own.session, own.shown, turn)
+
+
+class _Own(NamedTuple, Generic[S]):
+    session: S
+    shown: list[Item]
+    turn: OpenTurn
+
+
+class _Beginning(Generic[S]):
+    """The begin of one turn that is not part of another."""
+
+    def __init__(self, session: S, view: View[S], policy: Policy, seconds: float) -> None:
+        self._session = session
+        self._view = view
+        self._policy = policy
+        self._seconds = seconds
+        self._turn = self._turn_on(Log(session.session_id, session.branch))
+
+    async def turn(self) -> _Own[S]:
+        """Begin it. If that fails, the lease is free again."""
+        try:
+            shown = await self._with_question()
+            if shown is None:
+                shown = await self._after_lease()
+        except BaseException:
+            await finished(self._turn.lease.give_back())
+            raise
+        return _Own(self._session, shown, self._turn)
+
+    def _turn_on(self, log: Log) -> OpenTurn:
+        store = self._session.store
+        lease = Lease(store, log, seconds=self._seconds)
+        return OpenTurn(store, log, lease, in_order=self._policy == "queue")
+
+    async def _with_question(self) -> list[Item] | None:
+        """Take the lease and store the question in one commit; None if that can't be done."""
+        for _ in range(_TRIES):
+            self._turn.reads_again()
+            try:
+                return await self._read_and_begin()
+            except SessionBusy as busy:
+                if not self._is_to_be_taken(busy.log):
+                    raise
+                return None
+            except Conflict as conflict:
+                if not self._is_to_be_taken(conflict.log):
+                    raise
+        return None
+
+    async def _read_and_begin(self) -> list[Item]:
+        with inside(self._turn):
+            shown = await begun(self._session, self._view)
+            if self._turn.lease.is_new:
+                await self._turn.begin()
+        return shown
+
+    def _is_to_be_taken(self, log: Log) -> bool:
+        """Whether an error about `log` came from taking the lease of this turn."""
+        return log == self._turn.log and self._turn.lease.is_new
+
+    async def _after_lease(self) -> list[Item]:
+        """Take the lease first, as the policy says; then read and store the question."""
+        await self._take_lease()
+        self._turn.reads_again()
+        with inside(self._turn):
+            return await begun(self._session, self._view)
+
+    async def _take_lease(self) -> None:
+        if self._policy == "queue":
+            await self._turn.lease.queue()
+        elif isinstance(await self._turn.lease.take(), str):
+            if self._policy == "reject":
+                raise SessionBusy(self._turn.log)
+            await self._take_on_new_branch()
+
+    async def _take_on_new_branch(self) -> None:
+        at = await _last_settled(self._session)
+        fork = await planned_fork(self._session, f"run-{uuid4().hex[:12]}", at)
+        self._session = fork.session
+        self._turn = self._turn_on(fork.log)
+        await self._turn.lease.take(*fork.changes)
+
+
+def _first_to_queue(session: Writable, policy: Policy) -> AbstractAsyncContextManager[None]:
+    """Within, all runs of this event loop that came earlier have taken the lease.
+
+    A run that is part of a turn already doesn't wait here: those that do may wait for its end.
+    """
+    if policy != "queue" or is_within_a_turn():
+        return nullcontext()
+    return in_order_of_arrival((session.store.identity, session.session_id, session.branch))
+
+
+@asynccontextmanager
+async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
+    """Within, the turn's lease is held, also when the run that took it has ended."""
+    turn.runs += 1
+    try:
+        yield
+    finally:
+        turn.runs -= 1
+        if turn.runs == 0:
+            await finished(turn.lease.give_back())
+
+
+async def _last_settled(session: OnBranch) -> int:
+    """The position of the last record that belongs to a turn which is over."""
+    log = Log(session.session_id, session.branch)
+    records, items = await _from_last_question(session.store, log)
+    ended = await Endings(session.store, log).newest()
+    kept = settled(items, bisect_right(records.positions, ended))
+    if kept < len(records):
+        return records.positions[kept] - 1
+    return records.positions[-1] if records else 0
+
+
+async def _from_last_question(store: Store, log: Log) -> tuple[Records, list[Item | None]]:
+    """The newest records, back to a user's message at least, and their items."""
+    limit = 16
+    while True:
+        records = await store.read(log, limit=limit)
+        items = decode_all(records.payloads)
+        if len(records) < limit or any(item and is_question(item) for item in items):
+            return records, items
+        limit *= 4

@@ -1,0 +1,125 @@
+"""Claims and tickets: the records by which a run holds the lease on a log, or waits for it.
+
+The log `:lease` holds one claim, or nothing while the lease is free. The log `:queue` holds the
+tickets of the runs that wait, in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from turnlog.changes import Append, Change, Check, Committed, Key, Remove
+from turnlog.errors import Conflict
+from turnlog.items.json import decode, encode
+from turnlog.records import Log, Record
+from turnlog.store import Store
+
+__all__ = ["Claim", "Claims", "Ticket"]
+
+
+class Claim(NamedTuple):
+    """A record by which a run holds the lease, until a time.
+
+    seconds: how long the claim lasts.
+    """
+
+    position: int
+    holder: str
+    seconds: float
+    #: Seconds since the epoch, by the wall clock of the holder.
+    until: float
+
+
+class Ticket(NamedTuple):
+    """A record by which a run waits. The lowest position has waited longest."""
+
+    position: int
+    waiter: str
+
+
+class Claims:
+    """The claims and tickets on `guarded`, and the changes that a run makes in them.
+
+    seconds: how long a claim lasts.
+    """
+
+    def __init__(self, store: Store, guarded: Log, seconds: float) -> None:
+        self._store = store
+        self._lease = guarded.beside("lease")
+        self._queue = guarded.beside("queue")
+        self._seconds = seconds
+
+    def decide(self, conflict: Conflict) -> bool:
+        """Whether the lease or its queue caused `conflict`."""
+        return conflict.log in (self._lease, self._queue)
+
+    async def commit(self, changes: Sequence[Change], key: Key | None = None) -> Committed:
+        """Make `changes` in the logs of the session."""
+        return await self._store.commit(self._lease.session, changes, key=key)
+
+    async def newest(self) -> Claim | None:
+        """The claim that counts; None if the lease is free."""
+        records = await self._store.read(self._lease, limit=1)
+        return _claim(records[0], self._seconds) if records else None
+
+    async def first(self) -> Ticket | None:
+        """The ticket of the run that has waited longest; None if no run waits."""
+        records = await self._store.read(self._queue, limit=1, oldest=True)
+        return _ticket(records[0]) if records else None
+
+    async def tickets_of(self, waiter: str) -> list[int]:
+        """The positions of all tickets of a run."""
+        tickets = map(_ticket, await self._store.read(self._queue))
+        return [ticket.position for ticket in tickets if ticket.waiter == waiter]
+
+    def claim(self, holder: str, position: int) -> Append:
+        """Claims the lease for `holder`.
+
+        position: of the claim that this one replaces; 0 if the lease is free.
+        """
+        until = time.time() + self._seconds
+        claim = encode({"holder": holder, "seconds": self._seconds, "until": until})
+        return Append(self._lease.name, [claim], position, cut=0 if position else None)
+
+    def held(self, position: int) -> Check:
+        """Checks that the claim at `position` still counts."""
+        return Check(self._lease.name, position)
+
+    def free(self, position: int) -> Remove:
+        """Gives up the claim at `position`."""
+        return Remove(self._lease.name, expect=position)
+
+    def nobody_waits(self) -> Check:
+        """Checks that there is no ticket."""
+        return Check(self._queue.name, 0)
+
+    def ticket(self, waiter: str) -> Append:
+        """Adds a ticket behind those of the runs that wait already."""
+        return Append(self._queue.name, [encode({"waiter": waiter})])
+
+    def leave(self, position: int) -> Remove:
+        """Removes the ticket at `position`. A position is never used again, so no other is hit."""
+        return Remove(self._queue.name, after=position - 1, before=position + 1)
+
+    def served(self, position: int) -> Remove:
+        """Removes the tickets up to `position`."""
+        return Remove(self._queue.name, before=position + 1)
+
+
+def _claim(record: Record, seconds: float) -> Claim:
+    """The claim in `record`. One that can't be read lasts for `seconds`."""
+    try:
+        entry = decode(record.payload)
+        lasts, until = float(entry["seconds"]), float(entry["until"])
+        return Claim(record.position, str(entry["holder"]), lasts, until)
+    except (ValueError, TypeError, KeyError):
+        return Claim(record.position, "", seconds, float("inf"))
+
+
+def _ticket(record: Record) -> Ticket:
+    try:
+        return Ticket(record.position, str(decode(record.payload)["waiter"]))
+    except (ValueError, TypeError, KeyError):
+        return Ticket(record.position, "")

@@ -1,0 +1,137 @@
+"""Taking a lease: at once if it is free, or after all runs that have waited longer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from turnlog.changes import Change, Committed, Key
+from turnlog.conversation.turns.claims import Claim, Claims, Ticket
+from turnlog.conversation.turns.retrying import committed
+from turnlog.conversation.turns.waiting import Watch
+from turnlog.errors import Conflict
+
+__all__ = ["Taking"]
+
+
+class Taking:
+    """The tries of one run to take a lease.
+
+    holder: the name under which it takes it.
+    seconds: how long a lease lasts.
+    """
+
+    def __init__(self, claims: Claims, holder: str, seconds: float) -> None:
+        self._claims = claims
+        self._holder = holder
+        self._watch = Watch(seconds)
+        self._ticket = 0  # the position of the own ticket
+        self._draws = 0  # how many tickets were drawn
+        self._tries = 0
+
+    async def at_once(self, changes: Sequence[Change], *, in_order: bool) -> Committed | str:
+        """Take the lease together with `changes`.
+
+        in_order: not while other runs wait for it.
+
+        Returns the result of the commit: of the claim first, then of `changes`. If the lease is
+        not free, it returns its holder, or "" if it is left to the runs that wait.
+        """
+        # The lease usually is free, so the first try is made without a look.
+        if self._tries == 0 and (done := await self._tried(0, changes, in_order=in_order)):
+            return done
+        while True:
+            claim = await self._claims.newest()
+            free = self._free_at(claim)
+            if free is None:
+                return claim.holder if claim else ""
+            if in_order and await self._claims.first() is not None:
+                return ""
+            if done := await self._tried(free, changes, in_order=in_order):
+                return done
+
+    async def in_turn(self) -> Committed:
+        """Wait until all runs that have waited longer had the lease, and take it."""
+        while True:
+            if done := await self._taken_if_first():
+                return done
+            await self._watch.pause()
+
+    async def withdraw(self, position: int) -> None:
+        """Remove the claim of this run, and its ticket, if they are there.
+
+        position: at which the claim was last seen; 0 if that is not known.
+        """
+        while self._tries or self._draws:
+            changes: list[Change] = [*map(self._claims.leave, await self._own_tickets())]
+            if position := position or await self._own_claim():
+                changes.append(self._claims.free(position))
+            try:
+                if changes:
+                    await self._claims.commit(changes)
+            except Conflict:
+                position = 0  # it was renewed, or lost: look
+            else:
+                return
+
+    async def _taken_if_first(self) -> Committed | None:
+        claim, first = await self._claims.newest(), await self._claims.first()
+        free = self._free_at(claim)
+        if first is None or first.position > self._ticket:
+            await self._draw_ticket()  # or again: it was removed
+        elif first.position < self._ticket:
+            await self._remove_if_absent(first, is_free=free is not None)
+        elif free is not None:
+            return await self._taken_as_first(free)
+        return None
+
+    async def _taken_as_first(self, free: int) -> Committed | None:
+        done = await self._tried(free, [self._claims.served(self._ticket)], in_order=False)
+        if done is not None:
+            self._draws = 0  # no ticket is left to withdraw
+        return done
+
+    def _free_at(self, claim: Claim | None) -> int | None:
+        """The position at which to take the lease; None if another run holds it."""
+        self._watch.saw(claim)
+        if claim is None:
+            return 0
+        is_free = claim.holder == self._holder or self._watch.has_expired(claim)
+        return claim.position if is_free else None
+
+    async def _tried(
+        self, position: int, changes: Sequence[Change], *, in_order: bool
+    ) -> Committed | None:
+        """Take the lease if its claim is still at `position`; None if it isn't."""
+        self._tries += 1
+        first = [self._claims.claim(self._holder, position)]
+        if in_order:
+            changes = [self._claims.nobody_waits(), *changes]
+        key = Key(f"{self._holder}/take/{position}", brief=True)
+        try:
+            done = await committed(self._claims, [*first, *changes], key)
+        except Conflict as conflict:
+            if self._claims.decide(conflict):
+                return None
+            raise
+        taken, *others = done.positions
+        return done._replace(positions=(taken, *others[in_order:]))
+
+    async def _draw_ticket(self) -> None:
+        self._draws += 1
+        key = Key(f"{self._holder}/ticket/{self._draws}", brief=True)
+        done = await committed(self._claims, [self._claims.ticket(self._holder)], key)
+        [self._ticket] = done.positions
+
+    async def _remove_if_absent(self, first: Ticket, *, is_free: bool) -> None:
+        """Remove the ticket of the run that is first, if it leaves a free lease untaken."""
+        if self._watch.is_absent(first.position if is_free else 0):
+            await self._claims.commit([self._claims.leave(first.position)])
+
+    async def _own_tickets(self) -> list[int]:
+        """The positions of the own tickets. None was drawn if the lease was free at once."""
+        return await self._claims.tickets_of(self._holder) if self._draws else []
+
+    async def _own_claim(self) -> int:
+        """The position of the own claim; 0 if it doesn't count, or there is none."""
+        newest = await self._claims.newest()
+        return newest.position if newest and newest.holder == self._holder else 0

@@ -1,0 +1,97 @@
+"""Arguments of the commit script: changes and keys as flat lists of texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from turnlog.changes import (
+    Annotate,
+    Append,
+    Change,
+    Committed,
+    Forget,
+    Key,
+    Remove,
+    adds,
+    writes,
+)
+from turnlog.store import span
+from turnlog.stores.redis.elements import timed
+
+__all__ = ["BEYOND", "Argument", "bounds", "commit_arguments", "known", "positions_in"]
+
+Argument: TypeAlias = str | bytes
+
+BEYOND = 2**53 - 1  # the greatest integer in a script
+
+#: A key of one log, as `Key.of` names it: one from before keys were of sessions is found by it.
+_OF_ONE_LOG = re.compile(r"\d+:", re.ASCII)
+
+
+def commit_arguments(changes: Sequence[Change], key: Key | None) -> list[Argument]:
+    """What the commit script takes after the arguments that all scripts take."""
+    flags = _flag(adds(changes)) + _flag(writes(changes))
+    arguments: list[Argument] = [flags]
+    if key is not None:
+        name = key.name if _OF_ONE_LOG.match(key.name) else ""
+        arguments = [flags + _flag(key.brief), key.hash, name, key.digest]
+    for change in changes:
+        arguments += _of_change(change)
+    return arguments
+
+
+def bounds(after: int, before: int | None) -> tuple[str, str]:
+    """The first position inside and the first one after."""
+    first, stop = span(after, before, BEYOND)
+    return str(min(first + 1, BEYOND)), str(stop)
+
+
+def known(stored: bytes, key: Key) -> Committed:
+    """The result of the first commit with `key`. `stored`: its positions, "|", its digest."""
+    positions, _, digest = stored.partition(b"|")
+    key.check_digest(digest)
+    return Committed(positions_in(positions), replayed=True)
+
+
+def positions_in(answer: bytes) -> tuple[int, ...]:
+    """The positions in an answer."""
+    return tuple(map(int, answer.split()))
+
+
+def _of_change(change: Change) -> Iterator[Argument]:
+    match change:
+        case Append(log, payloads, expect, cut, times):
+            yield from ("append", log, _number(expect))
+            yield "" if cut is None else bounds(cut, None)[0]
+            yield from _values(payloads, times)
+        case Remove(log, after, before, expect):
+            yield from ("remove", log, _number(expect), *bounds(after, before))
+        case Annotate(log, note, expected):
+            yield from ("note", log, b"" if expected is None else b"=" + expected, note)
+        case Forget(log, expect):
+            yield from ("forget", log, _number(expect))
+        case _:
+            yield from ("check", change.log, _number(change.expect))
+
+
+def _values(payloads: Sequence[bytes], times: Sequence[float | None] | None) -> Iterator[Argument]:
+    """Which have a time, how many there are, and the values."""
+    count = str(len(payloads))
+    if times is None:
+        yield from ("", count)
+        yield from payloads
+        return
+    yield "".join(_flag(moment is not None) for moment in times)
+    yield count
+    for payload, moment in zip(payloads, times, strict=True):
+        yield payload if moment is None else timed(payload, moment)
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _flag(value: object) -> str:
+    return "1" if value else "0"

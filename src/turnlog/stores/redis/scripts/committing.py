@@ -1,0 +1,199 @@
+"""Scripts that write to one session.
+
+A log is a list of elements, see `elements`. One hash holds the heads of all logs of a session
+(created, updated, last position, length), their notes, and the greatest position that the
+session ever had. Positions are microseconds of the server's clock, moved forward where needed:
+so they tell when a record was made, and are never used again.
+
+Every write carries a token. A client that lost the answer sends the same write again, and
+gets the answer of the first time.
+"""
+
+from __future__ import annotations
+
+from turnlog.stores.redis.scripts.listing import LISTED, UPKEEP
+from turnlog.stores.redis.scripts.script import Script
+from turnlog.stores.redis.scripts.session import ADOPTION, HEADS, OPENING, SDK, SESSION
+from turnlog.stores.redis.scripts.shared import CLOCK, ELEMENTS
+
+__all__ = ["ADOPT", "COMMIT", "DELETE"]
+
+_WRITE = (CLOCK, SESSION, LISTED, *HEADS)
+
+# Before anything is loaded: what is sent again needs nothing else.
+_KNOWN = """
+do
+    local done = redis.call('GET', KEYS[1])
+    if done then return {'ok', string.match(done, '(.*)|(.*)')} end
+end
+"""
+
+_REMOVAL = (
+    """
+-- Removes the records with from <= position < to.
+local function drop(name, from, to)
+    """,
+    ELEMENTS,
+    """
+    local head = found[name]
+    if not head or from > head.last or from >= to then return end
+    local records = stem .. 'records/' .. name
+    local first = from <= 1 and 0 or index_of(records, from, head.length)
+    local stop = to > head.last and head.length or index_of(records, to, head.length)
+    local count = stop - first
+    if count <= 0 then return end
+
+    if count == head.length then
+        redis.call('DEL', records)
+    elseif first == 0 then
+        redis.call('LTRIM', records, stop, -1)
+    elseif stop == head.length then
+        redis.call('LTRIM', records, 0, first - 1)
+    else
+        for at = first, stop - 1 do redis.call('LSET', records, at, '') end
+        redis.call('LREM', records, count, '')
+    end
+    touch(name)
+    head.length = head.length - count
+    if stop ~= head.length + count then return end
+    local newest = redis.call('LINDEX', records, -1)
+    head.last = newest and position_of(newest) or 0
+end
+""",
+)
+
+# Returns {'ok', positions, updated}, updated being the time of the change of "main", or '0';
+# {'known', what the key was stored with}; or {'conflict', number of the change, what is there}.
+COMMIT = Script(
+    _KNOWN,
+    *_WRITE,
+    *_REMOVAL,
+    """
+-- flags: whether the changes add something, whether they may write, and if there is a key,
+-- '0', or '1' for one that is kept for a day only.
+local flags, at = ARGV[4], 5
+local adds, writes = string.byte(flags, 1) == 49, string.byte(flags, 2) == 49
+local is_brief = string.byte(flags, 3) == 49
+-- name: the key in the older form, or ''.
+local hash, name, digest
+if #flags == 3 then hash, name, digest, at = ARGV[5], ARGV[6], ARGV[7], 8 end
+
+-- Where each change begins: its kind, its log, what it expects ('' for anything), and
+-- append: from where to cut or '', what has a time (see `push`), the number of values, values
+-- remove: the first position, the first one after it to keep
+-- note: the note, and what it expects begins with '='
+local changes, fields = {}, {'g', 'e', 'hmain'}
+while at <= #ARGV do
+    local kind, log, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    changes[#changes + 1] = at
+    if log ~= 'main' then fields[#fields + 1] = 'h' .. log end
+    if kind == 'append' then at = at + 6 + ARGV[at + 5]
+    elseif kind == 'remove' then at = at + 5
+    elseif kind == 'note' then
+        if expected ~= '' then fields[#fields + 1] = 'n' .. log end
+        at = at + 4
+    else at = at + 3 end
+end
+""",
+    *OPENING,
+    """
+if hash then
+    local known = redis.call('HMGET', keys, hash, name)
+    known = known[1] or known[2] or redis.call('HGET', stem .. 'brief/0', hash)
+        or redis.call('HGET', stem .. 'brief/1', hash)
+    if known then return {'known', known} end
+end
+""",
+    *ADOPTION,
+    """
+for number, at in ipairs(changes) do
+    local kind, log, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    if expected ~= '' then
+        local actual = kind == 'note' and '=' .. (notes[log] or '') or
+            string.format('%.0f', found[log] and found[log].last or 0)
+        if actual ~= expected then return {'conflict', tostring(number), actual} end
+    end
+end
+
+if not greatest and (adds or (hash and writes)) then begin() end
+
+local changed = hash
+for _, at in ipairs(greatest and changes or {}) do
+    local kind, log = ARGV[at], ARGV[at + 1]
+    if kind == 'append' then
+        local cut, timed, count = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+        if cut ~= '' then drop(log, tonumber(cut), 2^53) end
+        if count ~= '0' then push(log, ARGV, at + 6, at + 5 + count, timed) end
+    elseif kind == 'remove' then
+        drop(log, tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
+    elseif kind == 'note' then
+        touch(log)
+        if ARGV[at + 3] == '' then redis.call('HDEL', logs, 'n' .. log)
+        else redis.call('HSET', logs, 'n' .. log, ARGV[at + 3]) end
+    elseif kind == 'forget' and found[log] then
+        drop(log, 1, 2^53)
+        if redis.call('HDEL', logs, 'n' .. log) == 1 then touch(log) end
+        if log ~= 'main' then  -- which stays, empty
+            redis.call('HDEL', logs, 'h' .. log)
+            found[log], touched[log], changed = nil, nil, true
+        end
+    end
+end
+
+local positions = {}
+for number, at in ipairs(changes) do
+    local head = found[ARGV[at + 1]]
+    positions[number] = string.format('%.0f', head and head.last or 0)
+end
+local answer = table.concat(positions, ' ')
+local updated = touched.main and digits(found.main.updated) or '0'
+if writes then
+    if is_brief then
+        -- Keys of today and of yesterday lie apart: those of yesterday expire with the day.
+        local day = math.floor(moment / 86400000000)
+        redis.call('HSET', stem .. 'brief/' .. day % 2, hash, answer .. '|' .. digest)
+        redis.call('EXPIREAT', stem .. 'brief/' .. day % 2, (day + 2) * 86400)
+    elseif hash then
+        redis.call('HSET', keys, hash, answer .. '|' .. digest)
+    end
+    if changed or next(touched) then save() end
+    redis.call('SET', token, answer .. '|' .. updated, 'EX', remembered)
+end
+return {'ok', answer, updated}
+""",
+)
+
+_OPEN_MAIN = ("local fields = {'g', 'e', 'hmain'}", *OPENING, *ADOPTION)
+
+# Returns 1 if there was anything to adopt, else 0.
+ADOPT = Script(*_WRITE, *_OPEN_MAIN, "return adopted")
+
+# Returns {'ok'} or {'conflict', where the log "main" ends}.
+DELETE = Script(
+    _KNOWN,
+    *_WRITE,
+    *_OPEN_MAIN,
+    SDK,
+    UPKEEP,
+    """
+local expected = ARGV[4]
+local last = string.format('%.0f', found.main and found.main.last or 0)
+if expected ~= '' and expected ~= last then return {'conflict', last} end
+if greatest then
+    for _, field in ipairs(redis.call('HKEYS', logs)) do
+        if string.byte(field) == 104 then
+            redis.call('DEL', stem .. 'records/' .. string.sub(field, 2))
+        end
+    end
+    redis.call('DEL', logs, keys, stem .. 'brief/0', stem .. 'brief/1')
+    -- Kept for a day, so that no position is used again if the clock is set back.
+    redis.call('SET', heads, digits(greatest), 'EX', 86400)
+end
+if times then
+    remove(session)
+    delete_sdk_keys(sdk_keys())
+end
+redis.call('SET', token, '|', 'EX', remembered)
+return {'ok'}
+""",
+)

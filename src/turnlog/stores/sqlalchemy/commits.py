@@ -1,0 +1,293 @@
+"""Commits, broken down by log: what one commit does to each log, and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from random import random
+from typing import NamedTuple
+
+from turnlog.changes import (
+    Annotate,
+    Append,
+    Change,
+    Check,
+    Committed,
+    Forget,
+    Key,
+    Remove,
+    adds,
+    check_conditions,
+    writes,
+)
+from turnlog.store import END, span
+from turnlog.stores.tables import days_of_known_keys, key_day, today
+
+__all__ = ["Commit", "Part", "Seen", "Shape"]
+
+
+class Shape(NamedTuple):
+    """The kind of a part: parts of one kind are written with the same SQL."""
+
+    is_main: bool
+    #: Whether an end is expected.
+    checks: bool
+    removes: bool
+    appends: bool
+    annotates: bool
+    #: Whether a note is expected.
+    compares: bool
+    forgets: bool
+
+    @property
+    def writes(self) -> bool:
+        return self.removes or self.is_sure
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it changes the log, whatever the log holds."""
+        return self.appends or self.annotates
+
+    @property
+    def needs_end(self) -> bool:
+        """Whether the end before the commit has to be known."""
+        return self.checks or self.removes or not self.appends
+
+    @property
+    def needs_note(self) -> bool:
+        """Whether the note has to be known."""
+        return self.compares or self.forgets
+
+
+@dataclass(frozen=True)
+class Part:
+    """All that a commit does to one log.
+
+    number: the place among the parts, which is the end of its parameters' names.
+    """
+
+    number: int
+    log: str
+    change: Append | Remove | Forget | Check | None
+    annotation: Annotate | None
+
+    @cached_property
+    def shape(self) -> Shape:
+        return Shape(
+            self.log == "main",
+            self.change is not None and self.change.expect is not None,
+            self.removed is not None,
+            bool(self.payloads),
+            self.annotation is not None,
+            self.annotation is not None and self.annotation.expect is not None,
+            self.forgets,
+        )
+
+    @property
+    def payloads(self) -> Sequence[bytes]:
+        return self.change.payloads if isinstance(self.change, Append) else ()
+
+    @property
+    def times(self) -> Sequence[float | None] | None:
+        return self.change.times if isinstance(self.change, Append) else None
+
+    @cached_property
+    def removed(self) -> tuple[int, int] | None:
+        """The bounds of the records that go; None if none do."""
+        match self.change:
+            case Append(cut=int(cut)):
+                return span(cut, None)
+            case Remove(after=after, before=before):
+                return span(after, before)
+            case Forget():
+                return 0, END
+        return None
+
+    @property
+    def forgets(self) -> bool:
+        return isinstance(self.change, Forget)
+
+    def values(self, *, numbered: bool = True) -> dict[str, object]:
+        """The parameters, but for the payloads."""
+        values: dict[str, object] = {"name": self.log}
+        if self.change is not None and self.change.expect is not None:
+            values["expect"] = _position(self.change.expect)
+        if self.removed is not None:
+            values["after"], values["before"] = self.removed
+        if self.annotation is not None:
+            values |= {"note": self.annotation.note, "noted": self.annotation.expect}
+        end = self.number if numbered else ""
+        return {f"{name}{end}": value for name, value in values.items()}
+
+
+class Seen(NamedTuple):
+    """The state before a commit, as far as the commit has to know it."""
+
+    #: Where each log ends.
+    ends: Mapping[str, int]
+    notes: Mapping[str, bytes]
+    #: How many records each log would lose.
+    losses: Mapping[str, int]
+    #: Where each of these logs would end after that.
+    rests: Mapping[str, int]
+    #: The digest and the positions of the commit with this key.
+    known: tuple[bytes, str] | None = None
+
+    @classmethod
+    def nothing(cls) -> Seen:
+        """A session that doesn't exist."""
+        return cls({}, {}, {}, {})
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The arguments of one commit, which nobody changes while it is made."""
+
+    session: str
+    changes: tuple[Change, ...]
+    key: Key | None = None
+
+    @classmethod
+    def of(cls, session: str, changes: Sequence[Change], key: Key | None) -> Commit:
+        return cls(session, tuple(map(_kept, changes)), key)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What happens to each log, in the order in which the changes name them."""
+        named: dict[str, Change] = {}
+        annotated: dict[str, Annotate] = {}
+        for change in self.changes:
+            (annotated if isinstance(change, Annotate) else named)[change.log] = change  # type: ignore[assignment] # as the test says
+        logs = dict.fromkeys(change.log for change in self.changes)
+        return tuple(
+            Part(number, log, named.get(log), annotated.get(log))  # type: ignore[arg-type] # no Annotate is among those
+            for number, log in enumerate(logs)
+        )
+
+    @cached_property
+    def shape(self) -> tuple[tuple[Shape, ...], bool, bool, tuple[int, ...]]:
+        """Commits of one shape are made with the same statements.
+
+        The shapes of the parts, whether there is a key, whether "main" is counted, and the part
+        of each change.
+        """
+        numbers = {part.log: part.number for part in self.parts}
+        places = tuple(numbers[change.log] for change in self.changes)
+        shapes = tuple(part.shape for part in self.parts)
+        return shapes, self.key is not None, self.counts, places
+
+    @cached_property
+    def counts(self) -> bool:
+        """Whether the length of "main" is noted anew.
+
+        Not at each commit, since that costs time. The records behind the noted end are counted
+        when the length is asked for: a few dozen, however long the log is.
+        """
+        if self.main is None:
+            return False
+        return self.main.shape.removes or random() * _UNCOUNTED < len(self.main.payloads)  # noqa: S311 - no secret
+
+    @cached_property
+    def main(self) -> Part | None:
+        """What happens to the log "main", if it is written to."""
+        return next((p for p in self.parts if p.shape.is_main and p.shape.writes), None)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be written."""
+        return writes(self.changes)
+
+    @property
+    def makes(self) -> bool:
+        """Whether the session is made if it doesn't exist."""
+        return adds(self.changes) or (self.key is not None and self.writes)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether something is written, whatever the logs hold."""
+        return self.key is not None or any(part.shape.is_sure for part in self.parts)
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether to make it twice does no harm."""
+        if self.key is not None:
+            return True
+        return all(isinstance(each, Annotate) and each.expect is None for each in self.changes)
+
+    @property
+    def witness(self) -> Commit | None:
+        """A condition that holds before this commit, and can't hold after it.
+
+        None if there is none: then nothing tells whether the commit has happened.
+        """
+        moving = next((part for part in self.parts if _moves(part)), None)
+        if moving is None or moving.change is None or moving.change.expect is None:
+            return None
+        return Commit.of(self.session, [Check(moving.log, moving.change.expect)], None)
+
+    def values(self) -> dict[str, object]:
+        """The parameters of its statements, but for the payloads."""
+        values: dict[str, object] = {"session": self.session}
+        for part in self.parts:
+            values |= part.values()
+        if self.key is not None:
+            day = today()
+            _, *days = days_of_known_keys(day)
+            values |= {f"day{number}": known for number, known in enumerate(days)}
+            values |= {"hash": self.key.hash, "digest": self.key.digest}
+            values |= {"day": key_day(self.key, day), "expired": day - 2}
+        return values
+
+    def known(self, seen: Seen) -> Committed | None:
+        """The result of the first commit with this key; None if this is the first."""
+        if self.key is None or seen.known is None:
+            return None
+        digest, positions = seen.known
+        self.key.check_digest(digest)
+        return Committed(tuple(map(int, positions.split(","))), replayed=True)
+
+    def check(self, seen: Seen) -> None:
+        """Raise `Conflict` for the first condition that fails."""
+        check_conditions(self.session, self.changes, seen.ends, seen.notes)
+
+    def acts(self, seen: Seen) -> bool:
+        """Whether anything has to be written in a session that exists."""
+        return self.is_sure or any(self.loses(part, seen) for part in self.parts)
+
+    def result(self, ends: Mapping[str, int]) -> Committed:
+        """The result if the logs end there."""
+        return Committed.at(self.changes, ends)
+
+    @staticmethod
+    def loses(part: Part, seen: Seen) -> bool:
+        """Whether a log loses records, or is forgotten with what else it has."""
+        if seen.losses.get(part.log):
+            return True
+        return part.forgets and (part.log != "main" or seen.notes[part.log] != b"")
+
+
+#: About how many records are behind the noted end of "main".
+_UNCOUNTED = 32
+
+
+def _kept(change: Change) -> Change:
+    """The same change, without the caller's lists."""
+    if not isinstance(change, Append):
+        return change
+    times = None if change.times is None else tuple(change.times)
+    return change._replace(payloads=tuple(change.payloads), times=times)
+
+
+def _moves(part: Part) -> bool:
+    """Whether a log that ends where it is expected to can't end there afterwards."""
+    expect = None if part.change is None else part.change.expect
+    if expect is None:
+        return False
+    after, before = part.removed or (0, 0)
+    return bool(part.payloads) or after < expect < before
+
+
+def _position(expect: int | None) -> int | None:
+    """`expect` as a column can hold it; -1 stands for any position that none can hold."""
+    return expect if expect is None or 0 <= expect <= END else -1

@@ -1,0 +1,263 @@
+"""Commits on PostgreSQL as one statement, compiled for each shape of a commit.
+
+A statement sees the database as it was when it began, also if it then waits for a lock. So it
+notes the version of the session's row (`xmin`, which every change of the row changes), and takes
+the row only in that version once it has the lock; a row that was missing it makes, unless
+another writer does. If neither succeeds, nothing is written. Every commit changes the row's
+version. So whoever takes the row in the version that was seen has seen the newest state.
+
+A commit that only appends, under no condition, needs to see nothing: it waits for the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from turnlog.stores.sqlalchemy.commits import Commit, Part
+from turnlog.stores.sqlalchemy.state import Fragments, state_query
+from turnlog.stores.tables import LENGTH, filled
+
+__all__ = ["compiled", "is_compilable", "is_unconditional"]
+
+#: Longer ones are left to the transaction, which notes the length of "main" behind them.
+_MOST_PAYLOADS = 1000
+
+# Inserts the payloads in order. Their positions are drawn under the row's lock.
+_ADD = """
+    INSERT INTO {records} ({columns}, {payload}, created_at)
+    SELECT {values}, given.payload, {record_time}
+    FROM taken, unnest(CAST(:payloads{number} AS {array})) WITH ORDINALITY AS given (payload, place)
+    ORDER BY given.place
+    RETURNING id
+"""
+_REMOVE = "DELETE FROM {records} WHERE {here} AND {inside} AND EXISTS (SELECT 1 FROM taken)"
+
+# Takes the very version of the session's row that was seen, or makes the row that was missing.
+_UPDATE = """
+    UPDATE {sessions} r SET {sets} FROM seen
+    WHERE r.session_id = {session} AND r.xmin = seen.version AND {conditions}
+    RETURNING {taken_time} AS at
+"""
+_MAKE = """
+    INSERT INTO {sessions} AS r
+        (session_id, created_at, updated_at, {main_last}, {main_length}{note_column})
+    SELECT {session}, {created_now}, {updated_now}, 0, 0{note_value} FROM seen
+    WHERE seen.version IS NULL AND {conditions}
+    ON CONFLICT DO NOTHING
+    RETURNING {taken_time} AS at
+"""
+_UPDATED = "SELECT at FROM updated"
+_UPDATED_OR_MADE = _UPDATED + " UNION ALL SELECT at FROM made"
+
+# Takes the row in any version. What was seen of "main" is noted if it is not outdated by then.
+_TAKE = """
+    INSERT INTO {sessions} AS r (session_id, created_at, updated_at, {main_last}, {main_length})
+    VALUES ({session}, {created_now}, {updated_now}, 0, 0)
+    ON CONFLICT (session_id) DO UPDATE SET {sets}
+    RETURNING {taken_time} AS at
+"""
+_SEE_MAIN = """
+    SELECT s.updated_at, {main_count} AS length, {main_end} AS last
+    FROM {sessions} s WHERE s.session_id = {session}
+"""
+_COUNT = """
+    updated_at = {later},
+    {main_last} = CASE WHEN r.updated_at = (SELECT updated_at FROM seen)
+        THEN (SELECT last FROM seen) ELSE r.{main_last} END,
+    {main_length} = CASE WHEN r.updated_at = (SELECT updated_at FROM seen)
+        THEN (SELECT length FROM seen) ELSE r.{main_length} END
+"""
+# What the SDK wrote is counted once.
+_COUNT_IF_UNKNOWN = """
+    updated_at = {later},
+    {main_last} = CASE WHEN r.{main_length} IS NULL THEN {main_end} ELSE r.{main_last} END,
+    {main_length} = coalesce(
+        r.{main_length}, (SELECT count(*) FROM {messages} WHERE session_id = {session}))
+"""
+_NOTE_MAIN = """
+    {main_last} = CASE WHEN seen.length{number} IS NULL THEN r.{main_last} ELSE {end} END,
+    {main_length} = coalesce(seen.length{number}{less}, r.{main_length})
+"""
+_MAIN_END = "coalesce((SELECT max(id) FROM {messages} WHERE session_id = {session}), 0)"
+
+# The row of another log
+_NOTE_ADDED = """
+    INSERT INTO {logs} AS r (session_id, name, last, length, created_at, updated_at, note)
+    SELECT {session}, {name}, max(id), count(*), at, at, '' FROM added{number}, taken GROUP BY at
+    ON CONFLICT (session_id, name) DO UPDATE SET
+        last = excluded.last, length = r.length + excluded.length{less},
+        updated_at = excluded.updated_at
+"""
+_NOTE_REMOVED = """
+    UPDATE {logs} r
+    SET last = seen.rest{number}, length = r.length{less}, updated_at = taken.at
+    FROM seen, taken
+    WHERE r.session_id = {session} AND r.name = {name} AND seen.loss{number} > 0
+"""
+_LESS = " - (SELECT loss{number} FROM seen)"
+_NOTE_ANNOTATED = """
+    INSERT INTO {logs} AS r (session_id, name, last, length, created_at, updated_at, note)
+    SELECT {session}, {name}, 0, 0, at, at, {note} FROM taken
+    ON CONFLICT (session_id, name) DO UPDATE SET
+        note = excluded.note, updated_at = excluded.updated_at
+"""
+
+_KEEP_KEY = """
+    INSERT INTO {writes} (session_id, day, hash, digest, positions)
+    SELECT {session}, {day}, {hash}, {digest}, concat_ws(',', {ends}) FROM seen, taken
+"""
+_PURGE_KEYS = """
+    DELETE FROM {writes} WHERE session_id = {session} AND day > 0 AND day <= {expired}
+        AND EXISTS (SELECT 1 FROM taken)
+"""
+
+_ADDED = "(SELECT max(id) FROM added{number})"
+
+
+class _Step(NamedTuple):
+    """A part of the statement: a query with a name, which may use those before it."""
+
+    name: str
+    query: str
+
+
+def is_compilable(commit: Commit) -> bool:
+    """Whether one statement can make `commit`. Those of runs all are."""
+    return all(map(_is_compilable, commit.parts))
+
+
+def _is_compilable(part: Part) -> bool:
+    if part.forgets or part.times is not None or len(part.payloads) > _MOST_PAYLOADS:
+        return False
+    # Of another log, only one thing is written: its row can't be changed twice in a statement.
+    return part.shape.is_main or part.annotation is None or not (part.payloads or part.removed)
+
+
+def is_unconditional(commit: Commit) -> bool:
+    """Whether `commit` only appends, whatever there is."""
+    return commit.key is None and all(
+        part.shape.appends and not (part.shape.checks or part.shape.removes or part.shape.annotates)
+        for part in commit.parts
+    )
+
+
+def compiled(commit: Commit, shared: Mapping[str, str], of: Fragments) -> str:
+    """The statement for all commits with the shape of `commit`.
+
+    shared: the fragments of all parts. of: those of one.
+    """
+    shared = {**shared, "main_end": filled(_MAIN_END, shared)}
+    if is_unconditional(commit):
+        steps = [*_taking(commit, shared), *_writing(commit, of)]
+        return _joined(steps, _results(commit, of))
+    steps = [*_guarding(commit, shared, of), *_writing(commit, of), *_keying(commit, shared, of)]
+    return _joined(steps, [*_results(commit, of), "seen.*"]) + " FROM seen"
+
+
+def _joined(steps: Iterable[_Step], results: Iterable[str]) -> str:
+    listed = ",\n".join(f"{name} AS MATERIALIZED (\n{query}\n)" for name, query in steps)
+    return f"WITH {listed}\nSELECT {', '.join(results)}"
+
+
+def _taking(commit: Commit, shared: Mapping[str, str]) -> Iterator[_Step]:
+    """Takes the session's row, or makes it, whatever has happened."""
+    sets = "created_at = r.created_at"
+    if commit.counts:
+        yield _Step("seen", filled(_SEE_MAIN, {"main_count": filled(LENGTH, shared)}, shared))
+    if commit.main is not None:
+        sets = filled(_COUNT if commit.counts else _COUNT_IF_UNKNOWN, shared)
+    yield _Step("taken", filled(_TAKE, shared, {"sets": sets}))
+
+
+def _guarding(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[_Step]:
+    """Takes the session's row if it is as it was seen, and the conditions hold."""
+    yield _Step("seen", state_query(commit, shared, of, {"version": "s.xmin"}, lengths=False))
+    annotates = commit.main is not None and commit.main.shape.annotates
+    fragments = {
+        **shared,
+        "sets": ", ".join(_sets(commit, shared, of)),
+        "conditions": " AND ".join(_conditions(commit, of)) or "TRUE",
+        "note_column": f", {shared['main_note']}" if annotates else "",
+        "note_value": f", {of(commit.main)['note']}" if commit.main and annotates else "",
+    }
+    yield _Step("updated", filled(_UPDATE, fragments))
+    if commit.makes:
+        yield _Step("made", filled(_MAKE, fragments))
+    yield _Step("taken", _UPDATED_OR_MADE if commit.makes else _UPDATED)
+
+
+def _sets(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[str]:
+    """What becomes of the session's row. It gets another version in any case."""
+    main = commit.main
+    if main is None:
+        yield "created_at = r.created_at"
+        return
+    number, shape, later = main.number, main.shape, shared["later"]
+    changed = f"CASE WHEN seen.loss{number} > 0 THEN {later} ELSE r.updated_at END"
+    yield f"updated_at = {later if shape.is_sure else changed}"
+    yield filled(_NOTE_MAIN, of(main), _before(main, shared))
+    if shape.annotates:
+        yield f"{shared['main_note']} = {of(main)['note']}"
+
+
+def _before(main: Part, shared: Mapping[str, str]) -> dict[str, str]:
+    """Where "main" ended before records were added: their positions are not known yet."""
+    if main.shape.removes:
+        return {"end": f"seen.rest{main.number}", "less": f" - seen.loss{main.number}"}
+    if main.shape.needs_end:
+        return {"end": f"seen.end{main.number}", "less": ""}
+    return {"end": filled(_MAIN_END, shared), "less": ""}
+
+
+def _conditions(commit: Commit, of: Fragments) -> Iterator[str]:
+    if commit.key is not None:
+        yield "seen.digest IS NULL"
+    for part in commit.parts:
+        if part.shape.checks:
+            yield f"seen.end{part.number} = {of(part)['expect']}"
+        if part.shape.compares:
+            yield f"coalesce(seen.note{part.number}, '') = {of(part)['noted']}"
+    if not commit.is_sure:
+        losses = [f"seen.loss{part.number} > 0" for part in commit.parts if part.shape.removes]
+        yield f"({' OR '.join(losses)})"
+
+
+def _writing(commit: Commit, of: Fragments) -> Iterator[_Step]:
+    """Writes what becomes of each log."""
+    for part in commit.parts:
+        shape, fragments = part.shape, of(part)
+        less = {"less": filled(_LESS, fragments) if shape.removes else ""}
+        note = _NOTE_ADDED if shape.appends else _NOTE_REMOVED
+        if shape.removes:
+            yield _Step(f"removed{part.number}", filled(_REMOVE, fragments))
+        if shape.appends:
+            yield _Step(f"added{part.number}", filled(_ADD, fragments))
+        if shape.writes and not shape.is_main:
+            template = _NOTE_ANNOTATED if shape.annotates else note
+            yield _Step(f"noted{part.number}", filled(template, fragments, less))
+
+
+def _keying(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[_Step]:
+    """Keeps the key, and forgets old ones."""
+    if commit.key is None:
+        return
+    parts = {part.log: part for part in commit.parts}
+    ends = (_end(parts[change.log], of) for change in commit.changes)
+    yield _Step("kept", filled(_KEEP_KEY, shared, {"ends": ", ".join(ends)}))
+    yield _Step("purged", filled(_PURGE_KEYS, shared))
+
+
+def _end(part: Part, of: Fragments) -> str:
+    """Where a log ends after the commit."""
+    if part.shape.appends:
+        return filled(_ADDED, of(part))
+    return f"seen.{'rest' if part.shape.removes else 'end'}{part.number}"
+
+
+def _results(commit: Commit, of: Fragments) -> Iterator[str]:
+    """Whether the session's row was taken, and where logs end to which records were added."""
+    yield "(SELECT count(*) FROM taken) AS taken"
+    for part in commit.parts:
+        if part.shape.appends:
+            yield f"{filled(_ADDED, of(part))} AS added{part.number}"

@@ -1,0 +1,176 @@
+"""The logs that one commit names: their ends, lengths and notes, and changes to them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from turnlog.changes import Annotate, Append, Change, Forget, Remove
+from turnlog.store import span
+from turnlog.stores.clock import as_text, micros, now
+from turnlog.stores.sqlite.statements import (
+    ROWS_AT_ONCE,
+    Statements,
+    look_at,
+    place,
+    statements_for,
+)
+from turnlog.stores.tables import Tables
+
+__all__ = ["Logs", "grow"]
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is known of a log without reading its records."""
+
+    last: int = 0
+    length: int = 0
+    note: bytes = b""
+    is_changed: bool = False
+
+
+class Logs:
+    """The logs of `session` that `changes` name, as they are in the cursor's transaction."""
+
+    def __init__(
+        self, cursor: sqlite3.Cursor, tables: Tables, session: str, changes: Sequence[Change]
+    ) -> None:
+        self._cursor = cursor
+        self._session = session
+        self._sql = statements_for(tables)
+        self._facts: dict[str, _Facts] = {}
+        self._exists = False
+        self._look(tables, {change.log for change in changes})
+
+    def ends(self) -> Mapping[str, int]:
+        """Where each log ends."""
+        return {name: facts.last for name, facts in self._facts.items()}
+
+    def notes(self) -> Mapping[str, bytes]:
+        """The note of each log."""
+        return {name: facts.note for name, facts in self._facts.items()}
+
+    def make(self, changes: Iterable[Change], *, makes_session: bool) -> None:
+        """Make `changes`, whose conditions hold.
+
+        makes_session: whether the session is made if it is missing.
+        """
+        for change in changes:
+            self._make(change)
+        at = as_text(now())
+        for name, facts in self._facts.items():
+            if facts.is_changed:
+                self._put(name, facts, at)
+        if makes_session and not self._exists:
+            self._cursor.execute(self._sql.make_session, (self._session, at))
+
+    def _look(self, tables: Tables, names: set[str]) -> None:
+        others = names - {"main"}
+        statement = look_at(tables, len(others), with_main="main" in names)
+        for name, last, length, note, exists in self._cursor.execute(
+            statement, (self._session, *others)
+        ):
+            if name == "main":
+                self._exists = bool(exists)
+            if name in names:
+                self._facts[name] = _Facts(last, length, note or b"")
+
+    def _make(self, change: Change) -> None:
+        match change:
+            case Append(name, payloads, _, cut):
+                if cut is not None:
+                    self._remove(name, cut, None)
+                if payloads:
+                    self._add(change)
+            case Remove(name, after, before):
+                self._remove(name, after, before)
+            case Annotate(name, note):
+                self._touch(name).note = note
+            case Forget(name):
+                self._forget(name)
+
+    def _add(self, change: Append) -> None:
+        facts = self._touch(change.log)
+        facts.last = _insert(self._cursor, self._sql, self._session, change)
+        facts.length += len(change.payloads)
+
+    def _remove(self, name: str, after: int, before: int | None) -> None:
+        facts = self._facts.get(name)
+        if facts is None:
+            return
+        at = place(self._session, name)
+        bounds = span(after, before)
+        removed = self._cursor.execute(self._sql.of(name).remove, (*at, *bounds)).rowcount
+        if removed:
+            self._touch(name).length -= removed
+            if bounds[1] > facts.last:
+                facts.last = self._last(name) if facts.length else 0
+
+    def _last(self, name: str) -> int:
+        at = place(self._session, name)
+        [last] = self._cursor.execute(self._sql.of(name).last, at).fetchone()
+        return int(last or 0)
+
+    def _forget(self, name: str) -> None:
+        facts = self._facts.get(name)
+        if facts is None:
+            return
+        self._remove(name, 0, None)
+        if name != "main":
+            del self._facts[name]
+            self._cursor.execute(self._sql.forget, (self._session, name))
+        elif facts.note:
+            self._touch(name).note = b""
+
+    def _touch(self, name: str) -> _Facts:
+        """The facts of a log that changes, and is made if it is missing."""
+        facts = self._facts.setdefault(name, _Facts())
+        facts.is_changed = True
+        return facts
+
+    def _put(self, name: str, facts: _Facts, at: str) -> None:
+        """Store the facts of a log."""
+        values = (self._session, name, facts.last, facts.length, facts.note or None, at)
+        self._cursor.execute(self._sql.of(name).put, values)
+        self._exists = self._exists or name == "main"
+
+
+def grow(
+    cursor: sqlite3.Cursor, sql: Statements, session: str, changes: Sequence[Append]
+) -> tuple[int, ...]:
+    """Make `changes`, of which none has a condition or a cut. Returns where each log ends."""
+    at = as_text(now())
+    ends = tuple([_grow(cursor, sql, session, change, at) for change in changes])
+    if "main" not in [change.log for change in changes]:
+        cursor.execute(sql.make_session, (session, at))
+    return ends
+
+
+def _grow(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append, at: str) -> int:
+    last = _insert(cursor, sql, session, change)
+    values = (session, change.log, last, len(change.payloads), at)
+    cursor.execute(sql.of(change.log).grow, values)
+    return last
+
+
+def _insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
+    """Insert a row for each payload, a few per statement; return the last one's position."""
+    statements = sql.of(change.log)
+    at = place(session, change.log)
+    inserts, columns = statements.insert, 1
+    values: list[str | bytes | None] = [statements.stored(each) for each in change.payloads]
+    if change.times is not None:
+        inserts, columns = statements.insert_at, 2
+        values = [*chain.from_iterable(zip(values, map(_text_of, change.times), strict=True))]
+    for start in range(0, len(values), ROWS_AT_ONCE * columns):
+        some = values[start : start + ROWS_AT_ONCE * columns]
+        cursor.execute(inserts[len(some) // columns], (*at, *some))
+    assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
+    return cursor.lastrowid
+
+
+def _text_of(moment: float | None) -> str | None:
+    return None if moment is None else as_text(micros(moment))

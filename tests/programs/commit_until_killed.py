@@ -1,0 +1,81 @@
+"""Commits to several logs of a session, one after another, until their process is killed.
+
+`forked` starts them in a child of a server that has all drivers loaded already, so that a thousand
+processes take little time.
+"""
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from dapr.conf import settings
+
+from turnlog import Store, open_store
+from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove
+
+__all__ = ["TASKS", "changes", "commit", "forked", "key"]
+
+#: How many sessions are written to at the same time.
+TASKS = 3
+
+
+def changes(number: int) -> Sequence[Change]:
+    """What the commit of this number does: it writes to five logs, in all ways."""
+    payload = b"%d" % number
+    side: list[Change] = [
+        Append("side", [payload, payload]),
+        Append("side", [payload], cut=0),
+        Forget("side"),
+        Append("side", [payload]),
+        Remove("side"),
+    ]
+    return [
+        Append("main", [payload, payload], times=[86_400.0, None]),
+        Annotate("main", payload),
+        Append(":lease", [payload], cut=0),
+        side[number % len(side)],
+        Append(":usage", [payload]),
+    ]
+
+
+def key(number: int) -> Key:
+    return Key(f"commit {number}", b"%d" % number, brief=number % 2 == 1)
+
+
+async def commit(store: Store, session: str, number: int) -> bool:
+    """Make the commit of this number; returns whether it had been made before."""
+    return (await store.commit(session, changes(number), key=key(number))).replayed
+
+
+def forked(url: str, sessions: Sequence[str]) -> tuple[BaseProcess, Connection]:
+    """A process that commits to each session, and what it says of acknowledged commits."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "turnlog.stores.sqlalchemy", "turnlog.stores.redis"])
+    port = settings.DAPR_HTTP_PORT  # where a sidecar says that it is well
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(url, sessions, theirs, port), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _run(url: str, sessions: Sequence[str], told: Connection, port: int) -> None:
+    settings.DAPR_HTTP_PORT = port  # type: ignore[attr-defined]  # made at run time
+    asyncio.run(_write(url, sessions, told.fileno()))
+
+
+async def _write(url: str, sessions: Sequence[str], told: int) -> None:
+    async with open_store(url) as store:
+        await asyncio.gather(
+            *(_write_to(store, session, place, told) for place, session in enumerate(sessions))
+        )
+
+
+async def _write_to(store: Store, session: str, place: int, told: int) -> None:
+    for number in itertools.count():
+        await commit(store, session, number)
+        os.write(told, b"%d %d\n" % (place, number))  # a line is written whole
