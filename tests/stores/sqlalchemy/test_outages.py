@@ -93,7 +93,7 @@ async def test_runs_live_through_three_kills(store: SQLAlchemyStore, server: Ser
             if over:
                 return turn
             end, key = await _end(store, lease), f"take {turn}"
-            taken = await store.append(lease, [b"%d" % turn], expect=end, key=key)
+            taken = await store.append(lease, [b"%d" % turn], expect=end, key=Key(key))
             for step in range(3):
                 await store.append(log, [b"%d.%d" % (turn, step)], key=Key(f"{turn}.{step}"))
             await _give_back(store, lease, taken)
