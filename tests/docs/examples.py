@@ -60,7 +60,8 @@ from turnlog import Agent, RunConfig, Runner
 agent, request_id = Agent("Assistant", model="gpt-5.6-luna"), "request-7f3a"
 """
 _CLAIMED = """
-from turnlog import Log, MemoryStore
+from turnlog import Log
+from turnlog.stores.memory import MemoryStore
 store, answer, tokens = MemoryStore(), b"{}", b"{}"
 claim = await store.append(Log("user_123", ":lease"), [b"{}"])
 """
