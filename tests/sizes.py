@@ -37,7 +37,7 @@ EXAMPLES = _size(100, 15)
 FIRST_USES = _size(25, 5)
 #: Random histories.
 HISTORIES = _size(10_000, 200)
-#: Processes that are killed while they commit to several logs, each of them to three sessions at once.
+#: Processes that are killed while they commit to several logs, each of three sessions at once.
 KILLED_COMMITS = _size(334, 10)
 #: Writers that are killed at a random moment.
 KILLED_WRITERS = _size(30, 6)
