@@ -47,10 +47,10 @@ LOST_ANSWERS = _size(200, 40)
 #: Reads among eight writers.
 READS = _size(1_000, 200)
 #: Executions of one scenario in which turns are explored.
-STATES = _size(1_000_000, 300)
-#: A run is stopped in all ways, or in every so many of them; odd, as `STRIDE` is.
-STOPS = _size(1, 23)
+STATES = _size(12_000, 300)
 #: Seconds that a program which a proof starts may take.
 SECONDS = _size(3_000, 300)
 #: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.
 STRIDE = _size(1, 7)
+#: A run is stopped in all ways, or in every so many of them; odd, as `STRIDE` is.
+STOPS = _size(1, 23)
