@@ -22,7 +22,7 @@ from tests.programs.run_step_by_step import LEASE, TURN, forked
 from tests.sample_items import answer, user
 from tests.sizes import STOPS
 from turnlog import Agent, ModelRequest, ModelResponse, Runner, Store, StoredSession, open_store
-from turnlog.changes import Append, Change
+from turnlog.changes import Append
 from turnlog.items.json import Item
 from turnlog.items.repair import INTERRUPTED
 from turnlog.store import Call, Layer
@@ -251,4 +251,3 @@ async def test_a_stopped_run_writes_nothing_behind_the_take_of_another(
         for number, stop in enumerate(stops(len(found))):
             came += await played(store, any_url, f"s{number}", way, stop)
     assert came["lost"] > 0 < came["done"]
-    print(came)
