@@ -53,4 +53,4 @@ SECONDS = _size(3_000, 300)
 #: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.
 STRIDE = _size(1, 7)
 #: A run is stopped in all ways, or in every so many of them; odd, as `STRIDE` is.
-STOPS = _size(1, 23)
+STOPS = _size(1, 37)
