@@ -241,6 +241,7 @@ def stops(count: int) -> list[Stop]:
 
 
 @pytest.mark.proof
+@pytest.mark.stores("sqlite", "postgres", "mariadb", "redis")
 @pytest.mark.parametrize("way", ["by the runner", "by hand"])
 @pytest.mark.parametrize("words", ["new", "old"])
 async def test_a_stopped_run_writes_nothing_behind_the_take_of_another(
