@@ -88,7 +88,9 @@ class SQLAlchemyStore(Store):
     def identity(self) -> Hashable:
         """The database and the tables."""
         identity, tables = self._engines.identity, self.tables
-        return (identity, *tables.folded) if self._engines.backend == "sqlite" else (identity, tables)
+        return (
+            (identity, *tables.folded) if self._engines.backend == "sqlite" else (identity, tables)
+        )
 
     @classmethod
     def from_url(
