@@ -46,7 +46,7 @@ _THINKS = LEASE / 2
 
 
 class Announced(Layer):
-    """Announces each call, before it is made and when it has returned."""
+    """Announces each call, before it is made and when it has ended."""
 
     def __init__(self, inner: Store, pipe: Connection) -> None:
         super().__init__(inner)
@@ -55,9 +55,10 @@ class Announced(Layer):
     async def around(self, call: Call[T]) -> T:
         name = f"{call.verb} {' '.join(_logs(call))}"
         self._announce(f"before {name}")
-        result = await call()
-        self._announce(f"after {name}")
-        return result
+        try:
+            return await call()
+        finally:
+            self._announce(f"after {name}")
 
     def _announce(self, words: str) -> None:
         # Nothing else may go on in this process meanwhile, so this blocks the event loop.
