@@ -250,11 +250,15 @@ class Lease:
         self._renewal = asyncio.ensure_future(self._renew_in_time())
 
     async def _renew_in_time(self) -> None:
+        failed: Exception | None = None
         try:
             await self.renew()
         except LeaseLost:
             return  # the run's next write raises it
         except Exception as error:  # noqa: BLE001 - the next renewal may succeed
-            warn(self._guarded, "was not renewed", error)
-        if self._state == "held":
-            self._schedule_renewal()
+            failed = error
+        if self._state != "held":
+            return  # the run ended meanwhile, and perhaps its store was closed
+        if failed is not None:
+            warn(self._guarded, "was not renewed", failed)
+        self._schedule_renewal()
