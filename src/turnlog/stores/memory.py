@@ -19,9 +19,9 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
-    adds,
     check_changes,
     check_conditions,
+    makes_session,
     writes,
 )
 from turnlog.errors import StoreClosed
@@ -60,7 +60,7 @@ class MemoryStore(Store):
                 return known
             conversation = found or _Conversation()
             check_conditions(session, changes, conversation.ends(), conversation.notes())
-            if found is None and (adds(changes) or (key and writes(changes))):
+            if found is None and makes_session(changes, key):
                 conversation.logs["main"] = _Lines.made(now() / 1e6)
                 self._conversations[session] = conversation
             for change in changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from turnlog.changes import Change, Committed, Key, adds, check_conditions, writes
+from turnlog.changes import Change, Committed, Key, check_conditions, makes_session, writes
 from turnlog.stores.dapr.documents import unpacked
 from turnlog.stores.dapr.draft import Draft
 from turnlog.stores.dapr.keys import Paths, digest
@@ -42,14 +42,13 @@ class Commit:
             return earlier
         await draft.load(change.log for change in self._changes)
         check_conditions(self._session, self._changes, draft.ends, draft.notes)
-        is_kept = self._key is not None and writes(self._changes)
-        if not found.root.exists and not adds(self._changes) and not is_kept:
+        if not found.root.exists and not makes_session(self._changes, self._key):
             return Committed.at(self._changes, {})
         draft.begin()
         for change in self._changes:
             await draft.make(change)
         done = Committed.at(self._changes, draft.ends)
-        if self._key is not None and is_kept:
+        if self._key is not None and writes(self._changes):
             draft.remember(self._key, done.positions)
         return done
 

@@ -14,7 +14,7 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
-    adds,
+    makes_session,
     writes,
 )
 from turnlog.store import span
@@ -32,7 +32,7 @@ _OF_ONE_LOG = re.compile(r"\d+:", re.ASCII)
 
 def commit_arguments(changes: Sequence[Change], key: Key | None) -> list[Argument]:
     """What the commit script takes after the arguments that all scripts take."""
-    flags = _flag(adds(changes)) + _flag(writes(changes))
+    flags = _flag(makes_session(changes, key)) + _flag(writes(changes))
     arguments: list[Argument] = [flags]
     if key is not None:
         name = key.name if _OF_ONE_LOG.match(key.name) else ""

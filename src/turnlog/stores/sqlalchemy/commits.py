@@ -15,8 +15,8 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
-    adds,
     check_conditions,
+    makes_session,
     writes,
 )
 from turnlog.store import END, span
@@ -178,7 +178,7 @@ class Commit(NamedTuple):
     @property
     def makes(self) -> bool:
         """Whether the session is made if it doesn't exist."""
-        return adds(self.changes) or (self.key is not None and self.writes)
+        return makes_session(self.changes, self.key)
 
     @property
     def is_sure(self) -> bool:
