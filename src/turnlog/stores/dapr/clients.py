@@ -55,7 +55,7 @@ class Calls(Protocol):
         """Release the client."""
         ...
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release the client without waiting."""
         ...
 
@@ -95,7 +95,7 @@ class _Given:
     async def aclose(self) -> None:
         """Nothing: the client is the caller's."""
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Nothing: the client is the caller's."""
 
 
@@ -130,8 +130,8 @@ class Connected:
     async def aclose(self) -> None:
         await self._held.aclose()
 
-    def let_go(self) -> None:
-        self._held.let_go()
+    def release(self) -> None:
+        self._held.release()
 
 
 def at_address(address: str) -> Connected:

@@ -134,7 +134,7 @@ class DaprStore(Store):
     def close(self) -> None:
         """Release the client without waiting."""
         self._door.is_closed = True
-        self._sidecar.calls.let_go()
+        self._sidecar.calls.release()
 
     async def _commit(self, session: str, changes: Sequence[Change], key: Key | None) -> Committed:
         # In line, so that the tasks of one loop rarely collide.

@@ -158,7 +158,7 @@ class RedisStore(Store):
     def close(self) -> None:
         """Release the client without waiting."""
         self._door.is_closed = True
-        self._clients.let_go()
+        self._clients.release()
 
     async def _commit(self, session: str, changes: Sequence[Change], key: Key | None) -> Committed:
         if makes_session(changes, key):
