@@ -19,6 +19,7 @@ __all__ = [
     "Gate",
     "apart",
     "blocker",
+    "check",
     "dead",
     "names",
     "other",
@@ -54,6 +55,11 @@ async def blocker(lease: Lease, *, in_order: bool = False) -> str | None:
     """Try to take a lease: None if that worked, else its holder."""
     done = await lease.take(in_order=in_order)
     return done if isinstance(done, str) else None
+
+
+async def check(lease: Lease) -> None:
+    """Raise `LeaseLost` unless the lease is held."""
+    await lease.commit([], Key("check"))
 
 
 @asynccontextmanager

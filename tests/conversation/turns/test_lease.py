@@ -4,10 +4,20 @@ import asyncio
 import contextlib
 import threading
 import time
+from functools import partial
 
 import pytest
 
-from tests.conversation.turns.leases import LOG, SHORT, apart, blocker, dead, other, turn_taken
+from tests.conversation.turns.leases import (
+    LOG,
+    SHORT,
+    apart,
+    blocker,
+    check,
+    dead,
+    other,
+    turn_taken,
+)
 from turnlog import LeaseLost, SessionBusy, Store, StoredSession
 from turnlog.conversation.turns.lease import Lease, Policy
 from turnlog.testing import Failing, Failure, first_calls_of, never
@@ -59,7 +69,7 @@ class TestLease:
         while time.monotonic() < end:
             assert await blocker(Lease(any_store, LOG)) == lease.holder
             await asyncio.sleep(SHORT / 10)
-        await lease.check()
+        await check(lease)
         await lease.give_back()
 
     async def test_a_dead_holder_loses_it(self, any_store: Store) -> None:
@@ -67,11 +77,11 @@ class TestLease:
         await asyncio.sleep(2 * SHORT)
         thief = Lease(any_store, LOG)
         assert await blocker(thief) is None
-        for call in (late.check, late.renew, late.check):
+        for call in (partial(check, late), late.renew, partial(check, late)):
             with pytest.raises(LeaseLost):
                 await call()
         await late.give_back()
-        await thief.check()
+        await check(thief)
         assert await blocker(Lease(any_store, LOG)) == thief.holder
         await thief.give_back()
 
@@ -119,7 +129,7 @@ class TestLease:
         await lease.take()
         bad.plan = first_calls_of("commit", Failure(OSError("lost"), happened=True))
         await lease.renew()
-        await lease.check()
+        await check(lease)
         await lease.renew()
         assert len(await any_store.read(LOG.beside("lease"))) == 1
         await lease.give_back()

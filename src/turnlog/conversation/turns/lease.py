@@ -125,10 +125,6 @@ class Lease:
         done = await self._fenced(self._claims.held, changes, key, store)
         return done.positions[1:]
 
-    async def check(self) -> None:
-        """Raise `LeaseLost` unless the lease is held."""
-        await self._fenced(self._claims.held, [], None)
-
     async def renew(self, *changes: Change) -> None:
         """Hold the lease for its whole time from now, and make `changes` in the same commit.
 
