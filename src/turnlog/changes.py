@@ -26,6 +26,7 @@ __all__ = [
     "Forget",
     "Key",
     "Remove",
+    "adds",
     "check_changes",
     "check_conditions",
     "is_volatile",
@@ -191,14 +192,22 @@ def check_conditions(
             raise Conflict(Log(session, change.log), change.expect, actual)
 
 
+def adds(changes: Sequence[Change]) -> bool:
+    """Whether `changes` add a record or set a note."""
+    return any(
+        isinstance(change, Annotate) or (isinstance(change, Append) and len(change.payloads) > 0)
+        for change in changes
+    )
+
+
 def makes_session(changes: Sequence[Change], key: Key | None) -> bool:
     """Whether a commit makes the session if it doesn't exist: it adds something, or keeps a key."""
-    return any(map(_adds, changes)) or (key is not None and writes(changes))
+    return adds(changes) or (key is not None and writes(changes))
 
 
 def writes(changes: Sequence[Change]) -> bool:
     """Whether `changes` may write anything. A commit that can't write doesn't keep its key."""
-    return any(map(_writes, changes))
+    return any(_writes(change) for change in changes)
 
 
 def is_volatile(changes: Sequence[Change]) -> bool:
@@ -206,14 +215,9 @@ def is_volatile(changes: Sequence[Change]) -> bool:
     return all(Log("", change.log).is_volatile for change in changes)
 
 
-def _adds(change: Change) -> bool:
-    """Whether `change` adds a record or sets a note."""
-    return isinstance(change, Annotate) or (isinstance(change, Append) and bool(change.payloads))
-
-
 def _writes(change: Change) -> bool:
     if isinstance(change, Append):
-        return bool(change.payloads) or change.cut is not None
+        return len(change.payloads) > 0 or change.cut is not None
     return not isinstance(change, Check)
 
 

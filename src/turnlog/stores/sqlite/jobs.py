@@ -5,16 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from turnlog.changes import (
-    Append,
-    Change,
-    Check,
-    Committed,
-    Key,
-    check_conditions,
-    makes_session,
-    writes,
-)
+from turnlog.changes import Append, Change, Check, Committed, Key, adds, check_conditions, writes
 from turnlog.stores.sqlite.logs import Logs, grow
 from turnlog.stores.sqlite.statements import statements_for
 from turnlog.stores.tables import Tables, days_of_known_keys, key_day, today
@@ -59,7 +50,8 @@ def _made(
 ) -> Committed:
     logs = Logs(cursor, tables, session, changes)
     check_conditions(session, changes, logs.ends(), logs.notes())
-    logs.make(changes, makes_session=makes_session(changes, key))
+    makes_session = adds(changes) or (key is not None and writes(changes))
+    logs.make(changes, makes_session=makes_session)
     return Committed.at(changes, logs.ends())
 
 
