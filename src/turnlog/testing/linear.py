@@ -180,21 +180,21 @@ def _read(state: _State, call: Call) -> _State | None:
     return state if call.outcome == kept.positions else None
 
 
-def _told(state: _State, call: Call) -> _State | None:
-    told = [(name, kept.last, len(kept.positions), kept.note) for name, kept in state.logs]
-    return state if call.outcome == tuple(told) else None
+def _listed(state: _State, call: Call) -> _State | None:
+    heads = [(name, kept.last, len(kept.positions), kept.note) for name, kept in state.logs]
+    return state if call.outcome == tuple(heads) else None
 
 
 _RULES: Mapping[str, Callable[[_State, Call], _State | None]] = {
     "commit": _committed,
     "delete": _deleted,
     "read": _read,
-    "logs": _told,
+    "logs": _listed,
 }
 
 
 async def client(store: Store, session: str, name: str, calls: int, seed: int) -> list[Call]:
-    """Do some calls one after the other, as chance has it, and tell how they went.
+    """Make random calls one after the other, and return them with their outcomes.
 
     Two clients with equal names use the same keys and notes.
     """

@@ -127,7 +127,7 @@ class Cell:
 class _Attempts(Generic[T]):
     """The failed attempts at one change, any of which may have been stored after all.
 
-    Each has a writer's name of its own, which tells it from the others.
+    Each has a name of its own, which the cell stores as its writer.
     """
 
     def __init__(self) -> None:

@@ -77,7 +77,7 @@ class _Given:
     def identity(self) -> Hashable:
         # No public attribute holds the address, which may come from the environment.
         endpoint = getattr(self._client, "_uri", None)
-        return _place_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
+        return _address_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(self._client, _CURE)
@@ -111,7 +111,7 @@ class Connected:
 
     @property
     def identity(self) -> Hashable:
-        return _place_of(GrpcEndpoint(self._address))
+        return _address_of(GrpcEndpoint(self._address))
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(_clients, _CURE)
@@ -144,7 +144,7 @@ def calls_by(client: AnyClient | Connected) -> Calls:
     return client if isinstance(client, Connected) else _Given(client)
 
 
-def _place_of(endpoint: GrpcEndpoint) -> Hashable:
+def _address_of(endpoint: GrpcEndpoint) -> Hashable:
     return endpoint.scheme, host_of(endpoint.hostname), endpoint.port
 
 

@@ -10,7 +10,7 @@ from turnlog.stores.dapr.documents import unpacked
 from turnlog.stores.dapr.draft import Draft
 from turnlog.stores.dapr.keys import Paths, digest
 from turnlog.stores.dapr.older import former_hash
-from turnlog.stores.dapr.root import Known
+from turnlog.stores.dapr.root import KnownKey
 from turnlog.stores.dapr.sessionfile import Found
 
 __all__ = ["Commit"]
@@ -63,11 +63,11 @@ class Commit:
                 return Committed(known[each].positions, replayed=True)
         return None
 
-    def _sealed(self, found: Found) -> dict[str, Known]:
+    def _sealed(self, found: Found) -> dict[str, KnownKey]:
         """The keys of this life of the session that have documents of their own."""
         documents = (found.others[key] for key in self.documents if key in found.others)
         values = (unpacked(document.data) for document in documents)
-        known = [Known.of_json(value) for life, *value in values if life == found.root.life]
+        known = [KnownKey.of_json(value) for life, *value in values if life == found.root.life]
         return {each.hash: each for each in known}
 
 

@@ -1,4 +1,4 @@
-"""Passing errors of Redis. Any call may be made again after one: each write carries a token."""
+"""Transient errors of Redis, after which a call is made again: each write carries a token."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def is_denied(error: DBAPIError) -> bool:
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether work that failed like this, and left nothing behind, may succeed next time."""
+    """Whether work that failed like this, and left nothing behind, may succeed later."""
     return bool(_codes(error) & _UNDONE) or is_lost_connection(error)
 
 
