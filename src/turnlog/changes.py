@@ -30,6 +30,7 @@ __all__ = [
     "check_changes",
     "check_conditions",
     "is_volatile",
+    "makes_session",
     "writes",
 ]
 
@@ -94,13 +95,13 @@ Change: TypeAlias = Append | Remove | Annotate | Forget | Check
 class Key(NamedTuple):
     """A name for a commit, by which a retry is recognised.
 
-    A commit that writes happens once on its session under one key. Keys are deleted with the
-    session, and stay when a log is emptied or forgotten.
+    On one session, a commit that writes happens once under one key. Keys are deleted with the
+    session. They stay when a log is emptied or forgotten.
     """
 
     name: str
-    #: Of what is written. If it and the stored one are both given and differ, the commit raises
-    #: `ValueError`: two writes have been given the same name by mistake. At most 64 bytes.
+    #: A digest of what is written, at most 64 bytes. If it and the stored one are both given and
+    #: differ, the commit raises `ValueError`: two writes have the same name by mistake.
     digest: bytes = b""
     #: Whether the store may forget the key after a day.
     brief: bool = False
@@ -139,7 +140,9 @@ class Committed(NamedTuple):
 
 
 #: The longest digest of a key, in bytes.
-LONGEST_DIGEST = 64
+_LONGEST_DIGEST = 64
+#: Seconds since the epoch at the beginning of the year 10000, which databases don't know.
+_LAST_TIME = 253_402_300_800
 
 
 def check_changes(session: str, changes: Sequence[Change], key: Key | None = None) -> None:
@@ -190,15 +193,20 @@ def check_conditions(
 
 
 def adds(changes: Sequence[Change]) -> bool:
-    """Whether `changes` write even to a conversation that doesn't exist."""
+    """Whether `changes` add a record or set a note."""
     return any(
         isinstance(change, Annotate) or (isinstance(change, Append) and len(change.payloads) > 0)
         for change in changes
     )
 
 
+def makes_session(changes: Sequence[Change], key: Key | None) -> bool:
+    """Whether a commit makes the session if it doesn't exist: it adds something, or keeps a key."""
+    return adds(changes) or (key is not None and writes(changes))
+
+
 def writes(changes: Sequence[Change]) -> bool:
-    """Whether `changes` may write anything. A commit that can't keeps no key either."""
+    """Whether `changes` may write anything. A commit that can't write doesn't keep its key."""
     return any(_writes(change) for change in changes)
 
 
@@ -248,11 +256,7 @@ def _check_key(key: Key | None) -> None:
         raise TypeError(f"key must be a Key, such as Key('name'), not {type(key).__name__}")
     check_texts(key.name)
     check_payloads([key.digest])
-    if len(key.digest) > LONGEST_DIGEST:
+    if len(key.digest) > _LONGEST_DIGEST:
         raise ValueError(
-            f"the digest of a key has {len(key.digest)} bytes; at most {LONGEST_DIGEST} are kept"
+            f"the digest of a key has {len(key.digest)} bytes; at most {_LONGEST_DIGEST} are kept"
         )
-
-
-#: Seconds since the epoch at the beginning of the year 10000, which databases don't know.
-_LAST_TIME = 253_402_300_800

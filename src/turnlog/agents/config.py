@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.conversation.settings import SettingsLike
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy, check_seconds
-from turnlog.conversation.turns.policy import check_policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
+from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.items.merge import SessionInputCallback
 
 __all__ = ["RunConfig"]

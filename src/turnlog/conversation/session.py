@@ -17,7 +17,8 @@ from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.holding import open_turn_on
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
 from turnlog.errors import Conflict, StoreClosed

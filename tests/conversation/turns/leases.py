@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from turnlog import Log, Store, StoredSession
 from turnlog.changes import Append, Change, Committed, Key
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.policy import Policy
 from turnlog.items.merge import Merged
 from turnlog.store import Layer
 

@@ -22,8 +22,8 @@ from turnlog.conversation.turns.holding import (
     is_within_a_turn,
     joinable_turn_on,
 )
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
-from turnlog.conversation.turns.policy import check_policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all

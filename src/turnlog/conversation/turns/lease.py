@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal
 from uuid import uuid4
 
 from turnlog.changes import Change, Committed, Key
@@ -26,11 +26,7 @@ from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["LEASE_SECONDS", "Lease", "Policy", "check_seconds"]
-
-#: What a run does when another one is under way on its session: wait for its end, raise
-#: `SessionBusy`, go on with a copy of the conversation, or write all the same.
-Policy: TypeAlias = Literal["queue", "reject", "branch", "off"]
+__all__ = ["LEASE_SECONDS", "Lease", "check_seconds"]
 
 #: For how long others wait for a holder that died, at most.
 LEASE_SECONDS = 30.0
@@ -157,7 +153,7 @@ class Lease:
             await given_back(self._withdraw, self._guarded, 2 * self._seconds)
 
     async def _hold(self, done: Committed, *, may_be_anothers: bool = False) -> None:
-        """The lease was taken, if the claim of that commit still counts.
+        """Note that the lease was taken, if the claim of that commit still counts.
 
         may_be_anothers: the commit may be that of another run with the same key.
         """
@@ -196,7 +192,7 @@ class Lease:
                     self._guarded.session, [fence(position), *changes], key=key
                 )
             except Conflict as conflict:
-                if not self._claims.decide(conflict):
+                if not self._claims.caused(conflict):
                     raise
                 await self._find_claim(position, failed)
             except Exception as error:  # noqa: BLE001 - raised if it comes again

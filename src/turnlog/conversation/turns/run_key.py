@@ -41,7 +41,7 @@ class RunKey(NamedTuple):
 
         new: the input of the run. With another input, the same name raises `ValueError`.
         """
-        suffix = f"{len(log.name)}:{log.name}{name}"
+        suffix = Key.of(log, name).name
         question = Key(f"run/question/{suffix}", digest(encode_all(new)))
         return cls(log, question, Key(f"run/answer/{suffix}"))
 

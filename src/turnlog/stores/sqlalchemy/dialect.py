@@ -102,7 +102,7 @@ class Dialect(ABC):
     def commit(self, db: Connection, commit: Commit) -> Committed:
         """Make the changes of `commit`, in a transaction of which this is all."""
 
-    def is_one_statement(self, commit: Commit) -> bool:  # noqa: ARG002 - nowhere but on PostgreSQL
+    def is_one_statement(self, commit: Commit) -> bool:  # noqa: ARG002 - PostgreSQL alone has one
         """Whether `commit_at_once` can make it."""
         return False
 
@@ -213,7 +213,7 @@ class Dialect(ABC):
             )
         return text(old_state_query(commit, self._fragments, self._is_there))
 
-    def _more(self, commit: Commit) -> dict[str, str]:  # noqa: ARG002 - for those who have more
+    def _more(self, commit: Commit) -> dict[str, str]:  # noqa: ARG002 - subclasses need it
         """More columns of that query, by their names."""
         return {}
 

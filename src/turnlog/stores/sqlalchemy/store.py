@@ -196,7 +196,7 @@ class SQLAlchemyStore(Store):
     def close(self) -> None:
         """Close the store without waiting."""
         self._door.is_closed = True
-        self._engines.let_go()
+        self._engines.release()
 
     def _again(self, commit: Commit) -> Again:
         """Whether a commit may be made again when its answer was lost.

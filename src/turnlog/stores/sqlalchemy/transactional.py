@@ -21,7 +21,7 @@ from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import Kinds
 from turnlog.stores.sqlalchemy.retrying import Undone
 from turnlog.stores.sqlalchemy.state import state_seen
-from turnlog.stores.tables import Tables, filled
+from turnlog.stores.tables import Tables, filled, positions_text
 
 __all__ = ["RowByRow", "Templates", "Transactional"]
 
@@ -166,7 +166,7 @@ class Transactional(Dialect):
         self._note_logs(step, ends)
         done = step.commit.result(ends)
         self._keep_key(step, done)
-        # Late, because deletions lock the gaps into which other sessions insert.
+        # Last, because deletions lock the gaps into which other sessions insert.
         for part in parts:
             self._take_away(step, part)
         if step.commit.main is not None:
@@ -204,8 +204,8 @@ class Transactional(Dialect):
     def _keep_key(self, step: Step, done: Committed) -> None:
         if step.commit.key is None:
             return
-        positions = ",".join(map(str, done.positions))
-        step.db.execute(self._statements.keep_key, {**step.values, "positions": positions})
+        values = {**step.values, "positions": positions_text(done)}
+        step.db.execute(self._statements.keep_key, values)
         expired: Any = step.values["expired"]
         if step.row["oldest_day"] is not None and step.row["oldest_day"] <= expired:
             step.db.execute(self._statements.purge_keys, step.values)

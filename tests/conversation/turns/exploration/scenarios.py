@@ -19,7 +19,7 @@ from turnlog import Log, Store, StoredSession
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.turns.answering import answered
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.lease import Policy
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.items.json import Item, decode
 from turnlog.items.merge import Merged

@@ -9,8 +9,6 @@ __all__ = ["ADOPTION", "HEADS", "OPENING", "SDK", "SESSION"]
 
 # While a Cluster moves the slot of a session, each node has some of its keys and runs no
 # script on them: the token's key is on neither node, so the answer is TRYAGAIN.
-# While a Cluster moves the slot of a session, each node has some of its keys and runs no
-# script on them: the token's key is on neither node, so the answer is TRYAGAIN.
 SESSION = """
 -- token: the key of the answer to this write. times is missing on a Cluster, where it lies on
 -- another node.
