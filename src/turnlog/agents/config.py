@@ -46,6 +46,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
         check_seconds(self.lease_seconds)
+        key: object = self.key
+        if not isinstance(key, str | None):
+            raise TypeError(f"key must be a str, not {type(key).__name__}: use str(…)")
         merge: object = self.session_input_callback
         if merge is not None and not callable(merge):
             raise TypeError(

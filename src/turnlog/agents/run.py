@@ -31,7 +31,14 @@ from turnlog.agents.models.model import (
 )
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.output import OutputType
-from turnlog.agents.result import RunItem, RunResult, run_item
+from turnlog.agents.replay import replayed
+from turnlog.agents.result import (
+    HandoffOutputItem,
+    RunItem,
+    RunResult,
+    ToolCallOutputItem,
+    run_item,
+)
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
@@ -100,7 +107,7 @@ class Run:
             if begun.answer is None:
                 output = await self._until_answered()
             else:
-                output = self._answered_before(begun.answer)
+                output = await self._answered_before(begun.answer)
         branch = getattr(begun.session, "branch", None)
         return RunResult(self.new, self.transcript.items, output, self.agent, self.usage, branch)
 
@@ -114,11 +121,15 @@ class Run:
             callback=self._config.session_input_callback,
         )
 
-    def _answered_before(self, answer: list[Item]) -> Any:
+    async def _answered_before(self, answer: list[Item]) -> Any:
         """The output of an earlier start of this run, whose items are stored."""
         self.transcript.begin_response()
-        for item in answer:
-            self._add(run_item(self.agent, item))
+        async for item in replayed(self.agent, answer, self._context):
+            self._add(item)
+            if isinstance(item, HandoffOutputItem | ToolCallOutputItem):
+                self.transcript.begin_response()
+            if isinstance(item, HandoffOutputItem) and item.target_agent is not None:
+                self._hand_to(item.target_agent)
         return self._final_output()
 
     async def _until_answered(self) -> Any:
@@ -216,10 +227,13 @@ class Run:
         else:
             await self._store(output)
 
-    async def _continue_with(self, agent: Agent, chosen: Handoff) -> None:
+    def _hand_to(self, agent: Agent) -> None:
         self.agent = agent
         if self._watch is not None:
             self._watch(AgentUpdatedStreamEvent(agent))
+
+    async def _continue_with(self, agent: Agent, chosen: Handoff) -> None:
+        self._hand_to(agent)
         if chosen.input_filter is not None:
             await self.transcript.filter(chosen.input_filter, self._context)
 
