@@ -30,9 +30,8 @@ JournalMode: TypeAlias = Literal["wal", "truncate", "delete"]
 _JOURNAL_MODES = ("wal", "truncate", "delete")
 
 # A WAL file that is written over costs a much cheaper flush than one that grows.
-# So it is folded into the database early, and from then on it stays this short. Much earlier
-# than this, the folding itself costs more than the shorter file saves.
-_WAL_PAGES = 400
+# So it is folded into the database early, and from then on it stays this short.
+_WAL_PAGES = 200
 
 # How many seconds the log of a file that was moved may take to be folded in; it takes milliseconds.
 _FOLDING = 5.0

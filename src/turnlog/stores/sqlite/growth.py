@@ -40,17 +40,33 @@ def grow(cursor: sqlite3.Cursor, sql: Statements, session: str, growth: Growth) 
     ends = []
     grows_main = False
     for change in growth:
-        if isinstance(change, Check):
+        if isinstance(change, Append):
+            last = insert(cursor, sql, session, change)
+            grown = (session, change.log, last, len(change.payloads), at)
+            cursor.execute(sql.of(change.log).grow, grown)
+            ends.append(last)
+            grows_main = grows_main or change.log == "main"
+        else:
             ends.append(change.expect)
-            continue
-        last = insert(cursor, sql, session, change)
-        ends.append(last)
-        values = (session, change.log, last, len(change.payloads), at)
-        cursor.execute(sql.of(change.log).grow, values)
-        grows_main = grows_main or change.log == "main"
     if not grows_main:
         cursor.execute(sql.make_session, (session, at))
     return tuple(ends)
+
+
+def insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
+    """Insert a row for each payload, a few per statement; return the last one's position."""
+    log, payloads, _, _, times = change
+    statements, at = sql.of(log), place(session, log)
+    inserts, columns = statements.insert, 1
+    values: list[str | bytes | None] = [statements.stored(each) for each in payloads]
+    if times is not None:
+        inserts, columns = statements.insert_at, 2
+        values = [*chain.from_iterable(zip(values, map(_text_of, times), strict=True))]
+    for start in range(0, len(values), ROWS_AT_ONCE * columns):
+        some = values[start : start + ROWS_AT_ONCE * columns]
+        cursor.execute(inserts[len(some) // columns], (*at, *some))
+    assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
+    return cursor.lastrowid
 
 
 def _check_ends(cursor: sqlite3.Cursor, sql: Statements, session: str, growth: Growth) -> None:
@@ -62,22 +78,6 @@ def _check_ends(cursor: sqlite3.Cursor, sql: Statements, session: str, growth: G
         [last] = cursor.execute(sql.of(log).last, place(session, log)).fetchone()
         ends[log] = last or 0
     check_conditions(session, conditions, ends, {})
-
-
-def insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
-    """Insert a row for each payload, a few per statement; return the last one's position."""
-    statements = sql.of(change.log)
-    at = place(session, change.log)
-    inserts, columns = statements.insert, 1
-    values: list[str | bytes | None] = [statements.stored(each) for each in change.payloads]
-    if change.times is not None:
-        inserts, columns = statements.insert_at, 2
-        values = [*chain.from_iterable(zip(values, map(_text_of, change.times), strict=True))]
-    for start in range(0, len(values), ROWS_AT_ONCE * columns):
-        some = values[start : start + ROWS_AT_ONCE * columns]
-        cursor.execute(inserts[len(some) // columns], (*at, *some))
-    assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
-    return cursor.lastrowid
 
 
 def _text_of(moment: float | None) -> str | None:
