@@ -37,8 +37,8 @@ EXAMPLES = _size(100, 15)
 FIRST_USES = _size(25, 5)
 #: Random histories.
 HISTORIES = _size(10_000, 200)
-#: Processes that are killed while they commit to several logs.
-KILLED_COMMITS = _size(1_000, 10)
+#: Processes that are killed while they commit to several logs, each of them to three sessions at once.
+KILLED_COMMITS = _size(334, 10)
 #: Writers that are killed at a random moment.
 KILLED_WRITERS = _size(30, 6)
 #: Writes whose acknowledgement is lost.
@@ -46,7 +46,7 @@ LOST_ANSWERS = _size(200, 40)
 #: Reads among eight writers.
 READS = _size(1_000, 200)
 #: Executions of one scenario in which turns are explored.
-STATES = _size(1_000_000, 300)
+STATES = _size(5_000, 300)
 #: Seconds that a program which a proof starts may take.
 SECONDS = _size(3_000, 300)
 #: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.

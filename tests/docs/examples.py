@@ -55,6 +55,17 @@ _WEATHER = {"name": "weather", "arguments": '{"city":"Oslo"}'}
 _CALL = {"tool_calls": [{"id": "call_1", "type": "function", "function": _WEATHER}]}
 _SESSION = "from turnlog import SQLiteSession\nsession = SQLiteSession('user_123')\n"
 _ASKED = 'await session.add_items([{"role": "user", "content": "hi"}])\n'
+_AGENT = """
+from turnlog import Agent, RunConfig, Runner
+agent, request_id = Agent("Assistant", model="gpt-5.6-luna"), "request-7f3a"
+"""
+_CLAIMED = """
+from turnlog import Log
+from turnlog.stores.memory import MemoryStore
+store, answer, tokens = MemoryStore(), b"{}", b"{}"
+claim = await store.append(Log("user_123", ":lease"), [b"{}"])
+"""
+_ANSWERS = "\nprint(len(await store.read(Log('user_123'))))"
 _STORED = "\nprint(len(await session.get_items()))"
 
 #: Stand-ins for packages that the tests don't install, with the forms that those answer in.
@@ -116,8 +127,15 @@ PARTS = {
         after="print(await ask('I am Alice'))\nprint(len(await session.get_items()))",
         replies=[Reply([_message("Hello Alice.")])],
     ),
-    "docs/runs.md 1": Part(prints="1 kept \n", before=_SESSION + _ASKED),
-    "docs/runs.md 2": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
-    "docs/runs.md 3": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/runs.md 1": Part(
+        prints="Booked.\n2\n",
+        before=_SESSION + _AGENT,
+        after="print(result.final_output)" + _STORED,
+        replies=[Reply([_message("Booked.")])],
+    ),
+    "docs/runs.md 2": Part(prints="1 kept \n", before=_SESSION + _ASKED),
+    "docs/runs.md 3": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
+    "docs/runs.md 4": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/why.md 1": Part(prints="1\n", before=_CLAIMED, after=_ANSWERS),
     "docs/write-a-store.md 1": Part(prints="lost\n1\n", before=_JSON_STORE, after=_RETRIED),
 }

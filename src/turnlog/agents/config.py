@@ -27,6 +27,10 @@ class RunConfig:
         for its end, "reject" raises `SessionBusy`, "branch" continues on a copy of the
         conversation, "off" writes all the same. So do runs on sessions of other libraries.
     lease_seconds: for how long others wait for a run that died, at most.
+    key: a name for this run, such as the id of a request. However often it is started with the
+        same key on the session, the input is stored once and answered once; later starts return
+        the stored answer. The same key with another input raises `ValueError`. It needs one of
+        our sessions, and the policy "queue" or "reject".
     model: a model or its name; overrides that of every agent.
     model_settings: laid over those of every agent.
     """
@@ -35,6 +39,7 @@ class RunConfig:
     session_settings: SettingsLike = None
     session_policy: Policy = "queue"
     lease_seconds: float = LEASE_SECONDS
+    key: str | None = None
     model: Model | str | None = None
     model_settings: ModelSettings | None = None
 

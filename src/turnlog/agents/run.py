@@ -39,11 +39,13 @@ from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.answering import answered
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.run_key import RunKey
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
 from turnlog.items.merge import Merged
 from turnlog.items.repair import repair
 from turnlog.items.turns import is_answered
+from turnlog.records import Log
 
 __all__ = ["Run"]
 
@@ -54,6 +56,7 @@ class _Begun(NamedTuple):
     session: Session | None
     shown: list[Item]
     turn: OpenTurn | None
+    answer: list[Item] | None
 
 
 class Run:
@@ -91,10 +94,13 @@ class Run:
 
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
-        async with _turn_on(self._session, self._view, self._config) as begun:
+        async with _turn_on(self._session, self._view, self._config, self.new) as begun:
             self._session, self._turn = begun.session, begun.turn
             self.transcript.begin(begun.shown)
-            output = await self._until_answered()
+            if begun.answer is None:
+                output = await self._until_answered()
+            else:
+                output = self._answered_before(begun.answer)
         branch = getattr(begun.session, "branch", None)
         return RunResult(self.new, self.transcript.items, output, self.agent, self.usage, branch)
 
@@ -107,6 +113,13 @@ class Run:
             settings=self._config.session_settings,
             callback=self._config.session_input_callback,
         )
+
+    def _answered_before(self, answer: list[Item]) -> Any:
+        """The output of an earlier start of this run, whose items are stored."""
+        self.transcript.begin_response()
+        for item in answer:
+            self._add(run_item(self.agent, item))
+        return self._final_output()
 
     async def _until_answered(self) -> Any:
         asked = 0
@@ -218,19 +231,30 @@ class Run:
 
 @asynccontextmanager
 async def _turn_on(
-    session: Session | None, view: Callable[[Session | None], Awaitable[Merged]], config: RunConfig
+    session: Session | None,
+    view: Callable[[Session | None], Awaitable[Merged]],
+    config: RunConfig,
+    new: list[Item],
 ) -> AsyncIterator[_Begun]:
     """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
     if isinstance(session, StoredSession):
-        own = turn_begun(session, view, config.session_policy, seconds=config.lease_seconds)
-        async with own as begun:
+        policy, seconds = config.session_policy, config.lease_seconds
+        key = _run_key(session, config.key, new)
+        async with turn_begun(session, view, policy, seconds=seconds, key=key) as begun:
             yield _Begun(*begun)
         return
+    if config.key is not None:
+        raise ValueError("RunConfig.key needs a session of Turnlog, which remembers the key")
     merged = await view(session)
     if session is not None and merged.fresh:
         # A session that isn't ours may keep the very objects that it is given.
         await session.add_items(copy.deepcopy(merged.fresh))
-    yield _Begun(session, merged.shown, None)
+    yield _Begun(session, merged.shown, None, None)
+
+
+def _run_key(session: StoredSession, name: str | None, new: list[Item]) -> RunKey | None:
+    log = Log(session.session_id, session.branch)
+    return None if name is None else RunKey.of(log, name, new)
 
 
 def _is_call(item: Item) -> bool:

@@ -16,9 +16,9 @@ from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.clearing import cleared
-from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy
+from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
 from turnlog.errors import Conflict, StoreClosed
 from turnlog.items.digest import digest
@@ -156,6 +156,7 @@ class StoredSession(SessionABC, HasTail):
         settings: SettingsLike = None,
         callback: SessionInputCallback | None = None,
         lease_seconds: float = LEASE_SECONDS,
+        key: str | None = None,
     ) -> AsyncIterator[Turn]:
         """Hold the session for one turn of a loop of your own.
 
@@ -174,16 +175,19 @@ class StoredSession(SessionABC, HasTail):
         policy: what to do when another run is under way; see `RunConfig.session_policy`.
         settings, callback: as in `RunConfig`.
         lease_seconds: how long a turn that died keeps others waiting, at most.
+        key: a name for this turn, such as the id of a request. However often it is begun with
+            the same key, the question is stored once; once it was answered, `Turn.answer` holds
+            what was stored behind it, and there is nothing to do. Then another input raises
+            `ValueError`.
         """
         given = input_items(new)
+        run = None if key is None else RunKey.of(self._log(), key, given)
 
         async def view(session: StoredSession) -> Merged:
             return await run_input(session, given, settings=settings, callback=callback)
 
-        async with turn_begun(self, view, policy, seconds=lease_seconds) as begun:
-            session = begun.session
-            endings = Endings(session.store, Log(session.session_id, session.branch))
-            turn = Turn(session, endings, begun.shown, begun.turn)
+        async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
+            turn = Turn(begun.session, begun.shown, begun.turn, begun.answer)
             yield turn
             await turn.left()
 

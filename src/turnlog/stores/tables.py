@@ -109,6 +109,12 @@ class Tables:
         if self.sessions.lower() == self.messages.lower():
             raise ValueError(f"sessions_table and messages_table are both {self.messages!r}")
 
+    @property
+    def folded(self) -> tuple[bytes, bytes]:
+        """The names as SQLite compares them: without regard to the case of ASCII letters."""
+        # That of bytes folds ASCII alone.
+        return self.sessions.encode().lower(), self.messages.encode().lower()
+
     def names(self, quoted: Callable[[str], str]) -> dict[str, str]:
         """All names, quoted, for the templates that `filled` takes."""
         roles = ("sessions", "messages", "records", "logs", "writes", "old_heads", "old_keys")

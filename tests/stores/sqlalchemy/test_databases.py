@@ -337,7 +337,7 @@ async def test_what_text_cannot_hold_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match="a session id holds NUL"):
         await store.append(Log("a\0"), [b"{}"])
     with pytest.raises(ValueError, match="256 characters; this database takes at most 255"):
-        await store.append(Log("a"), [b"{}"], key=Key("k" * 256))
+        await store.append(Log("a" * 256), [b"{}"])
     assert await store.sessions() == []
     assert await store.sessions(prefix="\0") == []
     await store.aclose()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.servers.databases import MariaDBServer, PostgresServer
 from turnlog import Log, SchemaError
-from turnlog.changes import Forget, Key
+from turnlog.changes import Append, Forget, Key
 from turnlog.errors import Conflict
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
@@ -94,13 +94,14 @@ async def test_transactions_of_its_own_keep_every_promise(
         await store.append(Log("a", name), [b"1", b"2"])
     assert await store.remove(Log("a", "side")) == 0
     assert await store.remove(Log("b")) == 0
-    await store.commit("a", [Forget(":usage")])
+    await store.commit("a", [Forget(":usage"), Append("main", [b"3"], times=[1.5])], key=Key("f"))
     # All of it is committed: another engine sees it.
     other = _made(url)
     seen = SQLAlchemyStore(other)
-    assert list((await seen.read(log)).payloads) == [b"1", b"2"]
+    assert list((await seen.read(log)).payloads) == [b"1", b"2", b"3"]
+    assert (await seen.read(log)).times[-1] == 1.5
     heads = {head.log.name: (head.length, head.note) for head in await seen.logs("a")}
-    assert heads == {"main": (2, b"note"), "side": (0, b"")}
+    assert heads == {"main": (3, b"note"), "side": (0, b"")}
     await seen.delete("a")
     assert await store.sessions() == []
     await _dispose(other)

@@ -88,7 +88,7 @@ async def test_a_retry_after_a_lost_answer_stores_once(
         await store.read(Log("a"))
         for n in range(LOST_ANSWERS):
             # PostgreSQL is sent the parameters alone, of a statement that it knows.
-            proxy.lose_the_reply_to(b"turn %d" % n if kind == "postgres" else b"COMMIT")
+            proxy.lose_the_reply_to(b'{"n":%d}' % n if kind == "postgres" else b"COMMIT")
             await store.append(Log("a"), [b'{"n":%d}' % n, b"{}"], key=Key(f"turn {n}"))
         assert proxy.lost == LOST_ANSWERS
         payloads = list((await store.read(Log("a"))).payloads)

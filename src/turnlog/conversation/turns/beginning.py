@@ -24,6 +24,7 @@ from turnlog.conversation.turns.holding import (
 )
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
 from turnlog.conversation.turns.policy import check_policy
+from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all
 from turnlog.items.kinds import is_question
@@ -61,36 +62,49 @@ class Begun(NamedTuple, Generic[S]):
     session: S
     #: The items to show to the model.
     shown: list[Item]
-    #: None with the policy "off".
+    #: None with the policy "off", and if there is an answer.
     turn: OpenTurn | None
+    #: What an earlier start with the same run key stored behind the question, the answer
+    #: included; None if there is no answer yet.
+    answer: list[Item] | None = None
 
 
 @asynccontextmanager
 async def turn_begun(
-    session: S, view: View[S], policy: Policy = "queue", *, seconds: float = LEASE_SECONDS
+    session: S,
+    view: View[S],
+    policy: Policy = "queue",
+    *,
+    seconds: float = LEASE_SECONDS,
+    key: RunKey | None = None,
 ) -> AsyncIterator[Begun[S]]:
     """Begin a turn; within, no other run writes to the session.
 
     view: reads the session. It is called again if the log has grown before the question was
         stored, so that the model never answers an outdated view.
+    key: the turn asks and answers once under it, however often it is begun.
 
     With the policy "branch" and another run under way, the turn is on a new branch, which holds
     all turns but the one under way. A run inside a run on the same conversation, such as a tool
     that asks another agent, is part of the outer one.
 
     Raises `SessionBusy` with the policy "reject", before anything is written.
+    Raises `ValueError` for a key where it can't be kept.
     """
     check_policy(policy)
     if session.closed:
         raise StoreClosed(type(session).__name__)
+    _check_key(key, policy)
     around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
     if policy == "off":
         yield Begun(session, await begun(session, view), None)
     elif around is not None:
+        if key is not None:
+            raise ValueError("a run inside a run is part of it, and has no key of its own")
         async with _part_of(around):
             yield Begun(session, await begun(session, view), around)
     else:
-        async with _own_turn(session, view, policy, seconds) as own:
+        async with _own_turn(session, _Beginning(session, view, policy, seconds, key)) as own:
             yield own
 
 
@@ -102,49 +116,73 @@ async def begun(session: S, view: View[S]) -> list[Item]:
     return merged.shown
 
 
+def _check_key(key: RunKey | None, policy: Policy) -> None:
+    if key is not None and policy not in ("queue", "reject"):
+        raise ValueError(
+            f"a run with a key needs the policy 'queue' or 'reject', not {policy!r}: with others, "
+            f"two starts of the run could answer at the same time"
+        )
+
+
 @asynccontextmanager
-async def _own_turn(
-    session: S, view: View[S], policy: Policy, seconds: float
-) -> AsyncIterator[Begun[S]]:
-    async with _first_to_queue(session, policy):
-        own = await _Beginning(session, view, policy, seconds).turn()
-    turn = own.turn
-    async with _part_of(turn):
-        with inside(turn):
-            yield Begun(own.session, own.shown, turn)
-
-
-class _Own(NamedTuple, Generic[S]):
-    session: S
-    shown: list[Item]
-    turn: OpenTurn
+async def _own_turn(session: S, beginning: _Beginning[S]) -> AsyncIterator[Begun[S]]:
+    async with _first_to_queue(session, beginning.policy):
+        own = await beginning.turn()
+    if own.turn is None:
+        yield own
+        return
+    async with _part_of(own.turn):
+        with inside(own.turn):
+            yield own
 
 
 class _Beginning(Generic[S]):
     """The begin of one turn that is not part of another."""
 
-    def __init__(self, session: S, view: View[S], policy: Policy, seconds: float) -> None:
+    def __init__(
+        self, session: S, view: View[S], policy: Policy, seconds: float, key: RunKey | None
+    ) -> None:
+        self.policy = policy
         self._session = session
         self._view = view
-        self._policy = policy
         self._seconds = seconds
+        self._key = key
+        self._progress = Progress()
         self._turn = self._turn_on(Log(session.session_id, session.branch))
 
-    async def turn(self) -> _Own[S]:
-        """Begin it. If that fails, the lease is free again."""
+    async def turn(self) -> Begun[S]:
+        """Begin it. If that fails, or there is an answer already, the lease is free again."""
         try:
-            shown = await self._with_question()
-            if shown is None:
-                shown = await self._after_lease()
+            shown = await self._shown()
         except BaseException:
             await finished(self._turn.lease.give_back())
             raise
-        return _Own(self._session, shown, self._turn)
+        if shown is None:
+            await finished(self._turn.lease.give_back())
+            return Begun(self._session, [], None, self._progress.answer)
+        return Begun(self._session, shown, self._turn)
+
+    async def _shown(self) -> list[Item] | None:
+        """What the model is shown; None if there is an answer already."""
+        if await self._is_answered():
+            return None
+        shown = None if self._progress.is_asked else await self._with_question()
+        if shown is not None:
+            return shown
+        await self._take_lease()
+        return None if await self._is_answered() else await self._after_lease()
+
+    async def _is_answered(self) -> bool:
+        if self._key is not None:
+            self._progress = await self._key.progress(self._session.store)
+        return self._progress.answer is not None
 
     def _turn_on(self, log: Log) -> OpenTurn:
         store = self._session.store
         lease = Lease(store, log, seconds=self._seconds)
-        return OpenTurn(store, log, lease, in_order=self._policy == "queue")
+        turn = OpenTurn(store, log, lease, in_order=self.policy == "queue")
+        turn.last_key = self._key.answer if self._key else None
+        return turn
 
     async def _with_question(self) -> list[Item] | None:
         """Take the lease and store the question in one commit; None if that can't be done."""
@@ -163,27 +201,37 @@ class _Beginning(Generic[S]):
 
     async def _read_and_begin(self) -> list[Item]:
         with inside(self._turn):
-            shown = await begun(self._session, self._view)
+            merged = await self._read_and_store()
             if self._turn.lease.is_new:
                 await self._turn.begin()
-        return shown
+        return merged.shown
+
+    async def _read_and_store(self) -> Merged:
+        """Read the view; store the question, unless an earlier start of this run has done so."""
+        merged = await self._view(self._session)
+        if not self._progress.is_asked:
+            self._turn.next_key = self._key.question if self._key else None
+            if merged.fresh:
+                await self._session.add_items(merged.fresh)
+        return merged
 
     def _is_to_be_taken(self, log: Log) -> bool:
         """Whether an error about `log` came from taking the lease of this turn."""
         return log == self._turn.log and self._turn.lease.is_new
 
     async def _after_lease(self) -> list[Item]:
-        """Take the lease first, as the policy says; then read and store the question."""
-        await self._take_lease()
+        """With the lease: read, and store the question unless it is stored."""
         self._turn.reads_again()
         with inside(self._turn):
-            return await begun(self._session, self._view)
+            merged = await self._read_and_store()
+        self._turn.next_key = None  # nothing was new
+        return merged.shown
 
     async def _take_lease(self) -> None:
-        if self._policy == "queue":
+        if self.policy == "queue":
             await self._turn.lease.queue()
         elif isinstance(await self._turn.lease.take(), str):
-            if self._policy == "reject":
+            if self.policy == "reject":
                 raise SessionBusy(self._turn.log)
             await self._take_on_new_branch()
 

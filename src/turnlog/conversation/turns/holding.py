@@ -10,7 +10,7 @@ from secrets import token_hex
 from turnlog.changes import Append, Change, Key, Remove
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
-from turnlog.errors import SessionBusy
+from turnlog.errors import Conflict, SessionBusy
 from turnlog.records import Log
 from turnlog.store import Store
 
@@ -40,6 +40,10 @@ class OpenTurn:
         self.has_written = False
         #: Changes that are made together with the question.
         self.beside: list[Change] = []
+        #: The key of the next write; one is drawn for None.
+        self.next_key: Key | None = None
+        #: The key of the last write, which outlives the turn; a brief one for None.
+        self.last_key: Key | None = None
         self._in_order = in_order
         self._end: int | None = None  # where the log ends, as far as the run knows
         self._is_last = self._is_over = False
@@ -71,10 +75,14 @@ class OpenTurn:
         run has read it; nothing is written then.
         """
         question = Append(self.log.name, payloads, self._end)
-        done = await self.lease.take(question, *self.beside, in_order=self._in_order)
+        done = await self.lease.take(
+            *self.beside, question, in_order=self._in_order, key=self._taken_key()
+        )
         if isinstance(done, str):
             raise SessionBusy(self.log)
-        self._end = done.positions[1]
+        if self.lease.is_new:  # another start of this run has stored the question
+            raise Conflict(self.log, self._end or 0, done.positions[-1])
+        self._end = done.positions[-1]
         self.beside.clear()
 
     async def append(
@@ -111,7 +119,7 @@ class OpenTurn:
 
     async def mark_over(self) -> None:
         """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
-        await self.lease.commit([self._mark()], self._key())
+        await self.lease.commit([self._mark()], self._drawn_key())
 
     @contextmanager
     def last_write(self, *, is_over: bool) -> Iterator[None]:
@@ -127,21 +135,27 @@ class OpenTurn:
 
     async def finish(self, changes: Sequence[Change] = (), store: Store | None = None) -> None:
         """Make `changes` and give the lease back, in one commit."""
+        answer = changes or [Append(self.log.name, [])]
         mark = [self._mark()] if self._is_over else []
-        key = Key(f"{self.lease.holder}/end", brief=True)
-        await self.lease.finish([*changes, *mark], key, store)
+        key = self.last_key or Key(f"{self.lease.holder}/end", brief=True)
+        await self.lease.finish([*answer, *mark], key, store)
 
     async def _begun(self) -> None:
         if self.lease.is_new:
             await self.begin()
 
     async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
-        [self._end, *_] = await self.lease.commit(changes, key or self._key(), store)
+        key = key or self._taken_key() or self._drawn_key()
+        [self._end, *_] = await self.lease.commit(changes, key, store)
 
     def _mark(self) -> Change:
         return mark_up_to(self.log, self._end or 0)
 
-    def _key(self) -> Key:
+    def _taken_key(self) -> Key | None:
+        key, self.next_key = self.next_key, None
+        return key
+
+    def _drawn_key(self) -> Key:
         # Drawn, not counted: processes that were forked within the turn share all that it counts.
         return Key(f"{self.lease.holder[:16]}/{token_hex(6)}", brief=True)
 

@@ -74,24 +74,35 @@ class Lease:
         """Whether it was taken and not given back; it may have been lost meanwhile."""
         return self._state in ("held", "lost")
 
-    async def take(self, *changes: Change, in_order: bool = False) -> Committed | str:
+    async def take(
+        self, *changes: Change, in_order: bool = False, key: Key | None = None
+    ) -> Committed | str:
         """Take the lease, if it is free or has expired, and make `changes` in the same commit.
 
         in_order: not while other runs wait for it.
+        key: of the commit. If an earlier commit had it, nothing is taken or made, and the
+            result says so.
 
         Returns the result of the commit: of the claim first, then of `changes`. If the lease is
         not free, it returns its holder, or "" if it is left to the runs that wait.
         Raises `Conflict` if a condition of `changes` fails; the lease is not taken then.
         """
         try:
-            done = await self._taking.at_once(changes, in_order=in_order)
-            return done if isinstance(done, str) else await self._hold(done)
+            return await self._taken(changes, in_order, key)
         except Conflict:
             raise
         except BaseException:
             # It may have been taken all the same, and nobody would hold it.
             await finished(self.give_back())
             raise
+
+    async def _taken(
+        self, changes: Sequence[Change], in_order: bool, key: Key | None
+    ) -> Committed | str:
+        done = await self._taking.at_once(changes, in_order=in_order, key=key)
+        if not isinstance(done, str):
+            await self._hold(done, may_be_anothers=key is not None)
+        return done
 
     async def queue(self) -> None:
         """Take the lease after all runs that have waited longer."""
@@ -149,17 +160,22 @@ class Lease:
         if was in ("new", "held"):
             await given_back(self._withdraw, self._guarded, 2 * self._seconds)
 
-    async def _hold(self, done: Committed) -> Committed:
-        """The lease was taken, if the claim of that commit still counts."""
-        if done.replayed:
-            newest = await self._claims.newest()
-            if newest is None or newest.holder != self.holder:
-                self._lose()
-                raise LeaseLost(self._guarded)
-        self._position = done.positions[0]
-        self._state = "held"
-        self._schedule_renewal()
-        return done
+    async def _hold(self, done: Committed, *, may_be_anothers: bool = False) -> None:
+        """The lease was taken, if the claim of that commit still counts.
+
+        may_be_anothers: the commit may be that of another run with the same key.
+        """
+        if not done.replayed or await self._is_newest():
+            self._position = done.positions[0]
+            self._state = "held"
+            self._schedule_renewal()
+        elif not may_be_anothers:
+            self._lose()
+            raise LeaseLost(self._guarded)
+
+    async def _is_newest(self) -> bool:
+        newest = await self._claims.newest()
+        return newest is not None and newest.holder == self.holder
 
     async def _fenced(
         self,

@@ -28,16 +28,19 @@ class Taking:
         self._draws = 0  # how many tickets were drawn
         self._tries = 0
 
-    async def at_once(self, changes: Sequence[Change], *, in_order: bool) -> Committed | str:
+    async def at_once(
+        self, changes: Sequence[Change], *, in_order: bool, key: Key | None = None
+    ) -> Committed | str:
         """Take the lease together with `changes`.
 
         in_order: not while other runs wait for it.
+        key: of the commit; one of this run's own for None.
 
         Returns the result of the commit: of the claim first, then of `changes`. If the lease is
         not free, it returns its holder, or "" if it is left to the runs that wait.
         """
         # The lease usually is free, so the first try is made without a look.
-        if self._tries == 0 and (done := await self._tried(0, changes, in_order=in_order)):
+        if self._tries == 0 and (done := await self._tried(0, changes, in_order=in_order, key=key)):
             return done
         while True:
             claim = await self._claims.newest()
@@ -46,7 +49,7 @@ class Taking:
                 return claim.holder if claim else ""
             if in_order and await self._claims.first() is not None:
                 return ""
-            if done := await self._tried(free, changes, in_order=in_order):
+            if done := await self._tried(free, changes, in_order=in_order, key=key):
                 return done
 
     async def in_turn(self) -> Committed:
@@ -99,14 +102,19 @@ class Taking:
         return claim.position if is_free else None
 
     async def _tried(
-        self, position: int, changes: Sequence[Change], *, in_order: bool
+        self,
+        position: int,
+        changes: Sequence[Change],
+        *,
+        in_order: bool,
+        key: Key | None = None,
     ) -> Committed | None:
         """Take the lease if its claim is still at `position`; None if it isn't."""
         self._tries += 1
         first = [self._claims.claim(self._holder, position)]
         if in_order:
             changes = [self._claims.nobody_waits(), *changes]
-        key = Key(f"{self._holder}/take/{position}", brief=True)
+        key = key or Key(f"{self._holder}/take/{position}", brief=True)
         try:
             done = await committed(self._claims, [*first, *changes], key)
         except Conflict as conflict:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from turnlog.conversation.protocol import Session
+from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, inside
 from turnlog.errors import LeaseLost
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output
+from turnlog.records import Log
 
 __all__ = ["Turn"]
 
@@ -21,15 +22,21 @@ class Turn:
     """
 
     def __init__(
-        self, session: Session, endings: Endings, shown: list[Item], held: OpenTurn | None
+        self,
+        session: Answered,
+        shown: list[Item],
+        held: OpenTurn | None,
+        answer: list[Item] | None,
     ) -> None:
         self.session = session
-        self._endings = endings
         self._added: list[Item] = []
         self._held = held
         #: The items to send to the model: the past, repaired, and the new input. `add` puts
         #: its items here as well, so that this can be sent again after a tool was called.
         self.input: list[Item] = shown
+        #: What was stored behind the question when the turn was begun earlier with the same
+        #: key, and has ended; None if it has no answer yet.
+        self.answer: list[Item] | None = answer
 
     async def add(self, items: Iterable[object]) -> None:
         """Store what the model or a tool gave: dicts, or objects of the `openai` client.
@@ -40,6 +47,7 @@ class Turn:
         payloads = encode_all(items)
         stored = [decode(payload) for payload in payloads]
         if self._held is None:
+            self._check_unanswered()
             await self.session.add_items(stored)
         elif not self._held.is_open:
             raise LeaseLost(self._held.log)
@@ -55,20 +63,25 @@ class Turn:
         Then the same words are a new question, and not a retry of this one.
         """
         if self._held is None:
-            await self._endings.mark_all()
+            self._check_unanswered()
+            await Endings(self.session.store, self._log()).mark_all()
         else:
             await self._held.mark_over()
 
     async def left(self) -> None:
         """The block was left without an error: a turn whose last item is an output is over."""
         telling = [item for item in self._added if ends_turn(item) is not None]
-        if telling and is_output(telling[-1]):
-            await self._finish()
-
-    async def _finish(self) -> None:
-        """Mark the turn as over and give the lease back, in one commit if that is possible."""
+        is_over = bool(telling) and is_output(telling[-1])
         if self._held is None or self._held.runs > 1:
-            await self.end()
-            return
-        with self._held.last_write(is_over=True):
-            await self._held.finish()
+            if is_over:
+                await self.end()
+        elif is_over or (self._held.last_key and telling):
+            with self._held.last_write(is_over=is_over):
+                await self._held.finish()
+
+    def _check_unanswered(self) -> None:
+        if self.answer is not None:
+            raise LeaseLost(self._log())
+
+    def _log(self) -> Log:
+        return Log(self.session.session_id, self.session.branch)

@@ -45,16 +45,18 @@ class LogHead:
 
     def to_json(self) -> list[Any]:
         """As a list; the last position of a reference as its distance from the first."""
-        refs = [ref._replace(last=ref.last - ref.first) for ref in self.refs]
+        refs = [(*ref[:4], ref.last - ref.first) for ref in self.refs]
         return [self.created, self.updated, as_text(self.note), refs, self.tail.to_json()]
 
     @classmethod
     def of_json(cls, value: list[Any]) -> LogHead:
         """The inverse of `to_json`."""
         created, updated, note, refs, tail = value
-        parts = (Ref(*ref) for ref in refs)
-        whole = tuple(ref._replace(last=ref.first + ref.last) for ref in parts)
-        return cls(created, updated, as_bytes(note), whole, Rows.of_json(tail))
+        whole = [
+            Ref(name, depth, length, first, first + distance)
+            for name, depth, length, first, distance in refs
+        ]
+        return cls(created, updated, as_bytes(note), tuple(whole), Rows.of_json(tail))
 
 
 class Known(NamedTuple):

@@ -20,13 +20,14 @@ from turnlog.errors import Conflict, Unreadable
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.stores.clock import now
-from turnlog.stores.dapr import older
 from turnlog.stores.dapr.cells import Cell, Edit, Version
 from turnlog.stores.dapr.directory import Directory, entered, entries
 from turnlog.stores.dapr.documents import Ref, Rows, Span
 from turnlog.stores.dapr.draft import Draft
 from turnlog.stores.dapr.inventory import Inventory
 from turnlog.stores.dapr.keys import paths_of, root_key, session_paths
+from turnlog.stores.dapr.moving import Moving
+from turnlog.stores.dapr.older import SessionDocument
 from turnlog.stores.dapr.root import LogHead, Root
 from turnlog.stores.dapr.sidecar import Document, Sidecar, status
 from turnlog.stores.dapr.tree import Gone, Tree
@@ -46,9 +47,9 @@ class Found:
     others: dict[str, Document]
 
     @cached_property
-    def older(self) -> older.SessionDocument | None:
+    def older(self) -> SessionDocument | None:
         """The session's document in the older format; None if it is not in that."""
-        return older.SessionDocument.found(self.version.body)
+        return SessionDocument.found(self.version.body)
 
     @cached_property
     def root(self) -> Root:
@@ -86,6 +87,10 @@ class SessionFile:
         return Inventory(self.sidecar, self.tree)
 
     @cached_property
+    def _moving(self) -> Moving:
+        return Moving(self.sidecar, self.session, self.tree)
+
+    @cached_property
     def _life(self) -> str:
         """Names the session's life, if it begins now."""
         return secrets.token_hex(6)
@@ -99,11 +104,18 @@ class SessionFile:
         while True:
             found = await self.find(*keys)
             if found.older is not None:
-                await finished(self.write(partial(older.freeze, self)))
+                await finished(self.write(self._freeze))
             elif found.root.older:
-                await finished(self.write(partial(older.empty, self)))
+                await finished(self.write(self._empty))
             else:
                 return found
+
+    async def _freeze(self, found: Found, draft: Draft) -> None:
+        if found.older is not None:
+            await self._moving.freeze(found.older, draft)
+
+    async def _empty(self, found: Found, draft: Draft) -> None:
+        await self._moving.empty(found.root.older, draft)
 
     def seen(self, documents: dict[str, Document]) -> Found:
         """The session as it is in `documents`, which were read before."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from random import random
 from typing import NamedTuple
 
@@ -60,8 +58,7 @@ class Shape(NamedTuple):
         return self.compares or self.forgets
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """All that a commit does to one log.
 
     number: the place among the parts, which is the end of its parameters' names.
@@ -71,42 +68,38 @@ class Part:
     log: str
     change: Append | Remove | Forget | Check | None
     annotation: Annotate | None
+    payloads: Sequence[bytes]
+    times: Sequence[float | None] | None
+    #: The bounds of the records that go; None if none do.
+    removed: tuple[int, int] | None
+    shape: Shape
 
-    @cached_property
-    def shape(self) -> Shape:
-        return Shape(
-            self.log == "main",
-            self.change is not None and self.change.expect is not None,
-            self.removed is not None,
-            bool(self.payloads),
-            self.annotation is not None,
-            self.annotation is not None and self.annotation.expect is not None,
-            self.forgets,
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        log: str,
+        change: Append | Remove | Forget | Check | None,
+        annotation: Annotate | None,
+    ) -> Part:
+        payloads, times = _EMPTY
+        if isinstance(change, Append):
+            payloads, times = change.payloads, change.times
+        removed = _removed(change)
+        shape = Shape(
+            log == "main",
+            change is not None and change.expect is not None,
+            removed is not None,
+            len(payloads) > 0,
+            annotation is not None,
+            annotation is not None and annotation.expect is not None,
+            isinstance(change, Forget),
         )
-
-    @property
-    def payloads(self) -> Sequence[bytes]:
-        return self.change.payloads if isinstance(self.change, Append) else ()
-
-    @property
-    def times(self) -> Sequence[float | None] | None:
-        return self.change.times if isinstance(self.change, Append) else None
-
-    @cached_property
-    def removed(self) -> tuple[int, int] | None:
-        """The bounds of the records that go; None if none do."""
-        match self.change:
-            case Append(cut=int(cut)):
-                return span(cut, None)
-            case Remove(after=after, before=before):
-                return span(after, before)
-            case Forget():
-                return 0, END
-        return None
+        return cls(number, log, change, annotation, payloads, times, removed, shape)
 
     @property
     def forgets(self) -> bool:
-        return isinstance(self.change, Forget)
+        return self.shape.forgets
 
     def values(self, *, numbered: bool = True) -> dict[str, object]:
         """The parameters, but for the payloads."""
@@ -140,32 +133,32 @@ class Seen(NamedTuple):
         return cls({}, {}, {}, {})
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(NamedTuple):
     """The arguments of one commit, which nobody changes while it is made."""
 
     session: str
     changes: tuple[Change, ...]
-    key: Key | None = None
+    key: Key | None
+    #: What happens to each log, in the order in which the changes name them.
+    parts: tuple[Part, ...]
+    #: What happens to the log "main", if it is written to.
+    main: Part | None
+    #: Whether the length of "main" is noted anew. Not at each commit, since that costs time: the
+    #: records behind the noted end are counted when the length is asked for, and these are a few
+    #: dozen, however long the log is.
+    counts: bool
 
     @classmethod
     def of(cls, session: str, changes: Sequence[Change], key: Key | None) -> Commit:
-        return cls(session, tuple(map(_kept, changes)), key)
-
-    @cached_property
-    def parts(self) -> tuple[Part, ...]:
-        """What happens to each log, in the order in which the changes name them."""
-        named: dict[str, Change] = {}
-        annotated: dict[str, Annotate] = {}
-        for change in self.changes:
-            (annotated if isinstance(change, Annotate) else named)[change.log] = change  # type: ignore[assignment] # as the test says
-        logs = dict.fromkeys(change.log for change in self.changes)
-        return tuple(
-            Part(number, log, named.get(log), annotated.get(log))  # type: ignore[arg-type] # no Annotate is among those
-            for number, log in enumerate(logs)
+        kept = tuple(map(_kept, changes))
+        parts = tuple(_parts(kept))
+        main = next((p for p in parts if p.shape.is_main and p.shape.writes), None)
+        counts = main is not None and (
+            main.shape.removes or random() * _UNCOUNTED < len(main.payloads)  # noqa: S311 - no secret
         )
+        return cls(session, kept, key, parts, main, counts)
 
-    @cached_property
+    @property
     def shape(self) -> tuple[tuple[Shape, ...], bool, bool, tuple[int, ...]]:
         """Commits of one shape are made with the same statements.
 
@@ -176,22 +169,6 @@ class Commit:
         places = tuple(numbers[change.log] for change in self.changes)
         shapes = tuple(part.shape for part in self.parts)
         return shapes, self.key is not None, self.counts, places
-
-    @cached_property
-    def counts(self) -> bool:
-        """Whether the length of "main" is noted anew.
-
-        Not at each commit, since that costs time. The records behind the noted end are counted
-        when the length is asked for: a few dozen, however long the log is.
-        """
-        if self.main is None:
-            return False
-        return self.main.shape.removes or random() * _UNCOUNTED < len(self.main.payloads)  # noqa: S311 - no secret
-
-    @cached_property
-    def main(self) -> Part | None:
-        """What happens to the log "main", if it is written to."""
-        return next((p for p in self.parts if p.shape.is_main and p.shape.writes), None)
 
     @property
     def writes(self) -> bool:
@@ -265,6 +242,32 @@ class Commit:
         if seen.losses.get(part.log):
             return True
         return part.forgets and (part.log != "main" or seen.notes[part.log] != b"")
+
+
+_EMPTY: tuple[Sequence[bytes], Sequence[float | None] | None] = ((), None)
+
+
+def _parts(changes: Sequence[Change]) -> Iterator[Part]:
+    named: dict[str, Append | Remove | Forget | Check] = {}
+    annotated: dict[str, Annotate] = {}
+    for change in changes:
+        if isinstance(change, Annotate):
+            annotated[change.log] = change
+        else:
+            named[change.log] = change
+    for number, log in enumerate(dict.fromkeys(change.log for change in changes)):
+        yield Part.of(number, log, named.get(log), annotated.get(log))
+
+
+def _removed(change: Change | None) -> tuple[int, int] | None:
+    match change:
+        case Append(cut=int(cut)):
+            return span(cut, None)
+        case Remove(after=after, before=before):
+            return span(after, before)
+        case Forget():
+            return 0, END
+    return None
 
 
 #: About how many records are behind the noted end of "main".

@@ -87,7 +87,10 @@ class SQLAlchemyStore(Store):
     @property
     def identity(self) -> Hashable:
         """The database and the tables."""
-        return self._engines.identity, self.tables
+        identity, tables = self._engines.identity, self.tables
+        return (
+            (identity, *tables.folded) if self._engines.backend == "sqlite" else (identity, tables)
+        )
 
     @classmethod
     def from_url(

@@ -19,6 +19,7 @@ from turnlog.stores.sqlalchemy.deletion import LOCK
 from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import Kinds
+from turnlog.stores.sqlalchemy.retrying import Undone
 from turnlog.stores.sqlalchemy.state import state_seen
 from turnlog.stores.tables import Tables, filled
 
@@ -104,6 +105,17 @@ class Step(NamedTuple):
         return before - self.seen.losses.get(part.log, 0) + len(part.payloads)
 
 
+def _only(rows: Sequence[RowMapping]) -> RowMapping:
+    """The one row of a query of the state.
+
+    Raises `Undone` for two: at REPEATABLE READ, a transaction that made the session's row may
+    still see the one that was deleted before, with all that belonged to it.
+    """
+    if len(rows) > 1:
+        raise Undone(RuntimeError("the session was deleted and made anew in each of many tries"))
+    return rows[0]
+
+
 _REMOVE = "DELETE FROM {records} WHERE {here} AND {inside}"
 _OLDEST_DAY = "(SELECT min(day) FROM {writes} WHERE session_id = {session} AND day > 0)"
 
@@ -130,7 +142,7 @@ class Transactional(Dialect):
             commit.check(Seen.nothing())
             raise Abandoned(commit.result({}))
         statement = self._queries.get(commit.shape, lambda: self._state(commit))
-        row = db.execute(statement, values).mappings().one()
+        row = _only(db.execute(statement, values).mappings().all())
         seen = state_seen(commit, row)
         known = commit.known(seen)
         if known is None:

@@ -72,9 +72,7 @@ class SQLiteStore(Store):
         """The file and the tables."""
         engine = self._engine
         path = engine.path if engine else registry.identify(self.path)
-        # SQLite takes no account of case in names, but of ASCII letters alone, as bytes do.
-        names = (self.tables.sessions, self.tables.messages)
-        return path, *(name.encode().lower() for name in names)
+        return path, *self.tables.folded
 
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None

@@ -2,5 +2,5 @@
 
 world         runs over a store in memory; each call waits until the scheduler picks it
 explorer      a search over all choices of the scheduler, each state once
-test_*        scenarios, and what must hold at the end of each
+scenarios     the runs, and what must hold at the end of each
 """

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conversation.turns.exploration.test_turns import SCENARIOS, Scenario, explored
+from tests.conversation.turns.exploration.scenarios import SCENARIOS, Scenario, explored
 from turnlog.changes import Append, Change, Check, Committed, Key, Remove
 from turnlog.conversation.turns import beginning, lease, taking
 from turnlog.conversation.turns.claims import Claims

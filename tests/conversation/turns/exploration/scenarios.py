@@ -1,4 +1,8 @@
-"""Turns in every order: never interleaved, never from an old view, nothing twice, nothing lost."""
+"""Scenarios: runs and others on one conversation, and what must hold at the end of each.
+
+Turns never interleave, no answer comes from an old view, nothing is stored twice, and nothing that
+was acknowledged is lost.
+"""
 
 import asyncio
 import logging
@@ -11,17 +15,14 @@ import pytest
 from tests.conversation.turns.exploration.explorer import Choices, Explored, explore
 from tests.conversation.turns.exploration.world import Actor, Budget, World, fixed, worlds
 from tests.sample_items import user
-from tests.sizes import STATES
-from turnlog import Store, StoredSession
+from turnlog import Log, Store, StoredSession
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.turns.answering import answered
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.lease import Policy
+from turnlog.conversation.turns.run_key import RunKey
 from turnlog.items.json import Item, decode
 from turnlog.items.merge import Merged
-
-pytestmark = pytest.mark.proof
-
 
 #: What others do beside the runs, in processes of their own.
 Other: TypeAlias = Callable[[Store], Coroutine[Any, Any, object]]
@@ -50,11 +51,13 @@ class Scenario:
         policies: list[Policy],
         *,
         tool: bool = False,
+        key: str | None = None,
         others: Sequence[Other] = (),
     ) -> None:
         self.budget = budget
         self.policies = policies
         self.tool = tool
+        self.key = key  # of one run that is started several times
         self.others = others
 
     def __call__(self, choices: Choices) -> None:
@@ -65,7 +68,7 @@ class Scenario:
         worlds.set(world)
         try:
             for number, policy in enumerate(self.policies):
-                self._begin(world, f"{'abc'[number]}1", policy)
+                self._begin(world, ["a1", "a3" if self.key else "b1", "c1"][number], policy)
             for number, other in enumerate(self.others):
                 world.begin(f"other {number}", partial(other, world.store))
             await world.run(self._retry)
@@ -87,7 +90,11 @@ class Scenario:
         async def view(session: StoredSession) -> Merged:
             return await run_input(session, question)
 
-        async with turn_begun(session, view, policy) as begun:
+        key = self.key and RunKey.of(Log("s"), self.key, question)
+        async with turn_begun(session, view, policy, key=key or None) as begun:
+            if begun.answer is not None:
+                assert [_kind(item)[0] for item in begun.answer] == ["answer"]
+                return
             if self.tool:
                 await begun.session.add_items([_said("call", name, [])])
             answer = _said("answer", name, begun.shown)
@@ -96,9 +103,9 @@ class Scenario:
     def _retry(self, world: World) -> None:
         """A run that failed is tried again, by another process."""
         for actor in list(world.actors):
-            again = f"{actor.name[0]}2"
+            again = f"{actor.name[0]}{int(actor.name[1]) + 1}" if len(actor.name) == 2 else ""
             failed = actor.is_dead or actor.outcome not in ("", "done", "SessionBusy")
-            is_run = not actor.is_renewal and actor.name[1:] == "1"
+            is_run = not actor.is_renewal and actor.name[1:] in ("1", "3")
             if is_run and failed and all(each.name != again for each in world.actors):
                 self._begin(world, again, "queue")
 
@@ -108,11 +115,14 @@ class Scenario:
         branches = [[decode(payload) for payload in branch] for branch in world.branches()]
         for items in branches:
             _check_turns(items)
+        _check_leases(world)
         runs = [each for each in world.actors if not each.is_renewal and len(each.name) == 2]
+        if self.key:
+            _check_once(branches, runs)
+            return
         _check_acknowledged(branches, runs, may_vanish=_delete in self.others)
         if not self.budget.takeovers and _delete not in self.others:
             assert all(run.outcome != "LeaseLost" for run in runs), "nobody took the lease"
-        _check_leases(world)
 
 
 def _said(kind: str, name: str, shown: list[Item]) -> Item:
@@ -170,6 +180,15 @@ def _check_acknowledged(
             assert not is_stored, "a refused answer was stored"
 
 
+def _check_once(branches: list[list[Item]], actors: list[Actor]) -> None:
+    """A run with a key has one question and one answer, however often it was started."""
+    kinds = [_kind(item)[0] for items in branches for item in items]
+    assert kinds.count("question") <= 1, "the question was stored twice"
+    assert kinds.count("answer") <= 1, "the question was answered twice"
+    if any(actor.outcome == "done" for actor in actors):
+        assert kinds.count("answer") == 1, "an acknowledged answer was lost"
+
+
 def _check_leases(world: World) -> None:
     """Nobody who lives holds the lease or waits."""
     dead = [f'"{actor.name}/' for actor in world.actors if actor.is_dead]
@@ -209,16 +228,13 @@ SCENARIOS: dict[str, tuple[Budget, dict[str, Any]]] = {
     "branch": (Budget(takeovers=1), {"policies": ["branch", Q]}),
     "a second writer": (Budget(takeovers=1), {**TWO, "others": [_add, _add]}),
     "a deletion": (Budget(takeovers=1), {**TWO, "others": [_delete]}),
+    "one key twice": (Budget(), {**TWO, "key": "k"}),
+    "one key twice, crash": (Budget(crashes=1), {**TWO, "key": "k"}),
+    "one key twice, lost answer": (Budget(losses=1), {**TWO, "key": "k"}),
+    "one key twice, takeover": (Budget(takeovers=1), {**TWO, "key": "k"}),
+    "one key twice, reject": (Budget(takeovers=1), {"policies": ["reject", Q], "key": "k"}),
     "three runs": (Budget(), THREE),
     "three runs, lost answer": (Budget(losses=1), THREE),
     "three runs, takeover": (Budget(takeovers=1), THREE),
     "three runs, crash": (Budget(crashes=1), THREE),
 }
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_every_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    budget, how = SCENARIOS[name]
-    found = explored(monkeypatch, Scenario(budget, **how), STATES)
-    assert found.ends > 0
-    assert found.is_whole or found.executions == STATES
