@@ -64,13 +64,16 @@ def main() -> None:
 def _workloads(only: str, servers: ExitStack) -> Iterator[Workload]:
     """Workloads whose name contains `only`; a server is started when the first one needs it."""
     if not only.startswith(("postgresql", "redis")):
-        yield from _named(only, [*sqlite_workloads.workloads(), *run_workloads.workloads()])
+        turns = run_workloads.sqlite_workloads()
+        yield from _named(only, [*sqlite_workloads.workloads(), *turns])
     if "postgresql".startswith(only[:10]):
         url = servers.enter_context(PostgresServer()).url()
-        yield from _named(only, sql_workloads.workloads(url))
+        turns = run_workloads.postgresql_workloads(url)
+        yield from _named(only, [*sql_workloads.workloads(url), *turns])
     if "redis".startswith(only[:5]):
         url = servers.enter_context(RedisServer("--appendfsync", "everysec")).url
-        yield from _named(only, redis_workloads.workloads(url))
+        turns = run_workloads.redis_workloads(url)
+        yield from _named(only, [*redis_workloads.workloads(url), *turns])
 
 
 def _named(only: str, workloads: list[Workload]) -> Iterator[Workload]:

@@ -90,6 +90,8 @@ class Check(NamedTuple):
 
 
 Change: TypeAlias = Append | Remove | Annotate | Forget | Check
+#: The same for `isinstance`, which takes three times as long with the above.
+_KINDS = (Append, Remove, Annotate, Forget, Check)
 
 
 class Key(NamedTuple):
@@ -151,13 +153,18 @@ def check_changes(session: str, changes: Sequence[Change], key: Key | None = Non
     Raises `TypeError` for a value of another type, `ValueError` for an id, name or key with lone
     surrogates, for changes that contradict each other, and for a digest that is too long.
     """
-    for change in changes:
-        _check_kind(change)
-    check_texts(session, *(change.log for change in changes))
+    check_texts(session)
     _check_key(key)
     named: set[str] = set()
     annotated: set[str] = set()
     for change in changes:
+        if not isinstance(change, _KINDS):
+            raise TypeError(
+                f"a commit takes Append, Remove, Annotate, Forget and Check, "
+                f"not {type(change).__name__}"
+            )
+        check_texts(change.log)
+        _check_change(change)
         seen = annotated if isinstance(change, Annotate) else named
         if change.log in seen:
             raise ValueError(
@@ -165,10 +172,7 @@ def check_changes(session: str, changes: Sequence[Change], key: Key | None = Non
                 f"in one Append, Remove, Forget or Check, and in one Annotate, at most"
             )
         seen.add(change.log)
-        _check_change(change)
-    for change in changes:
-        if isinstance(change, Forget) and change.log in annotated:
-            raise ValueError(f"a commit can't both forget log {change.log!r} and set its note")
+    _check_forgotten(changes, annotated)
 
 
 def check_conditions(
@@ -212,7 +216,11 @@ def writes(changes: Sequence[Change]) -> bool:
 
 def is_volatile(changes: Sequence[Change]) -> bool:
     """Whether a commit need not wait for the disk: all its logs are volatile."""
-    return all(Log("", change.log).is_volatile for change in changes)
+    for change in changes:
+        # Most logs are not: they are seen at a glance.
+        if change.log[:1] != ":" or not Log("", change.log).is_volatile:
+            return False
+    return True
 
 
 def _writes(change: Change) -> bool:
@@ -221,29 +229,24 @@ def _writes(change: Change) -> bool:
     return not isinstance(change, Check)
 
 
-def _check_kind(change: object) -> None:
-    if not isinstance(change, Change):
-        raise TypeError(
-            f"a commit takes Append, Remove, Annotate, Forget and Check, "
-            f"not {type(change).__name__}"
-        )
-
-
 def _check_change(change: Change) -> None:
-    match change:
-        case Append():
-            check_payloads(change.payloads)
-            if change.times is not None and len(change.times) != len(change.payloads):
-                raise ValueError(
-                    f"an Append has {len(change.payloads)} payloads and {len(change.times)} times"
-                )
-            if change.times is not None:
-                _check_times(change.times)
-        case Annotate():
-            check_payloads([change.note])
+    if isinstance(change, Append):
+        check_payloads(change.payloads)
+        if change.times is not None:
+            _check_times(change.times, len(change.payloads))
+    elif isinstance(change, Annotate):
+        check_payloads([change.note])
 
 
-def _check_times(times: Sequence[float | None]) -> None:
+def _check_forgotten(changes: Sequence[Change], annotated: set[str]) -> None:
+    for change in changes if annotated else ():
+        if isinstance(change, Forget) and change.log in annotated:
+            raise ValueError(f"a commit can't both forget log {change.log!r} and set its note")
+
+
+def _check_times(times: Sequence[float | None], count: int) -> None:
+    if len(times) != count:
+        raise ValueError(f"an Append has {count} payloads and {len(times)} times")
     for moment in times:
         if moment is not None and not 0 <= moment < _LAST_TIME:
             raise ValueError(f"a time must be in seconds from 1970 to 9999, and one is {moment}")

@@ -113,7 +113,7 @@ class Run:
 
     async def _view(self, session: Session | None) -> Merged:
         if session is None:
-            return Merged(self.new, self.new)
+            return Merged(repair(self.new), self.new)
         return await run_input(
             session,
             self.new,
@@ -165,7 +165,7 @@ class Run:
         agent = self.agent
         output = OutputType.of(agent.output_type)
         return ModelRequest(
-            repair(self.transcript.shown),
+            self.transcript.shown,
             await agent.instructions_for(self._context),
             tools=tuple(tool.definition for tool in tools.values()),
             handoffs=tuple(each.definition for each in handoffs.values()),

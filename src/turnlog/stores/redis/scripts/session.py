@@ -89,14 +89,14 @@ local function save()
     enter(session, listed, found.main.updated)
     listed = found.main.updated
     if left > 0 then redis.call('ZADD', ends, digits(moment / 1000 + left), session) end
-    if moment % 4 == 0 then
+    if moment % 8 == 0 then
         -- Looks at some entries: of sessions that may have expired, and of an older version.
         """,
     SESSIONS,
     UPKEEP,
     """
         for _, id in ipairs(due()) do mark(id, life_of(stem_of(prefix, id))) end
-        local older = prefix .. '/sessions/' .. moment / 4 % 16
+        local older = prefix .. '/sessions/' .. moment / 8 % 16
         local entries = redis.call('ZRANGE', older, 0, 15, 'WITHSCORES')
         for at = 1, #entries, 2 do
             if not time_of(entries[at]) then
