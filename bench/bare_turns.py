@@ -166,7 +166,9 @@ class BareRedis:
             yield cls(client)
 
     async def read(self) -> list[Item]:
-        found: Any = await self._client.execute_command("LRANGE", self._name, 0, -1)
+        found: Any = await self._client.execute_command(  # type: ignore[no-untyped-call]  # theirs
+            "LRANGE", self._name, 0, -1
+        )
         return [orjson.loads(element) for element in found]
 
     async def add(self, items: list[Item]) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import turnlog
 from bench.bare_turns import BarePostgreSQL, BareRedis, BareSQLite, BareTurns, an_item
 from bench.harness import Workload
-from turnlog.changes import Append, Check, Key, Remove
+from turnlog.changes import Append, Change, Check, Key, Remove
 from turnlog.conversation.session import StoredSession
 from turnlog.sessions.redis import RedisSession
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
@@ -144,13 +144,13 @@ async def _our_commits(kind: _Kind, folder: Path) -> float:
 
         async def turn(n: int) -> None:
             nonlocal end
-            question = [
+            question: list[Change] = [
                 Append(":lease", [b"holder"], 0),
                 Append("main", [b"question"], end),
                 Check(":queue", 0),
             ]
             lease, *_ = (await store.commit(name, question, key=_key(n, "begin"))).positions
-            answer = [Remove(":lease", expect=lease), Append("main", [b"answer"])]
+            answer: list[Change] = [Remove(":lease", expect=lease), Append("main", [b"answer"])]
             _, end = (await store.commit(name, answer, key=_key(n, "end"))).positions
 
         return await _timed(turn)

@@ -15,7 +15,7 @@ from tests.fake_models import Script
 from tests.sample_items import answer, call, output, user
 from tests.servers.process import HOST
 from turnlog import Agent, RunConfig, Runner, StoredSession, function_tool, open_store
-from turnlog.conversation.turns.lease import Policy
+from turnlog.conversation.turns.policy import Policy
 from turnlog.items.json import Item
 from turnlog.items.repair import INTERRUPTED
 from turnlog.records import Log
