@@ -60,7 +60,7 @@ def store() -> Counted:
     return Counted(MemoryStore())
 
 
-@pytest.fixture(params=SETTINGS, ids=str)
+@pytest.fixture(params=SETTINGS, ids=lambda asked: str(asked).split(", token_counter")[0])
 def session(request: pytest.FixtureRequest, store: Counted) -> StoredSession:
     return StoredSession("session", store, session_settings=request.param)
 

@@ -20,7 +20,7 @@ from turnlog.changes import (
     writes,
 )
 from turnlog.store import END, span
-from turnlog.stores.tables import days_of_known_keys, key_day, replayed, today
+from turnlog.stores.tables import key_day, replayed, today
 
 __all__ = ["Commit", "Part", "Seen", "Shape"]
 
@@ -33,10 +33,14 @@ class Shape(NamedTuple):
     checks: bool
     removes: bool
     appends: bool
+    #: Whether it is one record that is added.
+    is_single: bool
     annotates: bool
     #: Whether a note is expected.
     compares: bool
     forgets: bool
+    #: Whether it expects a record or a note: then it fails if the session doesn't exist.
+    needs_session: bool
 
     @property
     def writes(self) -> bool:
@@ -91,9 +95,11 @@ class Part(NamedTuple):
             change is not None and change.expect is not None,
             removed is not None,
             len(payloads) > 0,
+            len(payloads) == 1,
             annotation is not None,
             annotation is not None and annotation.expect is not None,
             isinstance(change, Forget),
+            _is_something(change) or _is_something(annotation),
         )
         return cls(number, log, change, annotation, payloads, times, removed, shape)
 
@@ -181,6 +187,11 @@ class Commit(NamedTuple):
         return makes_session(self.changes, self.key)
 
     @property
+    def needs_session(self) -> bool:
+        """Whether a condition fails if the session doesn't exist."""
+        return any(part.shape.needs_session for part in self.parts)
+
+    @property
     def is_sure(self) -> bool:
         """Whether something is written, whatever the logs hold."""
         return self.key is not None or any(part.shape.is_sure for part in self.parts)
@@ -210,10 +221,8 @@ class Commit(NamedTuple):
             values |= part.values()
         if self.key is not None:
             day = today()
-            _, *days = days_of_known_keys(day)
-            values |= {f"day{number}": known for number, known in enumerate(days)}
             values |= {"hash": self.key.hash, "digest": self.key.digest}
-            values |= {"day": key_day(self.key, day), "expired": day - 2}
+            values |= {"day": key_day(self.key, day), "today": day}
         return values
 
     def known(self, seen: Seen) -> Committed | None:
@@ -243,6 +252,11 @@ class Commit(NamedTuple):
 
 
 _EMPTY: tuple[Sequence[bytes], Sequence[float | None] | None] = ((), None)
+
+
+def _is_something(change: Change | None) -> bool:
+    """Whether the change expects a record, or a note that isn't empty."""
+    return change is not None and bool(change.expect)
 
 
 def _parts(changes: Sequence[Change]) -> Iterator[Part]:
@@ -276,8 +290,8 @@ def _kept(change: Change) -> Change:
     """The same change, without the caller's lists."""
     if not isinstance(change, Append):
         return change
-    times = None if change.times is None else tuple(change.times)
-    return change._replace(payloads=tuple(change.payloads), times=times)
+    log, payloads, expect, cut, times = change
+    return Append(log, tuple(payloads), expect, cut, None if times is None else tuple(times))
 
 
 def _moves(part: Part) -> bool:

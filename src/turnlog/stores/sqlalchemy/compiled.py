@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from turnlog.stores.sqlalchemy.commits import Commit, Part
-from turnlog.stores.sqlalchemy.state import Fragments, state_query
+from sqlalchemy import TextualSelect
+
+from turnlog.stores.sqlalchemy.commits import Commit, Part, Shape
+from turnlog.stores.sqlalchemy.state import Fragments, selected, state_columns, state_query
 from turnlog.stores.tables import LENGTH, filled
 
 __all__ = ["compiled", "is_compilable", "is_unconditional"]
@@ -23,13 +25,18 @@ __all__ = ["compiled", "is_compilable", "is_unconditional"]
 #: Longer ones are left to the transaction, which notes the length of "main" behind them.
 _MOST_PAYLOADS = 1000
 
-# Inserts the payloads in order. Their positions are drawn under the row's lock.
+# Inserts the payloads in their order, in which `unnest` returns them. Their positions are drawn
+# under the row's lock.
 _ADD = """
     INSERT INTO {records} ({columns}, {payload}, created_at)
-    SELECT {values}, given.payload, {record_time}
-    FROM taken, unnest(CAST(:payloads{number} AS {array})) WITH ORDINALITY AS given (payload, place)
-    ORDER BY given.place
-    RETURNING id
+    SELECT {values}, unnest(CAST(:payloads{number} AS {array})), {record_time} FROM taken
+    RETURNING id, created_at AS at
+"""
+# One alone needs no array, and no search for the last one.
+_ADD_ONE = """
+    INSERT INTO {records} ({columns}, {payload}, created_at)
+    SELECT {values}, CAST(:payload{number} AS {one}), {record_time} FROM taken
+    RETURNING id, created_at AS at
 """
 _REMOVE = "DELETE FROM {records} WHERE {here} AND {inside} AND EXISTS (SELECT 1 FROM taken)"
 
@@ -37,7 +44,7 @@ _REMOVE = "DELETE FROM {records} WHERE {here} AND {inside} AND EXISTS (SELECT 1 
 _UPDATE = """
     UPDATE {sessions} r SET {sets} FROM seen
     WHERE r.session_id = {session} AND r.xmin = seen.version AND {conditions}
-    RETURNING {taken_time} AS at
+    RETURNING {at} AS at
 """
 _MAKE = """
     INSERT INTO {sessions} AS r
@@ -45,17 +52,16 @@ _MAKE = """
     SELECT {session}, {created_now}, {updated_now}, 0, 0{note_value} FROM seen
     WHERE seen.version IS NULL AND {conditions}
     ON CONFLICT DO NOTHING
-    RETURNING {taken_time} AS at
+    RETURNING {at} AS at
 """
-_UPDATED = "SELECT at FROM updated"
-_UPDATED_OR_MADE = _UPDATED + " UNION ALL SELECT at FROM made"
+_UPDATED_OR_MADE = "SELECT at FROM updated UNION ALL SELECT at FROM made"
 
 # Takes the row in any version. What was seen of "main" is noted if it is not outdated by then.
 _TAKE = """
     INSERT INTO {sessions} AS r (session_id, created_at, updated_at, {main_last}, {main_length})
     VALUES ({session}, {created_now}, {updated_now}, 0, 0)
     ON CONFLICT (session_id) DO UPDATE SET {sets}
-    RETURNING {taken_time} AS at
+    RETURNING {at} AS at
 """
 _SEE_MAIN = """
     SELECT s.updated_at, {main_count} AS length, {main_end} AS last
@@ -68,27 +74,19 @@ _COUNT = """
     {main_length} = CASE WHEN r.updated_at = (SELECT updated_at FROM seen)
         THEN (SELECT length FROM seen) ELSE r.{main_length} END
 """
-# What the SDK wrote is counted once.
-_COUNT_IF_UNKNOWN = """
-    updated_at = {later},
-    {main_last} = CASE WHEN r.{main_length} IS NULL THEN {main_end} ELSE r.{main_last} END,
-    {main_length} = coalesce(
-        r.{main_length}, (SELECT count(*) FROM {messages} WHERE session_id = {session}))
-"""
-_NOTE_MAIN = """
-    {main_last} = CASE WHEN seen.length{number} IS NULL THEN r.{main_last} ELSE {end} END,
-    {main_length} = coalesce(seen.length{number}{less}, r.{main_length})
-"""
+_NOTE_MAIN = "{main_last} = {end}, {main_length} = seen.length{number}{less}"
 _MAIN_END = "coalesce((SELECT max(id) FROM {messages} WHERE session_id = {session}), 0)"
 
 # The row of another log
 _NOTE_ADDED = """
     INSERT INTO {logs} AS r (session_id, name, last, length, created_at, updated_at, note)
-    SELECT {session}, {name}, max(id), count(*), at, at, '' FROM added{number}, taken GROUP BY at
+    SELECT {session}, {name}, {added}
     ON CONFLICT (session_id, name) DO UPDATE SET
         last = excluded.last, length = r.length + excluded.length{less},
         updated_at = excluded.updated_at
 """
+_HEAD_OF_ONE = "id, 1, at, at, '' FROM added{number}"
+_HEAD_OF_SOME = "max(id), count(*), at, at, '' FROM added{number} GROUP BY at"
 _NOTE_REMOVED = """
     UPDATE {logs} r
     SET last = seen.rest{number}, length = r.length{less}, updated_at = taken.at
@@ -108,11 +106,12 @@ _KEEP_KEY = """
     SELECT {session}, {day}, {hash}, {digest}, concat_ws(',', {ends}) FROM seen, taken
 """
 _PURGE_KEYS = """
-    DELETE FROM {writes} WHERE session_id = {session} AND day > 0 AND day <= {expired}
+    DELETE FROM {writes} WHERE session_id = {session} AND day > 0 AND day < {today} - 1
         AND EXISTS (SELECT 1 FROM taken)
 """
 
 _ADDED = "(SELECT max(id) FROM added{number})"
+_ADDED_ONE = "(SELECT id FROM added{number})"
 
 
 class _Step(NamedTuple):
@@ -142,22 +141,34 @@ def is_unconditional(commit: Commit) -> bool:
     )
 
 
-def compiled(commit: Commit, shared: Mapping[str, str], of: Fragments) -> str:
+def compiled(commit: Commit, shared: Mapping[str, str], of: Fragments) -> TextualSelect:
     """The statement for all commits with the shape of `commit`.
 
     shared: the fragments of all parts. of: those of one.
     """
-    shared = {**shared, "main_end": filled(_MAIN_END, shared)}
+    shared = {**shared, "main_end": filled(_MAIN_END, shared), "at": _at(commit, shared)}
+    added = dict(_added(commit, of))
     if is_unconditional(commit):
-        steps = [*_taking(commit, shared), *_writing(commit, of)]
-        return _joined(steps, _results(commit, of))
+        return _joined([*_taking(commit, shared), *_writing(commit, of)], added)
     steps = [*_guarding(commit, shared, of), *_writing(commit, of), *_keying(commit, shared, of)]
-    return _joined(steps, [*_results(commit, of), "seen.*"]) + " FROM seen"
+    seen = (*dict(state_columns(commit, of, lengths=False)), "version")
+    results = {
+        **(added or {"taken": "(SELECT count(*) FROM taken)"}),
+        **{name: f"seen.{name}" for name in seen},
+    }
+    return _joined(steps, results, " FROM seen")
 
 
-def _joined(steps: Iterable[_Step], results: Iterable[str]) -> str:
+def _joined(steps: Iterable[_Step], results: Mapping[str, str], source: str = "") -> TextualSelect:
     listed = ",\n".join(f"{name} AS MATERIALIZED (\n{query}\n)" for name, query in steps)
-    return f"WITH {listed}\nSELECT {', '.join(results)}"
+    columns = ", ".join(f"{result} AS {name}" for name, result in results.items())
+    return selected(f"WITH {listed}\nSELECT {columns}{source}", results)
+
+
+def _at(commit: Commit, shared: Mapping[str, str]) -> str:
+    """The time of the commit."""
+    moves = commit.main is not None and commit.main.shape.is_sure
+    return shared["moved_time" if moves else "taken_time"]
 
 
 def _taking(commit: Commit, shared: Mapping[str, str]) -> Iterator[_Step]:
@@ -166,7 +177,7 @@ def _taking(commit: Commit, shared: Mapping[str, str]) -> Iterator[_Step]:
     if commit.counts:
         yield _Step("seen", filled(_SEE_MAIN, {"main_count": filled(LENGTH, shared)}, shared))
     if commit.main is not None:
-        sets = filled(_COUNT if commit.counts else _COUNT_IF_UNKNOWN, shared)
+        sets = filled(_COUNT if commit.counts else "updated_at = {later}", shared)
     yield _Step("taken", filled(_TAKE, shared, {"sets": sets}))
 
 
@@ -181,10 +192,12 @@ def _guarding(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Itera
         "note_column": f", {shared['main_note']}" if annotates else "",
         "note_value": f", {of(commit.main)['note']}" if commit.main and annotates else "",
     }
+    if not commit.makes or commit.needs_session:
+        yield _Step("taken", filled(_UPDATE, fragments))
+        return
     yield _Step("updated", filled(_UPDATE, fragments))
-    if commit.makes:
-        yield _Step("made", filled(_MAKE, fragments))
-    yield _Step("taken", _UPDATED_OR_MADE if commit.makes else _UPDATED)
+    yield _Step("made", filled(_MAKE, fragments))
+    yield _Step("taken", _UPDATED_OR_MADE)
 
 
 def _sets(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[str]:
@@ -196,7 +209,8 @@ def _sets(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[
     number, shape, later = main.number, main.shape, shared["later"]
     changed = f"CASE WHEN seen.loss{number} > 0 THEN {later} ELSE r.updated_at END"
     yield f"updated_at = {later if shape.is_sure else changed}"
-    yield filled(_NOTE_MAIN, of(main), _before(main, shared))
+    if commit.counts:
+        yield filled(_NOTE_MAIN, of(main), _before(main, shared))
     if shape.annotates:
         yield f"{shared['main_note']} = {of(main)['note']}"
 
@@ -228,14 +242,22 @@ def _writing(commit: Commit, of: Fragments) -> Iterator[_Step]:
     for part in commit.parts:
         shape, fragments = part.shape, of(part)
         less = {"less": filled(_LESS, fragments) if shape.removes else ""}
-        note = _NOTE_ADDED if shape.appends else _NOTE_REMOVED
         if shape.removes:
             yield _Step(f"removed{part.number}", filled(_REMOVE, fragments))
         if shape.appends:
-            yield _Step(f"added{part.number}", filled(_ADD, fragments))
+            add = _ADD_ONE if shape.is_single else _ADD
+            yield _Step(f"added{part.number}", filled(add, fragments))
         if shape.writes and not shape.is_main:
-            template = _NOTE_ANNOTATED if shape.annotates else note
-            yield _Step(f"noted{part.number}", filled(template, fragments, less))
+            head = _HEAD_OF_ONE if shape.is_single else _HEAD_OF_SOME
+            less["added"] = filled(head, fragments)
+            yield _Step(f"noted{part.number}", filled(_note(shape), fragments, less))
+
+
+def _note(shape: Shape) -> str:
+    """The template that notes in the row of a log what was done to it."""
+    if shape.annotates:
+        return _NOTE_ANNOTATED
+    return _NOTE_ADDED if shape.appends else _NOTE_REMOVED
 
 
 def _keying(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[_Step]:
@@ -251,13 +273,16 @@ def _keying(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterato
 def _end(part: Part, of: Fragments) -> str:
     """Where a log ends after the commit."""
     if part.shape.appends:
-        return filled(_ADDED, of(part))
+        return _last_added(part, of)
     return f"seen.{'rest' if part.shape.removes else 'end'}{part.number}"
 
 
-def _results(commit: Commit, of: Fragments) -> Iterator[str]:
-    """Whether the session's row was taken, and where logs end to which records were added."""
-    yield "(SELECT count(*) FROM taken) AS taken"
+def _last_added(part: Part, of: Fragments) -> str:
+    return filled(_ADDED_ONE if part.shape.is_single else _ADDED, of(part))
+
+
+def _added(commit: Commit, of: Fragments) -> Iterator[tuple[str, str]]:
+    """Where logs end to which records were added; null if the session's row was not taken."""
     for part in commit.parts:
         if part.shape.appends:
-            yield f"{filled(_ADDED, of(part))} AS added{part.number}"
+            yield f"added{part.number}", _last_added(part, of)

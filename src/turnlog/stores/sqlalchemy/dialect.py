@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause, TextualSelect, text
 
 from turnlog.changes import Committed
 from turnlog.records import Column, Log, Records
@@ -17,7 +17,14 @@ from turnlog.stores.sqlalchemy.heads import Heads
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.payloads import from_text
 from turnlog.stores.sqlalchemy.places import Kinds, Place, Types, parameters, places_of
-from turnlog.stores.sqlalchemy.state import old_state_query, state_query, state_seen
+from turnlog.stores.sqlalchemy.state import (
+    JOIN_KEY,
+    old_state_query,
+    selected,
+    state_columns,
+    state_query,
+    state_seen,
+)
 from turnlog.stores.tables import COUNTED, Tables, filled, quoted
 
 __all__ = ["Abandoned", "Dialect"]
@@ -79,6 +86,8 @@ class Dialect(ABC):
     _beyond = "({time}, {id}) {after} (:at, :session)"
     #: The types of parameters.
     _types = Types()
+    #: The template that finds the row of a key.
+    _join_key = JOIN_KEY
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         self.layout = layout
@@ -91,12 +100,13 @@ class Dialect(ABC):
         }
         given = parameters(self._types)
         counted = {"counted": filled(COUNTED, self._names)}
-        self._shared = {**self._names, **given, **counted, **self._expressions()}
+        known = {"join_key": filled(self._join_key, self._names, given)}
+        self._shared = {**self._names, **given, **counted, **known, **self._expressions()}
         self._places = places_of(self._names, given)
         self._reads = self._places.map(self._reads_of)
         self._is_there = Kinds(layout.is_readable, bool(layout.version))
         self._heads = Heads(self._names, layout, self._time_of)
-        self._queries = Cache[TextClause]()
+        self._queries = Cache[TextClause | TextualSelect]()
 
     @abstractmethod
     def commit(self, db: Connection, commit: Commit) -> Committed:
@@ -143,7 +153,7 @@ class Dialect(ABC):
         Raises `Conflict` for the first condition that fails.
         """
         statement = self._queries.get(commit.shape, lambda: self._state(commit))
-        seen = state_seen(commit, db.execute(statement, commit.values()).mappings().one())
+        seen = state_seen(commit, db.execute(statement, commit.values()).one()._mapping)  # noqa: SLF001 - public, says its documentation
         known = commit.known(seen)
         if known is None:
             commit.check(seen)
@@ -205,12 +215,12 @@ class Dialect(ABC):
         fragments = self._shared, place._asdict()
         return Reads(*(text(filled(each, *fragments)) for each in (_ALL, _NEWEST, _OLDEST)))
 
-    def _state(self, commit: Commit) -> TextClause:
+    def _state(self, commit: Commit) -> TextClause | TextualSelect:
         """The query for the state before `commit`."""
         if self.layout.is_current:
-            return text(
-                state_query(commit, self._shared, self._fragments, self._more(commit), lengths=True)
-            )
+            of, more = self._fragments, self._more(commit)
+            names = {**dict(state_columns(commit, of, lengths=True)), **more} or ["one"]
+            return selected(state_query(commit, self._shared, of, more, lengths=True), names)
         return text(old_state_query(commit, self._fragments, self._is_there))
 
     def _more(self, commit: Commit) -> dict[str, str]:  # noqa: ARG002 - subclasses need it

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause, TextualSelect, text
 
 from turnlog.changes import Committed
 from turnlog.stores.sqlalchemy.caching import Cache
@@ -52,7 +52,17 @@ _INSERT = """
     )
     SELECT max(id) FROM added
 """
-_ARRAY = Kinds("TEXT[]", "BYTEA[]")
+_PAYLOAD = Kinds("TEXT", "BYTEA")
+# One look-up for each day: else the planner may look at all keys of the session.
+_JOIN_KEY = (
+    "LEFT JOIN ("
+    + " UNION ALL ".join(
+        f"SELECT digest, positions FROM {{writes}} "
+        f"WHERE session_id = {{session}} AND day = {day} AND hash = {{hash}}"
+        for day in ("0", "{today} - 1", "{today}", "{today} + 1")
+    )
+    + ") w ON TRUE"
+)
 
 
 class PostgreSQL(Transactional):
@@ -74,6 +84,7 @@ class PostgreSQL(Transactional):
         "CAST({} AS VARCHAR)", "CAST({} AS BIGINT)", "CAST({} AS BYTEA)", "CAST({} AS TIMESTAMP)"
     )
     _templates = _TEMPLATES
+    _join_key = _JOIN_KEY
 
     def __init__(self, tables: Tables, layout: Layout) -> None:
         # Columns of tables that others made may have a time zone; then they don't hold UTC.
@@ -82,7 +93,7 @@ class PostgreSQL(Transactional):
         self._changed = changed_at("s.", zoned)
         self._at = (_NOW, utc("s.updated_at", "sessions.updated_at" in zoned))
         super().__init__(tables, layout)
-        self._compiled = Cache[TextClause]()
+        self._compiled = Cache[TextualSelect]()
         self._inserts = Kinds("main", "other").map(self._insert_into)
         self._deletion = Deletion(self._shared)
 
@@ -92,9 +103,9 @@ class PostgreSQL(Transactional):
     def commit_at_once(self, db: Connection, commit: Commit) -> Committed | None:
         self._check_sizes(commit)
         statement = self._compiled.get(
-            commit.shape, lambda: text(compiled(commit, self._shared, self._fragments))
+            commit.shape, lambda: compiled(commit, self._shared, self._fragments)
         )
-        found = db.execute(statement, self._values_at_once(commit)).mappings().one()
+        found = db.execute(statement, self._values_at_once(commit)).one()._mapping  # noqa: SLF001 - public, says its documentation
         added = {p.log: int(found[f"added{p.number}"] or 0) for p in commit.parts if p.payloads}
         if is_unconditional(commit):
             return commit.result(added)
@@ -104,7 +115,8 @@ class PostgreSQL(Transactional):
             return known
         commit.check(seen)
         can_act = found["version"] is not None or commit.makes
-        if not found["taken"] and can_act and commit.acts(seen):
+        is_taken = any(added.values()) or bool(found.get("taken"))
+        if not is_taken and can_act and commit.acts(seen):
             return None
         return commit.result({**seen.ends, **seen.rests, **added})
 
@@ -112,12 +124,14 @@ class PostgreSQL(Transactional):
         self._deletion.delete(db, session, expect)
 
     def _values_at_once(self, commit: Commit) -> dict[str, object]:
-        payloads = {
-            f"payloads{part.number}": list(map(self._places.of(part.log).encode, part.payloads))
-            for part in commit.parts
-            if part.payloads
-        }
-        return {**commit.values(), **payloads}
+        values = commit.values()
+        for part in commit.parts:
+            encoded = list(map(self._places.of(part.log).encode, part.payloads))
+            if part.shape.is_single:
+                values[f"payload{part.number}"] = encoded[0]
+            elif encoded:
+                values[f"payloads{part.number}"] = encoded
+        return values
 
     def _insert(self, step: Step, part: Part, times: Sequence[object]) -> int:
         encode = self._places.of(part.log).encode
@@ -155,8 +169,10 @@ class PostgreSQL(Transactional):
             "created_now": created_now,
             "updated_now": updated_now,
             "later": f"greatest({updated_now}, r.updated_at + interval '1 microsecond')",
-            # After the wait for the row: so times of records sort as positions do.
+            # After the wait for the row: so times of records sort as positions do. The second is
+            # that of commits that move the time of "main" forward.
             "taken_time": f"greatest({_NOW}, {updated_at})",
+            "moved_time": updated_at,
         }
 
     def _fragments(self, part: Part) -> dict[str, str]:
@@ -166,7 +182,8 @@ class PostgreSQL(Transactional):
         """The type of the payloads of a log, and expressions for the times of its records."""
         is_zoned = name == "main" and "messages.created_at" in self.layout.zoned
         return {
-            "array": _ARRAY.of(name),
+            "one": _PAYLOAD.of(name),
+            "array": f"{_PAYLOAD.of(name)}[]",
             "record_time": utc("taken.at", is_zoned),
             "given_time": utc("given.at", is_zoned),
         }

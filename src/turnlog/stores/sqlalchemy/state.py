@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, TextualSelect, column, text
 
 from turnlog.stores.sqlalchemy.commits import Commit, Part, Seen
 from turnlog.stores.sqlalchemy.places import Kinds
 from turnlog.stores.tables import LENGTH, filled
 
-__all__ = ["Fragments", "old_state_query", "state_query", "state_seen"]
+__all__ = [
+    "JOIN_KEY",
+    "Fragments",
+    "old_state_query",
+    "selected",
+    "state_columns",
+    "state_query",
+    "state_seen",
+]
 
 #: The fragments of templates for a part of a commit.
 Fragments: TypeAlias = Callable[[Part], Mapping[str, str]]
@@ -19,8 +27,6 @@ Fragments: TypeAlias = Callable[[Part], Mapping[str, str]]
 _COUNTED_END = "coalesce((SELECT max(id) FROM {records} WHERE {here}), 0)"
 _END = Kinds(_COUNTED_END, "coalesce(l{number}.last, 0)")
 _LENGTH = "coalesce(l{number}.length, 0)"
-# What the SDK wrote is counted once.
-_LENGTH_IF_UNKNOWN = f"CASE WHEN s.{{main_length}} IS NULL THEN {LENGTH} END"
 _NOTE = Kinds("s.{main_note}", "l{number}.note")
 _LOSS = "(SELECT count(*) FROM {records} WHERE {here} AND {inside})"
 # Sorted backwards: what goes are most often the newest records.
@@ -37,10 +43,11 @@ _QUERY = """
 _JOIN_LOG = """
     LEFT JOIN {logs} l{number} ON l{number}.session_id = {session} AND l{number}.name = {name}
 """
-# Processes whose clocks differ may store one key under different days.
-_JOIN_KEY = """
+#: Finds the row `w` of the key. Processes whose clocks differ may store one key under different
+#: days.
+JOIN_KEY = """
     LEFT JOIN {writes} w ON w.session_id = {session} AND w.hash = {hash}
-        AND w.day IN (0, {day0}, {day1}, {day2})
+        AND w.day IN (0, {today} - 1, {today}, {today} + 1)
 """
 
 
@@ -56,10 +63,9 @@ def state_query(
 
     shared: the fragments of all parts.
     more: more columns, with their names.
-    lengths: also of logs but "main". Its own is among the columns in any case, but null if it
-        need not be noted.
+    lengths: also those of logs but "main". Its own is among the columns if it is noted.
     """
-    columns = dict(_columns(commit, of, lengths=lengths)) | dict(more)
+    columns = dict(state_columns(commit, of, lengths=lengths)) | dict(more)
     joins = list(_joins(commit, shared, of))
     return filled(_QUERY, shared, {"columns": _listed(columns), "joins": "\n".join(joins)})
 
@@ -90,12 +96,24 @@ def state_seen(commit: Commit, found: RowMapping) -> Seen:
     )
 
 
-def _columns(commit: Commit, of: Fragments, *, lengths: bool) -> Iterator[tuple[str, str]]:
+def selected(query: str, names: Iterable[str]) -> TextualSelect:
+    """`query`, of which SQLAlchemy need not find out the columns each time.
+
+    names: those of all its columns, in order.
+    """
+    return text(query).columns(*(column(name) for name in names))
+
+
+def state_columns(commit: Commit, of: Fragments, *, lengths: bool) -> Iterator[tuple[str, str]]:
+    """The columns of the query, by their names."""
     for part in commit.parts:
         for name, template in _templates(part):
             yield f"{name}{part.number}", filled(template, of(part))
-        if part.shape.writes and (part.shape.is_main or lengths):
-            yield f"length{part.number}", filled(_length(commit, part), of(part))
+        if part.shape.is_main:
+            if commit.counts:
+                yield f"length{part.number}", filled(LENGTH, of(part))
+        elif part.shape.writes and lengths:
+            yield f"length{part.number}", filled(_LENGTH, of(part))
     if commit.key is not None:
         yield "digest", "w.digest"
         yield "positions", "w.positions"
@@ -111,18 +129,12 @@ def _templates(part: Part) -> Iterator[tuple[str, str]]:
         yield "rest", _REST
 
 
-def _length(commit: Commit, part: Part) -> str:
-    if not part.shape.is_main:
-        return _LENGTH
-    return LENGTH if commit.counts else _LENGTH_IF_UNKNOWN
-
-
 def _joins(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Iterator[str]:
     for part in commit.parts:
         if not part.shape.is_main:
             yield filled(_JOIN_LOG, of(part))
     if commit.key is not None:
-        yield filled(_JOIN_KEY, shared)
+        yield shared["join_key"]
 
 
 def _listed(columns: Mapping[str, str]) -> str:

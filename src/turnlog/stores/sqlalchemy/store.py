@@ -204,10 +204,7 @@ class SQLAlchemyStore(Store):
         With a key, it happens once. Without one, it has not happened yet if a log still ends
         where it can't end after it.
         """
-        if commit.is_repeatable:
-            return _always
-        witness = commit.witness
-        return _never if witness is None else partial(self._holds, witness)
+        return _always if commit.is_repeatable else partial(self._has_not_happened, commit)
 
     async def _read(self, job: Job[T]) -> T:
         with self._door:
@@ -280,10 +277,13 @@ class SQLAlchemyStore(Store):
     def _dialect_for(self, layout: Layout) -> Dialect:
         return _dialect(self._engines.backend, self.tables, layout)
 
-    async def _holds(self, check: Commit) -> bool:
-        """Whether the conditions of `check` hold."""
+    async def _has_not_happened(self, commit: Commit) -> bool:
+        """Whether it is known that `commit` has not happened."""
+        witness = commit.witness
+        if witness is None:
+            return False
         try:
-            await retried(partial(self._reading, lambda sql, db: sql.check(db, check)), _always)
+            await retried(partial(self._reading, lambda sql, db: sql.check(db, witness)), _always)
         except Conflict:
             return False
         return True
@@ -291,10 +291,6 @@ class SQLAlchemyStore(Store):
 
 async def _always() -> bool:
     return True
-
-
-async def _never() -> bool:
-    return False
 
 
 @lru_cache(maxsize=128)

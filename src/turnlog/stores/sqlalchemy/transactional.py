@@ -64,7 +64,7 @@ class Templates(NamedTuple):
         VALUES ({session}, {day}, {hash}, {digest}, {positions})
     """
     purge_keys: str = """
-        DELETE FROM {writes} WHERE session_id = {session} AND day > 0 AND day <= {expired}
+        DELETE FROM {writes} WHERE session_id = {session} AND day > 0 AND day < {today} - 1
     """
 
 
@@ -206,8 +206,8 @@ class Transactional(Dialect):
             return
         values = {**step.values, "positions": positions_text(done)}
         step.db.execute(self._statements.keep_key, values)
-        expired: Any = step.values["expired"]
-        if step.row["oldest_day"] is not None and step.row["oldest_day"] <= expired:
+        today: Any = step.values["today"]
+        if step.row["oldest_day"] is not None and step.row["oldest_day"] < today - 1:
             step.db.execute(self._statements.purge_keys, step.values)
 
     def _take_away(self, step: Step, part: Part) -> None:
@@ -228,7 +228,7 @@ class Transactional(Dialect):
             return
         if part.annotation is not None:
             step.db.execute(self._statements.annotate_main, values)
-        if step.row[f"length{part.number}"] is not None:
+        if step.commit.counts:
             noted = {"last": end, "length": step.length(part)}
             step.db.execute(self._statements.note_main, {**values, **noted})
 
