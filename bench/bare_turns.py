@@ -156,7 +156,7 @@ class BareRedis:
     """A server, through `redis.asyncio`; each write is one transaction."""
 
     def __init__(self, client: Redis) -> None:
-        self._client = client
+        self._client: Any = client
         self._name = f"bare-turns-{next(_numbers)}"
 
     @classmethod
@@ -166,9 +166,7 @@ class BareRedis:
             yield cls(client)
 
     async def read(self) -> list[Item]:
-        found: Any = await self._client.execute_command(  # type: ignore[no-untyped-call]  # theirs
-            "LRANGE", self._name, 0, -1
-        )
+        found = await self._client.execute_command("LRANGE", self._name, 0, -1)
         return [orjson.loads(element) for element in found]
 
     async def add(self, items: list[Item]) -> None:
