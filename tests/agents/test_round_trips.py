@@ -114,9 +114,12 @@ async def test_a_retry(way: Way, store: Counted) -> None:
 
 
 async def test_a_run_with_a_key(way: Way, store: Counted) -> None:
-    """Such a run first asks whether it was answered. That is a commit which writes nothing."""
+    """Such a run first asks whether it was answered. That is a commit which writes nothing.
+
+    A start that finds the answer looks at the question, at where the answer began, and reads it.
+    """
     session, config = StoredSession("session", store), RunConfig(key="order 17")
-    for trips in (Trips(1, 3), Trips(1, 2)):
+    for trips in (Trips(1, 3), Trips(3, 2)):
         result = await way(Agent("A", model=Echo()), "go", session=session, run_config=config)
         assert result.final_output == "saw 1"
         assert store.counted() == trips

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.answering import answered
-from turnlog.conversation.turns.beginning import turn_begun
+from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.errors import MaxTurnsExceeded
@@ -111,7 +111,7 @@ class Run:
         branch = getattr(begun.session, "branch", None)
         return RunResult(self.new, self.transcript.items, output, self.agent, self.usage, branch)
 
-    async def _view(self, session: Session | None) -> Merged:
+    async def _view(self, session: Session | None, *, resumes: bool = True) -> Merged:
         if session is None:
             return Merged(repair(self.new), self.new)
         return await run_input(
@@ -119,6 +119,7 @@ class Run:
             self.new,
             settings=self._config.session_settings,
             callback=self._config.session_input_callback,
+            resumes=resumes,
         )
 
     async def _answered_before(self, answer: list[Item]) -> Any:
@@ -246,7 +247,7 @@ class Run:
 @asynccontextmanager
 async def _turn_on(
     session: Session | None,
-    view: Callable[[Session | None], Awaitable[Merged]],
+    view: View[Session | None],
     config: RunConfig,
     new: list[Item],
 ) -> AsyncIterator[_Begun]:

@@ -184,8 +184,10 @@ class StoredSession(SessionABC, HasTail):
         given = input_items(new)
         run = None if key is None else RunKey.of(self._log(), key, given)
 
-        async def view(session: StoredSession) -> Merged:
-            return await run_input(session, given, settings=settings, callback=callback)
+        async def view(session: StoredSession, *, resumes: bool = True) -> Merged:
+            return await run_input(
+                session, given, settings=settings, callback=callback, resumes=resumes
+            )
 
         async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
             turn = Turn(begun.session, begun.shown, begun.turn, begun.answer)

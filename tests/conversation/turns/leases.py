@@ -69,7 +69,7 @@ async def turn_taken(
 ) -> AsyncIterator[StoredSession]:
     """A turn that begins without a question."""
 
-    async def nothing(_session: StoredSession) -> Merged:
+    async def nothing(session: StoredSession, *, resumes: bool = True) -> Merged:
         return Merged([], [])
 
     async with turn_begun(session, nothing, policy, seconds=seconds) as begun:

@@ -121,13 +121,14 @@ class Lease:
         done = await self._fenced(self._claims.held, changes, key, store)
         return done.positions[1:]
 
-    async def renew(self, *changes: Change) -> None:
+    async def renew(self, *changes: Change, key: Key | None = None) -> tuple[int, ...]:
         """Hold the lease for its whole time from now, and make `changes` in the same commit.
 
-        Raises `LeaseLost` if it was lost.
+        Returns where their logs end then. Raises `LeaseLost` if the lease was lost.
         """
-        done = await self._fenced(self._claim_again, changes, None)
+        done = await self._fenced(self._claim_again, changes, key)
         self._position = max(self._position, done.positions[0])
+        return done.positions[1:]
 
     async def finish(
         self, changes: Sequence[Change], key: Key, store: Store | None = None

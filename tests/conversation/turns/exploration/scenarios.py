@@ -87,8 +87,8 @@ class Scenario:
     async def _turn(self, session: StoredSession, name: str, policy: Policy) -> None:
         question = [user(f"question {name[0]}")]
 
-        async def view(session: StoredSession) -> Merged:
-            return await run_input(session, question)
+        async def view(session: StoredSession, *, resumes: bool = True) -> Merged:
+            return await run_input(session, question, resumes=resumes)
 
         key = self.key and RunKey.of(Log("s"), self.key, question)
         async with turn_begun(session, view, policy, key=key or None) as begun:

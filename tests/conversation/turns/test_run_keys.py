@@ -1,4 +1,4 @@
-"""Faults of runs and turns with a key, each as the test that its mending has to pass."""
+"""Runs and turns with a key where others come between, or one of them broke off."""
 
 import asyncio
 from contextlib import suppress
@@ -38,13 +38,7 @@ async def _items(store: Store) -> list[Any]:
     return await StoredSession("s", store).get_items()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="A run that waited for its lease and finds its question in the log already stores no "
-    "question, so its question key is never known (_after_lease drops next_key). The next start "
-    "asks again; its answer has a known key, so it is neither stored nor is the lease given back.",
-)
-async def test_a_run_that_waited_and_found_its_question_is_known_by_its_key() -> None:
+async def test_a_run_that_waited_behind_the_same_words_is_known_by_its_key() -> None:
     store = MemoryStore()
 
     class Breaking:
@@ -61,16 +55,12 @@ async def test_a_run_that_waited_and_found_its_question_is_known_by_its_key() ->
     assert await apart(_run(store, "k", Script([answer("once")]))) == "once"
     await failing
     assert await _run(store, "k", Script([answer("twice")])) == "once"
-    assert (await _items(store)).count(user("go")) == 1
+    # The question of a run without a key is not taken for that of one with a key.
+    assert (await _items(store)).count(user("go")) == 2
     lease = {head.log.name: head.length for head in await store.logs("s")}[":lease"]
     assert lease == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="A run with a key takes the unanswered question of another run in the same words for "
-    "its own. Then two keys have one question: both answer it, one of them without a question.",
-)
 async def test_two_keys_with_the_same_words_are_two_questions() -> None:
     store = MemoryStore()
     await _failed(store, "first")
@@ -79,11 +69,6 @@ async def test_two_keys_with_the_same_words_are_two_questions() -> None:
     assert (await _items(store)).count(user("go")) == 2
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Lease.finish ignores `replayed`: a run that lost its lease to another start of the "
-    "same run returns an answer that is stored nowhere, instead of the stored one or LeaseLost.",
-)
 async def test_a_run_that_lost_its_lease_to_a_start_of_the_same_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -105,11 +90,6 @@ async def test_a_run_that_lost_its_lease_to_a_start_of_the_same_run(
     assert await _items(store) == [user("go"), answer("stored")]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Turn.add stores an answer without the answer key, which `left` commits later: a "
-    "process that dies between the two asks the model again and stores a second answer.",
-)
 async def test_a_turn_that_was_left_by_an_error_behind_its_answer_is_answered() -> None:
     store = MemoryStore()
     with suppress(OSError):
@@ -120,11 +100,6 @@ async def test_a_turn_that_was_left_by_an_error_behind_its_answer_is_answered() 
         assert turn.answer == [answer("done")]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Turn.end marks the turn as over without the answer key, and `left` commits that only "
-    "if items were added: the same key begins the ended turn again.",
-)
 async def test_a_turn_that_was_ended_without_items_is_not_begun_again() -> None:
     store = MemoryStore()
     async with StoredSession("s", store).turn("go", key="k") as turn:
@@ -133,11 +108,6 @@ async def test_a_turn_that_was_ended_without_items_is_not_begun_again() -> None:
         assert turn.answer == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="RunKey.progress reads all records from the question to the answer: a run that died, "
-    "with another turn behind it, returns the question and the answer of that turn as its own.",
-)
 async def test_the_answer_holds_no_items_of_another_turn() -> None:
     store = MemoryStore()
     await _failed(store, "k")
@@ -148,11 +118,6 @@ async def test_the_answer_holds_no_items_of_another_turn() -> None:
         assert again.answer == [answer("mine")]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="RunKey.progress takes a known question key for a stored question: if the question was "
-    "popped or cleared since, the answer is stored without one.",
-)
 async def test_a_question_that_was_popped_is_asked_again() -> None:
     store = MemoryStore()
     await _failed(store, "k")
@@ -161,11 +126,6 @@ async def test_a_question_that_was_popped_is_asked_again() -> None:
     assert await _items(store) == [user("go"), answer("done")]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="clear_session on a branch, or inside a turn, keeps the keys of runs (Forget and "
-    "Remove do): a later start finds an answer that is gone and returns an empty one.",
-)
 @pytest.mark.parametrize("branch", ["main", "other"])
 async def test_a_cleared_session_has_forgotten_its_runs(branch: str) -> None:
     session = StoredSession("s", MemoryStore(), branch=branch)
