@@ -192,6 +192,18 @@ class Commit(NamedTuple):
         return any(part.shape.needs_session for part in self.parts)
 
     @property
+    def is_small(self) -> bool:
+        """Whether one query can look at all its logs."""
+        return len(self.parts) <= _MOST_PARTS
+
+    @property
+    def pieces(self) -> Iterator[Commit]:
+        """The commit, with so few of its parts each that one query can look at their logs."""
+        yield self._replace(parts=self.parts[:_MOST_PARTS])
+        for start in range(_MOST_PARTS, len(self.parts), _MOST_PARTS):
+            yield self._replace(parts=self.parts[start : start + _MOST_PARTS], key=None)
+
+    @property
     def is_sure(self) -> bool:
         """Whether something is written, whatever the logs hold."""
         return self.key is not None or any(part.shape.is_sure for part in self.parts)
@@ -281,6 +293,9 @@ def _removed(change: Change | None) -> tuple[int, int] | None:
             return 0, END
     return None
 
+
+#: Databases join 61 tables at most, and a query has one for each log.
+_MOST_PARTS = 24
 
 #: About how many records are behind the stored end of "main"; see `Commit.counts`.
 _UNCOUNTED = 32
