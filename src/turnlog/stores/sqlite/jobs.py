@@ -9,7 +9,14 @@ from turnlog.changes import Change, Check, Committed, Key, adds, check_condition
 from turnlog.stores.sqlite.growth import grow, growth_in
 from turnlog.stores.sqlite.logs import Logs
 from turnlog.stores.sqlite.statements import statements_for
-from turnlog.stores.tables import Tables, days_of_known_keys, key_day, today
+from turnlog.stores.tables import (
+    Tables,
+    days_of_known_keys,
+    key_day,
+    positions_text,
+    replayed,
+    today,
+)
 
 __all__ = ["commit", "delete"]
 
@@ -27,13 +34,12 @@ def commit(
     sql, hashed, day = statements_for(tables), key.hash, today()
     found = cursor.execute(sql.find_key, (session, *days_of_known_keys(day), hashed)).fetchone()
     if found is not None:
-        return _known(key, *found)
+        return replayed(key, *found)
     is_kept = writes(changes)
     done = _made(cursor, tables, session, changes, makes_session=is_kept)
     if is_kept:
         cursor.execute(sql.purge_keys, (session, day - 1))
-        positions = ",".join(map(str, done.positions))
-        values = (session, key_day(key, day), hashed, key.digest, positions)
+        values = (session, key_day(key, day), hashed, key.digest, positions_text(done))
         cursor.execute(sql.store_key, values)
     return done
 
@@ -61,9 +67,3 @@ def _made(
     check_conditions(session, changes, logs.ends(), logs.notes())
     logs.make(changes, makes_session=makes_session)
     return Committed.at(changes, logs.ends())
-
-
-def _known(key: Key, digest: bytes, positions: str) -> Committed:
-    """The result of the commit with this key."""
-    key.check_digest(digest)
-    return Committed(tuple(map(int, positions.split(","))), replayed=True)
