@@ -52,6 +52,11 @@ class Shape(NamedTuple):
         return self.appends or self.annotates
 
     @property
+    def only_appends(self) -> bool:
+        """Whether it appends under no condition, and does nothing else."""
+        return self.appends and not (self.checks or self.removes or self.annotates)
+
+    @property
     def needs_end(self) -> bool:
         """Whether the end before the commit has to be known."""
         return self.checks or self.removes or not self.appends
@@ -197,6 +202,11 @@ class Commit(NamedTuple):
         return self.key is not None or any(part.shape.is_sure for part in self.parts)
 
     @property
+    def is_unconditional(self) -> bool:
+        """Whether it only appends, whatever there is."""
+        return self.key is None and all(part.shape.only_appends for part in self.parts)
+
+    @property
     def is_repeatable(self) -> bool:
         """Whether to make it twice does no harm."""
         if self.key is not None:
@@ -285,7 +295,7 @@ def _removed(change: Change | None) -> tuple[int, int] | None:
 
 
 #: About how many records are behind the noted end of "main".
-_UNCOUNTED = 32
+_UNCOUNTED = 64
 
 
 def _kept(change: Change) -> Change:
