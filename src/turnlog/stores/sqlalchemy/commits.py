@@ -52,6 +52,11 @@ class Shape(NamedTuple):
         return self.appends or self.annotates
 
     @property
+    def only_appends(self) -> bool:
+        """Whether it appends under no condition, and does nothing else."""
+        return self.appends and not (self.checks or self.removes or self.annotates)
+
+    @property
     def needs_end(self) -> bool:
         """Whether the end before the commit has to be known."""
         return self.checks or self.removes or not self.appends
@@ -209,6 +214,11 @@ class Commit(NamedTuple):
         return self.key is not None or any(part.shape.is_sure for part in self.parts)
 
     @property
+    def is_unconditional(self) -> bool:
+        """Whether it only appends, whatever there is."""
+        return self.key is None and all(part.shape.only_appends for part in self.parts)
+
+    @property
     def is_repeatable(self) -> bool:
         """Whether it may be made twice without harm."""
         if self.key is not None:
@@ -298,7 +308,7 @@ def _removed(change: Change | None) -> tuple[int, int] | None:
 _MOST_PARTS = 24
 
 #: About how many records are behind the stored end of "main"; see `Commit.counts`.
-_UNCOUNTED = 32
+_UNCOUNTED = 64
 
 
 def _kept(change: Change) -> Change:

@@ -20,7 +20,7 @@ from turnlog.stores.sqlalchemy.commits import Commit, Part, Shape
 from turnlog.stores.sqlalchemy.state import Fragments, selected, state_columns, state_query
 from turnlog.stores.tables import LENGTH, filled
 
-__all__ = ["compiled", "is_compilable", "is_unconditional"]
+__all__ = ["compiled", "is_compilable"]
 
 #: Longer ones are left to the transaction, which notes the length of "main" behind them.
 _MOST_PAYLOADS = 1000
@@ -133,14 +133,6 @@ def _is_compilable(part: Part) -> bool:
     return part.shape.is_main or part.annotation is None or not (part.payloads or part.removed)
 
 
-def is_unconditional(commit: Commit) -> bool:
-    """Whether `commit` only appends, whatever there is."""
-    return commit.key is None and all(
-        part.shape.appends and not (part.shape.checks or part.shape.removes or part.shape.annotates)
-        for part in commit.parts
-    )
-
-
 def compiled(commit: Commit, shared: Mapping[str, str], of: Fragments) -> TextualSelect:
     """The statement for all commits with the shape of `commit`.
 
@@ -148,7 +140,7 @@ def compiled(commit: Commit, shared: Mapping[str, str], of: Fragments) -> Textua
     """
     shared = {**shared, "main_end": filled(_MAIN_END, shared), "at": _at(commit, shared)}
     added = dict(_added(commit, of))
-    if is_unconditional(commit):
+    if commit.is_unconditional:
         return _joined([*_taking(commit, shared), *_writing(commit, of)], added)
     steps = [*_guarding(commit, shared, of), *_writing(commit, of), *_keying(commit, shared, of)]
     seen = (*dict(state_columns(commit, of, lengths=False)), "version")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, TextClause, TextualSelect, text
 from turnlog.changes import Committed
 from turnlog.stores.sqlalchemy.caching import Cache
 from turnlog.stores.sqlalchemy.commits import Commit, Part
-from turnlog.stores.sqlalchemy.compiled import compiled, is_compilable, is_unconditional
+from turnlog.stores.sqlalchemy.compiled import compiled, is_compilable
 from turnlog.stores.sqlalchemy.deletion import Deletion
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import Kinds, Types
@@ -107,7 +107,7 @@ class PostgreSQL(Transactional):
         )
         found = db.execute(statement, self._values_at_once(commit)).one()._mapping  # noqa: SLF001 - public, says its documentation
         added = {p.log: int(found[f"added{p.number}"] or 0) for p in commit.parts if p.payloads}
-        if is_unconditional(commit):
+        if commit.is_unconditional:
             return commit.result(added)
         seen = state_seen(commit, found)
         known = commit.known(seen)
