@@ -24,11 +24,9 @@ quick: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal \
 		-m "not server and not slow"
 
-# The long proofs at full size; one of them may take an hour. No stacks are printed meanwhile: to
-# walk those of greenlets from another thread can end the process.
+# The long proofs at full size; one of them may take an hour.
 proof: $(VENV)/.dev
-	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600 \
-		-o faulthandler_timeout=0
+	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
