@@ -35,6 +35,8 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
+	@echo "Lists of up to 1,000,000 sessions, some minutes …"
+	@$(BIN)/python -m bench.listing
 
 # Builds the pages in site/. A link that leads nowhere or a page outside of the navigation fails; nothing is fetched.
 docs: $(VENV)/.docs

@@ -1,6 +1,6 @@
 """Benchmarks: Turnlog beside the OpenAI Agents SDK and bare drivers, in one run.
 
-    make bench                                        every workload
+    make bench                                        every workload, then bench.listing
     python -m bench --only postgresql --rounds 3      those whose name holds a text
 
 The workloads, with the module that defines them:
@@ -8,11 +8,14 @@ The workloads, with the module that defines them:
     sqlite_workloads  a server that serves customers one after another; 64 sessions at once; one
                       item at a time; reads of all items and of the newest 50, in logs of 1,000 to
                       1,000,000 items
-    run_workloads     a turn of the runner with a model that answers at once
-    listing           pages of the list of sessions on SQLite; run alone: python -m bench.listing
+    run_workloads     a turn of the runner with a model that answers at once, over a file,
+                      PostgreSQL and Redis, and the two commits of which such a turn consists
     sql_workloads     PostgreSQL: add, read, both, and 32 sessions at once
     redis_workloads   Redis: add, read, and a session from a URL
     import            `import turnlog` in a fresh process
+
+Pages of the list of sessions take some minutes to prepare, so they have a table of their own:
+bench/listing.py.
 
 For each the table shows microseconds of one operation (median of the rounds): ours, the SDK's and
 the bare driver's; how many times as fast as the SDK we are; our speed in percent of the bare
@@ -63,14 +66,16 @@ def main() -> None:
 
 def _workloads(only: str, servers: ExitStack) -> Iterator[Workload]:
     """Workloads whose name contains `only`; a server is started when the first one needs it."""
-    if not only.startswith(("postgresql", "redis")):
-        yield from _named(only, [*sqlite_workloads.workloads(), *run_workloads.workloads()])
-    if "postgresql".startswith(only[:10]):
+    turns = run_workloads.sqlite_workloads()
+    yield from _named(only, [*sqlite_workloads.workloads(), *turns])
+    if not only.startswith("redis"):
         url = servers.enter_context(PostgresServer()).url()
-        yield from _named(only, sql_workloads.workloads(url))
-    if "redis".startswith(only[:5]):
+        turns = run_workloads.postgresql_workloads(url)
+        yield from _named(only, [*sql_workloads.workloads(url), *turns])
+    if not only.startswith("postgresql"):
         url = servers.enter_context(RedisServer("--appendfsync", "everysec")).url
-        yield from _named(only, redis_workloads.workloads(url))
+        turns = run_workloads.redis_workloads(url)
+        yield from _named(only, [*redis_workloads.workloads(url), *turns])
 
 
 def _named(only: str, workloads: list[Workload]) -> Iterator[Workload]:

@@ -24,7 +24,8 @@ class Workload:
 
     name: str
     turnlog: Contender
-    sdk: Contender
+    #: None where the SDK has no such thing.
+    sdk: Contender | None
     bare: Contender | None
     #: The goal for the ratios.
     goal: str
@@ -66,13 +67,13 @@ def report(workload: Workload) -> str:
     medians = {name: statistics.median(times) for name, times in workload.times.items()}
     ours = medians["turnlog"]
     spread = (max(workload.times["turnlog"]) - min(workload.times["turnlog"])) / ours
-    bare = medians.get("bare")
+    sdk, bare = medians.get("sdk"), medians.get("bare")
     cells = [
         f"{workload.name:<44}",
         f"{ours * 1e6:>12,.0f}",
-        f"{medians['sdk'] * 1e6:>12,.0f}",
+        f"{sdk * 1e6:>12,.0f}" if sdk else f"{'':>12}",
         f"{bare * 1e6:>12,.0f}" if bare else f"{'':>12}",
-        f"{medians['sdk'] / ours:>8.2f} x",
+        f"{sdk / ours:>8.2f} x" if sdk else f"{'':>10}",
         f"{bare / ours:>8.0%}" if bare else f"{'':>8}",
         f"{spread:>8.0%}",
         f"  {workload.goal}",

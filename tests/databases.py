@@ -46,6 +46,8 @@ def _store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         return MemoryStore()
     if request.param == "sqlite":
         return SQLiteStore(tmp_path / "conversations.db")
+    if request.param == "sqlite+sqlalchemy":
+        return SQLAlchemyStore.from_url(f"sqlite+aiosqlite:///{tmp_path / 'conversations.db'}")
     if request.param == "dapr":
         return DaprStore(STORE, at_address(request.getfixturevalue("sidecar").address))
     server, name = request.getfixturevalue(request.param), uuid4().hex[:12]

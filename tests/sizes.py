@@ -17,6 +17,7 @@ __all__ = [
     "READS",
     "SECONDS",
     "STATES",
+    "STOPS",
     "STRIDE",
 ]
 
@@ -51,3 +52,5 @@ STATES = _size(5_000, 300)
 SECONDS = _size(3_000, 300)
 #: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.
 STRIDE = _size(1, 7)
+#: A run is stopped in all ways, or in every so many of them; odd, as `STRIDE` is.
+STOPS = _size(1, 37)

@@ -77,7 +77,7 @@ class Conflict(TurnlogError, RuntimeError):
 
 
 class FileReplaced(TurnlogError, RuntimeError):
-    """The database file, or the log beside it, was moved, deleted or replaced while it was open.
+    """The database file, or its -wal, was moved, deleted or replaced while it was open.
 
     The next call opens the file that the path names then.
 

@@ -92,7 +92,7 @@ class Records(Sequence[Record]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment] # equal to a list, which has none
 
     def __repr__(self) -> str:
         return f"<{len(self)} records>"

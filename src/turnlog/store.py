@@ -105,8 +105,9 @@ class Store(ABC):
             commit that writes nothing, such as this, does not make its key known.
 
         A commit that adds a record, sets a note or keeps a key makes the conversation exist,
-        with an empty log "main" at least. It changes the times of those logs only that it
-        writes to. It waits for the disk, unless all its logs are volatile (`Log.is_volatile`).
+        with an empty log "main" at least. Of the logs that it names, only those that really
+        change get a new `updated_at`. The commit waits for the disk, unless all its logs are
+        volatile (`Log.is_volatile`).
         """
 
     @abstractmethod
@@ -144,7 +145,7 @@ class Store(ABC):
         prefix: only sessions whose id begins with exactly these characters.
         after: the `cursor` of the last head of the page before.
         limit: at most this many; a negative one raises `ValueError`.
-        oldest: those first that were not changed for longest.
+        oldest: the least recently changed first.
         """
 
     @abstractmethod
@@ -162,7 +163,7 @@ class Store(ABC):
         expect: int | None = None,
         key: Key | None = None,
     ) -> int:
-        """Commit one `Append`. Returns where the log ends then."""
+        """Commit one `Append`. Returns the position at which the log ends afterwards."""
         change = Append(log.name, payloads, expect)
         return (await self.commit(log.session, [change], key=key)).positions[0]
 
@@ -174,7 +175,7 @@ class Store(ABC):
         before: int | None = None,
         expect: int | None = None,
     ) -> int:
-        """Commit one `Remove`. Returns where the log ends then."""
+        """Commit one `Remove`. Returns the position at which the log ends afterwards."""
         change = Remove(log.name, after, before, expect)
         return (await self.commit(log.session, [change])).positions[0]
 
@@ -199,7 +200,7 @@ class Store(ABC):
 
 
 class Call(Generic[T]):
-    """A call of one verb, on its way to the store behind a layer. Await `call()` to make it.
+    """A call of one verb of the store behind a layer. Await `call()` to make it.
 
     verb: the name of the method.
     args: its positional arguments.
@@ -288,7 +289,7 @@ def check(*texts: str, limit: int | None = None) -> None:
 
 
 def span(after: int, before: int | None, end: int = END) -> tuple[int, int]:
-    """The bounds `after` and `before`, cut down to what a column can hold.
+    """The bounds `after` and `before`, limited to what a column can hold.
 
     Positions begin at 1; `end` is the greatest that the column holds.
     """

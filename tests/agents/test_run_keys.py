@@ -20,7 +20,7 @@ from turnlog import (
     StoredSession,
     function_tool,
 )
-from turnlog.conversation.turns.lease import Policy
+from turnlog.conversation.turns.policy import Policy
 from turnlog.testing import Failing, Failure
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite", "redis", "postgres")]

@@ -73,7 +73,7 @@ async def test_a_client_lingers_for_the_next_user(
     for _ in range(3):
         held = shared.held("a")
         held.here()
-        held.let_go()
+        held.release()
     assert len(made) == 1
     await until(lambda: made[0].closed_on is not None)
     assert shared.held("a").here() is not made[0]
@@ -123,7 +123,7 @@ def test_letting_go_after_the_loop_has_ended(
         held.here()
 
     asyncio.run(use())
-    held.let_go()
+    held.release()
     asyncio.run(held.aclose())
     assert len(made) == 1
 

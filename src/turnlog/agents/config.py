@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.conversation.settings import SettingsLike
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy, check_seconds
-from turnlog.conversation.turns.policy import check_policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
+from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.items.merge import SessionInputCallback
 
 __all__ = ["RunConfig"]
@@ -46,6 +46,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
         check_seconds(self.lease_seconds)
+        key: object = self.key
+        if not isinstance(key, str | None):
+            raise TypeError(f"key must be a str, not {type(key).__name__}: use str(…)")
         merge: object = self.session_input_callback
         if merge is not None and not callable(merge):
             raise TypeError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -31,13 +31,20 @@ from turnlog.agents.models.model import (
 )
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.output import OutputType
-from turnlog.agents.result import RunItem, RunResult, run_item
+from turnlog.agents.replay import replayed
+from turnlog.agents.result import (
+    HandoffOutputItem,
+    RunItem,
+    RunResult,
+    ToolCallOutputItem,
+    run_item,
+)
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.answering import answered
-from turnlog.conversation.turns.beginning import turn_begun
+from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.errors import MaxTurnsExceeded
@@ -100,25 +107,30 @@ class Run:
             if begun.answer is None:
                 output = await self._until_answered()
             else:
-                output = self._answered_before(begun.answer)
+                output = await self._answered_before(begun.answer)
         branch = getattr(begun.session, "branch", None)
         return RunResult(self.new, self.transcript.items, output, self.agent, self.usage, branch)
 
-    async def _view(self, session: Session | None) -> Merged:
+    async def _view(self, session: Session | None, *, resumes: bool = True) -> Merged:
         if session is None:
-            return Merged(self.new, self.new)
+            return Merged(repair(self.new), self.new)
         return await run_input(
             session,
             self.new,
             settings=self._config.session_settings,
             callback=self._config.session_input_callback,
+            resumes=resumes,
         )
 
-    def _answered_before(self, answer: list[Item]) -> Any:
+    async def _answered_before(self, answer: list[Item]) -> Any:
         """The output of an earlier start of this run, whose items are stored."""
         self.transcript.begin_response()
-        for item in answer:
-            self._add(run_item(self.agent, item))
+        async for item in replayed(self.agent, answer, self._context):
+            self._add(item)
+            if isinstance(item, HandoffOutputItem | ToolCallOutputItem):
+                self.transcript.begin_response()
+            if isinstance(item, HandoffOutputItem) and item.target_agent is not None:
+                self._hand_to(item.target_agent)
         return self._final_output()
 
     async def _until_answered(self) -> Any:
@@ -154,7 +166,7 @@ class Run:
         agent = self.agent
         output = OutputType.of(agent.output_type)
         return ModelRequest(
-            repair(self.transcript.shown),
+            self.transcript.shown,
             await agent.instructions_for(self._context),
             tools=tuple(tool.definition for tool in tools.values()),
             handoffs=tuple(each.definition for each in handoffs.values()),
@@ -216,10 +228,13 @@ class Run:
         else:
             await self._store(output)
 
-    async def _continue_with(self, agent: Agent, chosen: Handoff) -> None:
+    def _hand_to(self, agent: Agent) -> None:
         self.agent = agent
         if self._watch is not None:
             self._watch(AgentUpdatedStreamEvent(agent))
+
+    async def _continue_with(self, agent: Agent, chosen: Handoff) -> None:
+        self._hand_to(agent)
         if chosen.input_filter is not None:
             await self.transcript.filter(chosen.input_filter, self._context)
 
@@ -232,7 +247,7 @@ class Run:
 @asynccontextmanager
 async def _turn_on(
     session: Session | None,
-    view: Callable[[Session | None], Awaitable[Merged]],
+    view: View[Session | None],
     config: RunConfig,
     new: list[Item],
 ) -> AsyncIterator[_Begun]:

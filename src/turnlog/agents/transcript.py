@@ -9,6 +9,7 @@ from turnlog.agents.handoffs import HandoffInputData, HandoffInputFilter
 from turnlog.agents.result import MessageOutputItem, RunItem
 from turnlog.items.json import Item
 from turnlog.items.merge import input_items
+from turnlog.items.repair import repair
 
 __all__ = ["Transcript"]
 
@@ -24,7 +25,7 @@ class Transcript:
         self._earlier = 0  # how many of these are from before the newest response
 
     def begin(self, history: list[Item]) -> None:
-        """The run begins with `history`, the new input included."""
+        """The run begins with `history`, new input included, in a form that providers accept."""
         self._history = history
 
     def begin_response(self) -> None:
@@ -38,8 +39,10 @@ class Transcript:
 
     @property
     def shown(self) -> list[Item]:
-        """The items to show to a model, not repaired."""
-        return [*self._history, *(item.raw_item for item in self._since)]
+        """The items to show to a model, in a form that providers accept."""
+        if not self._since:
+            return [*self._history]
+        return repair([*self._history, *(item.raw_item for item in self._since)])
 
     @property
     def answer(self) -> str:
@@ -60,5 +63,5 @@ class Transcript:
                 f"not {type(shown).__name__}"
             )
         new = shown.new_items if shown.input_items is None else shown.input_items
-        self._history = input_items(shown.input_history)
+        self._history = repair(input_items(shown.input_history))
         self._since = [*shown.pre_handoff_items, *new]

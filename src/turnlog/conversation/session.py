@@ -17,7 +17,8 @@ from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.holding import open_turn_on
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
 from turnlog.errors import Conflict, StoreClosed
@@ -183,8 +184,10 @@ class StoredSession(SessionABC, HasTail):
         given = input_items(new)
         run = None if key is None else RunKey.of(self._log(), key, given)
 
-        async def view(session: StoredSession) -> Merged:
-            return await run_input(session, given, settings=settings, callback=callback)
+        async def view(session: StoredSession, *, resumes: bool = True) -> Merged:
+            return await run_input(
+                session, given, settings=settings, callback=callback, resumes=resumes
+            )
 
         async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
             turn = Turn(begun.session, begun.shown, begun.turn, begun.answer)

@@ -17,8 +17,11 @@ from turnlog.items.turns import turn_starts
 
 __all__ = ["Window"]
 
-# A guess at how many items a turn has, and at how many fit when only tokens are bounded.
-_ITEMS_IN_A_TURN, _ITEMS_WITHIN_TOKENS = 4, 32
+# A guess at how many items a turn has.
+_ITEMS_IN_A_TURN = 4
+
+# So many items are read at first, at least: they cost less than to read again for some more.
+_READ_AT_ONCE = 32
 
 
 class Window(NamedTuple):
@@ -43,12 +46,10 @@ class Window(NamedTuple):
 
     @property
     def guess(self) -> int:
-        """How many items probably fill it."""
+        """How many items to read at first, because so many probably fill it."""
         if self.max_items is not None:
             return self.max_items
-        if self.max_turns is not None:
-            return self.max_turns * _ITEMS_IN_A_TURN
-        return _ITEMS_WITHIN_TOKENS
+        return max(_READ_AT_ONCE, (self.max_turns or 0) * _ITEMS_IN_A_TURN)
 
     def is_full(self, items: Sequence[Item]) -> bool:
         """Whether nothing that comes before `items` can be in it."""

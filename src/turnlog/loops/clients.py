@@ -79,7 +79,7 @@ class Held(Generic[K, T]):
             held = self._take()
         return held[0].client
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release the clients, from any thread. They are closed soon after their last user."""
         for kept, user in self._drained():
             kept.leave_soon(user)

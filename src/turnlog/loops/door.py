@@ -38,5 +38,5 @@ class Door:
         """Refuse new calls and wait until the calls inside have ended."""
         self.is_closed = True
         # They may run on other loops and threads, so there is no event to wait for.
-        while self._inside.count(os.getpid()):  # noqa: ASYNC110
+        while self._inside.count(os.getpid()):  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.001)

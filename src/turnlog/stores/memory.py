@@ -19,9 +19,9 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
-    adds,
     check_changes,
     check_conditions,
+    makes_session,
     writes,
 )
 from turnlog.errors import StoreClosed
@@ -60,8 +60,8 @@ class MemoryStore(Store):
                 return known
             conversation = found or _Conversation()
             check_conditions(session, changes, conversation.ends(), conversation.notes())
-            if found is None and (adds(changes) or (key and writes(changes))):
-                conversation.logs["main"] = _Lines.made(now() / 1e6)
+            if found is None and makes_session(changes, key):
+                conversation.logs["main"] = _StoredLog.new(now() / 1e6)
                 self._conversations[session] = conversation
             for change in changes:
                 conversation.make(change, self._positions)
@@ -82,8 +82,8 @@ class MemoryStore(Store):
         check(*log, limit=limit)
         with self._open():
             conversation = self._conversations.get(log.session)
-            lines = conversation.logs.get(log.name) if conversation else None
-            return Records.of(lines.between(after, before, limit, oldest) if lines else [])
+            stored = conversation.logs.get(log.name) if conversation else None
+            return Records.of(stored.between(after, before, limit, oldest) if stored else [])
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
@@ -138,7 +138,7 @@ class MemoryStore(Store):
 class _Conversation:
     """The logs of one session, and the keys of its commits with their results."""
 
-    logs: dict[str, _Lines] = field(default_factory=dict)
+    logs: dict[str, _StoredLog] = field(default_factory=dict)
     keys: dict[str, tuple[bytes, Committed]] = field(default_factory=dict)
 
     def recall(self, key: Key) -> Committed | None:
@@ -150,10 +150,10 @@ class _Conversation:
         return done._replace(replayed=True)
 
     def ends(self) -> dict[str, int]:
-        return {name: lines.last for name, lines in self.logs.items()}
+        return {name: stored.last for name, stored in self.logs.items()}
 
     def notes(self) -> dict[str, bytes]:
-        return {name: lines.note for name, lines in self.logs.items()}
+        return {name: stored.note for name, stored in self.logs.items()}
 
     def make(self, change: Change, positions: Iterator[int]) -> None:
         """Make one change, whose condition holds."""
@@ -173,26 +173,26 @@ class _Conversation:
                 self.logs.pop(name, None)
 
     def _empty_main(self) -> None:
-        lines = self.logs.get("main")
-        if lines and (lines.records or lines.note):
+        stored = self.logs.get("main")
+        if stored and (stored.records or stored.note):
             main = self._touch("main")
             main.records, main.note = [], b""
 
     def _remove(self, name: str, after: int, before: int | None) -> None:
-        lines = self.logs.get(name)
-        if lines and (span := lines.span(after, before)):
+        stored = self.logs.get(name)
+        if stored and (span := stored.span(after, before)):
             del self._touch(name).records[span.start : span.stop]
 
-    def _touch(self, name: str) -> _Lines:
+    def _touch(self, name: str) -> _StoredLog:
         """The log, created if it is missing, and marked as changed now."""
         at = now() / 1e6
-        lines = self.logs.setdefault(name, _Lines.made(at))
-        lines.updated_at = at
-        return lines
+        stored = self.logs.setdefault(name, _StoredLog.new(at))
+        stored.updated_at = at
+        return stored
 
 
 @dataclass
-class _Lines:
+class _StoredLog:
     """The contents of one log."""
 
     created_at: float
@@ -201,7 +201,7 @@ class _Lines:
     note: bytes = b""
 
     @classmethod
-    def made(cls, at: float) -> _Lines:
+    def new(cls, at: float) -> _StoredLog:
         return cls(at, at)
 
     @property

@@ -1,4 +1,4 @@
-"""Retries: a call is made again, after growing delays, while its errors are passing ones."""
+"""Retries: a call is made again, after growing delays, while its errors are transient."""
 
 from __future__ import annotations
 

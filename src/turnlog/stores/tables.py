@@ -25,7 +25,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from textwrap import dedent
 
-from turnlog.changes import Key
+from turnlog.changes import Committed, Key
+from turnlog.errors import SchemaError
 from turnlog.records import Log
 
 __all__ = [
@@ -37,11 +38,14 @@ __all__ = [
     "OTHER_HEADS",
     "SQLITE_CHANGED",
     "Tables",
+    "check_version",
     "days_of_known_keys",
     "filled",
     "key_day",
     "old_key_hash",
+    "positions_text",
     "quoted",
+    "replayed",
     "today",
 ]
 
@@ -111,8 +115,8 @@ class Tables:
 
     @property
     def folded(self) -> tuple[bytes, bytes]:
-        """The names as SQLite compares them: without regard to the case of ASCII letters."""
-        # That of bytes folds ASCII alone.
+        """The names as SQLite compares them: it ignores the case of ASCII letters, of no others."""
+        # `bytes.lower` does the same; `str.lower` changes other letters too.
         return self.sessions.encode().lower(), self.messages.encode().lower()
 
     def names(self, quoted: Callable[[str], str]) -> dict[str, str]:
@@ -184,8 +188,8 @@ def today() -> int:
 def key_day(key: Key, today: int) -> int:
     """The day under which `key` is stored: 0 if it stays as long as the session.
 
-    The day comes before the hash in the primary key. So the old ones are found without looking
-    at the others: the brief keys of days 1 to ``today - 2`` may go.
+    The day comes before the hash in the primary key. So old brief keys, those of the days 1 to
+    ``today - 2``, are found and purged without a look at the other keys.
     """
     return today if key.brief else 0
 
@@ -193,6 +197,27 @@ def key_day(key: Key, today: int) -> int:
 def days_of_known_keys(today: int) -> tuple[int, int, int, int]:
     """The days under which a key may be stored, for clocks that differ by hours."""
     return 0, today - 1, today, today + 1
+
+
+def positions_text(done: Committed) -> str:
+    """The positions of a commit, as they are stored with its key: "12,13"."""
+    return ",".join(map(str, done.positions))
+
+
+def replayed(key: Key, digest: bytes, positions: str) -> Committed:
+    """The result of the first commit with `key`, from what was stored with it."""
+    key.check_digest(digest)
+    return Committed(tuple(map(int, positions.split(","))), replayed=True)
+
+
+def check_version(tables: Tables, found: int, newest: int) -> int:
+    """`found`, the version of the schema. Raises `SchemaError` if it is newer than this code."""
+    if found > newest:
+        raise SchemaError(
+            f"the tables of {tables.messages!r} have schema version {found}, and this "
+            f"turnlog knows versions up to {newest}: upgrade turnlog"
+        )
+    return found
 
 
 def old_key_hash(name: str, key: str) -> bytes:

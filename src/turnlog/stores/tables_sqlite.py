@@ -14,7 +14,7 @@ SQLITE_VERSION = 2
 #: The SQL function that the upgrade from version 1 calls: `old_key_hash`, with two arguments.
 KEY_HASH = "turnlog_old_key_hash"
 
-#: Logs with more records than this have their length noted by the migration.
+#: The upgrade stores the length of logs with more records than this.
 _LONG = 1000
 
 _SHARED = (
@@ -119,8 +119,8 @@ _LAST = (
         DELETE FROM {writes} WHERE session_id = old.session_id;
     END
     """,
-    # From the middle of a log too, where its last record doesn't tell. Our own commits note the
-    # new length after they have removed.
+    # Others may remove a record from the middle of a log, which its last record doesn't show. Our
+    # own commits store the new length after their removals.
     """
     CREATE TRIGGER {removed} AFTER DELETE ON {messages} BEGIN
         UPDATE {sessions} SET {main_length} = NULL

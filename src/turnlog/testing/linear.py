@@ -22,8 +22,8 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
-    adds,
     check_conditions,
+    makes_session,
     writes,
 )
 from turnlog.errors import Conflict
@@ -119,8 +119,8 @@ def _committed(state: _State, call: Call) -> _State | None:
 
 
 def _changed(state: _State, logs: _Logs, call: Call, positions: tuple[int, ...]) -> _State | None:
-    keeps_key = call.key is not None and writes(call.changes)
-    if adds(call.changes) or keeps_key:
+    key = None if call.key is None else Key(call.key)
+    if makes_session(call.changes, key):
         logs.setdefault("main", _Kept())
     newest = dict(state.newest)
     for change, position in zip(call.changes, positions, strict=True):
@@ -131,7 +131,7 @@ def _changed(state: _State, logs: _Logs, call: Call, positions: tuple[int, ...])
         _make(change, logs, position)
     if positions != Committed.at(call.changes, _ends(logs)).positions:
         return None
-    keys = (*state.keys, (call.key or "", positions)) if keeps_key else state.keys
+    keys = (*state.keys, (key.name, positions)) if key and writes(call.changes) else state.keys
     return _State(tuple(sorted(logs.items())), keys, tuple(sorted(newest.items())))
 
 
@@ -180,21 +180,21 @@ def _read(state: _State, call: Call) -> _State | None:
     return state if call.outcome == kept.positions else None
 
 
-def _told(state: _State, call: Call) -> _State | None:
-    told = [(name, kept.last, len(kept.positions), kept.note) for name, kept in state.logs]
-    return state if call.outcome == tuple(told) else None
+def _listed(state: _State, call: Call) -> _State | None:
+    heads = [(name, kept.last, len(kept.positions), kept.note) for name, kept in state.logs]
+    return state if call.outcome == tuple(heads) else None
 
 
 _RULES: Mapping[str, Callable[[_State, Call], _State | None]] = {
     "commit": _committed,
     "delete": _deleted,
     "read": _read,
-    "logs": _told,
+    "logs": _listed,
 }
 
 
 async def client(store: Store, session: str, name: str, calls: int, seed: int) -> list[Call]:
-    """Do some calls one after the other, as chance has it, and tell how they went.
+    """Make random calls one after the other, and return them with their outcomes.
 
     Two clients with equal names use the same keys and notes.
     """

@@ -127,7 +127,7 @@ class _Side:
         if not isinstance(outcome, Committed):
             return outcome
         if outcome.replayed:
-            assert key is not None, "a commit without a key is told to be a replay"
+            assert key is not None, "a commit without a key was replayed"
             return outcome == self.kept[session, key.name]._replace(replayed=True)
         assert len(outcome.positions) == len(changes)
         if key is not None:

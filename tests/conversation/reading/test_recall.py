@@ -340,7 +340,7 @@ async def test_a_pop_between_two_reads_does_not_tear_the_window() -> None:
 
     store = Popped(MemoryStore())
     await store.inner.append(Log("s"), [])
-    await StoredSession("s", store.inner).add_items([i for n in range(10) for i in turn(n, 2)])
+    await StoredSession("s", store.inner).add_items([i for n in range(10) for i in turn(n, 6)])
     session = StoredSession("s", store, session_settings=SessionSettings(max_turns=4))
     questions = [item["content"] for item in await session.view() if is_question(item)]
     whole = [item["content"] for item in await session.get_items(-1) if is_question(item)]

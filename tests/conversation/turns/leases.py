@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from turnlog import Log, Store, StoredSession
 from turnlog.changes import Append, Change, Committed, Key
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.policy import Policy
 from turnlog.items.merge import Merged
 from turnlog.store import Layer
 
@@ -68,7 +69,7 @@ async def turn_taken(
 ) -> AsyncIterator[StoredSession]:
     """A turn that begins without a question."""
 
-    async def nothing(_session: StoredSession) -> Merged:
+    async def nothing(session: StoredSession, *, resumes: bool = True) -> Merged:
         return Merged([], [])
 
     async with turn_begun(session, nothing, policy, seconds=seconds) as begun:

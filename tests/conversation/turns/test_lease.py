@@ -19,7 +19,8 @@ from tests.conversation.turns.leases import (
     turn_taken,
 )
 from turnlog import LeaseLost, SessionBusy, Store, StoredSession
-from turnlog.conversation.turns.lease import Lease, Policy
+from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.policy import Policy
 from turnlog.testing import Failing, Failure, first_calls_of, never
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]

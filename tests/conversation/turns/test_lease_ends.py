@@ -62,6 +62,27 @@ async def test_a_renewal_that_is_due_when_the_run_ends(any_store: Store) -> None
     assert await any_store.read(LEASE) == []
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_a_renewal_that_fails_is_logged_while_the_lease_is_held(
+    any_store: Store, caplog: pytest.LogCaptureFixture, *, is_over: bool
+) -> None:
+    """A store may be closed when the run has ended, while a renewal is still on its way."""
+    gate = Gate(any_store, LEASE)
+    lease = Lease(gate, LOG)
+    await lease.take()
+    gate.open.clear()
+    lease._begin_renewal()
+    await gate.came.wait()
+    if is_over:
+        await lease.give_back()
+    await any_store.aclose()
+    gate.open.set()
+    assert lease._renewal is not None
+    await lease._renewal
+    assert ("was not renewed: StoreClosed" in caplog.text) != is_over
+    lease._stop_renewals()
+
+
 @pytest.mark.parametrize("waiting", [False, True])
 async def test_a_renewal_that_is_on_its_way_when_the_run_ends(
     any_store: Store, *, waiting: bool

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.servers.databases import MariaDBServer, PostgresServer
-from tests.sizes import FIRST_USES, READS
+from tests.sizes import FIRST_USES
 from turnlog import Log, SchemaError, SQLiteSession
 from turnlog.changes import Key
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
@@ -134,40 +134,6 @@ async def test_a_big_item(engine: AsyncEngine) -> None:
     session = SQLAlchemySession("a", engine)
     await session.add_items([big])
     assert await session.get_items() == [big]
-
-
-@pytest.mark.proof
-async def test_a_later_read_extends_an_earlier_one(postgres: PostgresServer) -> None:
-    url = postgres.url(postgres.fresh_database())
-    store = SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 12})
-    log = Log("a")
-    writing = True
-
-    async def write(n: int) -> None:
-        while writing:
-            await store.append(log, [b'{"w":%d,"p":%d}' % (n, p) for p in range(3)])
-            if len(await store.read(log, limit=3000)) > 2000:
-                await store.remove(log)
-
-    async def watch() -> int:
-        seen: list[tuple[int, bytes]] = []
-        for _ in range(READS):
-            after = seen[-1][0] if seen else 0
-            records = await store.read(log, limit=2000)
-            shown = list(zip(records.positions, records.payloads, strict=True))
-            known = {position for position, _ in seen}
-            # What is older than what was seen last was seen already, or is a reordering.
-            assert all(p in known for p, _ in shown if p <= after)
-            seen = shown
-        return len(seen)
-
-    writers = [asyncio.create_task(write(n)) for n in range(8)]
-    try:
-        await watch()
-    finally:
-        writing = False
-        await asyncio.gather(*writers)
-        await store.aclose()
 
 
 async def test_writers_with_expectations_take_turns(engine: AsyncEngine) -> None:

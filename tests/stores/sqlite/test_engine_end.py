@@ -24,7 +24,7 @@ async def main(path):
         await asyncio.gather(*(session.get_items() for _ in range(8)))
         [engine] = registry._engines.values()
         Path(path).unlink()
-        engine.close_door()
+        engine.stop()
         engine.join()
         registry._engines.clear()
         Path(path).write_bytes(held)
@@ -34,7 +34,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def test_an_engine_that_only_reads_ends_though_its_file_is_gone(tmp_path: Path) -> None:
-    """The log is folded in through a reader's connection, which nobody closes meanwhile."""
+    """The checkpoint uses a reader's connection, which nobody closes meanwhile."""
     path = tmp_path / "c.db"
     async with open_store(f"sqlite:///{path}") as store:
         await store.append(Log("session"), [b'{"n":1}'] * 50)

@@ -131,7 +131,7 @@ async def test_a_database_at_its_limit_says_that_it_is_full(tmp_path: Path) -> N
     engine = session.store._engine  # type: ignore[attr-defined]
     await engine.write(lambda cursor: cursor.connection)  # the writer's connection is open
     cursor = engine._writer.cursor()
-    with engine._writer.gate:
+    with engine._writer.lock:
         pages = cursor.execute("PRAGMA page_count").fetchone()[0]
         cursor.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):

@@ -25,6 +25,7 @@ async def run_input(
     *,
     settings: SettingsLike = None,
     callback: SessionInputCallback | None = None,
+    resumes: bool = True,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -36,12 +37,19 @@ async def run_input(
 
     settings: override the session's own.
     callback: merges history and new input; without one, the new input follows the history.
+    resumes: whether retries are recognised.
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
     view = await View.of(tail_of(session), own.resolve(settings))
-    merged = await _merged(view, new, callback)
+    merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
     await view.mark()
     return merged
+
+
+async def _as_new(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
+    """The history merged with new input that is taken for nothing else."""
+    merged = await merge(await view.window(), new, view.repaired, callback)
+    return Merged(view.repaired(merged.shown), merged.fresh)
 
 
 async def _merged(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:

@@ -8,7 +8,9 @@ holding ──▶ answering         the writes of the run that holds the lease, 
    ▼
 lease ──▶ taking ──▶ claims   who may write: one claim, and the tickets of runs that wait
    │         └─────▶ waiting  when a claim has expired, and when to look again
-   └────▶ giving_back         retried until it works
+   └────▶ giving_back         frees the lease, and retries that until it works
 turn                          a turn as users of `StoredSession.turn` see it
 endings                       marks of turns that are over without an answer
+run_key                       a run with a key asks once and answers once
+retrying                      commits are tried again when an answer was lost
 """

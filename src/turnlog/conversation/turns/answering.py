@@ -45,7 +45,7 @@ async def _answered_in_part(
     session: Answered, turn: OpenTurn, output: list[Item], is_over: bool
 ) -> None:
     """The lease is given back later: by the last run of the turn, or behind the override."""
-    turn.next_key = turn.last_key
+    turn.next_key = turn.answer_key
     if output:
         await session.add_items(output)
     if is_over:

@@ -9,9 +9,9 @@ wait, or fork, or raise `SessionBusy` ─▶ lease ─▶ read the view again �
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from turnlog.conversation.branches import OnBranch, planned_fork
@@ -22,8 +22,8 @@ from turnlog.conversation.turns.holding import (
     is_within_a_turn,
     joinable_turn_on,
 )
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, Policy
-from turnlog.conversation.turns.policy import check_policy
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all
@@ -35,7 +35,7 @@ from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["Begun", "begun", "turn_begun"]
+__all__ = ["Begun", "View", "begun", "turn_begun"]
 
 # How often the question is stored together with the claim before the lease is taken alone.
 _TRIES = 2
@@ -50,9 +50,18 @@ class Writable(OnBranch, Protocol):
 
 
 S = TypeVar("S", bound=Writable)
+Read_contra = TypeVar("Read_contra", contravariant=True)
 
-#: Reads a session and merges it with the new input.
-View: TypeAlias = Callable[[S], Awaitable[Merged]]
+
+class View(Protocol[Read_contra]):
+    """Reads a session and merges it with the new input."""
+
+    def __call__(self, session: Read_contra, *, resumes: bool = True) -> Awaitable[Merged]:
+        """Read `session`.
+
+        resumes: an unanswered question in the same words is taken for this one.
+        """
+        ...
 
 
 class Begun(NamedTuple, Generic[S]):
@@ -146,8 +155,7 @@ class _Beginning(Generic[S]):
         self._session = session
         self._view = view
         self._seconds = seconds
-        self._key = key
-        self._progress = Progress()
+        self._progress = None if key is None else Progress(key)
         self._turn = self._turn_on(Log(session.session_id, session.branch))
 
     async def turn(self) -> Begun[S]:
@@ -159,30 +167,38 @@ class _Beginning(Generic[S]):
             raise
         if shown is None:
             await finished(self._turn.lease.give_back())
-            return Begun(self._session, [], None, self._progress.answer)
+            return Begun(self._session, [], None, self._progress and self._progress.answer)
+        if self._progress is not None:
+            is_last = self._is_asked and self._progress.is_last
+            self._turn.answers(self._progress.key, self._progress.question if is_last else None)
         return Begun(self._session, shown, self._turn)
 
     async def _shown(self) -> list[Item] | None:
         """What the model is shown; None if there is an answer already."""
-        if await self._is_answered():
+        if await self._is_answered(holds_lease=False):
             return None
-        shown = None if self._progress.is_asked else await self._with_question()
+        shown = None if self._is_asked else await self._with_question()
         if shown is not None:
             return shown
         await self._take_lease()
-        return None if await self._is_answered() else await self._after_lease()
+        return None if await self._is_answered(holds_lease=True) else await self._after_lease()
 
-    async def _is_answered(self) -> bool:
-        if self._key is not None:
-            self._progress = await self._key.progress(self._session.store)
+    @property
+    def _is_asked(self) -> bool:
+        """Whether an earlier start of this run has stored the question."""
+        return self._progress is not None and self._progress.question > 0
+
+    async def _is_answered(self, *, holds_lease: bool) -> bool:
+        if self._progress is None:
+            return False
+        key, store = self._progress.key, self._session.store
+        self._progress = await key.progress(store, holds_lease=holds_lease)
         return self._progress.answer is not None
 
     def _turn_on(self, log: Log) -> OpenTurn:
         store = self._session.store
         lease = Lease(store, log, seconds=self._seconds)
-        turn = OpenTurn(store, log, lease, in_order=self.policy == "queue")
-        turn.last_key = self._key.answer if self._key else None
-        return turn
+        return OpenTurn(store, log, lease, in_order=self.policy == "queue")
 
     async def _with_question(self) -> list[Item] | None:
         """Take the lease and store the question in one commit; None if that can't be done."""
@@ -208,9 +224,11 @@ class _Beginning(Generic[S]):
 
     async def _read_and_store(self) -> Merged:
         """Read the view; store the question, unless an earlier start of this run has done so."""
-        merged = await self._view(self._session)
-        if not self._progress.is_asked:
-            self._turn.next_key = self._key.question if self._key else None
+        # A run with a key never takes the question of another for its own.
+        resumes = self._progress is None or self._is_asked
+        merged = await self._view(self._session, resumes=resumes)
+        if not self._is_asked:
+            self._turn.next_key = self._progress.key.question if self._progress else None
             if merged.fresh:
                 await self._session.add_items(merged.fresh)
         return merged
@@ -224,7 +242,9 @@ class _Beginning(Generic[S]):
         self._turn.reads_again()
         with inside(self._turn):
             merged = await self._read_and_store()
-        self._turn.next_key = None  # nothing was new
+        key, self._turn.next_key = self._turn.next_key, None
+        if key is not None:  # nothing was new
+            await self._turn.ask(key)
         return merged.shown
 
     async def _take_lease(self) -> None:

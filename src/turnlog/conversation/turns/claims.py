@@ -51,7 +51,7 @@ class Claims:
         self._queue = guarded.beside("queue")
         self._seconds = seconds
 
-    def decide(self, conflict: Conflict) -> bool:
+    def caused(self, conflict: Conflict) -> bool:
         """Whether the lease or its queue caused `conflict`."""
         return conflict.log in (self._lease, self._queue)
 
@@ -60,7 +60,7 @@ class Claims:
         return await self._store.commit(self._lease.session, changes, key=key)
 
     async def newest(self) -> Claim | None:
-        """The claim that counts; None if the lease is free."""
+        """The claim in the log; None if the lease is free."""
         records = await self._store.read(self._lease, limit=1)
         return _claim(records[0], self._seconds) if records else None
 
@@ -100,7 +100,7 @@ class Claims:
         return Append(self._queue.name, [encode({"waiter": waiter})])
 
     def leave(self, position: int) -> Remove:
-        """Removes the ticket at `position`. A position is never used again, so no other is hit."""
+        """Removes the ticket at `position`, and no other: a position is never used again."""
         return Remove(self._queue.name, after=position - 1, before=position + 1)
 
     def served(self, position: int) -> Remove:

@@ -1,4 +1,4 @@
-"""Marks of turns that are over without an answer of the model, which the log alone can't show.
+"""Endings: marks of turns that are over without an answer, which the log alone can't show.
 
 With the mark, a question that is asked again in the same words is known to be a new one;
 without it, the question is taken for a retry. The marks lie in a log beside the conversation.

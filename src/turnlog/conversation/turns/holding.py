@@ -10,6 +10,7 @@ from secrets import token_hex
 from turnlog.changes import Append, Change, Key, Remove
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.run_key import RunKey
 from turnlog.errors import Conflict, SessionBusy
 from turnlog.records import Log
 from turnlog.store import Store
@@ -42,8 +43,9 @@ class OpenTurn:
         self.beside: list[Change] = []
         #: The key of the next write; one is drawn for None.
         self.next_key: Key | None = None
-        #: The key of the last write, which outlives the turn; a brief one for None.
-        self.last_key: Key | None = None
+        #: The keys of the run, if it has one that outlives the turn.
+        self.run: RunKey | None = None
+        self._start = 0  # the answer of the run is what it stores behind this position
         self._in_order = in_order
         self._end: int | None = None  # where the log ends, as far as the run knows
         self._is_last = self._is_over = False
@@ -85,6 +87,18 @@ class OpenTurn:
         self._end = done.positions[-1]
         self.beside.clear()
 
+    async def ask(self, key: Key) -> None:
+        """Store `key`, of a question that is in the log already."""
+        [self._end] = await self.lease.renew(Append(self.log.name, []), key=key)
+
+    def answers(self, run: RunKey, start: int | None) -> None:
+        """The question of `run` is stored; what the turn stores behind `start` answers it.
+
+        start: None means the end of the log as it was read.
+        """
+        self.run = run
+        self._start = (self._end or 0) if start is None else start
+
     async def append(
         self, payloads: Sequence[bytes], key: Key | None = None, *, store: Store | None = None
     ) -> None:
@@ -119,7 +133,9 @@ class OpenTurn:
 
     async def mark_over(self) -> None:
         """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
-        await self.lease.commit([self._mark()], self._drawn_key())
+        changes = [Append(self.log.name, []), self._mark(), *self._record()]
+        await self.lease.commit(changes, self.answer_key or self._drawn_key())
+        self.run = None
 
     @contextmanager
     def last_write(self, *, is_over: bool) -> Iterator[None]:
@@ -137,8 +153,13 @@ class OpenTurn:
         """Make `changes` and give the lease back, in one commit."""
         answer = changes or [Append(self.log.name, [])]
         mark = [self._mark()] if self._is_over else []
-        key = self.last_key or Key(f"{self.lease.holder}/end", brief=True)
-        await self.lease.finish([*answer, *mark], key, store)
+        key = self.answer_key or Key(f"{self.lease.holder}/end", brief=True)
+        try:
+            await self.lease.finish([*answer, *mark, *self._record()], key, store)
+        except ValueError:
+            # Another start of this run has taken the lease and stored its answer.
+            await self.lease.commit([], self._drawn_key())
+            raise
 
     async def _begun(self) -> None:
         if self.lease.is_new:
@@ -147,6 +168,14 @@ class OpenTurn:
     async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
         key = key or self._taken_key() or self._drawn_key()
         [self._end, *_] = await self.lease.commit(changes, key, store)
+
+    @property
+    def answer_key(self) -> Key | None:
+        """The key of the last write; None if a brief one will do."""
+        return self.run.answer(self.lease.holder) if self.run else None
+
+    def _record(self) -> list[Change]:
+        return [self.run.record(self._start)] if self.run else []
 
     def _mark(self) -> Change:
         return mark_up_to(self.log, self._end or 0)

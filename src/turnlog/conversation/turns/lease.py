@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal
 from uuid import uuid4
 
 from turnlog.changes import Change, Committed, Key
@@ -26,11 +26,7 @@ from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["LEASE_SECONDS", "Lease", "Policy", "check_seconds"]
-
-#: What a run does when another one is under way on its session: wait for its end, raise
-#: `SessionBusy`, go on with a copy of the conversation, or write all the same.
-Policy: TypeAlias = Literal["queue", "reject", "branch", "off"]
+__all__ = ["LEASE_SECONDS", "Lease", "check_seconds"]
 
 #: For how long others wait for a holder that died, at most.
 LEASE_SECONDS = 30.0
@@ -125,13 +121,14 @@ class Lease:
         done = await self._fenced(self._claims.held, changes, key, store)
         return done.positions[1:]
 
-    async def renew(self, *changes: Change) -> None:
+    async def renew(self, *changes: Change, key: Key | None = None) -> tuple[int, ...]:
         """Hold the lease for its whole time from now, and make `changes` in the same commit.
 
-        Raises `LeaseLost` if it was lost.
+        Returns where their logs end then. Raises `LeaseLost` if the lease was lost.
         """
-        done = await self._fenced(self._claim_again, changes, None)
+        done = await self._fenced(self._claim_again, changes, key)
         self._position = max(self._position, done.positions[0])
+        return done.positions[1:]
 
     async def finish(
         self, changes: Sequence[Change], key: Key, store: Store | None = None
@@ -157,7 +154,7 @@ class Lease:
             await given_back(self._withdraw, self._guarded, 2 * self._seconds)
 
     async def _hold(self, done: Committed, *, may_be_anothers: bool = False) -> None:
-        """The lease was taken, if the claim of that commit still counts.
+        """Note that the lease was taken, if the claim of that commit still counts.
 
         may_be_anothers: the commit may be that of another run with the same key.
         """
@@ -196,7 +193,7 @@ class Lease:
                     self._guarded.session, [fence(position), *changes], key=key
                 )
             except Conflict as conflict:
-                if not self._claims.decide(conflict):
+                if not self._claims.caused(conflict):
                     raise
                 await self._find_claim(position, failed)
             except Exception as error:  # noqa: BLE001 - raised if it comes again
@@ -250,11 +247,15 @@ class Lease:
         self._renewal = asyncio.ensure_future(self._renew_in_time())
 
     async def _renew_in_time(self) -> None:
+        failed: Exception | None = None
         try:
             await self.renew()
         except LeaseLost:
             return  # the run's next write raises it
         except Exception as error:  # noqa: BLE001 - the next renewal may succeed
-            warn(self._guarded, "was not renewed", error)
-        if self._state == "held":
-            self._schedule_renewal()
+            failed = error
+        if self._state != "held":
+            return  # the run ended meanwhile, and perhaps its store was closed
+        if failed is not None:
+            warn(self._guarded, "was not renewed", failed)
+        self._schedule_renewal()

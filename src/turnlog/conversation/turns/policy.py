@@ -1,12 +1,14 @@
-"""Session policies: what a run does when another run is under way on the same branch."""
+"""Session policies: what a run does when another run is in progress on the same branch."""
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
-from turnlog.conversation.turns.lease import Policy
+__all__ = ["Policy", "check_policy"]
 
-__all__ = ["check_policy"]
+#: What a run does when another one is in progress on its session: wait for its end, raise
+#: `SessionBusy`, continue on a copy of the conversation, or write without a lease.
+Policy: TypeAlias = Literal["queue", "reject", "branch", "off"]
 
 
 def check_policy(policy: object) -> None:

@@ -1,7 +1,8 @@
 """Run keys: a run with a key asks once and answers once, however often it is started.
 
 The question and the answer are stored under a key each. A later start with the same key finds the
-answer and returns it, or finds the question alone and answers it.
+answer and returns it, or finds the question alone and answers it. If one of the two was popped or
+cleared since, the run is forgotten: the next start asks again, under keys of the next generation.
 """
 
 from __future__ import annotations
@@ -9,21 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from turnlog.changes import Check, Committed, Key
+from turnlog.changes import Append, Check, Committed, Key
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
-from turnlog.items.json import Item, decode_all, encode_all
-from turnlog.records import Log
+from turnlog.items.json import Item, decode, decode_all, encode, encode_all
+from turnlog.items.kinds import is_question
+from turnlog.items.turns import is_answered
+from turnlog.records import Log, Records
 from turnlog.store import Store
 
 __all__ = ["Progress", "RunKey"]
+
+# Most turns have fewer items than this.
+_ITEMS_IN_A_TURN = 64
 
 
 class Progress(NamedTuple):
     """How far earlier starts of a run have come."""
 
-    #: Whether the question is stored.
-    is_asked: bool = False
+    #: The keys of the generation that counts.
+    key: RunKey
+    #: The position of the question's last item; 0 if it isn't stored.
+    question: int = 0
+    #: Whether no other question stands behind it.
+    is_last: bool = True
     #: What was stored behind the question, up to the answer; None if there is no answer.
     answer: list[Item] | None = None
 
@@ -32,8 +42,10 @@ class RunKey(NamedTuple):
     """The keys of one run, on one branch."""
 
     log: Log
-    question: Key
-    answer: Key
+    name: str
+    #: Of the input.
+    digest: bytes
+    generation: int = 0
 
     @classmethod
     def of(cls, log: Log, name: str, new: Sequence[Item]) -> RunKey:
@@ -41,22 +53,70 @@ class RunKey(NamedTuple):
 
         new: the input of the run. With another input, the same name raises `ValueError`.
         """
-        suffix = f"{len(log.name)}:{log.name}{name}"
-        question = Key(f"run/question/{suffix}", digest(encode_all(new)))
-        return cls(log, question, Key(f"run/answer/{suffix}"))
+        return cls(log, Key.of(log, name).name, digest(encode_all(new)))
 
-    async def progress(self, store: Store) -> Progress:
-        """Ask the store how far the run has come."""
-        asked = await self._known(store, self.question)
-        if asked is None:
-            return Progress()
-        answered = await self._known(store, self.answer)
-        if answered is None:
-            return Progress(is_asked=True)
-        start, end = asked.positions[-1], answered.positions[1]
+    @property
+    def question(self) -> Key:
+        """The key of the commit that stores the question."""
+        return Key(f"run/question/{self.generation}/{self.name}", self.digest)
+
+    def answer(self, holder: str = "") -> Key:
+        """The key of the commit that stores the answer.
+
+        holder: of the lease under which it is stored. Another one's commit raises `ValueError`.
+        """
+        return Key(f"run/answer/{self.generation}/{self.name}", holder.encode())
+
+    def record(self, start: int) -> Append:
+        """Notes behind which position the answer of this run was stored."""
+        return Append(self.log.beside("runs").name, [encode({"from": start})])
+
+    async def progress(self, store: Store, *, holds_lease: bool) -> Progress:
+        """Ask the store how far the run has come.
+
+        holds_lease: no other start is under way, so an answer without its key is one.
+        """
+        key = self
+        while (asked := await key._known(store, key.question)) is not None:
+            found = await key._found(store, asked.positions[-1], holds_lease=holds_lease)
+            if found is not None:
+                return found
+            key = key._replace(generation=key.generation + 1)
+        return Progress(key)
+
+    async def _found(self, store: Store, question: int, *, holds_lease: bool) -> Progress | None:
+        """The progress of this generation; None if its question or its answer is gone."""
+        turn = await _turn_behind(store, self.log, question)
+        if turn is None:
+            return None
+        items, is_last = turn
+        answered = await self._known(store, self.answer())
+        if answered is not None:
+            answer = await self._answer(store, question, items, answered)
+            return None if answer is None else Progress(self, question, is_last, answer)
+        is_over = holds_lease and is_answered(items)
+        return Progress(self, question, is_last, items if is_over else None)
+
+    async def _answer(
+        self, store: Store, question: int, items: list[Item], answered: Committed
+    ) -> list[Item] | None:
+        """All that this run has stored behind its question; None if its end is gone.
+
+        items: what stands behind the question, up to the next one.
+        """
+        end = answered.positions[1]
+        start = await self._start(store, answered.positions[-1]) or question
         records = await store.read(self.log, after=start, before=end + 1)
-        items = decode_all(records.payloads)
-        return Progress(is_asked=True, answer=[item for item in items if item is not None])
+        if end > start and (not records or records.positions[-1] != end):
+            return None
+        later = _readable(records)
+        return later if start <= question else [*items, *later]
+
+    async def _start(self, store: Store, position: int) -> int:
+        """Behind which position the answer was stored; 0 if that was not noted."""
+        log = self.log.beside("runs")
+        records = await store.read(log, after=position - 1, before=position + 1)
+        return int(decode(records.payloads[0])["from"]) if records else 0
 
     async def _known(self, store: Store, key: Key) -> Committed | None:
         try:
@@ -64,3 +124,26 @@ class RunKey(NamedTuple):
             return await store.commit(self.log.session, [Check(self.log.name, -1)], key=key)
         except Conflict:
             return None
+
+
+async def _turn_behind(store: Store, log: Log, question: int) -> tuple[list[Item], bool] | None:
+    """The items between a question and the next one, and whether there is no next one.
+
+    None if there is no record at the position `question`.
+    """
+    limit = _ITEMS_IN_A_TURN
+    while True:
+        records = await store.read(log, after=question - 1, limit=limit, oldest=True)
+        if not records or records.positions[0] != question:
+            return None
+        items = _readable(records[1:])
+        ends = [place for place, item in enumerate(items) if is_question(item)]
+        if ends:
+            return items[: ends[0]], False
+        if len(records) < limit:
+            return items, True
+        limit *= 4
+
+
+def _readable(records: Records) -> list[Item]:
+    return [item for item in decode_all(records.payloads) if item is not None]

@@ -118,7 +118,7 @@ class Taking:
         try:
             done = await committed(self._claims, [*first, *changes], key)
         except Conflict as conflict:
-            if self._claims.decide(conflict):
+            if self._claims.caused(conflict):
                 return None
             raise
         taken, *others = done.positions
@@ -131,7 +131,7 @@ class Taking:
         [self._ticket] = done.positions
 
     async def _remove_if_absent(self, first: Ticket, *, is_free: bool) -> None:
-        """Remove the ticket of the run that is first, if it leaves a free lease untaken."""
+        """Remove the ticket of the run that is first, if it has long left the lease free."""
         if self._watch.is_absent(first.position if is_free else 0):
             await self._claims.commit([self._claims.leave(first.position)])
 

@@ -75,7 +75,7 @@ class Turn:
         if self._held is None or self._held.runs > 1:
             if is_over:
                 await self.end()
-        elif is_over or (self._held.last_key and telling):
+        elif is_over or (self._held.run and telling):
             with self._held.last_write(is_over=is_over):
                 await self._held.finish()
 

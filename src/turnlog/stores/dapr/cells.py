@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from dapr.clients.exceptions import DaprGrpcError
 
 from turnlog.stores.dapr.documents import packed, unpacked
-from turnlog.stores.dapr.sidecar import Document, Sidecar, is_passing, status
+from turnlog.stores.dapr.sidecar import Document, Sidecar, is_transient, status
 
 __all__ = ["Cell", "Edit", "Version"]
 
@@ -127,7 +127,7 @@ class Cell:
 class _Attempts(Generic[T]):
     """The failed attempts at one change, any of which may have been stored after all.
 
-    Each has a writer's name of its own, which tells it from the others.
+    Each has a name of its own, which the cell stores as its writer.
     """
 
     def __init__(self) -> None:
@@ -166,9 +166,9 @@ class _Attempts(Generic[T]):
         self._count += 1
         if self._count > _ATTEMPTS:
             raise error
-        self._outages += is_passing(error)
+        self._outages += is_transient(error)
         longest = min(0.002 * 2 ** min(self._count, 7), 0.2)
-        if is_passing(error):
+        if is_transient(error):
             longest = 0.1 * 2**self._outages
         self._delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - only to spread
 
@@ -186,5 +186,5 @@ class _Attempts(Generic[T]):
         """Raise `error`, which left the cell unchanged, unless another attempt may succeed."""
         if self._outages > _ATTEMPTS_IN_OUTAGE:
             raise error
-        if not is_passing(error) and status(error) != "ABORTED":
+        if not is_transient(error) and status(error) != "ABORTED":
             raise error

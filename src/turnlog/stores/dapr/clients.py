@@ -55,7 +55,7 @@ class Calls(Protocol):
         """Release the client."""
         ...
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release the client without waiting."""
         ...
 
@@ -77,7 +77,7 @@ class _Given:
     def identity(self) -> Hashable:
         # No public attribute holds the address, which may come from the environment.
         endpoint = getattr(self._client, "_uri", None)
-        return _place_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
+        return _address_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(self._client, _CURE)
@@ -95,7 +95,7 @@ class _Given:
     async def aclose(self) -> None:
         """Nothing: the client is the caller's."""
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Nothing: the client is the caller's."""
 
 
@@ -111,7 +111,7 @@ class Connected:
 
     @property
     def identity(self) -> Hashable:
-        return _place_of(GrpcEndpoint(self._address))
+        return _address_of(GrpcEndpoint(self._address))
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(_clients, _CURE)
@@ -130,8 +130,8 @@ class Connected:
     async def aclose(self) -> None:
         await self._held.aclose()
 
-    def let_go(self) -> None:
-        self._held.let_go()
+    def release(self) -> None:
+        self._held.release()
 
 
 def at_address(address: str) -> Connected:
@@ -144,7 +144,7 @@ def calls_by(client: AnyClient | Connected) -> Calls:
     return client if isinstance(client, Connected) else _Given(client)
 
 
-def _place_of(endpoint: GrpcEndpoint) -> Hashable:
+def _address_of(endpoint: GrpcEndpoint) -> Hashable:
     return endpoint.scheme, host_of(endpoint.hostname), endpoint.port
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from turnlog.changes import Change, Committed, Key, adds, check_conditions, writes
+from turnlog.changes import Change, Committed, Key, check_conditions, makes_session, writes
 from turnlog.stores.dapr.documents import unpacked
 from turnlog.stores.dapr.draft import Draft
 from turnlog.stores.dapr.keys import Paths, digest
 from turnlog.stores.dapr.older import former_hash
-from turnlog.stores.dapr.root import Known
+from turnlog.stores.dapr.root import KnownKey
 from turnlog.stores.dapr.sessionfile import Found
 
 __all__ = ["Commit"]
@@ -42,14 +42,13 @@ class Commit:
             return earlier
         await draft.load(change.log for change in self._changes)
         check_conditions(self._session, self._changes, draft.ends, draft.notes)
-        is_kept = self._key is not None and writes(self._changes)
-        if not found.root.exists and not adds(self._changes) and not is_kept:
+        if not found.root.exists and not makes_session(self._changes, self._key):
             return Committed.at(self._changes, {})
         draft.begin()
         for change in self._changes:
             await draft.make(change)
         done = Committed.at(self._changes, draft.ends)
-        if self._key is not None and is_kept:
+        if self._key is not None and writes(self._changes):
             draft.remember(self._key, done.positions)
         return done
 
@@ -64,11 +63,11 @@ class Commit:
                 return Committed(known[each].positions, replayed=True)
         return None
 
-    def _sealed(self, found: Found) -> dict[str, Known]:
+    def _sealed(self, found: Found) -> dict[str, KnownKey]:
         """The keys of this life of the session that have documents of their own."""
         documents = (found.others[key] for key in self.documents if key in found.others)
         values = (unpacked(document.data) for document in documents)
-        known = [Known.of_json(value) for life, *value in values if life == found.root.life]
+        known = [KnownKey.of_json(value) for life, *value in values if life == found.root.life]
         return {each.hash: each for each in known}
 
 

@@ -29,8 +29,8 @@ from turnlog.stores.dapr.tree import Gone, Rewrite, Tree
 __all__ = [
     "SLACK",
     "Directory",
-    "Keys",
     "Listed",
+    "Scanned",
     "Shard",
     "entered",
     "entries",
@@ -145,11 +145,11 @@ class _Found(NamedTuple):
     shard: Shard
 
 
-class Keys(NamedTuple):
-    """Keys of a shard, in order."""
+class Scanned(NamedTuple):
+    """The keys of a shard that a scan found, in order."""
 
     keys: list[str]
-    #: The last one that was looked at; None: there are no more in the range.
+    #: The key at which the scan stopped; None: it read the whole range.
     edge: str | None
 
 
@@ -189,8 +189,8 @@ class Directory:
         for number, changes in shares.items():
             await self.change(number, changes)
 
-    async def moved(self, number: int, older: list[Any]) -> None:
-        """Forget the directory in the older format: its sessions are moved."""
+    async def forget_older(self, number: int, older: list[Any]) -> None:
+        """Remove the directory in the older format, whose sessions were moved."""
 
         async def make(shard: Shard, rewrite: Rewrite) -> Shard | None:
             if shard.older != older:
@@ -214,7 +214,7 @@ class Directory:
 
     async def scan(
         self, number: int, shard: Shard, inside: Range, limit: int, *, last: bool
-    ) -> Keys:
+    ) -> Scanned:
         """About the first `limit` keys inside a range, or the last. Raises `Gone`."""
         sealed = await self._map(number).scan(shard.parts, inside, limit, last=last)
         found = {key for key, _ in sealed}
@@ -227,10 +227,10 @@ class Directory:
                 found.discard(key)
             elif inside.holds(key):
                 found.add(key)
-        return Keys(sorted(found), edge)
+        return Scanned(sorted(found), edge)
 
     async def count(self, number: int, shard: Shard, inside: Range) -> int:
-        """About how many keys are inside a range, rather more. Raises `Gone`."""
+        """About how many keys are inside a range: never fewer than there are. Raises `Gone`."""
         new = sum(inside.holds(key) for key, value in shard.changes.items() if value)
         return new + await self._map(number).count(shard.parts, inside)
 

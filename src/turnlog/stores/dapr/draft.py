@@ -8,7 +8,7 @@ from dataclasses import replace
 from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove
 from turnlog.stores.clock import micros, now
 from turnlog.stores.dapr.documents import Part, Ref, Rows, Span, groups, packed
-from turnlog.stores.dapr.root import Known, LogHead, Root
+from turnlog.stores.dapr.root import KnownKey, LogHead, Root
 from turnlog.stores.dapr.sealed import SortedMap
 from turnlog.stores.dapr.tree import Rewrite, Tree
 
@@ -28,7 +28,7 @@ class Draft:
     """The next root of a session, made by the changes of one commit.
 
     root: the root as it was found.
-    life: names the life of the session, if it doesn't exist a new one.
+    life: the name of the session's life; a new one if the session doesn't exist.
     tree: gives the tree of each log by its name, and that of the session for "".
     """
 
@@ -81,7 +81,7 @@ class Draft:
         return {name: head.note for name, head in self.heads.items()}
 
     async def load(self, names: Iterable[str]) -> None:
-        """Know the heads of these logs too, if they exist. Raises `Gone`."""
+        """Read the heads of these logs that the root doesn't hold. Raises `Gone`."""
         unknown = [name for name in names if name not in self.heads]
         if self.root.cold and unknown:
             found = await SortedMap(self._tree("")).get(self.root.cold, unknown)
@@ -111,7 +111,7 @@ class Draft:
         """Remember `key`, and forget the brief keys that are older than a day."""
         kept = [known for known in self.keys if not known.at or known.at > self.horizon]
         at = self.moment if key.brief else 0
-        self.keys = (*kept, Known(key.hash.hex(), key.digest, tuple(positions), at))
+        self.keys = (*kept, KnownKey(key.hash.hex(), key.digest, tuple(positions), at))
 
     async def finish(self) -> Root:
         """The next root, within its bounds: the rest is in the rewrites. Raises `Gone`."""

@@ -46,7 +46,7 @@ class Paths(NamedTuple):
         return f"{self.prefix}:d{name}"
 
     def written(self, digest: str) -> str:
-        """The key of the document that remembers the write with this key."""
+        """The key of the document that keeps the key of a commit, by its hash."""
         return f"{self.prefix}:k{digest}"
 
 

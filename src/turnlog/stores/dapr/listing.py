@@ -18,8 +18,8 @@ from turnlog.stores.clock import micros, now
 from turnlog.stores.dapr.directory import (
     SLACK,
     Directory,
-    Keys,
     Listed,
+    Scanned,
     Shard,
     entries,
     from_time,
@@ -145,7 +145,7 @@ class Listing:
         for start in range(0, len(ids), _AT_ONCE):
             files = map(self._file, ids[start : start + _AT_ONCE])
             await asyncio.gather(*(file.current() for file in files))
-        await self._directory.moved(number, body)
+        await self._directory.forget_older(number, body)
 
     async def _check_changed(self, shards: list[Shard]) -> None:
         """Documents are deleted only after the shard that refers to them has changed."""
@@ -154,7 +154,7 @@ class Listing:
             raise Unreadable(Log("~sessions"), 0, problem)
 
     async def _tidy(self) -> None:
-        """Remove what was left in the directory of sessions that have expired."""
+        """Remove the entries of sessions that have expired."""
         try:
             await finished(self._directory.forget(self._unused))
         except DaprGrpcError as error:
@@ -231,7 +231,7 @@ class _Scan:
             self._horizon = min(times) if self._oldest else max(times)
         return [Listed.of(key) for keys in found for key in keys.keys]
 
-    async def _next(self, number: int) -> Keys:
+    async def _next(self, number: int) -> Scanned:
         inside, shard = self._left[number], self._shards[number]
         return await self._directory.scan(number, shard, inside, self._count, last=not self._oldest)
 

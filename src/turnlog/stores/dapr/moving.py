@@ -17,7 +17,7 @@ from turnlog.stores.dapr.documents import unpacked
 from turnlog.stores.dapr.draft import Draft
 from turnlog.stores.dapr.keys import digest, paths_of
 from turnlog.stores.dapr.older import HeadDocument, SessionDocument, former_hash
-from turnlog.stores.dapr.root import Known
+from turnlog.stores.dapr.root import KnownKey
 from turnlog.stores.dapr.sidecar import Document, Sidecar
 from turnlog.stores.dapr.tree import Tree
 
@@ -109,7 +109,7 @@ class Moving:
         sealed = {key[len(tree.paths.written("")) :]: doc.data for key, doc in documents.items()}
         keys = {key: unpacked(data)[1] for key, data in sealed.items()} | dict(older.keys)
         draft.keys += tuple(
-            Known(former_hash(name, key), b"", (position,)) for key, position in keys.items()
+            KnownKey(former_hash(name, key), b"", (position,)) for key, position in keys.items()
         )
 
     async def _written(self, tree: Tree, older: HeadDocument) -> list[str]:

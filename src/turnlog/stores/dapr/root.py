@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from turnlog.errors import SchemaError
 from turnlog.stores.dapr.documents import Part, Ref, Rows, as_bytes, as_text
 
-__all__ = ["FORMAT", "Known", "LogHead", "Root", "check_format"]
+__all__ = ["FORMAT", "KnownKey", "LogHead", "Root", "check_format"]
 
 #: The first element of a root, and of a part of the directory. Older documents begin with a
 #: time in microseconds or a truth value.
@@ -59,7 +59,7 @@ class LogHead:
         return cls(created, updated, as_bytes(note), tuple(whole), Rows.of_json(tail))
 
 
-class Known(NamedTuple):
+class KnownKey(NamedTuple):
     """The key of a commit that was made."""
 
     hash: str
@@ -73,7 +73,7 @@ class Known(NamedTuple):
         return [self.hash, as_text(self.digest), self.positions, self.at]
 
     @classmethod
-    def of_json(cls, value: list[Any]) -> Known:
+    def of_json(cls, value: list[Any]) -> KnownKey:
         """The inverse of `to_json`."""
         name, digest, positions, at = value
         return cls(name, as_bytes(digest), tuple(positions), at)
@@ -91,7 +91,7 @@ class Root:
     #: The heads of logs that were not written for long. Those in `logs` replace them.
     cold: tuple[Part, ...] = ()
     #: The keys of the newest commits, and the lists of those that have documents of their own.
-    keys: tuple[Known, ...] = ()
+    keys: tuple[KnownKey, ...] = ()
     lasting: tuple[Ref, ...] = ()
     brief: tuple[Ref, ...] = ()
     #: Names the session's entry in the directory; "" when it has none.
@@ -127,7 +127,7 @@ class Root:
             top=top,
             logs={name: LogHead.of_json(head) for name, head in logs.items()},
             cold=tuple(Part(*part) for part in cold),
-            keys=tuple(map(Known.of_json, keys)),
+            keys=tuple(map(KnownKey.of_json, keys)),
             lasting=tuple(Ref(*ref) for ref in lasting),
             brief=tuple(Ref(*ref) for ref in brief),
             entry=entry,

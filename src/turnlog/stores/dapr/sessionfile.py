@@ -157,16 +157,16 @@ class SessionFile:
         await self._tidy(stored, [step for step in steps if step is not stored])
         return answer
 
-    async def bury(self, check: Callable[[Root], None]) -> None:
-        """Delete the session. Its greatest position stays, from which the next one continues.
+    async def delete(self, check: Callable[[Root], None]) -> None:
+        """Delete the session. The root keeps its greatest position, behind which a new one begins.
 
         check: raises an error if the session must not be deleted.
         """
 
         async def edit(found: Found) -> Edit[Root]:
             check(found.root)
-            buried = Root(top=found.root.top, renewed=found.root.renewed)
-            return Edit(found.root, buried.to_json() if found.root.exists else None)
+            deleted = Root(top=found.root.top, renewed=found.root.renewed)
+            return Edit(found.root, deleted.to_json() if found.root.exists else None)
 
         root = await self._cell.update(self.find, edit)
         if root.exists:

@@ -19,7 +19,7 @@ __all__ = [
     "ConsistencyLevel",
     "Document",
     "Sidecar",
-    "is_passing",
+    "is_transient",
     "status",
 ]
 
@@ -84,7 +84,7 @@ class Sidecar:
         items = [self._item(key, data, self._any, 2) for key, data in documents.items()]
         for part in _parts(items):
             save = partial(self._call, "save_bulk_state", states=part)
-            await retry(save, _RETRY_DELAYS, is_passing)
+            await retry(save, _RETRY_DELAYS, is_transient)
 
     async def swap(self, key: str, data: bytes, etag: str | None, *, ttl_factor: int = 1) -> None:
         """Write one document if it still has this etag; None: if it doesn't exist.
@@ -113,7 +113,7 @@ class Sidecar:
         await self._call("delete_state", key=key, etag=etag, options=options)
 
     async def _read(self, keys: Sequence[str]) -> dict[str, Document]:
-        return await retry(partial(self._found, keys), _RETRY_DELAYS, is_passing)
+        return await retry(partial(self._found, keys), _RETRY_DELAYS, is_transient)
 
     async def _found(self, keys: Sequence[str]) -> dict[str, Document]:
         try:
@@ -157,10 +157,10 @@ def status(error: DaprGrpcError) -> str:
     return name
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether the sidecar can't be reached, and so may be back soon."""
-    passing = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
-    return isinstance(error, DaprGrpcError) and status(error) in passing
+    transient = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+    return isinstance(error, DaprGrpcError) and status(error) in transient
 
 
 def _parts(items: list[StateItem]) -> list[list[StateItem]]:

@@ -134,10 +134,10 @@ class DaprStore(Store):
     def close(self) -> None:
         """Release the client without waiting."""
         self._door.is_closed = True
-        self._sidecar.calls.let_go()
+        self._sidecar.calls.release()
 
     async def _commit(self, session: str, changes: Sequence[Change], key: Key | None) -> Committed:
-        # In line, so that the tasks of one loop rarely collide.
+        # One after the other, so that the tasks of one loop rarely conflict.
         async with in_order_of_arrival((self, session)):
             file = self._file(session)
             commit = Commit(session, changes, key, file.paths)
@@ -157,7 +157,7 @@ class DaprStore(Store):
                 await file.current()
             else:
                 await self._settled(file)
-            await file.bury(partial(_check_end, session, expect))
+            await file.delete(partial(_check_end, session, expect))
             await Adoption(file).discard()
 
     async def _settled(self, file: SessionFile) -> Found:

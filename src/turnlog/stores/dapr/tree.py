@@ -102,7 +102,7 @@ class Rewrite:
         self.tree = tree
         #: What to save, by key.
         self.documents: dict[str, bytes] = {}
-        #: The same, but of what is so already: it stays also if the root is not stored.
+        #: Also to save, by key: keys of earlier commits, which stay even if the root is not stored.
         self.facts: dict[str, bytes] = {}
         #: The names of documents to delete: their contents are in new ones now.
         self.replaced: list[str] = []

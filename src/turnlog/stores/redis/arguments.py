@@ -14,7 +14,7 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
-    adds,
+    makes_session,
     writes,
 )
 from turnlog.store import span
@@ -26,13 +26,13 @@ Argument: TypeAlias = str | bytes
 
 BEYOND = 2**53 - 1  # the greatest integer in a script
 
-#: A key of one log, as `Key.of` names it: one from before keys were of sessions is found by it.
+#: A key of one log, as `Key.of` names it. Older versions had only those, and stored their names.
 _OF_ONE_LOG = re.compile(r"\d+:", re.ASCII)
 
 
 def commit_arguments(changes: Sequence[Change], key: Key | None) -> list[Argument]:
-    """What the commit script takes after the arguments that all scripts take."""
-    flags = _flag(adds(changes)) + _flag(writes(changes))
+    """The arguments of the commit script that come after those that all scripts take."""
+    flags = _flag(makes_session(changes, key)) + _flag(writes(changes))
     arguments: list[Argument] = [flags]
     if key is not None:
         name = key.name if _OF_ONE_LOG.match(key.name) else ""

@@ -53,7 +53,7 @@ class Clients:
         check_process(self._client, _CURE)
         return self._client
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release clients that were made here; one that was handed in stays open."""
 
     async def aclose(self) -> None:
@@ -100,8 +100,8 @@ class _PerLoop(Clients):
     def here(self) -> Client:
         return self._held.here()
 
-    def let_go(self) -> None:
-        self._held.let_go()
+    def release(self) -> None:
+        self._held.release()
 
     async def aclose(self) -> None:
         await self._held.aclose()

@@ -52,11 +52,14 @@ class Directory:
     def __init__(self, keys: Keys, server: Server, ttl: int | None) -> None:
         self._keys = keys
         self._server = server
-        self._left = "" if ttl is None else str(ttl * 1000)
+        self._ttl = "" if ttl is None else str(ttl * 1000)
         self._known: OrderedDict[str, None] = OrderedDict()
 
     async def announce(self, session: str) -> None:
-        """Add a session before its first write. On a Cluster only, as all but `page`."""
+        """Add a session before its first write.
+
+        This and `update`, `entry` and `forget` do nothing but on a Cluster.
+        """
         if not self._server.is_cluster or session in self._known:
             return
         await self._enter("NX", session, "", _GRACE)
@@ -65,12 +68,12 @@ class Directory:
             self._known.popitem(last=False)
 
     async def update(self, session: str, updated: int) -> None:
-        """Note the time of a change of the log "main"; 0: it was not changed."""
+        """Store the time of a change of the log "main"; 0: it was not changed."""
         if self._server.is_cluster and updated:
-            await self._enter("GT", session, str(updated), self._left)
+            await self._enter("GT", session, str(updated), self._ttl)
 
     async def entry(self, session: str) -> tuple[str, str] | None:
-        """What is noted of a session, for `forget`."""
+        """The entry of a session, for `forget`: its time and its end; None if it needs none."""
         if not self._server.is_cluster:
             return None
         shard = self._keys.shard(session)
@@ -83,7 +86,7 @@ class Directory:
     async def forget(self, session: str, entry: tuple[str, str] | None) -> None:
         """Remove the entry of a session that was deleted, unless it was written again.
 
-        entry: what was noted of it before the deletion.
+        entry: what `entry` returned before the deletion.
         """
         if entry is None:
             return
@@ -95,7 +98,7 @@ class Directory:
 
     async def page(self, prefix: str, after: Cursor | None, limit: int, oldest: bool) -> list[Head]:
         """The heads of at most `limit` sessions, most recently changed first, or last."""
-        await self._take_over()
+        await self._move_older()
         heads: list[Head] = []
         while len(heads) < limit:
             wanted = min(limit - len(heads), _CHUNK)
@@ -107,13 +110,13 @@ class Directory:
         return sorted(heads, key=lambda head: head.cursor, reverse=not oldest)
 
     async def _enter(self, rule: str, *entries: str) -> None:
-        """Enter a session of one shard: its id, its time, what is left of it."""
+        """Enter sessions of one shard: the id, the time and the time to live of each."""
         shard = self._keys.shard(entries[0])
         for member in await self._server.run(scripts.ENTER, [shard], rule, *entries):
             await self._look_at(member.decode())
 
     async def _look_at(self, session: str) -> None:
-        """Note what is left of a session that may have expired."""
+        """Store the time to live of a session that may have expired."""
         left = await self._server.run(scripts.LIFE, self._session_keys(session))
         await self._server.run(scripts.MARK, [self._keys.shard(session)], session, str(left))
 
@@ -151,7 +154,7 @@ class Directory:
         return None
 
     async def fields(self, session: str) -> dict[bytes, bytes]:
-        """What is stored of the logs of a session."""
+        """The fields of the hash that holds the heads and notes of a session."""
         # One key alone can also be read while a Cluster has moved only some of the session.
         stored = await self._server.command("HGETALL", self._keys.logs(session))
         if not stored:
@@ -161,7 +164,7 @@ class Directory:
     def _session_keys(self, session: str) -> list[str]:
         return [self._keys.logs(session), self._keys.heads(session)]
 
-    async def _take_over(self) -> None:
+    async def _move_older(self) -> None:
         """Move the entries that an older version has made into the present list."""
         older = self._keys.older_shards()
         if self._server.is_cluster:

@@ -1,7 +1,7 @@
 """List elements: each is the position of a record, in digits, and its payload.
 
-One that was given a time has a "t" in front, and the time in digits after the position. So
-an element from before there were such times still has its meaning.
+A record that was given a time has a "t" in front, and the time in digits after the position.
+All other elements look as they did in older versions.
 """
 
 from __future__ import annotations

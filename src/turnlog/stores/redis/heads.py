@@ -1,4 +1,4 @@
-"""Heads: what the hash of a session tells of its logs."""
+"""Heads of logs, read from the hash of their session."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def heads_in(session: str, fields: dict[bytes, bytes]) -> list[Head]:
 
 
 def head_in(log: Log, packed: bytes, note: bytes | None) -> Head:
-    """One head. That of an older version ends with a number more."""
+    """One head. A head that an older version stored has one more number at its end."""
     created, updated, last, length = map(int, packed.split()[:4])
     return Head(log, last, length, created / 1e6, updated / 1e6, note or b"")

@@ -32,11 +32,11 @@ class Keys:
         return f"{self._stem(session)}/logs"
 
     def heads(self, session: str) -> str:
-        """What an older version kept in place of `logs`; now a text that it refuses."""
+        """What older versions used in place of `logs`; now a text, which they refuse."""
         return f"{self._stem(session)}/heads"
 
     def token(self, session: str, token: str) -> str:
-        """The answer to one write."""
+        """The text that holds the answer to one write."""
         return f"{self._stem(session)}/write/{token}"
 
     def records(self, log: Log) -> str:

@@ -1,4 +1,4 @@
-"""Passing errors of Redis. Any call may be made again after one: each write carries a token."""
+"""Transient errors of Redis, after which a call is made again: each write carries a token."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-__all__ = ["closed_connections_named", "is_passing"]
+__all__ = ["closed_connections_named", "is_transient"]
 
 #: The server can't be reached, is loading, or is not the master (any more). On a Cluster a
 #: slot is being moved; the driver gives up with an error of its own then.
-_PASSING = (
+_TRANSIENT = (
     ConnectionError,
     TimeoutError,
     BusyLoadingError,
@@ -38,9 +38,9 @@ _PASSING = (
 _DRIVER = ("redis.", "asyncio.")
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether the call that failed with `error` may succeed later."""
-    return isinstance(error, _PASSING) and not isinstance(error, AuthenticationError)
+    return isinstance(error, _TRANSIENT) and not isinstance(error, AuthenticationError)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from redis.exceptions import NoScriptError
 
 from turnlog.stores.redis.arguments import Argument
 from turnlog.stores.redis.clients import Clients
-from turnlog.stores.redis.retrying import closed_connections_named, is_passing
+from turnlog.stores.redis.retrying import closed_connections_named, is_transient
 from turnlog.stores.redis.scripts import Script
 from turnlog.stores.retrying import backoff, retry
 
@@ -47,7 +47,7 @@ class Server:
             with closed_connections_named():
                 return await client.execute_command(*words, **{NEVER_DECODE: True})
 
-        return await retry(call, backoff(0.001, 0.3, self._patience), is_passing)
+        return await retry(call, backoff(0.001, 0.3, self._patience), is_transient)
 
 
 def pairs(answer: Any) -> dict[bytes, bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from math import ceil
 from typing import Any, Self
 
-from turnlog.changes import Annotate, Change, Committed, Key, adds, check_changes, writes
+from turnlog.changes import Annotate, Change, Committed, Key, check_changes, makes_session
 from turnlog.errors import Conflict
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
@@ -158,10 +158,10 @@ class RedisStore(Store):
     def close(self) -> None:
         """Release the client without waiting."""
         self._door.is_closed = True
-        self._clients.let_go()
+        self._clients.release()
 
     async def _commit(self, session: str, changes: Sequence[Change], key: Key | None) -> Committed:
-        if adds(changes) or (key and writes(changes)):
+        if makes_session(changes, key):
             await self._directory.announce(session)
         arguments = commit_arguments(changes, key)
         outcome, answer, *rest = await self._run(scripts.COMMIT, session, *arguments)

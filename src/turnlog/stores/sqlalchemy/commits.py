@@ -15,12 +15,12 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
-    adds,
     check_conditions,
+    makes_session,
     writes,
 )
 from turnlog.store import END, span
-from turnlog.stores.tables import key_day, today
+from turnlog.stores.tables import key_day, replayed, today
 
 __all__ = ["Commit", "Part", "Seen", "Shape"]
 
@@ -48,7 +48,7 @@ class Shape(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
-        """Whether it changes the log, whatever the log holds."""
+        """Whether it changes the log in any case, whatever the log holds."""
         return self.appends or self.annotates
 
     @property
@@ -70,7 +70,7 @@ class Shape(NamedTuple):
 class Part(NamedTuple):
     """All that a commit does to one log.
 
-    number: the place among the parts, which is the end of its parameters' names.
+    number: its index among the parts of the commit; the names of its parameters end with it.
     """
 
     number: int
@@ -79,7 +79,7 @@ class Part(NamedTuple):
     annotation: Annotate | None
     payloads: Sequence[bytes]
     times: Sequence[float | None] | None
-    #: The bounds of the records that go; None if none do.
+    #: The bounds of the records that are removed; None if none are.
     removed: tuple[int, int] | None
     shape: Shape
 
@@ -131,9 +131,9 @@ class Seen(NamedTuple):
     #: Where each log ends.
     ends: Mapping[str, int]
     notes: Mapping[str, bytes]
-    #: How many records each log would lose.
+    #: How many records the removals of the commit take from each log.
     losses: Mapping[str, int]
-    #: Where each of these logs would end after that.
+    #: Where each of these logs ends after the removals, before records are added.
     rests: Mapping[str, int]
     #: The digest and the positions of the commit with this key.
     known: tuple[bytes, str] | None = None
@@ -154,9 +154,9 @@ class Commit(NamedTuple):
     parts: tuple[Part, ...]
     #: What happens to the log "main", if it is written to.
     main: Part | None
-    #: Whether the length of "main" is noted anew. Not at each commit, since that costs time: the
-    #: records behind the noted end are counted when the length is asked for, and these are a few
-    #: dozen, however long the log is.
+    #: Whether the length of "main" is stored anew. That costs time, so it is done for about one
+    #: record in `_UNCOUNTED`. When the length is asked for, the few dozen records behind the
+    #: stored end are counted, however long the log is.
     counts: bool
 
     @classmethod
@@ -189,12 +189,24 @@ class Commit(NamedTuple):
     @property
     def makes(self) -> bool:
         """Whether the session is made if it doesn't exist."""
-        return adds(self.changes) or (self.key is not None and self.writes)
+        return makes_session(self.changes, self.key)
 
     @property
     def needs_session(self) -> bool:
         """Whether a condition fails if the session doesn't exist."""
         return any(part.shape.needs_session for part in self.parts)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether one query can look at all its logs."""
+        return len(self.parts) <= _MOST_PARTS
+
+    @property
+    def pieces(self) -> Iterator[Commit]:
+        """The commit, with so few of its parts each that one query can look at their logs."""
+        yield self._replace(parts=self.parts[:_MOST_PARTS])
+        for start in range(_MOST_PARTS, len(self.parts), _MOST_PARTS):
+            yield self._replace(parts=self.parts[start : start + _MOST_PARTS], key=None)
 
     @property
     def is_sure(self) -> bool:
@@ -208,7 +220,7 @@ class Commit(NamedTuple):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether to make it twice does no harm."""
+        """Whether it may be made twice without harm."""
         if self.key is not None:
             return True
         return all(isinstance(each, Annotate) and each.expect is None for each in self.changes)
@@ -239,9 +251,7 @@ class Commit(NamedTuple):
         """The result of the first commit with this key; None if this is the first."""
         if self.key is None or seen.known is None:
             return None
-        digest, positions = seen.known
-        self.key.check_digest(digest)
-        return Committed(tuple(map(int, positions.split(","))), replayed=True)
+        return replayed(self.key, *seen.known)
 
     def check(self, seen: Seen) -> None:
         """Raise `Conflict` for the first condition that fails."""
@@ -294,7 +304,10 @@ def _removed(change: Change | None) -> tuple[int, int] | None:
     return None
 
 
-#: About how many records are behind the noted end of "main".
+#: Databases join 61 tables at most, and a query has one for each log.
+_MOST_PARTS = 24
+
+#: About how many records are behind the stored end of "main"; see `Commit.counts`.
 _UNCOUNTED = 64
 
 
@@ -307,7 +320,7 @@ def _kept(change: Change) -> Change:
 
 
 def _moves(part: Part) -> bool:
-    """Whether a log that ends where it is expected to can't end there afterwards."""
+    """Whether the log certainly ends elsewhere after the commit, if its condition held before."""
     expect = None if part.change is None else part.change.expect
     if expect is None:
         return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, TextualSelect, text
+from sqlalchemy import Connection, RowMapping, TextClause, TextualSelect, text
 
 from turnlog.changes import Committed
 from turnlog.records import Column, Log, Records
@@ -17,6 +18,7 @@ from turnlog.stores.sqlalchemy.heads import Heads
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.payloads import from_text
 from turnlog.stores.sqlalchemy.places import Kinds, Place, Types, parameters, places_of
+from turnlog.stores.sqlalchemy.retrying import Undone
 from turnlog.stores.sqlalchemy.state import (
     JOIN_KEY,
     old_state_query,
@@ -36,6 +38,17 @@ class Abandoned(Exception):
     def __init__(self, outcome: object) -> None:
         super().__init__()
         self.outcome = outcome
+
+
+def _only(rows: Sequence[RowMapping]) -> RowMapping:
+    """The one row of a query of the state.
+
+    Raises `Undone` for two: at REPEATABLE READ, a transaction that made the session's row may
+    still see the one that was deleted before, with all that belonged to it.
+    """
+    if len(rows) > 1:
+        raise Undone(RuntimeError("the session was deleted and made anew in each of many tries"))
+    return rows[0]
 
 
 class Reads(NamedTuple):
@@ -112,7 +125,7 @@ class Dialect(ABC):
     def commit(self, db: Connection, commit: Commit) -> Committed:
         """Make the changes of `commit`, in a transaction of which this is all."""
 
-    def is_one_statement(self, commit: Commit) -> bool:  # noqa: ARG002 - nowhere but on PostgreSQL
+    def is_one_statement(self, commit: Commit) -> bool:  # noqa: ARG002 - PostgreSQL alone has one
         """Whether `commit_at_once` can make it."""
         return False
 
@@ -152,8 +165,7 @@ class Dialect(ABC):
 
         Raises `Conflict` for the first condition that fails.
         """
-        statement = self._queries.get(commit.shape, lambda: self._state(commit))
-        seen = state_seen(commit, db.execute(statement, commit.values()).one()._mapping)  # noqa: SLF001 - public, says its documentation
+        seen = state_seen(commit, self._found(db, commit, commit.values()))
         known = commit.known(seen)
         if known is None:
             commit.check(seen)
@@ -215,6 +227,24 @@ class Dialect(ABC):
         fragments = self._shared, place._asdict()
         return Reads(*(text(filled(each, *fragments)) for each in (_ALL, _NEWEST, _OLDEST)))
 
+    def _found(
+        self, db: Connection, commit: Commit, values: Mapping[str, object]
+    ) -> Mapping[Any, Any]:
+        """What `commit` has to know of the state before it, by the names of the columns."""
+        if commit.is_small:
+            return self._found_of(db, commit, commit.shape, values)
+        rows = (
+            self._found_of(db, piece, (commit.shape, number), values)
+            for number, piece in enumerate(commit.pieces)
+        )
+        return {name: value for row in rows for name, value in row.items()}
+
+    def _found_of(
+        self, db: Connection, piece: Commit, shape: Hashable, values: Mapping[str, object]
+    ) -> Mapping[Any, Any]:
+        statement = self._queries.get(shape, lambda: self._state(piece))
+        return _only(db.execute(statement, values).mappings().all())
+
     def _state(self, commit: Commit) -> TextClause | TextualSelect:
         """The query for the state before `commit`."""
         if self.layout.is_current:
@@ -223,7 +253,7 @@ class Dialect(ABC):
             return selected(state_query(commit, self._shared, of, more, lengths=True), names)
         return text(old_state_query(commit, self._fragments, self._is_there))
 
-    def _more(self, commit: Commit) -> dict[str, str]:  # noqa: ARG002 - for those who have more
+    def _more(self, commit: Commit) -> dict[str, str]:  # noqa: ARG002 - subclasses need it
         """More columns of that query, by their names."""
         return {}
 

@@ -55,7 +55,7 @@ class Engines(ABC):
         """Dispose of an engine that was made here; one that was passed in stays open."""
 
     @abstractmethod
-    def let_go(self) -> None:
+    def release(self) -> None:
         """The same, without waiting."""
 
     @property
@@ -112,7 +112,7 @@ class _Async(Engines):
         if self._owned:
             await self._engine.dispose()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         if self._owned:
             self._engine.sync_engine.dispose(close=False)
 
@@ -143,9 +143,9 @@ class _Threaded(Engines):
         return await loop.run_in_executor(self._executor, job, self._private)
 
     async def aclose(self) -> None:
-        self.let_go()
+        self.release()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=False)
 
@@ -188,8 +188,8 @@ class _PerLoop(Engines):
     async def aclose(self) -> None:
         await self._held.aclose()
 
-    def let_go(self) -> None:
-        self._held.let_go()
+    def release(self) -> None:
+        self._held.release()
 
     @property
     def identity(self) -> Hashable:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from turnlog.stores.retrying import retry
 
-__all__ = ["Again", "Undone", "is_denied", "is_missing", "may_pass", "retried"]
+__all__ = ["Again", "Undone", "is_denied", "is_missing", "is_transient", "retried"]
 
 T = TypeVar("T")
 
@@ -87,8 +87,8 @@ def is_denied(error: DBAPIError) -> bool:
     return bool(_codes(error) & _DENIED) or "readonly database" in str(error.orig)
 
 
-def may_pass(error: Exception) -> bool:
-    """Whether work that failed like this, and left nothing behind, may succeed next time."""
+def is_transient(error: Exception) -> bool:
+    """Whether work that failed like this, and left nothing behind, may succeed later."""
     return bool(_codes(error) & _UNDONE) or is_lost_connection(error)
 
 

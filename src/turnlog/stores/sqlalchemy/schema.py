@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from turnlog.errors import SchemaError
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.tables import Tables
+from turnlog.stores.tables import Tables, check_version
 
 __all__ = ["Schema"]
 
@@ -139,10 +139,4 @@ class Schema(ABC):
             text("SELECT version FROM turnlog_schema WHERE messages_table = :messages"),
             {"messages": self.tables.messages},
         ).scalar()
-        version = int(found or 0)
-        if version > self.newest:
-            raise SchemaError(
-                f"the tables of {self.tables.messages!r} have schema version {version}, and this "
-                f"turnlog knows versions up to {self.newest}: upgrade turnlog"
-            )
-        return version
+        return check_version(self.tables, int(found or 0), self.newest)

@@ -22,8 +22,8 @@ from turnlog.stores.tables import filled
 __all__ = ["ServerSchema", "Templates"]
 
 _UPGRADING = 2
-#: Logs with more records than this have their length noted by the upgrade. Shorter ones are
-#: counted when they are read, until we next write to them.
+#: The upgrade stores the length of logs with more records than this. Shorter ones are counted when
+#: their heads are read, until we next write to them.
 _LONG = 1000
 
 _RENAME = "ALTER TABLE {old} RENAME TO {moved}"

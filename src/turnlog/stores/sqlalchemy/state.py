@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import RowMapping, TextualSelect, column, text
+from sqlalchemy import TextualSelect, column, text
 
 from turnlog.stores.sqlalchemy.commits import Commit, Part, Seen
 from turnlog.stores.sqlalchemy.places import Kinds
@@ -82,7 +82,7 @@ def old_state_query(commit: Commit, of: Fragments, is_there: Kinds[bool]) -> str
     return f"SELECT {_listed(ends)}"
 
 
-def state_seen(commit: Commit, found: RowMapping) -> Seen:
+def state_seen(commit: Commit, found: Mapping[Any, Any]) -> Seen:
     """What the query found."""
     parts = commit.parts
     removing = [part for part in parts if part.shape.removes]

@@ -121,7 +121,8 @@ class SQLAlchemyStore(Store):
         for change in changes:
             self._dialect.check_names(Log(session, change.log))
         commit = Commit.of(session, changes, key)
-        if not commit.writes:
+        # Several queries see one state only under the lock of the session.
+        if commit.is_small and not commit.writes:
             return await self._read(lambda sql, db: sql.check(db, commit))
         work = partial(self._committing, commit)
         with self._door:
@@ -196,7 +197,7 @@ class SQLAlchemyStore(Store):
     def close(self) -> None:
         """Close the store without waiting."""
         self._door.is_closed = True
-        self._engines.let_go()
+        self._engines.release()
 
     def _again(self, commit: Commit) -> Again:
         """Whether a commit may be made again when its answer was lost.
@@ -237,7 +238,7 @@ class SQLAlchemyStore(Store):
 
     async def _committing(self, commit: Commit) -> Committed:
         sql = await self._writable()
-        if sql.is_one_statement(commit):
+        if commit.is_small and sql.is_one_statement(commit):
             done = await self._engines.run(stating(sql, lambda db: sql.commit_at_once(db, commit)))
             if done is not None:
                 return done

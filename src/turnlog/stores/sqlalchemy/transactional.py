@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, TextClause, text
+from sqlalchemy import Connection, TextClause, text
 
 from turnlog.changes import Committed
 from turnlog.stores.clock import micros
@@ -19,9 +19,8 @@ from turnlog.stores.sqlalchemy.deletion import LOCK
 from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import Kinds
-from turnlog.stores.sqlalchemy.retrying import Undone
 from turnlog.stores.sqlalchemy.state import state_seen
-from turnlog.stores.tables import Tables, filled
+from turnlog.stores.tables import Tables, filled, positions_text
 
 __all__ = ["RowByRow", "Templates", "Transactional"]
 
@@ -92,7 +91,7 @@ class Step(NamedTuple):
     commit: Commit
     seen: Seen
     #: The row that the query of the state found.
-    row: RowMapping
+    row: Mapping[Any, Any]
     values: Mapping[str, object]
 
     def changes(self, part: Part) -> bool:
@@ -103,17 +102,6 @@ class Step(NamedTuple):
         """How many records the log has afterwards."""
         before = int(self.row[f"length{part.number}"])
         return before - self.seen.losses.get(part.log, 0) + len(part.payloads)
-
-
-def _only(rows: Sequence[RowMapping]) -> RowMapping:
-    """The one row of a query of the state.
-
-    Raises `Undone` for two: at REPEATABLE READ, a transaction that made the session's row may
-    still see the one that was deleted before, with all that belonged to it.
-    """
-    if len(rows) > 1:
-        raise Undone(RuntimeError("the session was deleted and made anew in each of many tries"))
-    return rows[0]
 
 
 _REMOVE = "DELETE FROM {records} WHERE {here} AND {inside}"
@@ -141,8 +129,7 @@ class Transactional(Dialect):
         if not self._lock(db, commit, values):
             commit.check(Seen.nothing())
             raise Abandoned(commit.result({}))
-        statement = self._queries.get(commit.shape, lambda: self._state(commit))
-        row = _only(db.execute(statement, values).mappings().all())
+        row = self._found(db, commit, values)
         seen = state_seen(commit, row)
         known = commit.known(seen)
         if known is None:
@@ -166,7 +153,7 @@ class Transactional(Dialect):
         self._note_logs(step, ends)
         done = step.commit.result(ends)
         self._keep_key(step, done)
-        # Late, because deletions lock the gaps into which other sessions insert.
+        # Last, because deletions lock the gaps into which other sessions insert.
         for part in parts:
             self._take_away(step, part)
         if step.commit.main is not None:
@@ -204,8 +191,8 @@ class Transactional(Dialect):
     def _keep_key(self, step: Step, done: Committed) -> None:
         if step.commit.key is None:
             return
-        positions = ",".join(map(str, done.positions))
-        step.db.execute(self._statements.keep_key, {**step.values, "positions": positions})
+        values = {**step.values, "positions": positions_text(done)}
+        step.db.execute(self._statements.keep_key, values)
         today: Any = step.values["today"]
         if step.row["oldest_day"] is not None and step.row["oldest_day"] < today - 1:
             step.db.execute(self._statements.purge_keys, step.values)

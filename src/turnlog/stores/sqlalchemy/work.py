@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
-from turnlog.stores.sqlalchemy.retrying import Undone, may_pass
+from turnlog.stores.sqlalchemy.retrying import Undone, is_transient
 
 __all__ = ["Job", "looking", "stating", "writing"]
 
@@ -98,7 +98,7 @@ def _connected(engine: Engine) -> Connection:
 
 
 def _raise_undone(error: BaseException) -> None:
-    if isinstance(error, Exception) and may_pass(error):
+    if isinstance(error, Exception) and is_transient(error):
         raise Undone(error) from None
 
 

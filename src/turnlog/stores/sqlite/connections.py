@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from turnlog.stores.retrying import backoff, retry_blocking
-from turnlog.stores.sqlite.files import FileId, create, file_id, remove_log, wal_of
+from turnlog.stores.sqlite.files import FileId, create, file_id, remove_wal, wal_of
 
 __all__ = [
     "JournalMode",
     "check_journal_mode",
-    "fold_in",
+    "checkpoint",
     "is_about_schema",
     "is_busy",
     "lock_delays",
@@ -30,11 +30,11 @@ JournalMode: TypeAlias = Literal["wal", "truncate", "delete"]
 _JOURNAL_MODES = ("wal", "truncate", "delete")
 
 # A WAL file that is written over costs a much cheaper flush than one that grows.
-# So it is folded into the database early, and from then on it stays this short.
+# So it is written into the database early, and from then on it stays this short.
 _WAL_PAGES = 200
 
-# How many seconds the log of a file that was moved may take to be folded in; it takes milliseconds.
-_FOLDING = 5.0
+# How many seconds a checkpoint of a file that was moved may take; it takes milliseconds.
+_CHECKPOINT = 5.0
 
 
 class Connection(sqlite3.Connection):
@@ -102,7 +102,7 @@ def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA query_only = ON")
         [used] = db.execute("PRAGMA journal_mode").fetchone()
-        _note_log(db, path, used)
+        _note_wal(db, path, used)
         db.text_factory = bytes
     except BaseException as error:
         db.close()
@@ -112,26 +112,26 @@ def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
     return db
 
 
-def fold_in(db: Connection, path: Path) -> None:
-    """Write the log into the file that is open, wherever that is now, and remove the log's path.
+def checkpoint(db: Connection, path: Path) -> None:
+    """Write the WAL into the file that is open, wherever that is now, and remove its path.
 
-    SQLite would take a log or an index that stays there for those of the next file at that
-    path, while other processes may still use them for this one.
+    SQLite would take a -wal or -shm file that stays there for that of the next file at this
+    path, while other processes may still use it for the file that was moved.
     """
     db.execute("PRAGMA busy_timeout = 5000")
     db.execute("PRAGMA query_only = OFF")
     # SQLite itself doesn't wait for another process that is doing the same.
-    for delay in lock_delays(_FOLDING):
+    for delay in lock_delays(_CHECKPOINT):
         [is_blocked, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if not is_blocked:
             break
         time.sleep(delay)
     else:
         return
-    # One process at a time. What others commit to this log from now on, they don't acknowledge.
+    # One process at a time. What others commit to this WAL from now on, they don't acknowledge.
     db.execute("BEGIN IMMEDIATE")
     try:
-        remove_log(path, db.wal)
+        remove_wal(path, db.wal)
     finally:
         db.execute("ROLLBACK")
 
@@ -156,7 +156,7 @@ def _connect(path: Path, timeout: float) -> Connection:
 def _set_journal(db: Connection, path: Path, mode: JournalMode) -> None:
     try:
         [used] = db.execute(f"PRAGMA journal_mode = {mode}").fetchone()
-        _note_log(db, path, used)
+        _note_wal(db, path, used)
     except sqlite3.OperationalError as error:
         if mode == "wal" and _lacks_shared_memory(error):
             raise _without_shared_memory(error) from error
@@ -165,9 +165,9 @@ def _set_journal(db: Connection, path: Path, mode: JournalMode) -> None:
             raise
 
 
-def _note_log(db: Connection, path: Path, journal_mode: str) -> None:
+def _note_wal(db: Connection, path: Path, journal_mode: str) -> None:
     if journal_mode == "wal":
-        db.execute("PRAGMA user_version").fetchone()  # opens the log
+        db.execute("PRAGMA user_version").fetchone()  # opens the WAL
         db.wal = file_id(wal_of(path))
 
 

@@ -3,7 +3,7 @@
 The writer commits whatever is queued as one transaction, so that many callers share one
 flush to the disk. A caller gets its answer only after the commit.
 
-    callers ── orders ──▶ queue ──▶ writer thread:  BEGIN · jobs · COMMIT · answers
+    callers ── requests ──▶ queue ──▶ writer thread:  BEGIN · jobs · COMMIT · answers
     callers ── queries ─▶ queue ──▶ reader threads: job · answer
 """
 
@@ -23,12 +23,12 @@ from turnlog.errors import FileReplaced, StoreClosed
 from turnlog.stores.sqlite.connections import (
     Connection,
     JournalMode,
-    fold_in,
+    checkpoint,
     open_reader,
     open_writer,
 )
 from turnlog.stores.sqlite.files import OpenFile
-from turnlog.stores.sqlite.orders import Answer, Batches, Job, Order, Outcome, deliver
+from turnlog.stores.sqlite.requests import Answer, Batches, Job, Outcome, Request, deliver
 from turnlog.stores.sqlite.transactions import Transactions
 from turnlog.stores.sqlite.users import Users
 from turnlog.stores.sqlite.worker import Worker
@@ -50,7 +50,7 @@ class Engine:
     timeout: how many seconds a lock of another process is waited for.
     journal_mode: how a commit is made atomic.
     retire: called by the writer thread when the engine has had no users for a while;
-        it calls `close_door` unless there is a user again.
+        it calls `stop` unless there is a user again.
     """
 
     def __init__(
@@ -68,13 +68,14 @@ class Engine:
         #: Set once this engine takes no more work.
         self.retired = False
         self._timeout = timeout
-        self._door = threading.Lock()
-        self._orders = Batches(partial(retire, self), _LINGER)
-        self._queries: SimpleQueue[Order | None] = SimpleQueue()
-        self.users = Users(self._orders.wake)
+        # Held while work is accepted, so that none is accepted after `stop`.
+        self._lock = threading.Lock()
+        self._requests = Batches(partial(retire, self), _LINGER)
+        self._queries: SimpleQueue[Request | None] = SimpleQueue()
+        self.users = Users(self._requests.wake)
         self._transactions = Transactions(self.file, timeout, self.prepared)
         self._readers: list[Worker] = []
-        self._writer = self._hire(
+        self._writer = self._start_worker(
             "writer", partial(open_writer, journal_mode=journal_mode), self._write
         )
 
@@ -85,41 +86,41 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         outcome: Outcome[T] = Outcome(loop=loop)
-        with self._door:
+        with self._lock:
             self._check_open()
-            self._orders.put(Order(job, loop, outcome, durable))
+            self._requests.put(Request(job, loop, outcome, durable))
         return await outcome
 
     async def read(self, job: Job[T]) -> T:
         """Run `job` on what is committed by now."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        with self._door:
+        with self._lock:
             self._check_open()
             # One reader is enough until a query has to wait.
             if not self._readers or (len(self._readers) < _READERS and not self._queries.empty()):
-                self._readers.append(self._hire("reader", open_reader, self._read))
-            self._queries.put(Order(job, loop, future))
+                self._readers.append(self._start_worker("reader", open_reader, self._read))
+            self._queries.put(Request(job, loop, future))
         return await future
 
-    def close_door(self) -> None:
-        """Take no more work. What is queued is done, then the threads end."""
-        with self._door:
+    def stop(self) -> None:
+        """Accept no more work. What is queued is done, then the threads end."""
+        with self._lock:
             self.retired = True
-        self._orders.end()
+        self._requests.end()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the threads have ended, after `close_door`."""
+        """Wait until the threads have ended, after `stop`."""
         for worker in (self._writer, *self._readers):
             worker.thread.join(timeout)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """Within the block, nothing is under way and no connection is open."""
-        with self._door, self._held() as workers:
-            self._fold_in()
+        """Within the block, no work is in progress and no connection is open."""
+        with self._lock, self._held() as workers:
+            self._checkpoint()
             for worker in workers:
-                worker.let_go()
+                worker.disconnect()
             yield
 
     @contextmanager
@@ -128,7 +129,7 @@ class Engine:
         workers = (self._writer, *self._readers)
         with ExitStack() as stack:
             for worker in workers:
-                stack.enter_context(worker.gate)
+                stack.enter_context(worker.lock)
             yield workers
 
     def reopen(self) -> None:
@@ -141,7 +142,7 @@ class Engine:
         if self.retired:
             raise StoreClosed(f"the database {self.path.name}")
 
-    def _hire(
+    def _start_worker(
         self,
         role: str,
         connect: Callable[[Path, float], sqlite3.Connection],
@@ -155,16 +156,16 @@ class Engine:
         self.file.opened()
         return db
 
-    def _fold_in(self) -> None:
+    def _checkpoint(self) -> None:
         """If the files were moved, write what was acknowledged into the file that is open."""
         connections = (worker.connection for worker in (self._writer, *self._readers))
         db = next((db for db in connections if isinstance(db, Connection) and db.wal), None)
-        # A log that another process has begun since can't be folded in beside ours.
-        if db and (self.file.is_lost or not self.file.has_log):
-            # If it fails, the log stays, and whichever process finds it has all that was
+        # If another process has begun a WAL since, ours can't be written into the file.
+        if db and (self.file.is_lost or not self.file.has_wal):
+            # If it fails, the WAL stays, and any process that finds it has all that was
             # acknowledged.
             with suppress(sqlite3.Error, OSError):
-                fold_in(db, self.path)
+                checkpoint(db, self.path)
 
     # Runs on the reader threads
 
@@ -172,12 +173,12 @@ class Engine:
         query = self._queries.get()
         if query is None:
             return False
-        with worker.gate:
+        with worker.lock:
             answer = self._answer(worker, query)
         self._deliver([answer])
         return True
 
-    def _answer(self, worker: Worker, query: Order) -> Answer:
+    def _answer(self, worker: Worker, query: Request) -> Answer:
         try:
             result = query.job(worker.cursor())
             self.file.check()
@@ -185,21 +186,21 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - it is the answer to the query
             explained = self.file.explain(error)
             if not isinstance(explained, FileReplaced):
-                worker.let_go()
+                worker.disconnect()
             return Answer(query, error=explained)
 
     # Runs on the writer thread
 
     def _write(self, worker: Worker) -> bool:
-        orders = self._orders.take()
-        if not orders:
-            with self._held():  # the log may be folded in through a reader's connection
-                self._fold_in()
+        requests = self._requests.take()
+        if not requests:
+            with self._held():  # the checkpoint may use a reader's connection
+                self._checkpoint()
             for _ in self._readers:
                 self._queries.put(None)
             return False
-        with worker.gate:
-            answers = self._transactions.commit(worker, orders)
+        with worker.lock:
+            answers = self._transactions.commit(worker, requests)
         self._deliver(answers)
         return True
 

@@ -1,4 +1,4 @@
-"""Database files: created for their owner alone, and noticed when they were replaced.
+"""Database files: created for their owner alone, and checked for replacement.
 
 An open descriptor is not what a path names: after `rm` or `mv`, SQLite goes on writing to a
 file that nobody will find again. So every write compares the two.
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from turnlog.errors import FileReplaced
 
-__all__ = ["FileId", "OpenFile", "create", "file_id", "remove_log", "wal_of"]
+__all__ = ["FileId", "OpenFile", "create", "file_id", "remove_wal", "wal_of"]
 
 #: Device and inode: equal for two paths exactly when they name one file.
 FileId: TypeAlias = tuple[int, int]
@@ -40,8 +40,8 @@ class OpenFile:
         return self.id is not None and self.id != file_id(self.path)
 
     @property
-    def has_log(self) -> bool:
-        """Whether there is a write-ahead log beside the path."""
+    def has_wal(self) -> bool:
+        """Whether there is a WAL beside the path."""
         return file_id(self._wal_path) is not None
 
     def opened(self) -> None:
@@ -53,8 +53,8 @@ class OpenFile:
         if self.is_lost:
             raise FileReplaced(str(self.path), is_unwritten=True)
 
-    def check_log(self, db: sqlite3.Connection, *, is_unwritten: bool) -> None:
-        """Raise `FileReplaced` if another log lies beside the path than the one `db` is on.
+    def check_wal(self, db: sqlite3.Connection, *, is_unwritten: bool) -> None:
+        """Raise `FileReplaced` if another WAL lies beside the path than the one `db` is on.
 
         is_unwritten: whether nothing was committed yet.
         """
@@ -81,7 +81,7 @@ def file_id(path: str | os.PathLike[str]) -> FileId | None:
 
 
 def wal_of(path: Path) -> str:
-    """The path of the write-ahead log beside a database file."""
+    """The path of the write-ahead log (WAL) beside a database file."""
     return f"{path}-wal"
 
 
@@ -95,11 +95,11 @@ def create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def remove_log(path: Path, log: FileId | None) -> None:
-    """Remove the log beside `path`, and its index, if it is still `log`.
+def remove_wal(path: Path, wal: FileId | None) -> None:
+    """Remove the WAL beside `path`, and its index (-shm), if it is still `wal`.
 
     If it is missing, another process has removed it, and may be about to begin the next one.
     """
-    if log is not None and file_id(wal_of(path)) == log:
+    if wal is not None and file_id(wal_of(path)) == wal:
         for file in (wal_of(path), f"{path}-shm"):
             Path(file).unlink(missing_ok=True)

@@ -5,10 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from turnlog.changes import Append, Change, Check, Committed, Key, adds, check_conditions, writes
-from turnlog.stores.sqlite.logs import Logs, grow
+from turnlog.changes import Change, Check, Committed, Key, adds, check_conditions, writes
+from turnlog.stores.sqlite.growth import grow, growth_in
+from turnlog.stores.sqlite.logs import Logs
 from turnlog.stores.sqlite.statements import statements_for
-from turnlog.stores.tables import Tables, days_of_known_keys, key_day, today
+from turnlog.stores.tables import (
+    Tables,
+    days_of_known_keys,
+    key_day,
+    positions_text,
+    replayed,
+    today,
+)
 
 __all__ = ["commit", "delete"]
 
@@ -21,14 +29,18 @@ def commit(
     key: Key | None,
 ) -> Committed:
     """Make `changes`, or none of them if a condition fails."""
-    if key and (known := _recall(cursor, tables, session, key)):
-        return known
-    if plain := _plain(changes):
-        done = Committed(grow(cursor, statements_for(tables), session, plain))
-    else:
-        done = _made(cursor, tables, session, changes, key)
-    if key and writes(changes):
-        _keep(cursor, tables, session, key, done)
+    if key is None:
+        return _made(cursor, tables, session, changes, makes_session=adds(changes))
+    sql, hashed, day = statements_for(tables), key.hash, today()
+    found = cursor.execute(sql.find_key, (session, *days_of_known_keys(day), hashed)).fetchone()
+    if found is not None:
+        return replayed(key, *found)
+    is_kept = writes(changes)
+    done = _made(cursor, tables, session, changes, makes_session=is_kept)
+    if is_kept:
+        cursor.execute(sql.purge_keys, (session, day - 1))
+        values = (session, key_day(key, day), hashed, key.digest, positions_text(done))
+        cursor.execute(sql.store_key, values)
     return done
 
 
@@ -46,43 +58,12 @@ def _made(
     tables: Tables,
     session: str,
     changes: Sequence[Change],
-    key: Key | None,
+    *,
+    makes_session: bool,
 ) -> Committed:
+    if growth := growth_in(changes):
+        return Committed(grow(cursor, statements_for(tables), session, growth))
     logs = Logs(cursor, tables, session, changes)
     check_conditions(session, changes, logs.ends(), logs.notes())
-    makes_session = adds(changes) or (key is not None and writes(changes))
     logs.make(changes, makes_session=makes_session)
     return Committed.at(changes, logs.ends())
-
-
-def _plain(changes: Sequence[Change]) -> list[Append]:
-    """The changes, if they only add records, however the logs are; else none."""
-    plain = [
-        change
-        for change in changes
-        if isinstance(change, Append)
-        and change.payloads
-        and change.expect is None
-        and change.cut is None
-    ]
-    return plain if len(plain) == len(changes) else []
-
-
-def _recall(cursor: sqlite3.Cursor, tables: Tables, session: str, key: Key) -> Committed | None:
-    """The result of the commit with this key; None if there was none."""
-    at = (session, *days_of_known_keys(today()), key.hash)
-    found = cursor.execute(statements_for(tables).find_key, at).fetchone()
-    if found is None:
-        return None
-    digest, positions = found
-    key.check_digest(digest)
-    return Committed(tuple(map(int, positions.split(","))), replayed=True)
-
-
-def _keep(cursor: sqlite3.Cursor, tables: Tables, session: str, key: Key, done: Committed) -> None:
-    """Store the key with the result of its commit, and purge the old brief ones."""
-    sql = statements_for(tables)
-    day = today()
-    cursor.execute(sql.purge_keys, (session, day - 1))
-    positions = ",".join(map(str, done.positions))
-    cursor.execute(sql.store_key, (session, key_day(key, day), key.hash, key.digest, positions))

@@ -5,21 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from turnlog.changes import Annotate, Append, Change, Forget, Remove
 from turnlog.store import span
-from turnlog.stores.clock import as_text, micros, now
-from turnlog.stores.sqlite.statements import (
-    ROWS_AT_ONCE,
-    Statements,
-    look_at,
-    place,
-    statements_for,
-)
+from turnlog.stores.clock import as_text, now
+from turnlog.stores.sqlite.growth import insert
+from turnlog.stores.sqlite.statements import look_at, place, statements_for
 from turnlog.stores.tables import Tables
 
-__all__ = ["Logs", "grow"]
+__all__ = ["Logs"]
 
 
 @dataclass(slots=True)
@@ -94,7 +88,7 @@ class Logs:
 
     def _add(self, change: Append) -> None:
         facts = self._touch(change.log)
-        facts.last = _insert(self._cursor, self._sql, self._session, change)
+        facts.last = insert(self._cursor, self._sql, self._session, change)
         facts.length += len(change.payloads)
 
     def _remove(self, name: str, after: int, before: int | None) -> None:
@@ -136,41 +130,3 @@ class Logs:
         values = (self._session, name, facts.last, facts.length, facts.note or None, at)
         self._cursor.execute(self._sql.of(name).put, values)
         self._exists = self._exists or name == "main"
-
-
-def grow(
-    cursor: sqlite3.Cursor, sql: Statements, session: str, changes: Sequence[Append]
-) -> tuple[int, ...]:
-    """Make `changes`, of which none has a condition or a cut. Returns where each log ends."""
-    at = as_text(now())
-    ends = tuple([_grow(cursor, sql, session, change, at) for change in changes])
-    if "main" not in [change.log for change in changes]:
-        cursor.execute(sql.make_session, (session, at))
-    return ends
-
-
-def _grow(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append, at: str) -> int:
-    last = _insert(cursor, sql, session, change)
-    values = (session, change.log, last, len(change.payloads), at)
-    cursor.execute(sql.of(change.log).grow, values)
-    return last
-
-
-def _insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
-    """Insert a row for each payload, a few per statement; return the last one's position."""
-    statements = sql.of(change.log)
-    at = place(session, change.log)
-    inserts, columns = statements.insert, 1
-    values: list[str | bytes | None] = [statements.stored(each) for each in change.payloads]
-    if change.times is not None:
-        inserts, columns = statements.insert_at, 2
-        values = [*chain.from_iterable(zip(values, map(_text_of, change.times), strict=True))]
-    for start in range(0, len(values), ROWS_AT_ONCE * columns):
-        some = values[start : start + ROWS_AT_ONCE * columns]
-        cursor.execute(inserts[len(some) // columns], (*at, *some))
-    assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
-    return cursor.lastrowid
-
-
-def _text_of(moment: float | None) -> str | None:
-    return None if moment is None else as_text(micros(moment))

@@ -1,9 +1,9 @@
 """Reads: the SQL that reads a file, for each state that a file may be in.
 
-Pages of the list of sessions come from one of two indexes. The one by time of change gives a
-page at once, unless it has to pass by most of the list to find the few sessions with a prefix.
-The one by session id finds those at once, and they are sorted. So sessions with a prefix are
-counted first, but not further than it takes to choose.
+Pages of the list of sessions come from one of two indexes. The index by time of change gives a
+page at once, unless few sessions have the prefix: then most of the list is read in vain. The
+index by session id finds those at once, and they are sorted. So sessions with a prefix are
+counted first, but no further than is needed to choose the index.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ __all__ = ["LogReads", "Page", "Reads", "Rows", "reads_of"]
 
 Rows = list[tuple[Any, ...]]
 
-#: Up to so many sessions with a prefix are sorted. Of a million, to sort them takes as long as
-#: to find fifty of them by time.
+#: Up to this many sessions with a prefix are sorted. Among a million sessions, sorting them takes
+#: as long as finding fifty of them by time.
 _FEW = 2000
 
 _READ = """
@@ -69,7 +69,9 @@ _NO_END = b""
 
 
 class LogReads(NamedTuple):
-    """SQL that reads one log. Parameters: the log's place, after, before, limit (-1: none)."""
+    """SQL that reads one log. Parameters: its session, its name unless it is "main", after, before,
+    limit (-1: none).
+    """
 
     oldest: str
     newest: str
@@ -152,8 +154,8 @@ def _reads(names: Mapping[str, str]) -> Reads:
 
 
 def _log_reads(records: str, payload: str, here: str) -> LogReads:
-    place = {"records": records, "payload": payload, "here": here}
-    return LogReads(*(filled(_READ, place, {"direction": each}) for each in ("", "DESC")))
+    log = {"records": records, "payload": payload, "here": here}
+    return LogReads(*(filled(_READ, log, {"direction": each}) for each in ("", "DESC")))
 
 
 def _pages(names: Mapping[str, str], index: Mapping[str, str]) -> tuple[str, str]:

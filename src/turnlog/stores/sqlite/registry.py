@@ -20,7 +20,7 @@ from turnlog.stores.sqlite.files import file_id
 __all__ = ["attach", "detach", "identify"]
 
 # Seconds for each engine at exit: another process's lock must not keep this one from ending.
-_LAST_CALL = 5.0
+_EXIT_TIMEOUT = 5.0
 
 
 def attach(user: object, path: Path, timeout: float, journal_mode: JournalMode) -> Engine:
@@ -55,7 +55,7 @@ def identify(path: Path) -> Path:
 def _by_another_name(path: Path, timeout: float) -> Engine | None:
     """The engine on a file of which `path` is another hard link.
 
-    There must not be a second engine, even with another timeout: SQLite names the log after
+    There must not be a second engine, even with another timeout: SQLite names the WAL after
     the path.
     """
     file = file_id(path)
@@ -82,7 +82,7 @@ def _retire(engine: Engine) -> None:
 
 
 def _remove(engine: Engine) -> None:
-    engine.close_door()
+    engine.stop()
     for key in [key for key, other in _engines.items() if other is engine]:
         del _engines[key]
 
@@ -93,7 +93,7 @@ def _close_all() -> None:
         for engine in engines:
             _remove(engine)
     for engine in engines:
-        engine.join(_LAST_CALL)
+        engine.join(_EXIT_TIMEOUT)
 
 
 def _before_fork() -> None:

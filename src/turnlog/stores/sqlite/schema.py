@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 from enum import Enum
 
-from turnlog.errors import SchemaError
-from turnlog.stores.tables import Tables, old_key_hash
+from turnlog.stores.tables import Tables, check_version, old_key_hash
 from turnlog.stores.tables_sqlite import KEY_HASH, SQLITE_VERSION, sqlite_statements
 
 __all__ = ["State", "migrate", "state_of"]
@@ -61,10 +60,4 @@ def _version(db: sqlite3.Connection, tables: Tables) -> int:
     row = db.execute(
         "SELECT version FROM turnlog_schema WHERE messages_table = ?", (tables.messages,)
     ).fetchone()
-    version = int(row[0]) if row else 0
-    if version > SQLITE_VERSION:
-        raise SchemaError(
-            f"the tables of {tables.messages!r} have schema version {version}, and this "
-            f"turnlog knows versions up to {SQLITE_VERSION}: upgrade turnlog"
-        )
-    return version
+    return check_version(tables, int(row[0]) if row else 0, SQLITE_VERSION)

@@ -65,9 +65,11 @@ _MAKE_SESSION = """
 """
 _FORGET = "DELETE FROM {logs} WHERE session_id = ? AND name = ?"
 
+# A look for each day. With IN, SQLite would first sort the days into a table.
 _FIND_KEY = """
-    SELECT digest, positions FROM {writes}
-    WHERE session_id = ? AND day IN (?, ?, ?, ?) AND hash = ?
+    SELECT digest, positions FROM (VALUES (?2), (?3), (?4), (?5)) days
+    CROSS JOIN {writes} w
+    WHERE w.session_id = ?1 AND w.day = days.column1 AND w.hash = ?6
 """
 _STORE_KEY = """
     INSERT INTO {writes} (session_id, day, hash, digest, positions) VALUES (?, ?, ?, ?, ?)

@@ -23,8 +23,8 @@ from turnlog.stores.sqlite.connections import (
     snapshot,
 )
 from turnlog.stores.sqlite.engine import Engine
-from turnlog.stores.sqlite.orders import Job
 from turnlog.stores.sqlite.reads import Page, Reads, Rows, reads_of
+from turnlog.stores.sqlite.requests import Job
 from turnlog.stores.sqlite.schema import State, migrate, state_of
 from turnlog.stores.sqlite.statements import place
 from turnlog.stores.tables import Tables

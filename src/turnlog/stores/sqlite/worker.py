@@ -16,7 +16,7 @@ class Worker:
     open: makes the connection.
     serve: does one piece of work; called until it returns False.
 
-    Hold `gate` while you use the connection. Another thread that holds it may close the
+    Hold `lock` while you use the connection. Another thread that holds it may close the
     connection; the worker opens another when it next needs one.
     """
 
@@ -26,7 +26,7 @@ class Worker:
         open: Callable[[], sqlite3.Connection],  # noqa: A002 - it opens
         serve: Callable[[Worker], bool],
     ) -> None:
-        self.gate = threading.Lock()
+        self.lock = threading.Lock()
         self._open = open
         self._serve = serve
         self._cursor: sqlite3.Cursor | None = None
@@ -45,17 +45,17 @@ class Worker:
         """The connection, if one is open."""
         return self._cursor.connection if self._cursor is not None else None
 
-    def let_go(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection, if one is open."""
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
             # An error at closing, such as a full disk at the last checkpoint, loses nothing:
-            # the log that was to be folded in stays and is read again.
+            # the WAL stays and is read again.
             with suppress(sqlite3.Error):
                 cursor.connection.close()
 
     def _run(self) -> None:
         while self._serve(self):
             pass
-        with self.gate:
-            self.let_go()
+        with self.lock:
+            self.disconnect()

@@ -19,7 +19,7 @@ from turnlog import Log, Store, StoredSession
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.turns.answering import answered
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.lease import Policy
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.items.json import Item, decode
 from turnlog.items.merge import Merged
@@ -87,8 +87,8 @@ class Scenario:
     async def _turn(self, session: StoredSession, name: str, policy: Policy) -> None:
         question = [user(f"question {name[0]}")]
 
-        async def view(session: StoredSession) -> Merged:
-            return await run_input(session, question)
+        async def view(session: StoredSession, *, resumes: bool = True) -> Merged:
+            return await run_input(session, question, resumes=resumes)
 
         key = self.key and RunKey.of(Log("s"), self.key, question)
         async with turn_begun(session, view, policy, key=key or None) as begun:

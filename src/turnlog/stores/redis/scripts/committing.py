@@ -69,10 +69,10 @@ COMMIT = Script(
     *_WRITE,
     *_REMOVAL,
     """
--- flags: whether the changes add something, whether they may write, and if there is a key,
--- '0', or '1' for one that is kept for a day only.
+-- flags: whether the session is made if it is missing, whether the changes may write, and if
+-- there is a key, '0', or '1' for one that is kept for a day only.
 local flags, at = ARGV[4], 5
-local adds, writes = string.byte(flags, 1) == 49, string.byte(flags, 2) == 49
+local makes, writes = string.byte(flags, 1) == 49, string.byte(flags, 2) == 49
 local is_brief = string.byte(flags, 3) == 49
 -- name: the key in the older form, or ''.
 local hash, name, digest
@@ -115,7 +115,7 @@ for number, at in ipairs(changes) do
     end
 end
 
-if not greatest and (adds or (hash and writes)) then begin() end
+if not greatest and makes then begin() end
 
 local changed = hash
 for _, at in ipairs(greatest and changes or {}) do

@@ -9,8 +9,6 @@ __all__ = ["ADOPTION", "HEADS", "OPENING", "SDK", "SESSION"]
 
 # While a Cluster moves the slot of a session, each node has some of its keys and runs no
 # script on them: the token's key is on neither node, so the answer is TRYAGAIN.
-# While a Cluster moves the slot of a session, each node has some of its keys and runs no
-# script on them: the token's key is on neither node, so the answer is TRYAGAIN.
 SESSION = """
 -- token: the key of the answer to this write. times is missing on a Cluster, where it lies on
 -- another node.
@@ -91,14 +89,14 @@ local function save()
     enter(session, listed, found.main.updated)
     listed = found.main.updated
     if left > 0 then redis.call('ZADD', ends, digits(moment / 1000 + left), session) end
-    if moment % 4 == 0 then
+    if moment % 8 == 0 then
         -- Looks at some entries: of sessions that may have expired, and of an older version.
         """,
     SESSIONS,
     UPKEEP,
     """
         for _, id in ipairs(due()) do mark(id, life_of(stem_of(prefix, id))) end
-        local older = prefix .. '/sessions/' .. moment / 4 % 16
+        local older = prefix .. '/sessions/' .. moment / 8 % 16
         local entries = redis.call('ZRANGE', older, 0, 15, 'WITHSCORES')
         for at = 1, #entries, 2 do
             if not time_of(entries[at]) then

@@ -1,4 +1,4 @@
-"""Orders: jobs for a worker thread, and their answers on the way back to an event loop."""
+"""Requests: jobs for a worker thread, and their answers on the way back to an event loop."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-__all__ = ["Answer", "Batches", "Job", "Order", "Outcome", "deliver"]
+__all__ = ["Answer", "Batches", "Job", "Outcome", "Request", "deliver"]
 
 T = TypeVar("T")
 
 #: Statements on a worker's cursor. A job that raises `Conflict` has written nothing.
 Job: TypeAlias = Callable[[sqlite3.Cursor], T]
 
-# Bounds how long the first order of a batch waits for the statements of the last.
+# Bounds how long the first request of a batch waits for the statements of the last.
 _LARGEST_BATCH = 1024
 
 
@@ -33,7 +33,7 @@ class Outcome(asyncio.Future[T]):
         return False
 
 
-class Order(NamedTuple):
+class Request(NamedTuple):
     """A job, and the future on an event loop that waits for its answer."""
 
     job: Job[Any]
@@ -44,30 +44,30 @@ class Order(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An order with its result or its error."""
+    """A request with its result or its error."""
 
-    order: Order
+    request: Request
     result: object = None
     error: BaseException | None = None
 
 
 class Batches:
-    """A queue of orders, from which all that wait are taken together.
+    """A queue of requests, from which all that wait are taken together.
 
-    idle: called by the thread that takes batches, when no order came for `linger` seconds
+    idle: called by the thread that takes batches, when no request came for `linger` seconds
         after a call of `wake`.
     """
 
     def __init__(self, idle: Callable[[], None], linger: float) -> None:
-        self._queue: SimpleQueue[Order | None] = SimpleQueue()
+        self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._idle = idle
         self._linger = linger
         self._lingering = False
         self._ended = False
 
-    def put(self, order: Order) -> None:
-        """Add an order."""
-        self._queue.put(order)
+    def put(self, request: Request) -> None:
+        """Add a request."""
+        self._queue.put(request)
 
     def wake(self) -> None:
         """Have `idle` called in a while. Takes no lock: the garbage collector may call this."""
@@ -79,19 +79,19 @@ class Batches:
         self._ended = True
         self._queue.put(None)
 
-    def take(self) -> list[Order]:
-        """All orders that are queued, after waiting for the first; an empty list after `end`."""
+    def take(self) -> list[Request]:
+        """Wait for a request, and return all that are queued; an empty list after `end`."""
         while True:
             try:
-                order = self._queue.get(timeout=self._patience())
+                request = self._queue.get(timeout=self._patience())
             except Empty:
                 if self._ended:
                     return []
                 self._lingering = False  # first, so that a later `wake` is heard
                 self._idle()
                 continue
-            if order is not None:
-                return [order, *self._queued()]
+            if request is not None:
+                return [request, *self._queued()]
             self._lingering = True
 
     def _patience(self) -> float | None:
@@ -99,33 +99,33 @@ class Batches:
             return 0
         return self._linger if self._lingering else None
 
-    def _queued(self) -> Iterator[Order]:
+    def _queued(self) -> Iterator[Request]:
         for _ in range(_LARGEST_BATCH):
             if self._queue.empty():
                 return
-            order = self._queue.get()
-            if order is None:
+            request = self._queue.get()
+            if request is None:
                 self._queue.put(None)  # to be seen after this batch
                 return
-            yield order
+            yield request
 
 
 def deliver(answers: Iterable[Answer]) -> None:
     """Hand the answers to the loops that wait for them, waking each loop once."""
     by_loop = defaultdict(list)
     for answer in answers:
-        by_loop[answer.order.loop].append(answer)
+        by_loop[answer.request.loop].append(answer)
     for loop, theirs in by_loop.items():
         with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
             loop.call_soon_threadsafe(_settle, theirs)
 
 
 def _settle(answers: list[Answer]) -> None:
-    for order, result, error in answers:
-        if order.future.done():
+    for request, result, error in answers:
+        if request.future.done():
             continue  # a query that was cancelled
         if error is None:
-            order.future.set_result(result)
+            request.future.set_result(result)
         else:
-            # A copy each: one error may answer all orders of a transaction.
-            order.future.set_exception(copy.copy(error))
+            # A copy each: one error may answer all requests of a transaction.
+            request.future.set_exception(copy.copy(error))
