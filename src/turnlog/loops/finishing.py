@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["finished", "is_cancelled"]
+__all__ = ["finished", "heeded_cancellation", "is_cancelled"]
 
 T = TypeVar("T")
 
@@ -27,6 +28,20 @@ async def finished(work: Awaitable[T]) -> T:
     if cancelled is not None:
         raise cancelled from None if task.cancelled() else task.exception()
     return task.result()
+
+
+@contextmanager
+def heeded_cancellation() -> Iterator[None]:
+    """Raise `CancelledError` if the task is cancelled within the block and the block ends anyway.
+
+    `asyncio.wait_for` of Python 3.11 loses a cancellation that comes in the moment in which its
+    work ends, and drivers use it.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def is_cancelled() -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from turnlog.changes import Annotate, Change, Committed, Key, check_changes, makes_session
 from turnlog.errors import Conflict
 from turnlog.loops.door import Door
-from turnlog.loops.finishing import finished
+from turnlog.loops.finishing import finished, heeded_cancellation
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.clock import check_ttl
@@ -114,7 +114,7 @@ class RedisStore(Store):
         oldest: bool = False,
     ) -> Records:
         check(*log, limit=limit)
-        with self._door:
+        with self._door, heeded_cancellation():
             if limit == 0:
                 return Records([], [], [])
             asked = (log, after, before, limit, oldest)
@@ -125,7 +125,7 @@ class RedisStore(Store):
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
-        with self._door:
+        with self._door, heeded_cancellation():
             await self._adopts(Log(session))
             return heads_in(session, await self._directory.fields(session))
 
@@ -138,7 +138,7 @@ class RedisStore(Store):
         oldest: bool = False,
     ) -> list[Head]:
         check(prefix, limit=limit)
-        with self._door:
+        with self._door, heeded_cancellation():
             return await self._directory.page(prefix, after, limit, oldest)
 
     async def delete(self, session: str, *, expect: int | None = None) -> None:
