@@ -12,9 +12,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_cancellation_that_was_swallowed_is_raised() -> None:
     async def work() -> None:
-        with heeded_cancellation():
-            with suppress(asyncio.CancelledError):  # as `asyncio.wait_for` of Python 3.11 does
-                await asyncio.sleep(60)
+        # Suppressed, as `asyncio.wait_for` of Python 3.11 does.
+        with heeded_cancellation(), suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
