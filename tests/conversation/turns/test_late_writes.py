@@ -145,6 +145,22 @@ async def test_a_turn_under_way_is_one_with_and_without_a_layer(
     assert len(await outer.get_items()) == 3
 
 
+async def test_a_callback_that_writes_through_a_layer_writes_through_it(any_store: Store) -> None:
+    """Also if that is what takes the lease."""
+    layer = Marking(any_store)
+    note: Item = {"role": "developer", "content": "noted"}
+
+    async def callback(history: list[Item], new: list[Item]) -> list[Item]:
+        await StoredSession("session", layer).add_items([note])
+        return history + new
+
+    session = StoredSession("session", any_store)
+    async with session.turn("go", callback=callback) as turn:
+        await turn.add([answer("done")])
+    assert layer.writes == 1
+    assert await session.get_items() == [note, user("go"), answer("done")]
+
+
 class Marking(Layer):
     """Counts writes to the conversation, as encryption would change them."""
 

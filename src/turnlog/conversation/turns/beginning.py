@@ -35,7 +35,7 @@ from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["Begun", "View", "begun", "turn_begun"]
+__all__ = ["Begun", "View", "turn_begun"]
 
 # How often the question is stored together with the claim before the lease is taken alone.
 _TRIES = 2
@@ -106,18 +106,18 @@ async def turn_begun(
     _check_key(key, policy)
     around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
     if policy == "off":
-        yield Begun(session, await begun(session, view), None)
+        yield Begun(session, await _begun(session, view), None)
     elif around is not None:
         if key is not None:
             raise ValueError("a run inside a run is part of it, and has no key of its own")
         async with _part_of(around):
-            yield Begun(session, await begun(session, view), around)
+            yield Begun(session, await _begun(session, view), around)
     else:
-        async with _own_turn(session, _Beginning(session, view, policy, seconds, key)) as own:
+        async with _own_turn(_Beginning(session, view, policy, seconds, key)) as own:
             yield own
 
 
-async def begun(session: S, view: View[S]) -> list[Item]:
+async def _begun(session: S, view: View[S]) -> list[Item]:
     """Read the view and store what is new; returns what the model is shown."""
     merged = await view(session)
     if merged.fresh:
@@ -134,8 +134,8 @@ def _check_key(key: RunKey | None, policy: Policy) -> None:
 
 
 @asynccontextmanager
-async def _own_turn(session: S, beginning: _Beginning[S]) -> AsyncIterator[Begun[S]]:
-    async with _first_to_queue(session, beginning.policy):
+async def _own_turn(beginning: _Beginning[S]) -> AsyncIterator[Begun[S]]:
+    async with _first_to_queue(beginning.session, beginning.policy):
         own = await beginning.turn()
     if own.turn is None:
         yield own
@@ -152,7 +152,7 @@ class _Beginning(Generic[S]):
         self, session: S, view: View[S], policy: Policy, seconds: float, key: RunKey | None
     ) -> None:
         self.policy = policy
-        self._session = session
+        self.session = session
         self._view = view
         self._seconds = seconds
         self._progress = None if key is None else Progress(key)
@@ -167,11 +167,11 @@ class _Beginning(Generic[S]):
             raise
         if shown is None:
             await finished(self._turn.lease.give_back())
-            return Begun(self._session, [], None, self._progress and self._progress.answer)
+            return Begun(self.session, [], None, self._progress and self._progress.answer)
         if self._progress is not None:
             is_last = self._is_asked and self._progress.is_last
             self._turn.answers(self._progress.key, self._progress.question if is_last else None)
-        return Begun(self._session, shown, self._turn)
+        return Begun(self.session, shown, self._turn)
 
     async def _shown(self) -> list[Item] | None:
         """What the model is shown; None if there is an answer already."""
@@ -191,12 +191,12 @@ class _Beginning(Generic[S]):
     async def _is_answered(self, *, holds_lease: bool) -> bool:
         if self._progress is None:
             return False
-        key, store = self._progress.key, self._session.store
+        key, store = self._progress.key, self.session.store
         self._progress = await key.progress(store, holds_lease=holds_lease)
         return self._progress.answer is not None
 
     def _turn_on(self, log: Log) -> OpenTurn:
-        store = self._session.store
+        store = self.session.store
         lease = Lease(store, log, seconds=self._seconds)
         return OpenTurn(store, log, lease, in_order=self.policy == "queue")
 
@@ -226,11 +226,11 @@ class _Beginning(Generic[S]):
         """Read the view; store the question, unless an earlier start of this run has done so."""
         # A run with a key never takes the question of another for its own.
         resumes = self._progress is None or self._is_asked
-        merged = await self._view(self._session, resumes=resumes)
+        merged = await self._view(self.session, resumes=resumes)
         if not self._is_asked:
             self._turn.next_key = self._progress.key.question if self._progress else None
             if merged.fresh:
-                await self._session.add_items(merged.fresh)
+                await self.session.add_items(merged.fresh)
         return merged
 
     def _is_to_be_taken(self, log: Log) -> bool:
@@ -256,9 +256,9 @@ class _Beginning(Generic[S]):
             await self._take_on_new_branch()
 
     async def _take_on_new_branch(self) -> None:
-        at = await _last_settled(self._session)
-        fork = await planned_fork(self._session, f"run-{uuid4().hex[:12]}", at)
-        self._session = fork.session
+        at = await _last_settled(self.session)
+        fork = await planned_fork(self.session, f"run-{uuid4().hex[:12]}", at)
+        self.session = fork.session
         self._turn = self._turn_on(fork.log)
         await self._turn.lease.take(*fork.changes)
 

@@ -111,7 +111,8 @@ class OpenTurn:
         write raises what `begin` raises.
         """
         written = [Append(self.log.name, payloads)]
-        if self.lease.is_new and key is None:
+        is_own = store is None or store is self.store  # a layer may change what is written
+        if self.lease.is_new and key is None and is_own:
             await self.begin(payloads)
         elif self._is_last:
             await self.finish(written, store)

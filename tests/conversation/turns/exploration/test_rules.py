@@ -58,10 +58,10 @@ def no_second_reading(patch: pytest.MonkeyPatch) -> None:
 
     async def stale(self: Any) -> Any:
         with inside(self._turn):
-            merged = await self._view(self._session)
+            merged = await self._view(self.session)
         await self._take_lease()
         with inside(self._turn):
-            await self._session.add_items(merged.fresh)
+            await self.session.add_items(merged.fresh)
         return merged.shown
 
     patch.setattr(beginning._Beginning, "_after_lease", stale)
