@@ -158,8 +158,9 @@ class OpenTurn:
         try:
             await self.lease.finish([*answer, *mark, *self._record()], key, store)
         except ValueError:
-            # Another start of this run has taken the lease and stored its answer.
-            await self.lease.commit([], self._drawn_key())
+            if self.run is not None:
+                # Another start may have stored its answer; then it has taken the lease as well.
+                await self.lease.commit([], self._drawn_key())
             raise
 
     async def _begun(self) -> None:
