@@ -109,7 +109,9 @@ async def turn_begun(
         yield Begun(session, await _begun(session, view), None)
     elif around is not None:
         if key is not None:
-            raise ValueError("a run inside a run is part of it, and has no key of its own")
+            raise ValueError(
+                "a run inside a run is part of it, and has no key of its own: leave the key out"
+            )
         async with _part_of(around):
             yield Begun(session, await _begun(session, view), around)
     else:

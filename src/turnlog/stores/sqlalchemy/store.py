@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnlog.changes import Change, Committed, Forget, Key, check_changes
 from turnlog.errors import Conflict
 from turnlog.loops.door import Door
-from turnlog.loops.finishing import finished
+from turnlog.loops.finishing import finished, heeded_cancellation
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check, span
 from turnlog.stores.sqlalchemy.commits import Commit
@@ -171,13 +171,13 @@ class SQLAlchemyStore(Store):
 
     async def ping(self) -> None:
         """Send the server a query. Raises the driver's error if it doesn't answer."""
-        with self._door:
+        with self._door, heeded_cancellation():
             await self._engines.run(looking(lambda db: db.exec_driver_sql("SELECT 1").scalar()))
 
     async def changes(self) -> list[str]:
         """The statements that bring the schema up to date; an empty list if it is."""
         job = partial(self._schema.changes, shared=True)
-        with self._door:
+        with self._door, heeded_cancellation():
             return await retried(lambda: self._engines.run(looking(job)), _always)
 
     async def migrate(self) -> None:
@@ -208,7 +208,7 @@ class SQLAlchemyStore(Store):
         return _always if commit.is_repeatable else partial(self._has_not_happened, commit)
 
     async def _read(self, job: Job[T]) -> T:
-        with self._door:
+        with self._door, heeded_cancellation():
             work = self._run(partial(self._reading, job), again=_always)
             # A connection to SQLite that is given up in mid-read keeps its lock for a while.
             return await (finished(work) if self._dialect.locks_all else work)
