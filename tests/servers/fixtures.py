@@ -17,6 +17,7 @@ __all__ = [
     "redis",
     "redis_cluster",
     "redis_sentinel",
+    "shared_redis_cluster",
 ]
 
 
@@ -39,9 +40,17 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def redis_cluster() -> Iterator[RedisCluster]:
+def shared_redis_cluster() -> Iterator[RedisCluster]:
     with RedisCluster() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def redis_cluster(shared_redis_cluster: RedisCluster) -> RedisCluster:
+    """The Cluster that tests share, emptied: what one test has left reaches no other."""
+    with shared_redis_cluster.client() as client:
+        client.flushall(target_nodes="primaries")
+    return shared_redis_cluster
 
 
 @pytest.fixture

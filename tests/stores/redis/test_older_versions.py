@@ -174,7 +174,6 @@ async def test_the_older_list_empties_without_a_listing(client: Redis) -> None:
 
 async def test_a_cluster_takes_the_older_list_over(redis_cluster: RedisCluster) -> None:
     with redis_cluster.client() as client:
-        client.flushall(target_nodes="primaries")
         moment = time.time_ns() // 1000
         for n in range(40):
             stem = f"{PREFIX}/{{=s{n}}}"
