@@ -10,13 +10,29 @@ from bisect import bisect_right
 from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
-from turnlog.changes import Annotate, Append, Change
+from turnlog.changes import Annotate, Append, Change, Check
 from turnlog.conversation.turns.endings import Endings, mark_first
 from turnlog.items.json import encode
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["Fork", "OnBranch", "fork", "planned_fork"]
+__all__ = ["Branch", "Fork", "OnBranch", "fork", "planned_fork", "unless_deleted"]
+
+
+class Branch(NamedTuple):
+    """One branch of a conversation.
+
+    parent: the branch it was forked from; None for "main".
+    parted_at: the position in the parent up to which it is a copy.
+    """
+
+    name: str
+    parent: str | None
+    parted_at: int
+    turns: int
+    items: int
+    created_at: float
+    is_current: bool
 
 
 class OnBranch(Protocol):
@@ -82,3 +98,8 @@ async def _ending(session: OnBranch, target: Log, copied: Records) -> list[Chang
     source = Log(session.session_id, session.branch)
     over = bisect_right(copied.positions, await Endings(session.store, source).newest())
     return [mark_first(target, over)] if over else []
+
+
+def unless_deleted(log: Log) -> list[Change]:
+    """The condition under which a branch may be written to: nobody has deleted it."""
+    return [] if log.name == "main" else [Check(log.beside("deleted").name, 0)]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from turnlog.changes import Key
+from turnlog.conversation.about import Described
+from turnlog.conversation.accounting import Accounting
+from turnlog.conversation.branching import Branching
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
-from turnlog.conversation.reading.log import LogReader, Newest
+from turnlog.conversation.reading.log import Newest
 from turnlog.conversation.reading.run_input import run_input
-from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, PagedTail, Tail
+from turnlog.conversation.reading.tail import EVERYTHING, ListedTail, PagedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.holding import open_turn_on
@@ -21,18 +24,17 @@ from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
-from turnlog.errors import Conflict, StoreClosed
+from turnlog.errors import Conflict
 from turnlog.items.digest import digest
 from turnlog.items.json import TResponseInputItem, encode_all
 from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.repair import Interrupted
 from turnlog.records import Log
-from turnlog.store import Store
 
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(SessionABC, HasTail):
+class StoredSession(Branching, TurnLists, Accounting, Described):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -44,41 +46,6 @@ class StoredSession(SessionABC, HasTail):
     """
 
     _negative_limit_means_all = True
-
-    def __init__(
-        self,
-        session_id: str,
-        store: Store,
-        *,
-        branch: str = "main",
-        session_settings: SettingsLike = None,
-    ) -> None:
-        if not isinstance(session_id, str):
-            raise TypeError(
-                f"session_id must be a str, not {type(session_id).__name__}: use str(…)"
-            )
-        self.session_id = session_id
-        self.store = store
-        self.branch = branch
-        self.session_settings = session_settings
-        self.closed = False
-        self._last_reader: LogReader | None = None
-
-    @property
-    def unreadable(self) -> set[int]:
-        """Positions of records that reads left out because they can't be decoded."""
-        return self._reader_of(Log(self.session_id, self.branch)).unreadable
-
-    @property
-    def session_settings(self) -> Any:
-        """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
-        # Any, because the SDK's protocol names its own class here: with ours, a type checker
-        # would not accept this session where the SDK's protocol is asked for.
-        return self._settings
-
-    @session_settings.setter
-    def session_settings(self, value: SettingsLike) -> None:
-        self._settings = SessionSettings.of(value)
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first.
@@ -245,20 +212,9 @@ class StoredSession(SessionABC, HasTail):
         else:
             await turn.remove(after, expect=newest.last, store=self.store)
 
-    def _log(self) -> Log:
-        if self.closed:
-            raise StoreClosed(type(self).__name__)
-        return Log(self.session_id, self.branch)
-
     def add_items_is_overridden(self) -> bool:
         """Whether a subclass or this instance has its own `add_items`."""
         return "add_items" in vars(self) or type(self).add_items is not StoredSession.add_items
 
     def _get_items_is_overridden(self) -> bool:
         return "get_items" in vars(self) or type(self).get_items is not StoredSession.get_items
-
-    def _reader_of(self, log: Log) -> LogReader:
-        reader = self._last_reader
-        if reader is None or reader.log != log or reader.store is not self.store:
-            reader = self._last_reader = LogReader(self.store, log)
-        return reader

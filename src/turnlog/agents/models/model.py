@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from turnlog.agents.models.settings import ModelSettings
+from turnlog.conversation.usage import Usage
 from turnlog.items.json import Item
 from turnlog.items.kinds import kind_of
 from turnlog.items.text import joined_text
@@ -29,33 +30,6 @@ __all__ = [
 
 #: A JSON Schema. Any: as in items, its values are any JSON.
 JSONSchema: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Tokens spent, as the provider counts them.
-
-    cached_tokens: how many of the input tokens came from the provider's prompt cache.
-    reasoning_tokens: how many of the output tokens were reasoning.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    @property
-    def total_tokens(self) -> int:
-        """Input and output together."""
-        return self.input_tokens + self.output_tokens
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""Handles: the part of a session that says on which log it stands and how that is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from turnlog.conversation.protocol import SessionABC
+from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.reading.tail import HasTail
+from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.errors import StoreClosed
+from turnlog.records import Log
+from turnlog.store import Store
+
+__all__ = ["Handle"]
+
+
+class Handle(SessionABC, HasTail):
+    """The id, store, branch and settings of a session; the parts of `StoredSession` build on it."""
+
+    def __init__(
+        self,
+        session_id: str,
+        store: Store,
+        *,
+        branch: str = "main",
+        session_settings: SettingsLike = None,
+    ) -> None:
+        if not isinstance(session_id, str):
+            raise TypeError(
+                f"session_id must be a str, not {type(session_id).__name__}: use str(…)"
+            )
+        self.session_id = session_id
+        self.store = store
+        self.branch = branch
+        self.session_settings = session_settings
+        self.closed = False
+        self._last_reader: LogReader | None = None
+
+    @property
+    def unreadable(self) -> set[int]:
+        """Positions of records that reads left out because they can't be decoded."""
+        return self._reader_of(Log(self.session_id, self.branch)).unreadable
+
+    @property
+    def session_settings(self) -> Any:
+        """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
+        # Any, because the SDK's protocol names its own class here: with ours, a type checker
+        # would not accept this session where the SDK's protocol is asked for.
+        return self._settings
+
+    @session_settings.setter
+    def session_settings(self, value: SettingsLike) -> None:
+        self._settings = SessionSettings.of(value)
+
+    def _log(self) -> Log:
+        if self.closed:
+            raise StoreClosed(type(self).__name__)
+        return Log(self.session_id, self.branch)
+
+    def _reader_of(self, log: Log) -> LogReader:
+        reader = self._last_reader
+        if reader is None or reader.log != log or reader.store is not self.store:
+            reader = self._last_reader = LogReader(self.store, log)
+        return reader
