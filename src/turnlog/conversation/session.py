@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from turnlog.changes import Key
+from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
 from turnlog.conversation.accounting import Accounting
 from turnlog.conversation.branching import Branching
+from turnlog.conversation.clearing import cleared
+from turnlog.conversation.deletion import written
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.log import Newest
@@ -18,7 +20,6 @@ from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
@@ -179,7 +180,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
         turn = open_turn_on(self.store, log)
         name = None if key is None else Key.of(log, key, digest(payloads))
         if turn is None:
-            await self.store.append(log, payloads, key=name)
+            await written(self.store, log, [Append(log.name, payloads)], name)
         else:
             await turn.append(payloads, name, store=self.store)
 
@@ -201,14 +202,18 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
             return newest.item
 
     async def clear_session(self) -> None:
-        """Delete this branch; on the main branch, the whole conversation with all branches."""
+        """Empty this branch; on the main branch, the whole conversation, and delete its branches.
+
+        Owner, tags, hold and the names of branches stay, as docs/branches.md says. A conversation
+        that has none of them is deleted.
+        """
         await cleared(self.store, self._log())
 
     async def _remove(self, log: Log, newest: Newest) -> None:
         """Remove the newest item and what lies behind it, unless the log has changed."""
         turn, after = open_turn_on(self.store, log), newest.position - 1
         if turn is None:
-            await self.store.remove(log, after=after, expect=newest.last)
+            await written(self.store, log, [Remove(log.name, after, expect=newest.last)])
         else:
             await turn.remove(after, expect=newest.last, store=self.store)
 

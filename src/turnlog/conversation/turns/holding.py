@@ -121,10 +121,16 @@ class OpenTurn:
             await self._write(written, key, store)
         self.has_written = True
 
-    async def remove(self, after: int, *, expect: int, store: Store) -> None:
-        """Remove the records behind `after`, if the log ends at `expect`."""
+    async def remove(
+        self, after: int, *, expect: int, store: Store, beside: Sequence[Change] = ()
+    ) -> None:
+        """Remove the records behind `after`, if the log ends at `expect`.
+
+        beside: further changes of the same commit.
+        """
         await self._begun()
-        await self._write([Remove(self.log.name, after, expect=expect)], None, store)
+        cut = Remove(self.log.name, after, expect=expect)
+        await self._write([cut, *beside], None, store)
 
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
