@@ -13,7 +13,13 @@ from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.log import Newest
 from turnlog.conversation.reading.run_input import run_input
-from turnlog.conversation.reading.tail import EVERYTHING, ListedTail, PagedTail, Tail
+from turnlog.conversation.reading.tail import (
+    EVERYTHING,
+    ListedTail,
+    PagedTail,
+    Tail,
+    lay_behind,
+)
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turn_lists import TurnLists
@@ -179,7 +185,8 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
         turn = open_turn_on(self.store, log)
         name = None if key is None else Key.of(log, key, digest(payloads))
         if turn is None:
-            await self.store.append(log, payloads, key=name)
+            end = await self.store.append(log, payloads, key=name)
+            await lay_behind(self._reader_of(log), end, len(payloads))
         else:
             await turn.append(payloads, name, store=self.store)
 
