@@ -19,6 +19,7 @@ from turnlog.items.json import Item
 from turnlog.records import Log
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
+from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
@@ -45,7 +46,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(SessionTests):
+class StoredSessionTests(Replacement, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture

@@ -39,6 +39,11 @@ class Page(NamedTuple):
         return self.parts[0][0] if self.decoded else None
 
     @property
+    def newest(self) -> int:
+        """The position of the last record; 0 if there are no records."""
+        return next((part[-1] for part in reversed(self.parts) if len(part)), 0)
+
+    @property
     def items(self) -> list[Item]:
         """The items of the records that can be decoded."""
         if all(self.decoded):  # faster; an item without fields takes the other way

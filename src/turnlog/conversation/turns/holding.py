@@ -51,6 +51,11 @@ class OpenTurn:
         self._is_last = self._is_over = False
 
     @property
+    def end(self) -> int:
+        """Where the log ends, as far as the run knows."""
+        return self._end or 0
+
+    @property
     def is_open(self) -> bool:
         """Whether the writes of the run go through here."""
         return self.lease.is_new or self.lease.is_open
@@ -125,6 +130,12 @@ class OpenTurn:
         """Remove the records behind `after`, if the log ends at `expect`."""
         await self._begun()
         await self._write([Remove(self.log.name, after, expect=expect)], None, store)
+
+    async def write(self, changes: Sequence[Change], store: Store) -> int:
+        """Make `changes`, the first of which is on the log; returns where the log ends then."""
+        await self._begun()
+        await self._write(changes, None, store)
+        return self.end
 
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
