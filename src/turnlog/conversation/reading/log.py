@@ -27,6 +27,8 @@ class Page(NamedTuple):
     parts: tuple[Sequence[int], ...]
     #: Whether nothing comes before them.
     is_whole: bool
+    #: The `created_at` of each record, in as many parts.
+    times: tuple[Sequence[float], ...] = ()
 
     @property
     def records(self) -> Sequence[int]:
@@ -111,7 +113,8 @@ class LogReader:
         decoded = decode_all(records.payloads)
         if not all(decoded):
             self._report(records, decoded)
-        return Page(decoded, (records.positions,), count is None or len(records) < count)
+        is_whole = count is None or len(records) < count
+        return Page(decoded, (records.positions,), is_whole, (records.times,))
 
     async def longer(self, page: Page, count: int | None) -> Page:
         """`page` and the `count` records before it.
@@ -128,10 +131,12 @@ class LogReader:
         if not positions or positions[-1] != oldest:
             return await self.page(count=None if count is None else len(page.decoded) + count)
         first, *others = page.parts
+        first_times, *other_times = page.times
         return Page(
             before.decoded + page.decoded[1:],
             (positions, first[1:], *others),
             before.is_whole,
+            (*before.times, first_times[1:], *other_times),
         )
 
     async def newest_readable(self) -> Newest:
