@@ -68,11 +68,6 @@ class OpenTurn:
         """Whether another run can become part of this turn."""
         return self.is_open and not self._is_last
 
-    @property
-    def end(self) -> int | None:
-        """The position at which the log ends, as far as the run knows."""
-        return self._end
-
     def saw(self, end: int) -> None:
         """The run has read the log up to position `end`."""
         if self._end is None:
@@ -150,6 +145,12 @@ class OpenTurn:
         """Remove the records behind `after`, if the log ends at `expect`."""
         await self._begun()
         await self._write([Remove(self.log.name, after, expect=expect)], None, store)
+
+    async def write(self, changes: Sequence[Change], store: Store) -> int:
+        """Make `changes`, the first of which is on the log; returns where the log ends then."""
+        await self._begun()
+        await self._write(changes, None, store)
+        return self.end
 
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
