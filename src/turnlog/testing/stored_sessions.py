@@ -21,6 +21,7 @@ from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.branching import BranchingTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
+from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
@@ -47,7 +48,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(BranchingTests, AccountingTests, SessionTests):
+class StoredSessionTests(BranchingTests, AccountingTests, Replacement, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture

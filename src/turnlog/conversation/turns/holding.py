@@ -152,6 +152,12 @@ class OpenTurn:
         cut = Remove(self.log.name, after, expect=expect)
         await self._write([cut, *beside], None, store)
 
+    async def write(self, changes: Sequence[Change], store: Store) -> int:
+        """Make `changes`, the first of which is on the log; returns where the log ends then."""
+        await self._begun()
+        await self._write(changes, None, store)
+        return self.end
+
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
         await self._begun()
