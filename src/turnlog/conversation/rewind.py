@@ -94,9 +94,9 @@ class _Cut(NamedTuple):
 
     async def make(self, beside: Sequence[Change] = ()) -> None:
         """Remove them, and make further changes in the same commit."""
+        changes = [Remove(self.log.name, self.end, expect=self.last), *beside]
         turn = open_turn_on(self.store, self.log)
         if turn is None:
-            cut = Remove(self.log.name, self.end, expect=self.last)
-            await written(self.store, self.log, [cut, *beside])
+            await written(self.store, self.log, changes)
         else:
-            await turn.remove(self.end, expect=self.last, store=self.store, beside=beside)
+            await turn.write(changes, self.store)

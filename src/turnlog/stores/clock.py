@@ -57,6 +57,7 @@ def _whole(moment: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
 
 
+@lru_cache(maxsize=1024)  # records that were added together have the same time
 def seconds(stored: Stored) -> float:
     """Seconds since the epoch of a stored time, in UTC unless it names a zone.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import TypeAlias
 
@@ -80,5 +81,6 @@ def _check_ends(cursor: sqlite3.Cursor, sql: Statements, session: str, growth: G
     check_conditions(session, conditions, ends, {})
 
 
+@lru_cache(maxsize=1024)  # records that were added together have the same time
 def _text_of(moment: float | None) -> str | None:
     return None if moment is None else as_text(micros(moment))
