@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 from turnlog.changes import Key
 from turnlog.conversation.about import Described
-from turnlog.conversation.accounting import Accounting
-from turnlog.conversation.branching import Branching
+from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
@@ -37,7 +36,7 @@ from turnlog.records import Log
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(Branching, TurnLists, Accounting, Described, Replaceable):
+class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
