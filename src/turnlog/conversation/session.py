@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from turnlog.changes import Key
+from turnlog.changes import Append, Key
 from turnlog.conversation.about import Described
 from turnlog.conversation.accounting import Accounting
 from turnlog.conversation.branching import Branching
@@ -22,13 +22,16 @@ from turnlog.conversation.reading.tail import (
 )
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.spending import Spending, spent_at_end
 from turnlog.conversation.turn_lists import TurnLists
+from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
+from turnlog.conversation.turns.together import together_on
 from turnlog.conversation.turns.turn import Turn
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
@@ -131,6 +134,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
         callback: SessionInputCallback | None = None,
         lease_seconds: float = LEASE_SECONDS,
         key: str | None = None,
+        usage: object = None,
     ) -> AsyncIterator[Turn]:
         """Hold the session for one turn of a loop of your own.
 
@@ -153,6 +157,8 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
             the same key, the question is stored once; once it was answered, `Turn.answer` holds
             what was stored behind it, and there is nothing to do. Then another input raises
             `ValueError`.
+        usage: what the turn has cost, read when the block ends: a usage object that your loop
+            adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
         """
         given = input_items(new)
         run = None if key is None else RunKey.of(self._log(), key, given)
@@ -163,9 +169,12 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
             )
 
         async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
-            turn = Turn(begun.session, begun.shown, begun.turn, begun.answer)
-            yield turn
-            await turn.left()
+            spending = Spending()
+            turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
+            async with accounted(begun.session, begun.turn, begun.asked, spending) as due:
+                with spent_at_end(spending, usage):
+                    yield turn
+                await turn.left(due)
 
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Append `items`, in order, all of them or none.
@@ -184,11 +193,15 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
             return
         turn = open_turn_on(self.store, log)
         name = None if key is None else Key.of(log, key, digest(payloads))
+        beside = together_on(self.store, log)
         if turn is None:
-            end = await self.store.append(log, payloads, key=name)
+            changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
+            end = (await self.store.commit(log.session, changes, key=name)).positions[0]
             await lay_behind(self._reader_of(log), end, len(payloads))
         else:
-            await turn.append(payloads, name, store=self.store)
+            end = await turn.append(payloads, name, store=self.store)
+        if beside is not None:
+            beside.made(end)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.
