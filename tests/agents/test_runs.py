@@ -48,7 +48,7 @@ async def test_a_tool_is_called_and_its_output_is_shown(way: Way, session: Store
         "tool_call_output_item",
         "message_output_item",
     ]
-    assert result.usage == Usage(20, 2)
+    assert result.usage == Usage(20, 2, requests=2)
 
 
 async def test_parallel_calls_run_at_once(way: Way, session: StoredSession) -> None:

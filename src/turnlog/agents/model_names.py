@@ -10,7 +10,7 @@ from turnlog.agents.models.environment import address, default_name, is_openai
 from turnlog.agents.models.model import Model
 from turnlog.agents.offline.model import OfflineModel
 
-__all__ = ["resolve_model"]
+__all__ = ["name_of", "resolve_model"]
 
 _logger = logging.getLogger(__name__)
 
@@ -32,6 +32,12 @@ def resolve_model(model: Model | str | None) -> Model:
     if isinstance(model, str):
         return _named(model)
     return _default() if model is None else model
+
+
+def name_of(model: Model) -> str:
+    """The name of `model`: its attribute `model`, or else that of its class."""
+    name = getattr(model, "model", None)
+    return name if isinstance(name, str) and name else type(model).__name__
 
 
 def _default() -> Model:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, cast
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import Usage
+from turnlog.conversation.spending import Spending
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in
 
@@ -125,7 +126,9 @@ class RunResult:
     final_output: the text of the last message, "" if there was none; or a value of the
         last agent's `output_type`.
     last_agent: the agent that answered.
+    usage: what the run has spent.
     branch: the branch on which the run was stored; None if the session has none.
+    spending: the same by agent and model, as it is recorded on the session.
     """
 
     input: list[Item]
@@ -134,6 +137,12 @@ class RunResult:
     last_agent: Agent
     usage: Usage
     branch: str | None = None
+    spending: Spending = field(default_factory=Spending, repr=False, compare=False)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, under which `session.usage("run")` shows it."""
+        return self.spending.run
 
     def final_output_as(self, kind: type[T], *, raise_if_incorrect_type: bool = False) -> T:
         """The final output, typed for the type checker.

@@ -19,9 +19,10 @@ from turnlog.agents.events import (
     StreamEvent,
 )
 from turnlog.agents.handoffs import Handoff, handoffs_of
-from turnlog.agents.model_names import resolve_model
+from turnlog.agents.model_names import name_of, resolve_model
 from turnlog.agents.models.call_ids import with_own_ids
 from turnlog.agents.models.model import (
+    Model,
     ModelRequest,
     ModelResponse,
     ResponseDone,
@@ -43,9 +44,12 @@ from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
-from turnlog.conversation.turns.answering import answered
+from turnlog.conversation.spending import Spending
+from turnlog.conversation.turns.answering import accounted, answered
+from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.recording import Due
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
@@ -64,6 +68,7 @@ class _Begun(NamedTuple):
     shown: list[Item]
     turn: OpenTurn | None
     answer: list[Item] | None
+    asked: Asked | None
 
 
 class Run:
@@ -92,6 +97,9 @@ class Run:
         self._context = RunContextWrapper[Any](context)
         self._watch = watch
         self._turn: OpenTurn | None = None
+        #: What the run has spent.
+        self.spending = Spending()
+        self._due: Due | None = None
         self._have_called: set[int] = set()  # the ids of agents that called tools
 
     @property
@@ -104,12 +112,32 @@ class Run:
         async with _turn_on(self._session, self._view, self._config, self.new) as begun:
             self._session, self._turn = begun.session, begun.turn
             self.transcript.begin(begun.shown)
-            if begun.answer is None:
-                output = await self._until_answered()
-            else:
-                output = await self._answered_before(begun.answer)
-        branch = getattr(begun.session, "branch", None)
-        return RunResult(self.new, self.transcript.items, output, self.agent, self.usage, branch)
+            async with self._accounted(begun):
+                output = await self._output(begun.answer)
+        return RunResult(
+            self.new,
+            self.transcript.items,
+            output,
+            self.agent,
+            self.usage,
+            getattr(begun.session, "branch", None),
+            self.spending,
+        )
+
+    async def _output(self, answer: list[Item] | None) -> Any:
+        """The final output. answer: what an earlier start of this run has stored."""
+        if answer is None:
+            return await self._until_answered()
+        return await self._answered_before(answer)
+
+    @asynccontextmanager
+    async def _accounted(self, begun: _Begun) -> AsyncIterator[None]:
+        """Within, what the run spends is recorded on its session, if that is one of ours."""
+        if not isinstance(begun.session, StoredSession):
+            yield
+            return
+        async with accounted(begun.session, begun.turn, begun.asked, self.spending) as self._due:
+            yield
 
     async def _view(self, session: Session | None, *, resumes: bool = True) -> Merged:
         if session is None:
@@ -146,8 +174,7 @@ class Run:
         agent = self.agent
         tools = await agent.tools_for(self._context)
         handoffs = await handoffs_of(agent, self._context)
-        response = with_own_ids(await self._respond(await self._request(tools, handoffs)))
-        self._context.usage += response.usage
+        response = with_own_ids(await self._answer_of_model(await self._request(tools, handoffs)))
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
         calls = [item for item in response.output if _is_call(item) and item not in handing]
         is_answer = not calls and not handing
@@ -180,8 +207,23 @@ class Run:
             settings = replace(settings, tool_choice=None)
         return settings
 
-    async def _respond(self, request: ModelRequest) -> ModelResponse:
+    async def _answer_of_model(self, request: ModelRequest) -> ModelResponse:
+        """The response to `request`. What it has cost is counted, also if it is none."""
         model = resolve_model(self._config.model or self.agent.model)
+        cost = Usage()
+
+        def report(usage: Usage) -> None:
+            nonlocal cost
+            cost = usage
+
+        try:
+            response = await self._respond(model, replace(request, report=report))
+            cost = response.usage
+        finally:
+            self._context.usage += self.spending.add(cost, self.agent.name, name_of(model))
+        return response
+
+    async def _respond(self, model: Model, request: ModelRequest) -> ModelResponse:
         if self._watch is None:
             return await model.respond(request)
         async with aclosing(stream(model, request)) as events:
@@ -224,7 +266,7 @@ class Run:
         earlier = [item.raw_item for item in self.transcript.items]
         is_over = not is_answered([*earlier, *output])
         if isinstance(self._session, StoredSession):
-            await answered(self._session, self._turn, output, is_over=is_over)
+            await answered(self._session, self._turn, output, is_over=is_over, due=self._due)
         else:
             await self._store(output)
 
@@ -264,7 +306,7 @@ async def _turn_on(
     if session is not None and merged.fresh:
         # A session that isn't ours may keep the very objects that it is given.
         await session.add_items(copy.deepcopy(merged.fresh))
-    yield _Begun(session, merged.shown, None, None)
+    yield _Begun(session, merged.shown, None, None, None)
 
 
 def _run_key(session: StoredSession, name: str | None, new: list[Item]) -> RunKey | None:

@@ -11,6 +11,7 @@ from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem, RunResult
 from turnlog.agents.run import Run
+from turnlog.conversation.spending import Spending
 from turnlog.items.json import Item
 
 __all__ = ["RunResultStreaming"]
@@ -95,6 +96,16 @@ class RunResultStreaming:
     def usage(self) -> Usage:
         """The tokens spent so far."""
         return self._run.usage
+
+    @property
+    def spending(self) -> Spending:
+        """The same by agent and model, as it is recorded on the session."""
+        return self._run.spending
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, under which `session.usage("run")` shows it."""
+        return self._run.spending.run
 
     def to_input_list(self) -> list[Item]:
         """The new input and the items after it so far."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
+from turnlog.conversation.branches import unless_deleted
 from turnlog.conversation.handle import Handle
+from turnlog.conversation.run_results import cost_of
+from turnlog.conversation.totals import Branches, By, Totals
+from turnlog.conversation.turns.asked import Asked
+from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.recording import Due
 from turnlog.conversation.usage import Usage
 
 __all__ = ["Accounting"]
@@ -14,25 +20,32 @@ class Accounting(Handle):
     """What a session can tell of the tokens that its runs have spent."""
 
     async def store_run_usage(self, result: object) -> None:
-        """Record what a run has spent: the result of our Runner or of the SDK's."""
-        raise NotImplementedError
+        """Record what a run has spent: the result of our Runner or of the SDK's.
+
+        It is recorded for the newest turn of this branch; before the first question, for none.
+        Several runs of a turn add up. One result counts once, however often this is called, and
+        for as much as it has spent by the last call. What our Runner has recorded itself on this
+        branch is not recorded again.
+
+        Raises `TypeError` for anything else than a result.
+        """
+        log = self._log()
+        due = Due(self.store, log, Asked(None, is_exact=False), cost_of(result))
+        turn = open_turn_on(self.store, log)
+        if turn is None:
+            await due.record(*unless_deleted(log), is_new=True)
+        elif (change := await due.change()) is not None:
+            await turn.make([change])
+            due.made()
 
     @overload
     async def usage(
-        self,
-        by: None = None,
-        *,
-        branches: Literal["this", "all"] = "this",
-        turns: int | None = None,
+        self, by: None = None, *, branches: Branches = "this", turns: int | None = None
     ) -> Usage: ...
 
     @overload
     async def usage(
-        self,
-        by: Literal["turn"],
-        *,
-        branches: Literal["this", "all"] = "this",
-        turns: int | None = None,
+        self, by: Literal["turn"], *, branches: Branches = "this", turns: int | None = None
     ) -> dict[int | None, Usage]: ...
 
     @overload
@@ -40,16 +53,24 @@ class Accounting(Handle):
         self,
         by: Literal["run", "agent", "model"],
         *,
-        branches: Literal["this", "all"] = "this",
+        branches: Branches = "this",
         turns: int | None = None,
     ) -> dict[str, Usage]: ...
 
     async def usage(
-        self,
-        by: Literal["turn", "run", "agent", "model"] | None = None,
-        *,
-        branches: Literal["this", "all"] = "this",
-        turns: int | None = None,
+        self, by: By | None = None, *, branches: Branches = "this", turns: int | None = None
     ) -> Usage | dict[int | None, Usage] | dict[str, Usage]:
-        """What the runs on this branch, or on all branches, have spent."""
-        raise NotImplementedError
+        """What the runs on this branch, or on all branches, have spent.
+
+        by: None gives the total; "turn", "run", "agent" or "model" a dict. The keys for turns
+            are their numbers, 0 for what was spent before the first question, and None for what
+            was spent on turns that were popped or rewound since. The key for runs is the id of
+            the run, `RunResult.run_id`. The name of an agent or a model that is not known is "".
+        branches: "all" counts all branches that there are, and what a fork has copied once.
+        turns: only the newest turns, so many of each branch; None counts all.
+
+        Raises `ValueError` for other arguments.
+        """
+        log = self._log()
+        totals = Totals(self.store, log, branches, turns)
+        return await totals.by(by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from turnlog.changes import Key
+from turnlog.changes import Append, Key
 from turnlog.conversation.about import Described
 from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.handle import faithful
@@ -14,17 +14,26 @@ from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.log import Newest
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.seen import Seen
-from turnlog.conversation.reading.tail import EVERYTHING, ListedTail, PagedTail, Tail
+from turnlog.conversation.reading.tail import (
+    EVERYTHING,
+    ListedTail,
+    PagedTail,
+    Tail,
+    lay_behind,
+)
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.replacing import Replaceable
 from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.spending import Spending, spent_at_end
 from turnlog.conversation.turn_lists import TurnLists
+from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
+from turnlog.conversation.turns.together import together_on
 from turnlog.conversation.turns.turn import Turn
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
@@ -130,6 +139,7 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         callback: SessionInputCallback | None = None,
         lease_seconds: float = LEASE_SECONDS,
         key: str | None = None,
+        usage: object = None,
     ) -> AsyncIterator[Turn]:
         """Hold the session for one turn of a loop of your own.
 
@@ -152,6 +162,8 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             the same key, the question is stored once; once it was answered, `Turn.answer` holds
             what was stored behind it, and there is nothing to do. Then another input raises
             `ValueError`.
+        usage: what the turn has cost, read when the block ends: a usage object that your loop
+            adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
         """
         given = input_items(new)
         run = None if key is None else RunKey.of(self._log(), key, given)
@@ -162,9 +174,12 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             )
 
         async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
-            turn = Turn(begun.session, begun.shown, begun.turn, begun.answer)
-            yield turn
-            await turn.left()
+            spending = Spending()
+            turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
+            async with accounted(begun.session, begun.turn, begun.asked, spending) as due:
+                with spent_at_end(spending, usage):
+                    yield turn
+                await turn.left(due)
 
     @faithful
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
@@ -184,13 +199,17 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             return
         turn = open_turn_on(self.store, log)
         name = None if key is None else Key.of(log, key, digest(payloads))
+        beside = together_on(self.store, log)
         if turn is None:
-            end = await self.store.append(log, payloads, key=name)
+            changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
+            end = (await self.store.commit(log.session, changes, key=name)).positions[0]
+            self._wrote(log, end, len(payloads))
+            await lay_behind(self._reader_of(log), end, len(payloads))
         else:
-            await turn.append(payloads, name, store=self.store)
-            end = turn.end
-        if self._seen is not None:
-            self._seen.wrote(log, end, len(payloads))
+            end = await turn.append(payloads, name, store=self.store)
+            self._wrote(log, end, len(payloads))
+        if beside is not None:
+            beside.made(end)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.
@@ -221,6 +240,11 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             await self.store.remove(log, after=after, expect=newest.last)
         else:
             await turn.remove(after, expect=newest.last, store=self.store)
+
+    def _wrote(self, log: Log, end: int, count: int) -> None:
+        """Remember that this session added `count` records, behind which `log` ended at `end`."""
+        if self._seen is not None:
+            self._seen.wrote(log, end, count)
 
     def add_items_is_overridden(self) -> bool:
         """Whether a subclass or this instance has its own `add_items`."""

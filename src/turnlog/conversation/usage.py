@@ -30,6 +30,7 @@ __all__ = [
     "copied_usage",
     "counted",
     "entries_in",
+    "newest_entries",
     "total",
     "usage_of_turns",
 ]
@@ -49,6 +50,7 @@ _COUNTS = (
     "reasoning_tokens",
     "requests",
 )
+_DETAILS = ("input_details", "output_details")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Usage:
     cached_tokens: how many of the input tokens came from the provider's prompt cache.
     reasoning_tokens: how many of the output tokens were reasoning.
     requests: how many requests these tokens were spent on.
-    input_details, output_details: further counts that the provider gave, under its names. They
-        take no part in comparisons.
+    input_details, output_details: the counts that the provider gave in detail, under its names.
+        They take no part in comparisons.
     """
 
     input_tokens: int = 0
@@ -67,8 +69,8 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     requests: int = 0
-    input_details: Mapping[str, Any] | None = field(default=None, compare=False)
-    output_details: Mapping[str, Any] | None = field(default=None, compare=False)
+    input_details: Mapping[str, Any] | None = field(default=None, compare=False, kw_only=True)
+    output_details: Mapping[str, Any] | None = field(default=None, compare=False, kw_only=True)
 
     @property
     def total_tokens(self) -> int:
@@ -87,8 +89,8 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
             self.requests + other.requests,
-            _added(self.input_details, other.input_details),
-            _added(self.output_details, other.output_details),
+            input_details=_added(self.input_details, other.input_details),
+            output_details=_added(self.output_details, other.output_details),
         )
 
 
@@ -100,22 +102,18 @@ def total(usages: Iterable[Usage]) -> Usage:
 def _added(
     one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
-    """Details of two usages: numbers add up; of other values, the later one is kept."""
+    """Details of two usages together: counts of the same name add up."""
     if one is None or other is None:
         return other if one is None else one
     return {**one, **{name: _sum(one.get(name), value) for name, value in other.items()}}
 
 
-def _sum(one: Any, other: Any) -> Any:  # values of details are any JSON
+def _sum(one: Any, other: Any) -> Any:  # values of details are numbers, and mappings of them
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return _added(one, other)
-    if _is_number(one) and _is_number(other):
+    if isinstance(one, int | float) and isinstance(other, int | float):
         return one + other
     return one if other is None else other
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Part(NamedTuple):
@@ -129,7 +127,7 @@ class Part(NamedTuple):
         """The part as it is stored."""
         fields: Item = {"agent": self.agent, "model": self.model}
         fields |= {name: getattr(self.usage, name) for name in _COUNTS}
-        for name in ("input_details", "output_details"):
+        for name in _DETAILS:
             if (details := getattr(self.usage, name)) is not None:
                 fields[name] = details
         return fields
@@ -137,8 +135,9 @@ class Part(NamedTuple):
     @classmethod
     def of(cls, fields: Item) -> Part:
         """The part that is stored as `fields`. Raises `ValueError` or `TypeError` if it is none."""
+        counts = [int(fields.get(name) or 0) for name in _COUNTS]
         usage = Usage(
-            *(int(fields.get(name) or 0) for name in _COUNTS),
+            *counts,
             input_details=_details(fields.get("input_details")),
             output_details=_details(fields.get("output_details")),
         )
@@ -276,17 +275,18 @@ async def usage_of_turns(store: Store, log: Log, turns: Sequence[Turn]) -> dict[
     wanted = {turn.number for turn in turns}
     places = Places(turns)
     spent: dict[int, Usage] = {}
-    for entry in await _newest(store, log.beside("usage"), places, 2 * len(turns)):
+    for entry in await newest_entries(store, log, turns):
         number = places.number_of(entry)
         if number is not None and number in wanted:
             spent[number] = spent.get(number, Usage()) + entry.usage
     return spent
 
 
-async def _newest(store: Store, usage: Log, places: Places, guess: int) -> list[Entry]:
-    """The last entry of each run, back to where only older turns are met."""
+async def newest_entries(store: Store, log: Log, turns: Sequence[Turn]) -> list[Entry]:
+    """The last entry of each run, read back as far as `turns` of the branch `log` need."""
+    usage, places = log.beside("usage"), Places(turns)
     last: dict[str, Entry] = {}
-    older, before, limit = 0, None, guess + _ENOUGH
+    older, before, limit = 0, None, 2 * len(turns) + _ENOUGH
     while True:
         records = await store.read(usage, before=before, limit=limit)
         for record, entry in entries_in(reversed(list(records)), usage):

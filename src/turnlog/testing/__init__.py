@@ -18,6 +18,7 @@ try:
     import pytest
 
     pytest.register_assert_rewrite(
+        "turnlog.testing.accounting",
         "turnlog.testing.forks",
         "turnlog.testing.looking",
         "turnlog.testing.machine",

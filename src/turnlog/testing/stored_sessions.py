@@ -17,6 +17,7 @@ from turnlog.conversation.settings import SessionSettings
 from turnlog.errors import InvalidItem, StoreClosed
 from turnlog.items.json import Item
 from turnlog.records import Log
+from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
@@ -46,7 +47,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(Replacement, SessionTests):
+class StoredSessionTests(Replacement, AccountingTests, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture

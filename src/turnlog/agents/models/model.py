@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -55,6 +55,10 @@ class OutputSchema:
     strict: bool = True
 
 
+def _unheard(_usage: Usage) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True)
 class ModelRequest:
     """All that a model is shown.
@@ -69,6 +73,10 @@ class ModelRequest:
     handoffs: tuple[ToolDefinition, ...] = ()
     output: OutputSchema | None = None
     settings: ModelSettings = field(default_factory=ModelSettings)
+    #: To be called with the usage as soon as the provider has reported it, so that it is counted
+    #: if the response then turns out to be unusable, or is not waited for. Each call replaces
+    #: what was reported before; the usage of a `ModelResponse` replaces it as well.
+    report: Callable[[Usage], None] = field(default=_unheard, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

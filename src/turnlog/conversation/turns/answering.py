@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from turnlog.conversation.branches import OnBranch
+from turnlog.conversation.spending import Spending
+from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.recording import Due, recorded
+from turnlog.conversation.turns.together import together
 from turnlog.items.json import Item, TResponseInputItem
+from turnlog.loops.finishing import finished
 from turnlog.records import Log
 
-__all__ = ["Answered", "answered"]
+__all__ = ["Answered", "accounted", "answered"]
 
 
 class Answered(OnBranch, Protocol):
@@ -26,14 +33,22 @@ class Answered(OnBranch, Protocol):
 
 
 async def answered(
-    session: Answered, turn: OpenTurn | None, output: list[Item], *, is_over: bool
+    session: Answered,
+    turn: OpenTurn | None,
+    output: list[Item],
+    *,
+    is_over: bool,
+    due: Due | None = None,
 ) -> None:
     """Store `output`, the last that `turn` stores.
 
     is_over: whether the turn is marked as over, because its items don't show it.
+    due: usage to record in the same commit.
     """
+    if turn is not None and due is not None:
+        turn.owes(due)
     if turn is None:
-        await _answered_freely(session, output, is_over)
+        await _answered_freely(session, output, is_over, due)
     elif turn.runs > 1 or session.add_items_is_overridden():
         await _answered_in_part(session, turn, output, is_over)
     else:
@@ -52,10 +67,45 @@ async def _answered_in_part(
         await turn.mark_over()
 
 
-async def _answered_freely(session: Answered, output: list[Item], is_over: bool) -> None:
+async def _answered_freely(
+    session: Answered, output: list[Item], is_over: bool, due: Due | None
+) -> None:
     """Nobody holds the lease."""
+    log = Log(session.session_id, session.branch)
     if output:
-        await session.add_items(output)
+        await _added_freely(session, log, output, due)
     if is_over:
-        log = Log(session.session_id, session.branch)
         await Endings(session.store, log).mark_all()
+
+
+async def _added_freely(session: Answered, log: Log, output: list[Item], due: Due | None) -> None:
+    change = None if due is None else await due.change()
+    if due is None or change is None:
+        await session.add_items(output)
+        return
+    with together(session.store, log, [change]) as written:
+        await session.add_items(output)
+    if not written.changes:
+        due.made()
+
+
+@asynccontextmanager
+async def accounted(
+    session: OnBranch, turn: OpenTurn | None, asked: Asked | None, spending: Spending
+) -> AsyncIterator[Due | None]:
+    """Within, a run spends. At the end, also after an error, what is not recorded yet is due.
+
+    asked: where the question of the run is stored; None if there is nothing to record.
+    """
+    if asked is None:
+        yield None
+        return
+    log = Log(session.session_id, session.branch)
+    due = Due(session.store, log, asked, spending)
+    try:
+        yield due
+    finally:
+        if turn is not None:
+            turn.owes(due)
+        elif due.is_open:
+            await finished(recorded(due))

@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from turnlog.conversation.branches import OnBranch, planned_fork
+from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import (
     OpenTurn,
@@ -25,6 +26,7 @@ from turnlog.conversation.turns.holding import (
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
+from turnlog.conversation.turns.together import together
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all
 from turnlog.items.kinds import is_question
@@ -46,6 +48,10 @@ class Writable(OnBranch, Protocol):
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         """Append `items`."""
+        ...
+
+    def add_items_is_overridden(self) -> bool:
+        """Whether `add_items` may do anything else than one append."""
         ...
 
 
@@ -76,6 +82,8 @@ class Begun(NamedTuple, Generic[S]):
     #: What an earlier start with the same run key stored behind the question, the answer
     #: included; None if there is no answer yet.
     answer: list[Item] | None = None
+    #: Where the question is stored; None if there is an answer.
+    asked: Asked | None = None
 
 
 @asynccontextmanager
@@ -106,25 +114,35 @@ async def turn_begun(
     _check_key(key, policy)
     around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
     if policy == "off":
-        yield Begun(session, await _begun(session, view), None)
+        shown, asked = await _begun(session, view)
+        yield Begun(session, shown, None, asked=asked)
     elif around is not None:
         if key is not None:
             raise ValueError(
                 "a run inside a run is part of it, and has no key of its own: leave the key out"
             )
         async with _part_of(around):
-            yield Begun(session, await _begun(session, view), around)
+            shown, asked = await _begun(session, view)
+            yield Begun(session, shown, around, asked=asked)
     else:
         async with _own_turn(_Beginning(session, view, policy, seconds, key)) as own:
             yield own
 
 
-async def _begun(session: S, view: View[S]) -> list[Item]:
-    """Read the view and store what is new; returns what the model is shown."""
+async def _begun(session: S, view: View[S]) -> tuple[list[Item], Asked]:
+    """Read the view and store what is new; what the model is shown, and where that is stored."""
     merged = await view(session)
     if merged.fresh:
-        await session.add_items(merged.fresh)
-    return merged.shown
+        return merged.shown, await _stored(session, merged.fresh)
+    return merged.shown, Asked(None, is_exact=False)
+
+
+async def _stored(session: Writable, fresh: list[Item]) -> Asked:
+    log = Log(session.session_id, session.branch)
+    with together(session.store, log) as written:
+        await session.add_items(fresh)
+    is_exact = is_question(fresh[-1]) and not session.add_items_is_overridden()
+    return Asked(written.end, is_exact)
 
 
 def _check_key(key: RunKey | None, policy: Policy) -> None:
@@ -158,6 +176,7 @@ class _Beginning(Generic[S]):
         self._view = view
         self._seconds = seconds
         self._progress = None if key is None else Progress(key)
+        self._asked: Asked | None = None
         self._turn = self._turn_on(Log(session.session_id, session.branch))
 
     async def turn(self) -> Begun[S]:
@@ -173,7 +192,11 @@ class _Beginning(Generic[S]):
         if self._progress is not None:
             is_last = self._is_asked and self._progress.is_last
             self._turn.answers(self._progress.key, self._progress.question if is_last else None)
-        return Begun(self.session, shown, self._turn)
+        if self._asked is None:
+            # An earlier start has stored the question.
+            asked = self._progress.question if self._progress else 0
+            self._asked = Asked(asked or self._turn.end, is_exact=False)
+        return Begun(self.session, shown, self._turn, asked=self._asked)
 
     async def _shown(self) -> list[Item] | None:
         """What the model is shown; None if there is an answer already."""
@@ -232,7 +255,7 @@ class _Beginning(Generic[S]):
         if not self._is_asked:
             self._turn.next_key = self._progress.key.question if self._progress else None
             if merged.fresh:
-                await self.session.add_items(merged.fresh)
+                self._asked = await _stored(self.session, merged.fresh)
         return merged
 
     def _is_to_be_taken(self, log: Log) -> bool:
@@ -284,7 +307,7 @@ async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
     finally:
         turn.runs -= 1
         if turn.runs == 0:
-            await finished(turn.lease.give_back())
+            await finished(turn.give_back())
 
 
 async def _last_settled(session: OnBranch) -> int:

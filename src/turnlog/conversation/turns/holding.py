@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from secrets import token_hex
 
 from turnlog.changes import Append, Change, Key, Remove
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.recording import Due, merged
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.errors import Conflict, SessionBusy
 from turnlog.records import Log
@@ -39,7 +40,8 @@ class OpenTurn:
         self.runs = 0
         #: Whether the turn has stored anything yet. If not, its next write is its question.
         self.has_written = False
-        #: Changes that are made together with the question.
+        #: Changes that the next write makes as well. What stands there when the log is read
+        #: again is dropped.
         self.beside: list[Change] = []
         #: The key of the next write; one is drawn for None.
         self.next_key: Key | None = None
@@ -49,6 +51,12 @@ class OpenTurn:
         self._in_order = in_order
         self._end: int | None = None  # where the log ends, as far as the run knows
         self._is_last = self._is_over = False
+        self._due: list[Due] = []
+
+    @property
+    def end(self) -> int:
+        """Where the log ends, as far as the run knows."""
+        return self._end or 0
 
     @property
     def end(self) -> int:
@@ -65,10 +73,25 @@ class OpenTurn:
         """Whether another run can become part of this turn."""
         return self.is_open and not self._is_last
 
+    @property
+    def end(self) -> int | None:
+        """The position at which the log ends, as far as the run knows."""
+        return self._end
+
     def saw(self, end: int) -> None:
         """The run has read the log up to position `end`."""
         if self._end is None:
             self._end = end
+
+    def owes(self, due: Due) -> None:
+        """The next write records the usage of a run, or else the end of the lease does."""
+        if due.is_open and due not in self._due:
+            self._due.append(due)
+
+    async def give_back(self) -> None:
+        """Give the lease back, and record the usage that is due."""
+        due, self._due = self._due, []
+        await self.lease.give_back(due)
 
     def reads_again(self) -> None:
         """What the run has read is outdated: it is about to read the log again."""
@@ -106,14 +129,15 @@ class OpenTurn:
 
     async def append(
         self, payloads: Sequence[bytes], key: Key | None = None, *, store: Store | None = None
-    ) -> None:
+    ) -> int:
         """Put `payloads` at the end of the log, all of them or none.
 
         key: of this write; one is drawn for None.
         store: the handle to write through; the turn's own unless given.
 
-        Raises `LeaseLost` when another run has taken over; nothing is written then. The first
-        write raises what `begin` raises.
+        Returns where the log ends then, unless this was the last write. Raises `LeaseLost` when
+        another run has taken over; nothing is written then. The first write raises what `begin`
+        raises.
         """
         written = [Append(self.log.name, payloads)]
         is_own = store is None or store is self.store  # a layer may change what is written
@@ -125,6 +149,7 @@ class OpenTurn:
             await self._begun()
             await self._write(written, key, store)
         self.has_written = True
+        return self.end
 
     async def remove(self, after: int, *, expect: int, store: Store) -> None:
         """Remove the records behind `after`, if the log ends at `expect`."""
@@ -145,9 +170,16 @@ class OpenTurn:
 
     async def mark_over(self) -> None:
         """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
-        changes = [Append(self.log.name, []), self._mark(), *self._record()]
-        await self.lease.commit(changes, self.answer_key or self._drawn_key())
+        key = self.answer_key or self._drawn_key()
+        async with self._with_what_is_due() as beside:
+            changes = [Append(self.log.name, []), self._mark(), *beside, *self._record()]
+            await self.lease.commit(changes, key)
         self.run = None
+
+    async def make(self, changes: Sequence[Change]) -> None:
+        """Make `changes`, which leave the log as it is. Raises `LeaseLost`."""
+        await self._begun()
+        await self.lease.commit(changes, self._drawn_key())
 
     @contextmanager
     def last_write(self, *, is_over: bool) -> Iterator[None]:
@@ -167,7 +199,9 @@ class OpenTurn:
         mark = [self._mark()] if self._is_over else []
         key = self.answer_key or Key(f"{self.lease.holder}/end", brief=True)
         try:
-            await self.lease.finish([*answer, *mark, *self._record()], key, store)
+            async with self._with_what_is_due() as beside:
+                made = [*answer, *mark, *beside, *self._record()]
+                await self.lease.finish(made, key, store)
         except ValueError:
             if self.run is not None:
                 # Another start may have stored its answer; then it has taken the lease as well.
@@ -180,7 +214,29 @@ class OpenTurn:
 
     async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
         key = key or self._taken_key() or self._drawn_key()
-        [self._end, *_] = await self.lease.commit(changes, key, store)
+        async with self._with_what_is_due() as beside:
+            # Those who ask for the key of a question take the last position for its end; with
+            # that of an answer, the first for its end and the last for its record.
+            if key == self.answer_key:
+                done = await self.lease.commit([*changes, *beside, *self._record()], key, store)
+                self._end = done[0]
+            else:
+                done = await self.lease.commit([*beside, *changes], key, store)
+                self._end = done[-1]
+
+    @asynccontextmanager
+    async def _with_what_is_due(self) -> AsyncIterator[list[Change]]:
+        """The changes that are to be made with a write; they are kept if it fails."""
+        beside, due = self.beside, self._due
+        self.beside, self._due = [], []
+        try:
+            usage = [change for each in due if (change := await each.change()) is not None]
+            yield merged([*beside, *usage])
+        except BaseException:
+            self.beside, self._due = [*beside, *self.beside], [*due, *self._due]
+            raise
+        for each in due:
+            each.made()
 
     @property
     def answer_key(self) -> Key | None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 from uuid import uuid4
 
 from turnlog.changes import Change, Committed, Key
 from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.giving_back import given_back, warn
+from turnlog.conversation.turns.recording import Due, merged
 from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
 from turnlog.errors import Conflict, LeaseLost
@@ -142,16 +144,19 @@ class Lease:
         self._end()
         return done.positions[1:]
 
-    async def give_back(self) -> None:
+    async def give_back(self, due: Sequence[Due] = ()) -> None:
         """Make the lease free again, unless it was lost.
+
+        due: usage to record in the same commit; if the lease was lost, in one of its own.
 
         If the store fails, it is retried until the lease has expired; in the background
         after a second, so that the caller of the run need not wait.
         """
         was = self._state
         self._end()
-        if was in ("new", "held"):
-            await given_back(self._withdraw, self._guarded, 2 * self._seconds)
+        if was in ("new", "held") or (was == "lost" and due):
+            withdraw = partial(self._withdraw, due)
+            await given_back(withdraw, self._guarded, 2 * self._seconds)
 
     async def _hold(self, done: Committed, *, may_be_anothers: bool = False) -> None:
         """Note that the lease was taken, if the claim of that commit still counts.
@@ -222,8 +227,14 @@ class Lease:
     def _claim_again(self, position: int) -> Change:
         return self._claims.claim(self.holder, position)
 
-    async def _withdraw(self) -> None:
-        await self._taking.withdraw(self._position)
+    async def _withdraw(self, due: Sequence[Due]) -> None:
+        changes = [change for each in due if (change := await each.change()) is not None]
+        if await self._taking.withdraw(self._position, merged(changes)):
+            for each in due:
+                each.made()
+        else:
+            for each in due:
+                await each.record()
 
     def _lose(self) -> None:
         if self._state != "over":

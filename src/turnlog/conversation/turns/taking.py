@@ -59,22 +59,26 @@ class Taking:
                 return done
             await self._watch.pause()
 
-    async def withdraw(self, position: int) -> None:
+    async def withdraw(self, position: int, beside: Sequence[Change] = ()) -> bool:
         """Remove the claim of this run, and its ticket, if they are there.
 
         position: at which the claim was last seen; 0 if that is not known.
+        beside: changes to make together with the removal of the claim.
+
+        Returns whether the claim was removed.
         """
         while self._tries or self._draws:
             changes: list[Change] = [*map(self._claims.leave, await self._own_tickets())]
             if position := position or await self._own_claim():
-                changes.append(self._claims.free(position))
+                changes += [self._claims.free(position), *beside]
             try:
                 if changes:
                     await self._claims.commit(changes)
             except Conflict:
                 position = 0  # it was renewed, or lost: look
             else:
-                return
+                return position > 0
+        return False
 
     async def _taken_if_first(self) -> Committed | None:
         claim, first = await self._claims.newest(), await self._claims.first()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from turnlog.conversation.reported import usage_in
+from turnlog.conversation.spending import Spending
 from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, inside
+from turnlog.conversation.turns.recording import Due
 from turnlog.errors import LeaseLost
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output
@@ -27,8 +30,10 @@ class Turn:
         shown: list[Item],
         held: OpenTurn | None,
         answer: list[Item] | None,
+        spending: Spending,
     ) -> None:
         self.session = session
+        self._spending = spending
         self._added: list[Item] = []
         self._held = held
         #: The items to send to the model: the past, repaired, and the new input. `add` puts
@@ -38,13 +43,20 @@ class Turn:
         #: key, and has ended; None if it has no answer yet.
         self.answer: list[Item] | None = answer
 
-    async def add(self, items: Iterable[object]) -> None:
+    async def add(self, items: Iterable[object], *, usage: object = None) -> None:
         """Store what the model or a tool gave: dicts, or objects of the `openai` client.
+
+        usage: what it has cost, such as `response.usage`: an object or a dict with
+            `input_tokens` and `output_tokens`, or the names of other APIs. All that is given
+            in the turn adds up and is recorded when it ends.
 
         All of them or none. Raises `LeaseLost` if another run has taken over meanwhile, or
         if the turn is over.
         """
+        cost = usage_in(usage)
         payloads = encode_all(items)
+        if self.answer is None:
+            self._spending.add(cost)  # it is spent, also if it can't be stored
         stored = [decode(payload) for payload in payloads]
         if self._held is None:
             self._check_unanswered()
@@ -68,8 +80,13 @@ class Turn:
         else:
             await self._held.mark_over()
 
-    async def left(self) -> None:
-        """The block was left without an error: a turn whose last item is an output is over."""
+    async def left(self, due: Due | None) -> None:
+        """The block was left without an error: a turn whose last item is an output is over.
+
+        due: usage to record.
+        """
+        if self._held is not None and due is not None:
+            self._held.owes(due)
         telling = [item for item in self._added if ends_turn(item) is not None]
         is_over = bool(telling) and is_output(telling[-1])
         if self._held is None or self._held.runs > 1:

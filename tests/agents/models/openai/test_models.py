@@ -41,7 +41,7 @@ from turnlog.errors import ModelBehaviorError
 
 pytestmark = pytest.mark.anyio
 
-SPENT = Usage(20, 7, 5, 3)
+SPENT = Usage(20, 7, 5, 3, 1)
 
 
 @both
@@ -196,5 +196,5 @@ def test_settings_are_laid_over_each_other() -> None:
 
 
 def test_usage_adds_up() -> None:
-    assert SPENT + Usage(1, 1) == Usage(21, 8, 5, 3)
+    assert SPENT + Usage(1, 1) == Usage(21, 8, 5, 3, 1)
     assert (SPENT + Usage()).total_tokens == 27

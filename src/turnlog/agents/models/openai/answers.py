@@ -24,7 +24,6 @@ __all__ = [
     "checked_message",
     "choices_in",
     "code_in",
-    "count_in",
     "items_in",
     "message_in",
     "reading",
@@ -72,13 +71,6 @@ def code_in(error: object) -> str:
     """The code of an error. Never its message, which may quote the conversation."""
     code = error.get("code") or error.get("type") if isinstance(error, Mapping) else error
     return code if isinstance(code, str) and _CODE.fullmatch(code) else "no code was given"
-
-
-def count_in(usage: object, *names: str) -> int:
-    """A count of tokens; 0 if there is none, since the answer is usable without."""
-    for name in names:
-        usage = usage.get(name) if isinstance(usage, Mapping) else None
-    return usage if isinstance(usage, int) and not isinstance(usage, bool) else 0
 
 
 def text_or_none(value: object) -> str | None:

@@ -15,7 +15,6 @@ from turnlog.agents.models.model import (
     ResponseDone,
     TextDelta,
     ToolDefinition,
-    Usage,
 )
 from turnlog.agents.models.openai.answers import (
     bodies_of,
@@ -23,7 +22,6 @@ from turnlog.agents.models.openai.answers import (
     checked_delta,
     checked_message,
     choices_in,
-    count_in,
     message_in,
     reading,
     text_or_none,
@@ -31,6 +29,7 @@ from turnlog.agents.models.openai.answers import (
 from turnlog.agents.models.openai.assembly import Assembly
 from turnlog.agents.models.openai.client import AsyncOpenAI, default_client
 from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
+from turnlog.conversation.reported import counts_in
 from turnlog.convert import chat_messages, items_from_chat
 from turnlog.convert.shapes import Message
 from turnlog.errors import ModelBehaviorError
@@ -65,6 +64,7 @@ class OpenAIChatCompletionsModel:
         with reading():
             answer = await client.chat.completions.create(**self._params(client, request))
         completion = body_of(answer)
+        request.report(counts_in(completion.get("usage")))
         return self._response(message_in(completion), completion)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -78,6 +78,7 @@ class OpenAIChatCompletionsModel:
         async with chunks:
             async for chunk in bodies_of(chunks):
                 text = streamed.take(chunk)
+                request.report(counts_in(streamed.about["usage"]))
                 if text:
                     yield TextDelta(text)
         if not streamed.finished:
@@ -89,7 +90,7 @@ class OpenAIChatCompletionsModel:
 
     def _response(self, message: Message, about: Message) -> ModelResponse:
         output = items_from_chat([{**message, "role": "assistant"}], model=self.model)
-        usage = _usage(about.get("usage"))
+        usage = counts_in(about.get("usage"))
         return with_own_ids(ModelResponse(output, usage, text_or_none(about.get("id"))))
 
     def _params(self, client: AsyncOpenAI, request: ModelRequest) -> Params:
@@ -161,12 +162,3 @@ def _response_format(request: ModelRequest) -> Params | None:
         return None
     schema = {"name": output.name, "schema": output.schema, "strict": output.strict}
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _usage(usage: object) -> Usage:
-    return Usage(
-        count_in(usage, "prompt_tokens"),
-        count_in(usage, "completion_tokens"),
-        count_in(usage, "prompt_tokens_details", "cached_tokens"),
-        count_in(usage, "completion_tokens_details", "reasoning_tokens"),
-    )

@@ -15,14 +15,12 @@ from turnlog.agents.models.model import (
     ResponseDone,
     TextDelta,
     ToolDefinition,
-    Usage,
 )
 from turnlog.agents.models.openai.answers import (
     bodies_of,
     body_of,
     checked_item,
     code_in,
-    count_in,
     items_in,
     reading,
     response_in,
@@ -31,6 +29,7 @@ from turnlog.agents.models.openai.answers import (
 )
 from turnlog.agents.models.openai.client import AsyncOpenAI, BadRequestError, default_client
 from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
+from turnlog.conversation.reported import counts_in
 from turnlog.convert import responses_input
 from turnlog.convert.shapes import Message
 from turnlog.errors import ModelBehaviorError
@@ -70,6 +69,7 @@ class OpenAIResponsesModel:
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
         response = body_of(await self._create(self._params(request)))
+        request.report(counts_in(response.get("usage")))
         _refuse_failed(response)
         return with_own_ids(_response(response, list(map(checked_item, items_in(response)))))
 
@@ -80,6 +80,8 @@ class OpenAIResponsesModel:
         async with events:
             async for event in bodies_of(events):
                 kind = event.get("type")
+                if isinstance(about := event.get("response"), dict):
+                    request.report(counts_in(about.get("usage")))
                 if kind == "response.output_text.delta":
                     yield TextDelta(text_in(event))
                 elif kind == "response.output_item.done":
@@ -188,17 +190,8 @@ class _Done:
 
 
 def _response(response: Message, output: list[Item]) -> ModelResponse:
-    usage = response.get("usage")
-    return ModelResponse(output, _usage(usage), text_or_none(response.get("id")))
-
-
-def _usage(usage: object) -> Usage:
-    return Usage(
-        count_in(usage, "input_tokens"),
-        count_in(usage, "output_tokens"),
-        count_in(usage, "input_tokens_details", "cached_tokens"),
-        count_in(usage, "output_tokens_details", "reasoning_tokens"),
-    )
+    usage = counts_in(response.get("usage"))
+    return ModelResponse(output, usage, text_or_none(response.get("id")))
 
 
 def _refuse_failure(event: Message) -> None:

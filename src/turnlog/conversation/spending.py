@@ -1,0 +1,101 @@
+"""Spending: what one run has spent so far, by agent and model, and its record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+from uuid import uuid4
+
+from turnlog.conversation.reported import usage_in, with_a_request
+from turnlog.conversation.usage import Part, Usage, total
+from turnlog.items.json import Item, encode
+from turnlog.records import Log
+
+__all__ = ["Place", "Spending", "spent_at_end"]
+
+#: A branch: the identity of its store, and its log.
+Place: TypeAlias = tuple[Hashable, Log]
+
+
+class Spending:
+    """What one run has spent so far.
+
+    run: the id of the run; one is drawn for None.
+    """
+
+    def __init__(self, run: str | None = None) -> None:
+        self.run = uuid4().hex if run is None else run
+        #: What was spent when the record was last stored, and where that was.
+        self.recorded: Usage | None = None
+        self.place: Place | None = None
+        self._spent: dict[tuple[str, str], Usage] = {}
+        self._began = time.monotonic()
+
+    @property
+    def usage(self) -> Usage:
+        """All of it."""
+        return total(self._spent.values())
+
+    def is_due(self, place: Place) -> bool:
+        """Whether there is something that is not recorded at `place` yet."""
+        return self.usage != (self.recorded if place == self.place else Usage())
+
+    def is_recorded(self, usage: Usage, place: Place) -> None:
+        """The record of `usage` is stored at `place`."""
+        self.recorded, self.place = usage, place
+
+    def add(self, usage: Usage, agent: str = "", model: str = "") -> Usage:
+        """Add what a request has cost; returns it, with at least one request if it cost anything.
+
+        agent, model: their names; "" if they are not known.
+        """
+        usage = with_a_request(usage)
+        if not usage.is_empty:
+            self._spent[agent, model] = self._spent.get((agent, model), Usage()) + usage
+        return usage
+
+    def replace(self, usage: Usage, agent: str = "", model: str = "") -> None:
+        """All that was spent is `usage`; it is to be recorded, also if it was before."""
+        self._spent, self.recorded, self.place = {}, None, None
+        self.add(usage, agent, model)
+
+    def payload(self, position: int) -> bytes:
+        """The record, for the turn that begins at `position`."""
+        parts = [Part(*names, usage).fields() for names, usage in self._spent.items()]
+        return encode({**self._head(position), **self._sum().fields(), **_listed(parts)})
+
+    def _head(self, position: int) -> Item:
+        seconds = round(time.monotonic() - self._began, 3)
+        return {"run": self.run, "position": position, "seconds": seconds, "at": time.time()}
+
+    def _sum(self) -> Part:
+        """All of it, with the agent and the model that were used last."""
+        agent, model = next(reversed(self._spent), ("", ""))
+        return Part(agent, model, self.usage)
+
+
+def _listed(parts: list[Item]) -> Item:
+    return {"parts": parts} if len(parts) > 1 else {}
+
+
+@contextmanager
+def spent_at_end(spending: Spending, usage: object) -> Iterator[None]:
+    """At the end, also after an error, add what `usage` holds then.
+
+    usage: an object as in `usage_in`, or a function that gives one.
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            spending.add(_reported(usage))
+        except Exception as second:  # noqa: BLE001 - the caller gets the first one
+            error.add_note(f"the usage of the turn was not recorded: {type(second).__name__}")
+        raise
+    spending.add(_reported(usage))
+
+
+def _reported(usage: object) -> Usage:
+    return usage_in(usage() if callable(usage) else usage)
