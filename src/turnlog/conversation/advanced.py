@@ -10,7 +10,6 @@ import string
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
 from turnlog.conversation.accounting import Accounting
@@ -198,11 +197,13 @@ class AdvancedNames(Branching, Accounting):
 
     async def _forked_before(self, turn: int) -> Branching:
         """A fork with a name made of the turn's number and the time."""
-        name = stem = f"branch_from_turn_{turn}_{int(time.time())}"
-        for number in count(2):  # noqa: RET503 - it does not end
+        stem = f"branch_from_turn_{turn}_{int(time.time())}"
+        name, number = stem, 1
+        while True:
             try:
                 return await self.fork(name, at=turn)
             except BranchNameUsed:
+                number += 1
                 name = f"{stem}_{number}"
 
     async def _check_has_items(self, name: str) -> None:

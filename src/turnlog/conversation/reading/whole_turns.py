@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, pairwise
 
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import Turn
@@ -18,7 +18,7 @@ async def whole_turns(reader: LogReader) -> list[Turn]:
     bounds = [0, *starts, len(page.decoded)]
     positions, times = page.records, [*chain.from_iterable(page.times)]
     turns: list[Turn] = []
-    for number, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for number, (start, end) in enumerate(pairwise(bounds)):
         items = [item for item in page.decoded[start:end] if item is not None]
         if items:
             last = positions[end - 1]
