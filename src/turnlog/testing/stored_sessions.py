@@ -47,7 +47,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(Replacement, AccountingTests, SessionTests):
+class StoredSessionTests(AccountingTests, Replacement, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture
