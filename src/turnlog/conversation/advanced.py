@@ -20,7 +20,6 @@ from turnlog.conversation.reading.turn_index import Turn
 from turnlog.conversation.reading.whole_turns import whole_turns
 from turnlog.conversation.usage import Entry, Places, Usage, counted, total
 from turnlog.errors import BranchNameUsed, NoSuchBranch, NoSuchTurn
-from turnlog.items.json import Item
 from turnlog.items.tools import tool_counts, tool_name, type_name
 from turnlog.records import Log
 
@@ -54,12 +53,12 @@ class AdvancedNames(Branching, Accounting):
         log = await self._arrived()
         if turn_number == 0:  # which no user's message begins
             raise NoSuchTurn(log, turn_number)
-        if branch_name is not None:
-            forked = await self.fork(branch_name, at=turn_number)
+        if branch_name is None:
+            branch_name = await self._fork_before(turn_number)
         else:
-            forked = await self._forked_before(turn_number)
-        self.branch = forked.branch
-        return forked.branch
+            await self.fork(branch_name, at=turn_number)
+        self.branch = branch_name
+        return branch_name
 
     async def create_branch_from_content(
         self, search_term: str, branch_name: str | None = None
@@ -195,16 +194,18 @@ class AdvancedNames(Branching, Accounting):
         """The log that this session stands on; see `AdvancedSQLiteSession`."""
         return self._log()
 
-    async def _forked_before(self, turn: int) -> Branching:
-        """A fork with a name made of the turn's number and the time."""
+    async def _fork_before(self, turn: int) -> str:
+        """Fork under a name made of the turn's number and the time; returns the name."""
         stem = f"branch_from_turn_{turn}_{int(time.time())}"
         name, number = stem, 1
         while True:
             try:
-                return await self.fork(name, at=turn)
+                await self.fork(name, at=turn)
             except BranchNameUsed:
                 number += 1
                 name = f"{stem}_{number}"
+            else:
+                return name
 
     async def _check_has_items(self, name: str) -> None:
         log = await self._log_of(name)
@@ -269,7 +270,7 @@ def _told(turn: Turn, most: int | None = None) -> dict[str, Any]:
 def _texts(content: object) -> Sequence[str]:
     if isinstance(content, str):
         return [content]
-    parts: list[Item] = content if isinstance(content, list) else []
+    parts = content if isinstance(content, list) else []
     return [str(part.get("text") or "") for part in parts if isinstance(part, dict)]
 
 

@@ -28,8 +28,9 @@ def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
 
     def make_twin(*args: P.args, **kwargs: P.kwargs) -> BlockingSession:
         session = make(*args, **kwargs)
-        is_stored = isinstance(session, StoredSession)
-        return BlockingStoredSession(session) if is_stored else BlockingSession(session)
+        if isinstance(session, StoredSession):
+            return BlockingStoredSession(session)
+        return BlockingSession(session)
 
     return make_twin
 

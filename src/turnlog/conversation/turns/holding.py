@@ -59,6 +59,11 @@ class OpenTurn:
         return self.lease.is_new or self.lease.is_open
 
     @property
+    def end(self) -> int | None:
+        """The position at which the log ends, as far as the run knows."""
+        return self._end
+
+    @property
     def is_joinable(self) -> bool:
         """Whether another run can become part of this turn."""
         return self.is_open and not self._is_last
@@ -136,10 +141,16 @@ class OpenTurn:
         self.has_written = True
         return self._end or 0
 
-    async def remove(self, after: int, *, expect: int, store: Store) -> None:
-        """Remove the records behind `after`, if the log ends at `expect`."""
+    async def remove(
+        self, after: int, *, expect: int, store: Store, beside: Sequence[Change] = ()
+    ) -> None:
+        """Remove the records behind `after`, if the log ends at `expect`.
+
+        beside: further changes of the same commit.
+        """
         await self._begun()
-        await self._write([Remove(self.log.name, after, expect=expect)], None, store)
+        cut = Remove(self.log.name, after, expect=expect)
+        await self._write([cut, *beside], None, store)
 
     async def write(self, changes: Sequence[Change], store: Store) -> int:
         """Make `changes`, the first of which is on the log; returns where the log ends then."""
