@@ -16,6 +16,7 @@ from turnlog.changes import Annotate, Append, Change
 from turnlog.conversation.deletion import mark_of, unless_deleted, written
 from turnlog.conversation.registry import Registry, registered, registry_of
 from turnlog.conversation.turns.endings import Endings, mark_first
+from turnlog.conversation.usage import copied_usage
 from turnlog.errors import BranchNameUsed, Conflict
 from turnlog.records import Log, Records
 from turnlog.store import Store
@@ -116,6 +117,7 @@ async def planned_fork(
         registered(source, target, records.positions[-1] if records else 0, expect),
         *_copied(target, records, added),
         *await _ending(session, target, records),
+        *await copied_usage(session.store, source, target, records),
     ]
     on_target = copy.copy(session)
     on_target.branch = target.name

@@ -17,6 +17,7 @@ from turnlog.conversation.positions import (
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Store
 
@@ -43,16 +44,22 @@ class Target(NamedTuple):
     async def end(self, reader: LogReader, last: int) -> int:
         """The position behind which all is dropped.
 
-        last: of the newest record.
+        last: of the newest record. Raises `Conflict` if what goes was stored since.
         """
         if self.turn is not None:
-            return await end_before_turn(reader, self.turn)
+            return _seen(reader, await end_before_turn(reader, self.turn), last)
         if self.turns is not None:
             count = checked_number("turns", self.turns, 1)
             newest = [turn for turn in await TurnIndex(reader).newest(count) if turn.number > 0]
-            return newest[0].position - 1 if newest else last
+            return _seen(reader, newest[0].position - 1, last) if newest else last
         at = self.position
         return await checked_position(reader, at.position if isinstance(at, Position) else at)
+
+
+def _seen(reader: LogReader, end: int, last: int) -> int:
+    if end >= last:
+        raise Conflict(reader.log, last, end + 1)
+    return end
 
 
 async def rewound(session: OnBranch, reader: LogReader, target: Target, keep_as: str | None) -> int:

@@ -204,11 +204,10 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         if turn is None:
             changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
             end = (await written(self.store, log, changes, name))[0]
-            self._wrote(log, end, len(payloads))
             await lay_behind(self._reader_of(log), end, len(payloads))
         else:
             end = await turn.append(payloads, name, store=self.store)
-            self._wrote(log, end, len(payloads))
+        self._wrote(log, end, len(payloads))
         if beside is not None:
             beside.made(end)
 

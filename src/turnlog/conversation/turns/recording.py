@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 
 from turnlog.changes import Append, Change, Check
+from turnlog.conversation.deletion import written
 from turnlog.conversation.spending import Place, Spending
 from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.usage import Usage
@@ -65,7 +66,7 @@ class Due:
                 return
             fence = Check(self.log.name, newest.positions[-1] if newest else 0)
             try:
-                await self._store.commit(self.log.session, [fence, *fences, change])
+                await written(self._store, self.log, [fence, *fences, change])
             except Conflict as conflict:
                 if conflict.log != self.log:
                     raise
