@@ -54,14 +54,14 @@ class OpenTurn:
         self._due: list[Due] = []
 
     @property
-    def end(self) -> int:
-        """Where the log ends, as far as the run knows."""
-        return self._end or 0
-
-    @property
     def is_open(self) -> bool:
         """Whether the writes of the run go through here."""
         return self.lease.is_new or self.lease.is_open
+
+    @property
+    def end(self) -> int | None:
+        """The position at which the log ends, as far as the run knows."""
+        return self._end
 
     @property
     def is_joinable(self) -> bool:
@@ -139,7 +139,7 @@ class OpenTurn:
             await self._begun()
             await self._write(written, key, store)
         self.has_written = True
-        return self.end
+        return self._end or 0
 
     async def remove(self, after: int, *, expect: int, store: Store) -> None:
         """Remove the records behind `after`, if the log ends at `expect`."""
@@ -150,7 +150,7 @@ class OpenTurn:
         """Make `changes`, the first of which is on the log; returns where the log ends then."""
         await self._begun()
         await self._write(changes, None, store)
-        return self.end
+        return self._end or 0
 
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
