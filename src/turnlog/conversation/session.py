@@ -13,7 +13,13 @@ from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.log import Newest
 from turnlog.conversation.reading.run_input import run_input
-from turnlog.conversation.reading.tail import EVERYTHING, ListedTail, PagedTail, Tail
+from turnlog.conversation.reading.tail import (
+    EVERYTHING,
+    ListedTail,
+    PagedTail,
+    Tail,
+    lay_behind,
+)
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.spending import Spending, spent_at_end
@@ -191,6 +197,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
         if turn is None:
             changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
             end = (await self.store.commit(log.session, changes, key=name)).positions[0]
+            await lay_behind(self._reader_of(log), end, len(payloads))
         else:
             end = await turn.append(payloads, name, store=self.store)
         if beside is not None:

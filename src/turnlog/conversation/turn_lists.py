@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from turnlog.conversation.handle import Handle
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.reading.turn_index import Turn, TurnIndex
+from turnlog.conversation.usage import Usage, usage_of_turns
+from turnlog.items.text import joined_text
 
 __all__ = ["TurnInfo", "TurnLists"]
 
@@ -34,5 +36,31 @@ class TurnLists(Handle):
     """What a session can tell of its turns."""
 
     async def turns(self, limit: int | None = None, before: int | None = None) -> list[TurnInfo]:
-        """The newest `limit` turns with a number below `before`, oldest first."""
-        raise NotImplementedError
+        """The newest `limit` turns with a number below `before`, oldest first.
+
+        limit: None means all, and so does no `before`.
+
+        A turn begins with a user's message. What comes before the first one belongs to no turn.
+        The newest turns of a long conversation are told as quickly as those of a short one.
+
+        Raises `TypeError` for a limit or a number that is no int, `ValueError` for a negative
+        limit.
+        """
+        _check("limit", limit)
+        _check("before", before)
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit must not be negative, and is {limit}: leave it out for all")
+        log = self._log()
+        turns = await TurnIndex(self._reader_of(log)).newest(limit, before)
+        usage = await usage_of_turns(self.store, log, turns)
+        return [_info(turn, usage.get(turn.number, Usage())) for turn in turns]
+
+
+def _info(turn: Turn, usage: Usage) -> TurnInfo:
+    text = joined_text(turn.items[0].get("content"))
+    return TurnInfo(turn.number, turn.position, text, turn.created_at, len(turn.items), usage)
+
+
+def _check(name: str, value: object) -> None:
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")

@@ -20,7 +20,7 @@ from turnlog import (
     function_tool,
 )
 from turnlog.convert import chat_messages, responses_input
-from turnlog.items.json import Item
+from turnlog.items.json import Item, encode_all
 from turnlog.items.kinds import is_question
 from turnlog.items.repair import repair
 from turnlog.items.tokens import estimated_tokens
@@ -272,7 +272,7 @@ async def test_a_step_that_changes_nothing_reads_nothing(
     settings: SessionSettings, most: int
 ) -> None:
     store = Counting(MemoryStore())
-    await StoredSession("s", store).add_items([*turns(500), *turn(500, 2)])
+    await store.append(Log("s"), encode_all([*turns(500), *turn(500, 2)]))
     session = StoredSession("s", store, session_settings=settings)
     await shown(session, "more?")
     assert store.records < most

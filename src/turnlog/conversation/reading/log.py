@@ -41,6 +41,11 @@ class Page(NamedTuple):
         return self.parts[0][0] if self.decoded else None
 
     @property
+    def newest(self) -> int:
+        """The position of the last record; 0 if there are no records."""
+        return next((part[-1] for part in reversed(self.parts) if part), 0)
+
+    @property
     def items(self) -> list[Item]:
         """The items of the records that can be decoded."""
         if all(self.decoded):  # faster; an item without fields takes the other way
@@ -111,20 +116,22 @@ class LogReader:
         is_whole = count is None or len(records) < count
         return Page(decoded, (records.positions,), is_whole, (records.times,))
 
-    async def longer(self, page: Page, count: int | None) -> Page:
+    async def longer(self, page: Page, count: int | None, end: int | None = None) -> Page:
         """`page` and the `count` records before it.
 
-        If the log has meanwhile lost what the page begins with, the newest records are read
-        anew, as many in all.
+        end: `page` holds the newest records before this position; None: the newest of all.
+
+        If the log has meanwhile lost what the page begins with, these records are read anew, as
+        many in all.
         """
         oldest = page.oldest
         if oldest is None:
-            return await self.page(count=count)
+            return await self.page(end, count)
         # Its oldest record is read again, to see that it still follows on the others.
         before = await self.page(oldest + 1, None if count is None else count + 1)
         [positions] = before.parts
         if not positions or positions[-1] != oldest:
-            return await self.page(count=None if count is None else len(page.decoded) + count)
+            return await self.page(end, None if count is None else len(page.decoded) + count)
         first, *others = page.parts
         first_times, *other_times = page.times
         return Page(

@@ -6,21 +6,33 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.reading.log import LogReader, Page
-from turnlog.conversation.reading.milestones import Milestones
+from turnlog.conversation.reading.milestones import (
+    SPACING,
+    Before,
+    Milestone,
+    Milestones,
+    is_chosen,
+)
 from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.turns.endings import Endings
+from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.items.json import Item
+from turnlog.items.kinds import is_question
 
-__all__ = ["EVERYTHING", "HasTail", "ListedTail", "PagedTail", "Tail", "tail_of"]
+__all__ = ["EVERYTHING", "HasTail", "ListedTail", "PagedTail", "Tail", "lay_behind", "tail_of"]
 
 #: The arguments of `get_items` with which a session gives all, where it would give less without.
 EVERYTHING = {"limit": sys.maxsize}
 
 # How many items more are read at first to find a milestone.
 _SOME = 32
+
+# Of how many runs, and of how many writes outside of a turn, one lays a milestone.
+_RUNS, _WRITES = 32, 64
 
 
 class Tail(ABC):
@@ -63,8 +75,11 @@ class Tail(ABC):
         """Whether the turn which begins at item `start` was marked as over."""
         return False
 
-    async def mark(self, place: int, turn: int) -> None:  # noqa: B027 - most have no use for it
-        """Note, if that helps later reads, that the item at `place` begins turn `turn`."""
+    async def mark(self, start: int | None) -> None:  # noqa: B027 - most have no use for it
+        """Lay milestones, if that helps later reads; for a run that is about to write.
+
+        start: the index of the item at which a window begins, if it took counting to know that.
+        """
 
 
 class ListedTail(Tail):
@@ -86,7 +101,13 @@ class ListedTail(Tail):
         self._takes_limit = _takes_limit(get_items)
         self._everything = everything if self._takes_limit else {}
         self._is_exact = reader is None
+        self._reader = reader
         self._endings = None if reader is None else Endings(reader.store, reader.log)
+
+    async def mark(self, start: int | None) -> None:  # noqa: ARG002 - it knows no positions
+        turn = None if self._reader is None else open_turn_on(self._reader.store, self._reader.log)
+        if self._reader is not None and turn is not None and is_chosen(turn.end or 0, _RUNS):
+            await PagedTail(self._reader).mark(None)
 
     async def is_over(self, start: int) -> bool:  # noqa: ARG002 - it knows no positions
         return self._endings is not None and await self._endings.are_all()
@@ -106,38 +127,115 @@ class ListedTail(Tail):
 
 
 class PagedTail(Tail):
-    """The tail of a log: it reads each record once, and knows its position."""
+    """The tail of a log: it reads each record once, and knows its position.
 
-    def __init__(self, reader: LogReader) -> None:
+    end: only what comes before this position is read; None reads from the end of the log.
+    milestones: of the log, as far as they were read.
+    """
+
+    def __init__(
+        self, reader: LogReader, end: int | None = None, milestones: Milestones | None = None
+    ) -> None:
         super().__init__(is_nested=reader.is_nested)
         self.reader = reader
         #: The records that were read so far.
         self.page = Page([], (), is_whole=False)
-        self._milestones = Milestones(reader.store, reader.log)
+        self.milestones = milestones or Milestones(reader.store, reader.log)
+        self._end = end
         self._endings = Endings(reader.store, reader.log)
 
     async def grow(self, count: int | None) -> None:
         if self.is_whole:
             return
-        self.page = await self.reader.longer(self.page, count)
+        self.page = await self.reader.longer(self.page, count, self._end)
         self.items = self.page.items
         self.is_whole = self.page.is_whole
         self._seen = len(self.page.decoded)
 
     async def turns_before(self) -> int:
-        while True:
-            turns = await self._milestones.turns_before(self.items, self.page.positions)
-            if turns is not None:
-                return turns
-            if self.is_whole:
-                return 0
-            await self.grow(max(self._seen, _SOME))
+        return (await self.before()).turns
+
+    async def before(self) -> Before:
+        """What comes before `page`. It may have to read on to know that."""
+        place, (turns, records) = (0, Before(0, 0)) if self.is_whole else await self._counted()
+        return Before(turns - _questions(self.page.decoded[:place]), records - place)
 
     async def is_over(self, start: int) -> bool:
         return await self._endings.newest() >= self.page.positions[start]
 
-    async def mark(self, place: int, turn: int) -> None:
-        await self._milestones.lay(self.page.positions[place], turn)
+    async def mark(self, start: int | None) -> None:
+        if self.is_nested:
+            return
+        wanted = set()
+        if start is not None and self._seen > SPACING:  # what is shorter is counted in no time
+            wanted.add(self.page.positions[start])
+        if not self._seen:
+            await self.grow(_SOME)
+        if self.page.newest and is_chosen(self.page.newest, _RUNS):
+            wanted.add(self.page.newest)
+        if wanted:
+            await self.lay(wanted)
+
+    async def lay(self, wanted: AbstractSet[int]) -> None:
+        """Lay milestones at the positions `wanted`, and at others if there are none for long.
+
+        Only behind the newest milestone that there is. It reads back to that one.
+        """
+        place, before = await self._counted()
+        laid = milestones_behind(self.page, place, before, wanted)
+        await self.milestones.lay(laid, self.page.newest)
+
+    async def _counted(self) -> tuple[int, Before]:
+        """The index in `page` of a record, and what comes before it.
+
+        It is the newest record with a milestone, or the first of the log.
+        """
+        while not self.is_whole or self._seen > SPACING:
+            found = await self.milestones.newest_in(self.page.records)
+            if found is not None:
+                return found
+            if self.is_whole:
+                break
+            await self.grow(max(self._seen, _SOME))
+        return 0, Before(0, 0)
+
+
+async def lay_behind(reader: LogReader, end: int, count: int) -> None:
+    """Lay milestones behind a write outside of a turn, if it was a large one or now and then.
+
+    end: the position of the last of the `count` records that were written.
+
+    It raises no error: what was written stays written, and the milestones only save time.
+    """
+    if count < SPACING and not is_chosen(end, _WRITES):
+        return
+    tail = PagedTail(reader)
+    try:
+        await tail.grow(count + SPACING)
+        await tail.lay({end})
+    except Exception as error:  # noqa: BLE001 - it is logged
+        tail.milestones.failed(error)
+
+
+def milestones_behind(
+    page: Page, place: int, before: Before, wanted: AbstractSet[int]
+) -> list[Milestone]:
+    """The milestones to lay behind the record at index `place`.
+
+    before: what comes before that record.
+    wanted: positions at which one is laid; where these are far between, others are laid as well.
+    """
+    laid, last, turns = [], place, before.turns
+    for at, position in enumerate(page.records[place:], place):
+        if at > place and (position in wanted or at - last >= SPACING):
+            laid.append(Milestone(position, Before(turns, before.records + at - place)))
+            last = at
+        turns += _questions(page.decoded[at : at + 1])
+    return laid
+
+
+def _questions(decoded: Sequence[Item | None]) -> int:
+    return sum(item is not None and is_question(item) for item in decoded)
 
 
 class HasTail(ABC):

@@ -5,11 +5,16 @@ from __future__ import annotations
 from itertools import chain
 from typing import NamedTuple
 
-from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.reading.log import LogReader, Page
+from turnlog.conversation.reading.milestones import Before, Milestones
+from turnlog.conversation.reading.tail import PagedTail
 from turnlog.items.json import Item
 from turnlog.items.kinds import is_question
 
 __all__ = ["Turn", "TurnIndex"]
+
+# How many records are read at first, or for each turn that is asked for.
+_SOME, _ITEMS_IN_A_TURN = 64, 4
 
 
 class Turn(NamedTuple):
@@ -32,40 +37,93 @@ class Turn(NamedTuple):
 
 
 class TurnIndex:
-    """The turns of one log. What it costs depends on what is asked, not on the log's length."""
+    """The turns of one log. What it costs depends on what is asked, not on the log's length.
+
+    That needs milestones, which writes lay. Without them, as in a fork that nobody has continued
+    yet, it reads the whole log.
+    """
 
     def __init__(self, reader: LogReader) -> None:
         self.reader = reader
 
     async def newest(self, limit: int | None = None, before: int | None = None) -> list[Turn]:
         """The newest `limit` turns with a number below `before`, oldest first; None: all."""
-        turns = await self._all()
-        asked = [turn for turn in turns if before is None or turn.number < before]
-        return asked if limit is None else asked[max(0, len(asked) - limit) :]
+        if limit == 0 or (before is not None and before <= 1):
+            return []
+        guess = None if limit is None else max(_SOME, _ITEMS_IN_A_TURN * limit)
+        tail = await self._tail_with(before, guess)
+        while True:
+            stretch = await _stretch(tail)
+            last = stretch.last if before is None else min(before - 1, stretch.last)
+            first = 1 if limit is None else max(1, last - limit + 1)
+            if stretch.before.turns < first:
+                return stretch.turns(first, last)
+            await tail.grow(max(len(tail.page.decoded), _SOME))
 
     async def start_of(self, number: int) -> int | None:
         """The position of the first record of turn `number`; None if there is no such turn."""
-        turns = await self._all()
-        return turns[number - 1].position if 0 < number <= len(turns) else None
+        found = await self.newest(1, number + 1)
+        return found[0].position if found and found[0].number == number else None
 
-    async def count(self) -> int:
-        """How many turns the log has."""
-        return len(await self._all())
+    async def count(self, until: int | None = None) -> int:
+        """How many turns the log has; with `until`, how many begin up to that position."""
+        tail = PagedTail(self.reader, None if until is None else until + 1)
+        await tail.grow(_SOME)
+        return (await _stretch(tail)).last
 
-    async def _all(self) -> list[Turn]:
-        page = await self.reader.page()
-        positions = page.records
-        times = [*chain.from_iterable(page.times)]
-        starts = [place for place, item in enumerate(page.decoded) if item and is_question(item)]
-        ends = [*starts[1:], len(positions)]
+    async def _tail_with(self, before: int | None, guess: int | None) -> PagedTail:
+        """A tail that ends behind all turns below `before`, and near to them if that is known.
+
+        guess: how many records are read of it at first.
+        """
+        milestones = Milestones(self.reader.store, self.reader.log)
+        if before is not None and (position := await milestones.behind(before)):
+            tail = PagedTail(self.reader, position + 1, milestones)
+            await tail.grow(guess)
+            if (await _stretch(tail)).last >= before:  # else the record at `position` is gone
+                return tail
+        tail = PagedTail(self.reader, None, milestones)
+        await tail.grow(guess)
+        return tail
+
+
+class _Stretch(NamedTuple):
+    """Records in a row, and what comes before them."""
+
+    page: Page
+    before: Before
+    #: The index of the first record of each turn that begins in it.
+    starts: list[int]
+
+    @property
+    def last(self) -> int:
+        """The number of the last turn that begins in it or before it."""
+        return self.before.turns + len(self.starts)
+
+    def turns(self, first: int, last: int) -> list[Turn]:
+        """The turns with the numbers `first` to `last`."""
+        ends = [*self.starts[1:], len(self.page.decoded)]
+        numbered = list(zip(self.starts, ends, strict=False))
+        skipped = self.before.turns + 1
+        positions, times = self.page.records, [*chain.from_iterable(self.page.times)]
         return [
             Turn(
-                number,
-                start,
-                positions[start],
-                positions[end - 1],
-                times[start],
-                [item for item in page.decoded[start:end] if item is not None],
+                number=number,
+                ordinal=self.before.records + start,
+                position=positions[start],
+                end=positions[end - 1],
+                created_at=times[start],
+                items=[item for item in self.page.decoded[start:end] if item is not None],
             )
-            for number, (start, end) in enumerate(zip(starts, ends, strict=False), 1)
+            for number, (start, end) in enumerate(
+                numbered[first - skipped : last - skipped + 1], first
+            )
         ]
+
+
+async def _stretch(tail: PagedTail) -> _Stretch:
+    """What was read of `tail`. It may have to read on to know what comes before that."""
+    before = await tail.before()
+    decoded = tail.page.decoded
+    starts = [place for place, item in enumerate(decoded) if item and is_question(item)]
+    return _Stretch(tail.page, before, starts)

@@ -11,7 +11,6 @@ from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item
 from turnlog.items.repair import Interrupted, repair
 from turnlog.items.tokens import TokenCounter, estimated_tokens, token_counter
-from turnlog.items.turns import turn_starts
 from turnlog.items.window import Window
 
 __all__ = ["View"]
@@ -23,7 +22,7 @@ class View:
     def __init__(self, tail: Tail, bounds: Window) -> None:
         self.tail = tail
         self.bounds = bounds
-        self._first: tuple[int, int] | None = None  # the first turn shown: its index, its number
+        self._counted: int | None = None  # where the window begins, if that took counting
 
     @classmethod
     async def of(cls, tail: Tail, settings: SessionSettings) -> Self:
@@ -59,13 +58,12 @@ class View:
         turns_before = await tail.turns_before()
         past = _before(tail.items, without)
         start = bounds.start(past, turns_before)
-        self._first = start, turns_before + len(turn_starts(past[:start]))
+        self._counted = start if start < len(past) else None
         return past[start:]
 
     async def mark(self) -> None:
-        """Note at which turn the window begins, so that the next read is quicker."""
-        if self._first is not None:
-            await self.tail.mark(*self._first)
+        """Lay milestones, so that later reads are quicker; for a run that is about to write."""
+        await self.tail.mark(self._counted)
 
 
 def _once(count: TokenCounter) -> TokenCounter:
