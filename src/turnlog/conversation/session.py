@@ -197,11 +197,12 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
         if turn is None:
             changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
             end = (await self.store.commit(log.session, changes, key=name)).positions[0]
-            await lay_behind(self._reader_of(log), end, len(payloads))
         else:
             end = await turn.append(payloads, name, store=self.store)
         if beside is not None:
             beside.made(end)
+        if turn is None:
+            await lay_behind(self._reader_of(log), end, len(payloads))
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.

@@ -54,11 +54,6 @@ class OpenTurn:
         self._due: list[Due] = []
 
     @property
-    def end(self) -> int:
-        """Where the log ends, as far as the run knows."""
-        return self._end or 0
-
-    @property
     def is_open(self) -> bool:
         """Whether the writes of the run go through here."""
         return self.lease.is_new or self.lease.is_open
@@ -144,7 +139,7 @@ class OpenTurn:
             await self._begun()
             await self._write(written, key, store)
         self.has_written = True
-        return self.end
+        return self._end or 0
 
     async def remove(self, after: int, *, expect: int, store: Store) -> None:
         """Remove the records behind `after`, if the log ends at `expect`."""
