@@ -255,6 +255,25 @@ async def test_a_run_within_a_run_has_a_record_of_its_own(way: Way, session: Sto
     assert len(await entries(session)) == 2
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_agent_as_a_tool_is_counted_for_the_turn(
+    way: Way, session: StoredSession, fails: bool
+) -> None:
+    """It has no session of its own."""
+    inner = Agent("Inner", model=Rejecting() if fails else Script([answer("inner")]))
+
+    @function_tool
+    async def ask() -> str:
+        return str((await way(inner, "inner question")).final_output)
+
+    await session.add_items([user("earlier"), answer("yes")])
+    outer = Agent("Outer", model=Script([call("ask")], [answer("done")]), tools=[ask])
+    result = await way(outer, "go", session=session)
+    assert await session.usage("turn") == {2: Usage(30, 3, requests=3)}
+    assert await session.usage("agent") == {"Outer": TWO, "Inner": ONE}
+    assert result.usage == TWO
+
+
 async def test_a_handoff_has_parts(way: Way, session: StoredSession) -> None:
     second = Agent("Second", model=Rejecting())
     first = Agent("First", model=Script([call("transfer_to_second")]), handoffs=[second])
