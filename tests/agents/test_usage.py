@@ -550,3 +550,38 @@ async def test_what_is_no_usage_is_refused(session: StoredSession, wrong: object
         async with session.turn("q1", usage=wrong) as turn:
             await turn.add([answer("yes")], usage=Usage(10, 1))
     assert await session.usage() == ONE
+
+
+@pytest.mark.parametrize("happened", [False, True])
+async def test_the_end_of_a_failed_run_is_retried(
+    way: Way, session: StoredSession, happened: bool
+) -> None:
+    """If its first try was made and only its answer was lost, the usage counts once."""
+    commits = iter(range(100))
+
+    def plan(verb: str) -> Failure | None:
+        is_end = verb == "commit" and next(commits) == 1
+        return Failure(ConnectionError("lost"), happened) if is_end else None
+
+    flaky = StoredSession("session", Failing(session.store, plan))
+    with pytest.raises(ConnectionError, match="rejected"):
+        await way(Agent("A", model=Rejecting()), "go", session=flaky)
+    assert await session.usage("turn") == {1: ONE}
+    assert len(await session.store.read(Log("session", ":lease"))) == 0
+
+
+async def test_a_result_that_is_stored_within_a_turn(session: StoredSession) -> None:
+    result = await Runner.run(helpful([answer("yes")]), "elsewhere")
+    async with session.turn("q1") as turn:
+        await session.store_run_usage(result)
+        await turn.add([answer("yes")])
+    assert await session.usage("turn") == {1: ONE}
+    assert (await entries(session))[0].run == result.run_id
+
+
+async def test_the_result_of_a_stream_that_is_under_way(session: StoredSession) -> None:
+    result = Runner.run_streamed(helpful([asked()], [answer("rain")]), "q1", session=session)
+    async for _ in result:
+        if result.usage == ONE:
+            await session.store_run_usage(result)
+    assert await session.usage("run") == {result.run_id: TWO}

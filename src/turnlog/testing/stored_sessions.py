@@ -20,6 +20,7 @@ from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
+from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
@@ -46,7 +47,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(AccountingTests, SessionTests):
+class StoredSessionTests(AccountingTests, Replacement, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture

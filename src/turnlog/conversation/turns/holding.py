@@ -74,9 +74,9 @@ class OpenTurn:
         return self.is_open and not self._is_last
 
     @property
-    def end(self) -> int | None:
-        """The position at which the log ends, as far as the run knows."""
-        return self._end
+    def end(self) -> int:
+        """Where the log ends, as far as the run knows; 0 if it knows nothing of it."""
+        return self._end or 0
 
     def saw(self, end: int) -> None:
         """The run has read the log up to position `end`."""
@@ -149,12 +149,18 @@ class OpenTurn:
             await self._begun()
             await self._write(written, key, store)
         self.has_written = True
-        return self._end or 0
+        return self.end
 
     async def remove(self, after: int, *, expect: int, store: Store) -> None:
         """Remove the records behind `after`, if the log ends at `expect`."""
         await self._begun()
         await self._write([Remove(self.log.name, after, expect=expect)], None, store)
+
+    async def write(self, changes: Sequence[Change], store: Store) -> int:
+        """Make `changes`, the first of which is on the log; returns where the log ends then."""
+        await self._begun()
+        await self._write(changes, None, store)
+        return self.end
 
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
@@ -216,7 +222,7 @@ class OpenTurn:
                 self._end = done[0]
             else:
                 done = await self.lease.commit([*beside, *changes], key, store)
-                self._end = done[-1]
+                self._end = done[-len(changes)]
 
     @asynccontextmanager
     async def _with_what_is_due(self) -> AsyncIterator[list[Change]]:
