@@ -2,6 +2,8 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TypeVar
 
 import pytest
@@ -13,6 +15,7 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.spending import Spending
 from turnlog.conversation.usage import Entry, copied_usage, usage_of_turns
+from turnlog.errors import StoreClosed, TurnlogError
 from turnlog.items.json import encode
 from turnlog.records import Log
 from turnlog.store import Call, Layer, Store
@@ -163,3 +166,45 @@ async def test_wrong_arguments_are_named(arguments: dict[str, object]) -> None:
     [name] = arguments
     with pytest.raises(ValueError, match=name):
         await StoredSession("session", MemoryStore()).usage(**arguments)  # type: ignore[call-overload] # as someone may write it
+
+
+async def test_a_deleted_branch_is_not_revived() -> None:
+    store = MemoryStore()
+    await store.append(Log("session", ":deleted@side"), [b"{}"])
+    session = StoredSession("session", store, branch="side")
+    spending = Spending()
+    spending.add(Usage(10, 1))
+    result = SimpleNamespace(spending=spending)
+    with pytest.raises(TurnlogError, match="side"):
+        await session.store_run_usage(result)
+    assert {head.log.name for head in await store.logs("session")} == {"main", ":deleted@side"}
+
+
+async def test_a_closed_session_tells_nothing() -> None:
+    session = StoredSession("session", MemoryStore())
+    session.closed = True
+    with pytest.raises(StoreClosed):
+        await session.usage()
+    with pytest.raises(StoreClosed):
+        await session.store_run_usage(SimpleNamespace(spending=Spending()))
+
+
+class Growing:
+    """A usage object, such as that of the SDK, which can be referred to weakly."""
+
+    def __init__(self) -> None:
+        self.input_tokens, self.output_tokens = 1, 0
+
+
+@pytest.mark.parametrize("kind", [Growing, lambda: SimpleNamespace(**vars(Growing()))])
+async def test_results_are_known_as_long_as_they_live(kind: Callable[[], object]) -> None:
+    """A later one at the same place in memory is another."""
+    store = MemoryStore()
+    await talk(store, 1)
+    session = StoredSession("session", store)
+    for _ in range(300):
+        for usage in [kind()] * 2:
+            result = SimpleNamespace(context_wrapper=SimpleNamespace(usage=usage))
+            await session.store_run_usage(result)
+        del usage, result
+    assert await session.usage() == Usage(310, 1, requests=301)
