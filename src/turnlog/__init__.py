@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     )
     from turnlog.agents.models.openai.client import AsyncOpenAI as AsyncOpenAI
     from turnlog.agents.models.openai.responses import OpenAIResponsesModel as OpenAIResponsesModel
+    from turnlog.conversation.about import About as About
+    from turnlog.conversation.branches import Branch as Branch
+    from turnlog.conversation.diff import Difference as Difference
+    from turnlog.conversation.diff import DiffRow as DiffRow
+    from turnlog.conversation.diff import PlacedItem as PlacedItem
+    from turnlog.conversation.positions import Position as Position
     from turnlog.conversation.reading.explain import Explanation as Explanation
     from turnlog.conversation.reading.explain import LeftOut as LeftOut
     from turnlog.conversation.reading.explain import Shown as Shown
@@ -54,12 +60,17 @@ if TYPE_CHECKING:
     from turnlog.conversation.session import SessionABC as SessionABC
     from turnlog.conversation.session import StoredSession as StoredSession
     from turnlog.conversation.settings import SessionSettings as SessionSettings
+    from turnlog.errors import BranchDeleted as BranchDeleted
+    from turnlog.errors import BranchNameUsed as BranchNameUsed
     from turnlog.errors import Conflict as Conflict
     from turnlog.errors import FileReplaced as FileReplaced
     from turnlog.errors import InvalidItem as InvalidItem
     from turnlog.errors import LeaseLost as LeaseLost
     from turnlog.errors import MaxTurnsExceeded as MaxTurnsExceeded
     from turnlog.errors import ModelBehaviorError as ModelBehaviorError
+    from turnlog.errors import NoSuchBranch as NoSuchBranch
+    from turnlog.errors import NoSuchRecord as NoSuchRecord
+    from turnlog.errors import NoSuchTurn as NoSuchTurn
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
     from turnlog.errors import StoreClosed as StoreClosed
@@ -96,10 +107,15 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.chat": "OpenAIChatCompletionsModel",
     "turnlog.agents.models.openai.client": "AsyncOpenAI",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
-    "turnlog.errors": "Conflict FileReplaced InvalidItem LeaseLost MaxTurnsExceeded "
-    "ModelBehaviorError SchemaError SessionBusy StoreClosed TurnlogError Unreadable",
+    "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced InvalidItem LeaseLost "
+    "MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord NoSuchTurn SchemaError "
+    "SessionBusy StoreClosed TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
+    "turnlog.conversation.about": "About",
+    "turnlog.conversation.branches": "Branch",
+    "turnlog.conversation.diff": "DiffRow Difference PlacedItem",
+    "turnlog.conversation.positions": "Position",
     "turnlog.conversation.reading.explain": "Explanation LeftOut Shown",
     "turnlog.conversation.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",

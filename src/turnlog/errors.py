@@ -5,12 +5,17 @@ against plain Python errors keeps working. Errors of a driver pass through uncha
 unless we know more about the cause.
 
     TurnlogError
+    ├── BranchDeleted   (ValueError)    the branch that was to be written to was deleted
+    ├── BranchNameUsed  (ValueError)    a branch of the conversation has or had this name
     ├── Conflict        (RuntimeError)  a log or its note was not what the writer expected
     ├── FileReplaced    (RuntimeError)  the database file was moved or deleted while it was open
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
     ├── LeaseLost       (RuntimeError)  the run lost its lease on the session; nothing was written
     ├── MaxTurnsExceeded (RuntimeError) the model was called as often as allowed, without an answer
     ├── ModelBehaviorError (ValueError) the answer of a model can't be used
+    ├── NoSuchBranch    (ValueError)    the conversation has no branch of this name
+    ├── NoSuchRecord    (ValueError)    the branch has no record at this position
+    ├── NoSuchTurn      (ValueError)    the branch has no turn of this number
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
@@ -27,12 +32,17 @@ if TYPE_CHECKING:
     from turnlog.records import Log
 
 __all__ = [
+    "BranchDeleted",
+    "BranchNameUsed",
     "Conflict",
     "FileReplaced",
     "InvalidItem",
     "LeaseLost",
     "MaxTurnsExceeded",
     "ModelBehaviorError",
+    "NoSuchBranch",
+    "NoSuchRecord",
+    "NoSuchTurn",
     "SchemaError",
     "SessionBusy",
     "StoreClosed",
@@ -43,6 +53,34 @@ __all__ = [
 
 class TurnlogError(Exception):
     """The root of every error that Turnlog raises itself."""
+
+
+class BranchDeleted(TurnlogError, ValueError):
+    """The branch was deleted, so it can't be written to. Nothing was written."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self.log = log
+
+    def __str__(self) -> str:
+        return (
+            f"branch {self.log.name!r} of session {self.log.session!r} was deleted, so nothing "
+            "was written: move this session to another branch with switch_to(…), or fork one"
+        )
+
+
+class BranchNameUsed(TurnlogError, ValueError):
+    """A branch of the conversation has this name, or had it. No name is used twice."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self.log = log
+
+    def __str__(self) -> str:
+        return (
+            f"Branch ID {self.log.name!r} has already been used in session {self.log.session!r}: "
+            "choose another name, or none to get a new one; a deleted branch keeps its name"
+        )
 
 
 class Conflict(TurnlogError, RuntimeError):
@@ -162,6 +200,50 @@ class MaxTurnsExceeded(TurnlogError, RuntimeError):
 
 class ModelBehaviorError(TurnlogError, ValueError):
     """The answer of a model can't be used: it broke off, failed, or has the wrong form."""
+
+
+class NoSuchBranch(TurnlogError, ValueError):
+    """The conversation has no branch of this name."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self.log = log
+
+    def __str__(self) -> str:
+        return (
+            f"Branch {self.log.name!r} does not exist in session {self.log.session!r}: "
+            "branches() lists those that do"
+        )
+
+
+class NoSuchRecord(TurnlogError, ValueError):
+    """The branch has no record at this position."""
+
+    def __init__(self, log: Log, position: int) -> None:
+        super().__init__(log, position)
+        self.log = log
+        self.position = position
+
+    def __str__(self) -> str:
+        return (
+            f"branch {self.log.name!r} of session {self.log.session!r} has no record at position "
+            f"{self.position}: turns() and explain() tell the positions of its records"
+        )
+
+
+class NoSuchTurn(TurnlogError, ValueError):
+    """The branch has no turn of this number."""
+
+    def __init__(self, log: Log, number: int) -> None:
+        super().__init__(log, number)
+        self.log = log
+        self.number = number
+
+    def __str__(self) -> str:
+        return (
+            f"Turn {self.number} does not contain a user message in branch {self.log.name!r} of "
+            f"session {self.log.session!r}: turns() lists the turns, which are counted from 1"
+        )
 
 
 class SchemaError(TurnlogError, RuntimeError):

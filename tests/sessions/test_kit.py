@@ -157,7 +157,7 @@ class TestOverAFailingStore:
             await session.get_items()
         with pytest.raises(OSError, match="commit failed"):
             await session.add_items([{"n": 3}])
-        with pytest.raises(OSError, match="delete failed"):
+        with pytest.raises(OSError, match="logs failed"):
             await session.clear_session()
         store.plan = first_calls_of("commit", Failure(OSError("commit failed")))
         with pytest.raises(OSError, match="commit failed"):

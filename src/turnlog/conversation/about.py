@@ -1,17 +1,33 @@
-"""About a conversation: title, tags, owner, archived and hold, kept in the note of "main"."""
+"""About a conversation: title, tags, owner, archived and hold, kept in the note of "main".
+
+The note is a small JSON object. Other keys in it, such as a summary line, stay as they are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from turnlog.conversation.handle import Handle
+from turnlog.errors import Conflict
+from turnlog.items.json import Item, decode, encode
+from turnlog.records import Log
+from turnlog.store import Head, Store
 
-__all__ = ["About", "Described"]
+__all__ = ["About", "Described", "kept_note"]
+
+#: What stays when the conversation is cleared: it is about the conversation, not its contents.
+_OUTLIVES = ("tags", "owner", "hold")
 
 
 @dataclass(frozen=True)
 class About:
-    """What is known about a conversation, beside its items."""
+    """What is known about a conversation, beside its items.
+
+    tags: in the order in which they were given.
+    archived: put away by its owner; `hold`: not to be deleted. Nothing else depends on them here.
+    """
 
     title: str | None = None
     tags: tuple[str, ...] = ()
@@ -19,14 +35,121 @@ class About:
     archived: bool = False
     hold: bool = False
 
+    @classmethod
+    def of(cls, note: bytes) -> About:
+        """What a note tells. Values that can't be what they should be are left out."""
+        found = _fields(note) or {}
+        return cls(**{name: value for name, value in _read(found) if value is not None})
+
 
 class Described(Handle):
     """What a session can tell about its conversation."""
 
     async def about(self) -> About:
         """Title, tags, owner, and whether it is archived or on hold."""
-        raise NotImplementedError
+        return About.of(await _note(self.store, self._log().session))
 
     async def describe(self, **changes: object) -> About:
-        """Change some of it, and leave the rest as it is."""
-        raise NotImplementedError
+        """Change some of it, and leave the rest as it is; returns what is known then.
+
+            await session.describe(title="Trip to Oslo", tags=["travel"])
+
+        title, owner: a text, or None for none.
+        tags: texts; all tags, in place of those before.
+        archived, hold: True or False.
+
+        It concerns the whole conversation, whichever branch this session stands on. Changes that
+        others make at the same time are kept. Raises `TypeError` for an unknown name and for a
+        value of another type, `ValueError` if the note holds something else than these.
+        """
+        session = self._log().session
+        given = {name: _checked(name, value) for name, value in changes.items()}
+        while True:
+            note = await _note(self.store, session)
+            described = _with(session, note, given)
+            try:
+                if described != note:
+                    await self.store.annotate(Log(session), described, expect=note)
+            except Conflict:
+                continue  # somebody else has changed it: read again
+            return About.of(described)
+
+
+def kept_note(note: bytes) -> bytes:
+    """What stays of the note of "main" when the conversation is cleared."""
+    fields = _fields(note) or {}
+    return _written({name: fields[name] for name in _OUTLIVES if name in fields})
+
+
+async def _note(store: Store, session: str) -> bytes:
+    heads: list[Head] = await store.logs(session)
+    return next((head.note for head in heads if head.log.name == "main"), b"")
+
+
+def _fields(note: bytes) -> Item | None:
+    """The JSON object in a note; None if there is no such thing in it."""
+    try:
+        return decode(note) if note else {}
+    except ValueError:
+        return None
+
+
+def _with(session: str, note: bytes, changes: Mapping[str, object]) -> bytes:
+    fields = _fields(note)
+    if fields is None:
+        raise ValueError(
+            f"the note of session {session!r} is not a JSON object, so it can't be changed without "
+            f"losing it: replace it with `store.annotate` first"
+        )
+    return _written({**fields, **changes})
+
+
+def _written(fields: Mapping[str, object]) -> bytes:
+    """The note of `fields`; what says nothing is left out."""
+    telling = {
+        name: value
+        for name, value in fields.items()
+        if name not in _KINDS or value not in (None, False, [])
+    }
+    return encode(telling) if telling else b""
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: object) -> list[str] | None:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        return None
+    texts = list(value)
+    return texts if all(isinstance(each, str) for each in texts) else None
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+#: How a value of each name is read, and what it has to be.
+_KINDS = {
+    "title": (_text, "a str or None"),
+    "tags": (_texts, "a list of str"),
+    "owner": (_text, "a str or None"),
+    "archived": (_flag, "True or False"),
+    "hold": (_flag, "True or False"),
+}
+
+
+def _read(fields: Item) -> Iterable[tuple[str, Any]]:
+    for name, (read, _) in _KINDS.items():
+        value = read(fields.get(name))
+        yield name, tuple(value) if isinstance(value, list) else value
+
+
+def _checked(name: str, value: object) -> object:
+    if name not in _KINDS:
+        raise TypeError(f"describe() takes {', '.join(_KINDS)}, and not {name!r}")
+    read, kind = _KINDS[name]
+    checked = read(value)
+    if checked is None and not (value is None and read is _text):
+        raise TypeError(f"{name} must be {kind}, not {type(value).__name__}")
+    return checked

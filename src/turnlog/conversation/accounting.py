@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
-from turnlog.conversation.branches import unless_deleted
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.run_results import cost_of
 from turnlog.conversation.totals import Branches, By, Totals
@@ -27,13 +26,14 @@ class Accounting(Handle):
         for as much as it has spent by the last call. What our Runner has recorded itself on this
         branch is not recorded again.
 
-        Raises `TypeError` for anything else than a result.
+        Raises `TypeError` for anything else than a result, `BranchDeleted` if the branch was
+        deleted.
         """
         log = self._log()
         due = Due(self.store, log, Asked(None, is_exact=False), cost_of(result))
         turn = open_turn_on(self.store, log)
         if turn is None:
-            await due.record(*unless_deleted(log), is_new=True)
+            await due.record(is_new=True)
         elif (change := await due.change()) is not None:
             await turn.make([change])
             due.made()

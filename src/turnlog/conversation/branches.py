@@ -1,29 +1,35 @@
 """Branches: a fork is a new branch that begins as a copy of another one.
 
-A copy, not a reference: so popping, clearing and deleting any branch stay allowed.
+A copy, not a reference: so popping, clearing and deleting any branch stay allowed. The copied
+payloads are never decoded.
 """
 
 from __future__ import annotations
 
 import copy
 from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
-from turnlog.changes import Annotate, Append, Change, Check
+from turnlog.changes import Annotate, Append, Change
+from turnlog.conversation.deletion import mark_of, unless_deleted, written
+from turnlog.conversation.registry import Registry, registered, registry_of
 from turnlog.conversation.turns.endings import Endings, mark_first
-from turnlog.items.json import encode
+from turnlog.conversation.usage import copied_usage
+from turnlog.errors import BranchNameUsed, Conflict
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["Branch", "Fork", "OnBranch", "fork", "planned_fork", "unless_deleted"]
+__all__ = ["Branch", "Fork", "OnBranch", "check_name", "forked", "planned_fork", "unless_deleted"]
 
 
 class Branch(NamedTuple):
     """One branch of a conversation.
 
-    parent: the branch it was forked from; None for "main".
-    parted_at: the position in the parent up to which it is a copy.
+    parent: the branch it was forked from; None for "main", and for a branch that nobody forked.
+    parted_at: the position in the parent up to which it is a copy; 0 if nothing was copied.
+    created_at: in seconds since the epoch; 0.0 for "main" while nothing is stored.
     """
 
     name: str
@@ -57,40 +63,105 @@ class Fork(NamedTuple, Generic[S]):
     changes: list[Change]
 
 
-async def fork(session: S, name: str | None = None, at: int | None = None) -> S:
+async def forked(
+    session: S,
+    name: str | None = None,
+    at: int | None = None,
+    *,
+    added: Sequence[bytes] = (),
+    make: Callable[[list[Change]], Awaitable[object]] | None = None,
+) -> S:
     """A session of the same kind on a new branch, with a copy of the records of `session`.
 
     name: of the new branch; one that nobody has used is made up for None.
     at: the position of the last record that is copied; None copies all, 0 none.
+    added: further records of the new branch.
+    make: commits the changes, together with others; a commit of their own for None.
 
-    The branch is there whole or not at all; its records keep their times. Raises `Conflict` if
-    the branch `name` holds records already, `ValueError` if a branch can't have that name.
+    The branch is there whole or not at all; its records keep their times. Raises
+    `BranchNameUsed`, `BranchDeleted` if the branch of `session` was deleted, and `ValueError` if
+    a branch can't have that name.
     """
-    planned = await planned_fork(session, name, at)
-    await session.store.commit(session.session_id, planned.changes)
+    source = Log(session.session_id, session.branch)
+
+    async def commit(changes: list[Change]) -> object:
+        return await written(session.store, source, changes)
+
+    make = make or commit
+    if name is None:
+        planned = await planned_fork(session, None, at, added=added)
+        await make(planned.changes)
+        return planned.session
+    check_name(name)
+    while (made := await _under_name(session, name, at, added, make)) is None:
+        pass  # another fork was made meanwhile: look at the names again
+    return made
+
+
+async def planned_fork(
+    session: S,
+    name: str | None = None,
+    at: int | None = None,
+    *,
+    added: Sequence[bytes] = (),
+    expect: int | None = None,
+) -> Fork[S]:
+    """Read what `forked` copies, and make nothing yet.
+
+    expect: where the registry has to end; None for a name that nobody else can choose.
+    """
+    source = Log(session.session_id, session.branch)
+    target = Log(session.session_id, f"fork-{uuid4().hex[:12]}" if name is None else name)
+    records = await session.store.read(source, before=None if at is None else at + 1)
+    changes = [
+        registered(source, target, records.positions[-1] if records else 0, expect),
+        *_copied(target, records, added),
+        *await _ending(session, target, records),
+        *await copied_usage(session.store, source, target, records),
+    ]
+    on_target = copy.copy(session)
+    on_target.branch = target.name
+    return Fork(on_target, target, changes)
+
+
+def check_name(name: object) -> None:
+    """Raise `ValueError` or `TypeError` if a branch can't be named `name`."""
+    if not isinstance(name, str):
+        raise TypeError(f"a branch is named by a str, not {type(name).__name__}")
+    if not name.strip():
+        raise ValueError("Branch name cannot be empty: give it one, or None to get a new one")
+    if name.startswith(":"):
+        raise ValueError(f"a branch can't be named {name!r}: names with ':' in front are reserved")
+
+
+async def _under_name(
+    session: S,
+    name: str,
+    at: int | None,
+    added: Sequence[bytes],
+    make: Callable[[list[Change]], Awaitable[object]],
+) -> S | None:
+    """Fork under a chosen name; None if another fork was made since the names were read."""
+    target = Log(session.session_id, name)
+    registry = await Registry.read(session.store, session.session_id)
+    registry.check_free(target)
+    planned = await planned_fork(session, name, at, added=added, expect=registry.end)
+    try:
+        await make([*planned.changes, *unless_deleted(target)])
+    except Conflict as conflict:
+        if conflict.log == registry_of(session.session_id):
+            return None
+        if conflict.log in (target, mark_of(target)):
+            raise BranchNameUsed(target) from None
+        raise
     return planned.session
 
 
-async def planned_fork(session: S, name: str | None = None, at: int | None = None) -> Fork[S]:
-    """Read what `fork` copies, and make nothing yet."""
-    name = f"fork-{uuid4().hex[:12]}" if name is None else name
-    if not name or name.startswith(":"):
-        raise ValueError(f"a branch can't be named {name!r}: a name has text and no ':' in front")
-    source, target = Log(session.session_id, session.branch), Log(session.session_id, name)
-    records = await session.store.read(source, before=None if at is None else at + 1)
-    changes = [*_copied(source, target, records), *await _ending(session, target, records)]
-    forked = copy.copy(session)
-    forked.branch = name
-    return Fork(forked, target, changes)
-
-
-def _copied(source: Log, target: Log, records: Records) -> list[Change]:
-    """Puts `records` of `source` into the new branch `target`, with a note of their origin."""
-    origin = {"branch": source.name, "position": records.positions[-1] if records else 0}
-    return [
-        Append(target.name, records.payloads, expect=0, times=list(records.times)),
-        Annotate(target.name, encode({"forked_from": origin})),
-    ]
+def _copied(target: Log, records: Records, added: Sequence[bytes]) -> list[Change]:
+    """Puts `records` and what is added into the new branch, which exists even if it is empty."""
+    payloads = [*records.payloads, *added]
+    times = [*records.times, *[None for _ in added]]
+    return [Append(target.name, payloads, expect=0, times=times), Annotate(target.name, b"")]
 
 
 async def _ending(session: OnBranch, target: Log, copied: Records) -> list[Change]:
@@ -98,8 +169,3 @@ async def _ending(session: OnBranch, target: Log, copied: Records) -> list[Chang
     source = Log(session.session_id, session.branch)
     over = bisect_right(copied.positions, await Endings(session.store, source).newest())
     return [mark_first(target, over)] if over else []
-
-
-def unless_deleted(log: Log) -> list[Change]:
-    """The condition under which a branch may be written to: nobody has deleted it."""
-    return [] if log.name == "main" else [Check(log.beside("deleted").name, 0)]

@@ -1,13 +1,60 @@
-"""Positions as arguments: told apart from turn numbers by their type."""
+"""Positions as arguments: told apart from turn numbers by their type, and checked."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Position"]
+from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.reading.turn_index import TurnIndex
+from turnlog.errors import NoSuchRecord, NoSuchTurn
+from turnlog.items.json import decode_all
+from turnlog.items.kinds import is_question
+
+__all__ = ["Position", "checked_number", "checked_position", "end_before_turn"]
 
 
 class Position(NamedTuple):
     """The position of a record, where a plain number would mean a turn."""
 
     position: int
+
+
+def checked_number(name: str, value: object, least: int) -> int:
+    """`value`, the argument `name`. Raises `TypeError` or `ValueError` if it can't be one."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, and is {value}")
+    return value
+
+
+async def checked_position(reader: LogReader, position: object) -> int:
+    """`position`, if a record stands there, or if it is 0, before all records.
+
+    Raises `NoSuchRecord` otherwise.
+    """
+    at = checked_number("position", position, 0)
+    if at and not await reader.store.read(reader.log, after=at - 1, before=at + 1):
+        raise NoSuchRecord(reader.log, at)
+    return at
+
+
+async def end_before_turn(reader: LogReader, turn: object) -> int:
+    """A position behind which turn number `turn` and all later ones lie.
+
+    Raises `NoSuchTurn` if the branch has no such turn.
+    """
+    number = checked_number("turn", turn, 0)
+    if number == 0 and await _begins_before_turns(reader):
+        return 0
+    start = await TurnIndex(reader).start_of(number) if number else None
+    if start is None:
+        raise NoSuchTurn(reader.log, number)
+    return start - 1
+
+
+async def _begins_before_turns(reader: LogReader) -> bool:
+    """Whether anything comes before the first user's message."""
+    records = await reader.store.read(reader.log, limit=1, oldest=True)
+    first = decode_all(records.payloads)
+    return bool(first) and (first[0] is None or not is_question(first[0]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from turnlog.changes import Append, Change, Remove
-from turnlog.conversation.branches import unless_deleted
+from turnlog.conversation.deletion import written
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.seen import Seen
 from turnlog.conversation.turns.endings import mark_first
@@ -179,8 +179,7 @@ async def _replaced(store: Store, log: Log, changes: Sequence[Change]) -> int:
     turn = open_turn_on(store, log)
     if turn is not None:
         return await turn.write(changes, store)
-    done = await store.commit(log.session, [*changes, *unless_deleted(log)])
-    return done.positions[0]
+    return (await written(store, log, changes))[0]
 
 
 def _over(log: Log, replaced: Sequence[Item], count: int) -> list[Change]:

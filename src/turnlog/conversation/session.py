@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from turnlog.changes import Append, Key
+from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
 from turnlog.conversation.accounting import Accounting
 from turnlog.conversation.branching import Branching
+from turnlog.conversation.clearing import cleared
+from turnlog.conversation.deletion import written
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
@@ -29,7 +31,6 @@ from turnlog.conversation.spending import Spending, spent_at_end
 from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.clearing import cleared
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
@@ -203,7 +204,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described, Replaceable):
         beside = together_on(self.store, log)
         if turn is None:
             changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
-            end = (await self.store.commit(log.session, changes, key=name)).positions[0]
+            end = (await written(self.store, log, changes, name))[0]
         else:
             end = await turn.append(payloads, name, store=self.store)
         if beside is not None:
@@ -232,14 +233,18 @@ class StoredSession(Branching, TurnLists, Accounting, Described, Replaceable):
 
     @faithful
     async def clear_session(self) -> None:
-        """Delete this branch; on the main branch, the whole conversation with all branches."""
+        """Empty this branch; on the main branch, the whole conversation, and delete its branches.
+
+        Owner, tags, hold and the names of branches stay, as docs/branches.md says. A conversation
+        that has none of them is deleted.
+        """
         await cleared(self.store, self._log())
 
     async def _remove(self, log: Log, newest: Newest) -> None:
         """Remove the newest item and what lies behind it, unless the log has changed."""
         turn, after = open_turn_on(self.store, log), newest.position - 1
         if turn is None:
-            await self.store.remove(log, after=after, expect=newest.last)
+            await written(self.store, log, [Remove(log.name, after, expect=newest.last)])
         else:
             await turn.remove(after, expect=newest.last, store=self.store)
 

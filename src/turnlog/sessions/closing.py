@@ -39,11 +39,19 @@ class OwningSession(StoredSession):
         either = SessionSettings.either(session_settings, settings)
         super().__init__(session_id, store, session_settings=either)
         self._owns_client = owns_client
+        self._owns_store = True
+
+    def __copy__(self) -> Self:
+        """A session on the same store, such as a fork. The original closes the store."""
+        handle = self.__class__.__new__(self.__class__)
+        vars(handle).update(vars(self), _owns_store=False)
+        return handle
 
     def _close(self) -> None:
         if self._owns_client:
             self.closed = True
-            self._store.close()
+            if self._owns_store:
+                self._store.close()
 
     async def __aenter__(self) -> Self:
         return self

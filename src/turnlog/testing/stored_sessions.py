@@ -18,6 +18,7 @@ from turnlog.errors import InvalidItem, StoreClosed
 from turnlog.items.json import Item
 from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
+from turnlog.testing.branching import BranchingTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
@@ -47,7 +48,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(AccountingTests, Replacement, SessionTests):
+class StoredSessionTests(BranchingTests, AccountingTests, Replacement, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture
@@ -272,6 +273,15 @@ VERBS: Mapping[str, Callable[[StoredSession], Awaitable[object]]] = {
     "add_items([])": lambda session: session.add_items([]),
     "pop_item": lambda session: session.pop_item(),
     "clear_session": lambda session: session.clear_session(),
+    "fork": lambda session: session.fork(),
+    "branches": lambda session: session.branches(),
+    "switch_to": lambda session: session.switch_to("main"),
+    "delete_branch": lambda session: session.delete_branch("other"),
+    "rewind": lambda session: session.rewind(turns=1),
+    "edit": lambda session: session.edit(1, said("1")),
+    "diff": lambda session: session.diff("main"),
+    "about": lambda session: session.about(),
+    "describe": lambda session: session.describe(title="T"),
 }
 
 

@@ -4,7 +4,7 @@ beginning                     reads the view and stores the question together wi
    │ └──▶ policy              what a run does when another one is under way
    ▼
 holding ──▶ answering         the writes of the run that holds the lease, and the last of them
-   │  └───▶ clearing
+   │
    ▼
 lease ──▶ taking ──▶ claims   who may write: one claim, and the tickets of runs that wait
    │         └─────▶ waiting  when a claim has expired, and when to look again

@@ -46,6 +46,8 @@ class Claims:
     """
 
     def __init__(self, store: Store, guarded: Log, seconds: float) -> None:
+        #: The log that the lease guards.
+        self.guarded = guarded
         self._store = store
         self._lease = guarded.beside("lease")
         self._queue = guarded.beside("queue")

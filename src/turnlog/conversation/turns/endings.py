@@ -7,6 +7,7 @@ without it, the question is taken for a retry. The marks lie in a log beside the
 from __future__ import annotations
 
 from turnlog.changes import Append
+from turnlog.conversation.deletion import written
 from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log
 from turnlog.store import Store
@@ -34,8 +35,7 @@ class Endings:
 
     async def mark_all(self) -> None:
         """Mark every turn in the log as over."""
-        change = mark_up_to(self._log, await self._end())
-        await self._store.commit(self._log.session, [change])
+        await written(self._store, self._log, [mark_up_to(self._log, await self._end())])
 
     async def newest(self) -> int:
         """The position up to which turns are over; 0 if there is no mark."""

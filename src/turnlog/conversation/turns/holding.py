@@ -151,10 +151,16 @@ class OpenTurn:
         self.has_written = True
         return self.end
 
-    async def remove(self, after: int, *, expect: int, store: Store) -> None:
-        """Remove the records behind `after`, if the log ends at `expect`."""
+    async def remove(
+        self, after: int, *, expect: int, store: Store, beside: Sequence[Change] = ()
+    ) -> None:
+        """Remove the records behind `after`, if the log ends at `expect`.
+
+        beside: further changes of the same commit.
+        """
         await self._begun()
-        await self._write([Remove(self.log.name, after, expect=expect)], None, store)
+        cut = Remove(self.log.name, after, expect=expect)
+        await self._write([cut, *beside], None, store)
 
     async def write(self, changes: Sequence[Change], store: Store) -> int:
         """Make `changes`, the first of which is on the log; returns where the log ends then."""

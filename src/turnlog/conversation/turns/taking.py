@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turnlog.changes import Change, Committed, Key
+from turnlog.conversation.deletion import mark_of, unless_deleted
 from turnlog.conversation.turns.claims import Claim, Claims, Ticket
 from turnlog.conversation.turns.retrying import committed
 from turnlog.conversation.turns.waiting import Watch
-from turnlog.errors import Conflict
+from turnlog.errors import BranchDeleted, Conflict
 
 __all__ = ["Taking"]
 
@@ -120,7 +121,7 @@ class Taking:
             changes = [self._claims.nobody_waits(), *changes]
         key = key or Key(f"{self._holder}/take/{position}", brief=True)
         try:
-            done = await committed(self._claims, [*first, *changes], key)
+            done = await self._committed([*first, *changes], key)
         except Conflict as conflict:
             if self._claims.caused(conflict):
                 return None
@@ -131,8 +132,20 @@ class Taking:
     async def _draw_ticket(self) -> None:
         self._draws += 1
         key = Key(f"{self._holder}/ticket/{self._draws}", brief=True)
-        done = await committed(self._claims, [self._claims.ticket(self._holder)], key)
+        done = await self._committed([self._claims.ticket(self._holder)], key)
         [self._ticket] = done.positions
+
+    async def _committed(self, changes: Sequence[Change], key: Key) -> Committed:
+        """Make `changes`, unless the branch was deleted, which raises `BranchDeleted`."""
+        log = self._claims.guarded
+        fence = unless_deleted(log)
+        try:
+            done = await committed(self._claims, [*fence, *changes], key)
+        except Conflict as conflict:
+            if conflict.log == mark_of(log):
+                raise BranchDeleted(log) from None
+            raise
+        return done._replace(positions=done.positions[len(fence) :])
 
     async def _remove_if_absent(self, first: Ticket, *, is_free: bool) -> None:
         """Remove the ticket of the run that is first, if it has long left the lease free."""
