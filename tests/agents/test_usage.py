@@ -255,6 +255,25 @@ async def test_a_run_within_a_run_has_a_record_of_its_own(way: Way, session: Sto
     assert len(await entries(session)) == 2
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_agent_as_a_tool_is_counted_for_the_turn(
+    way: Way, session: StoredSession, fails: bool
+) -> None:
+    """It has no session of its own."""
+    inner = Agent("Inner", model=Rejecting() if fails else Script([answer("inner")]))
+
+    @function_tool
+    async def ask() -> str:
+        return str((await way(inner, "inner question")).final_output)
+
+    await session.add_items([user("earlier"), answer("yes")])
+    outer = Agent("Outer", model=Script([call("ask")], [answer("done")]), tools=[ask])
+    result = await way(outer, "go", session=session)
+    assert await session.usage("turn") == {2: Usage(30, 3, requests=3)}
+    assert await session.usage("agent") == {"Outer": TWO, "Inner": ONE}
+    assert result.usage == TWO
+
+
 async def test_a_handoff_has_parts(way: Way, session: StoredSession) -> None:
     second = Agent("Second", model=Rejecting())
     first = Agent("First", model=Script([call("transfer_to_second")]), handoffs=[second])
@@ -531,3 +550,38 @@ async def test_what_is_no_usage_is_refused(session: StoredSession, wrong: object
         async with session.turn("q1", usage=wrong) as turn:
             await turn.add([answer("yes")], usage=Usage(10, 1))
     assert await session.usage() == ONE
+
+
+@pytest.mark.parametrize("happened", [False, True])
+async def test_the_end_of_a_failed_run_is_retried(
+    way: Way, session: StoredSession, happened: bool
+) -> None:
+    """If its first try was made and only its answer was lost, the usage counts once."""
+    commits = iter(range(100))
+
+    def plan(verb: str) -> Failure | None:
+        is_end = verb == "commit" and next(commits) == 1
+        return Failure(ConnectionError("lost"), happened) if is_end else None
+
+    flaky = StoredSession("session", Failing(session.store, plan))
+    with pytest.raises(ConnectionError, match="rejected"):
+        await way(Agent("A", model=Rejecting()), "go", session=flaky)
+    assert await session.usage("turn") == {1: ONE}
+    assert len(await session.store.read(Log("session", ":lease"))) == 0
+
+
+async def test_a_result_that_is_stored_within_a_turn(session: StoredSession) -> None:
+    result = await Runner.run(helpful([answer("yes")]), "elsewhere")
+    async with session.turn("q1") as turn:
+        await session.store_run_usage(result)
+        await turn.add([answer("yes")])
+    assert await session.usage("turn") == {1: ONE}
+    assert (await entries(session))[0].run == result.run_id
+
+
+async def test_the_result_of_a_stream_that_is_under_way(session: StoredSession) -> None:
+    result = Runner.run_streamed(helpful([asked()], [answer("rain")]), "q1", session=session)
+    async for _ in result:
+        if result.usage == ONE:
+            await session.store_run_usage(result)
+    assert await session.usage("run") == {result.run_id: TWO}

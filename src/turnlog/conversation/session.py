@@ -204,12 +204,13 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         if turn is None:
             changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
             end = (await written(self.store, log, changes, name))[0]
-            await lay_behind(self._reader_of(log), end, len(payloads))
         else:
             end = await turn.append(payloads, name, store=self.store)
         self._wrote(log, end, len(payloads))
         if beside is not None:
             beside.made(end)
+        if turn is None:
+            await lay_behind(self._reader_of(log), end, len(payloads))
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.
