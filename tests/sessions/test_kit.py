@@ -8,7 +8,14 @@ from random import Random
 import agents
 import pytest
 
-from turnlog import AsyncSQLiteSession, Item, SessionSettings, SQLiteSession, StoredSession
+from turnlog import (
+    AdvancedSQLiteSession,
+    AsyncSQLiteSession,
+    Item,
+    SessionSettings,
+    SQLiteSession,
+    StoredSession,
+)
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
     ClosableSessionTests,
@@ -55,6 +62,20 @@ class TestSQLiteSessionInMemory(ClosableSessionTests):
     @pytest.fixture
     def make_session(self) -> MakeSession:
         return SQLiteSession
+
+
+class TestAdvancedSQLiteSessionInAFile(ClosableSessionTests):
+    @pytest.fixture
+    def make_session(self, tmp_path: Path) -> Iterator[MakeSession]:
+        made: list[AdvancedSQLiteSession] = []
+
+        def make(session_id: str) -> AdvancedSQLiteSession:
+            made.append(AdvancedSQLiteSession(session_id, tmp_path / "conversations.db"))
+            return made[-1]
+
+        yield make
+        for session in made:
+            session.close()
 
 
 class TestAsyncSQLiteSession(ClosableSessionTests):
