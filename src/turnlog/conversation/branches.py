@@ -11,6 +11,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from turnlog.changes import Annotate, Append, Change, Check
+from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.reading.turn_index import lay_behind_copy
 from turnlog.conversation.turns.endings import Endings, mark_first
 from turnlog.items.json import encode
 from turnlog.records import Log, Records
@@ -53,6 +55,8 @@ class Fork(NamedTuple, Generic[S]):
     #: On the new branch.
     session: S
     log: Log
+    #: The position of the last record that is copied; 0 if none is.
+    until: int
     #: What makes the branch, in one commit.
     changes: list[Change]
 
@@ -67,7 +71,9 @@ async def fork(session: S, name: str | None = None, at: int | None = None) -> S:
     the branch `name` holds records already, `ValueError` if a branch can't have that name.
     """
     planned = await planned_fork(session, name, at)
-    await session.store.commit(session.session_id, planned.changes)
+    done = await session.store.commit(session.session_id, planned.changes)
+    source = LogReader(session.store, Log(session.session_id, session.branch))
+    await lay_behind_copy(source, planned.until, planned.log, done.positions[0])
     return planned.session
 
 
@@ -81,7 +87,7 @@ async def planned_fork(session: S, name: str | None = None, at: int | None = Non
     changes = [*_copied(source, target, records), *await _ending(session, target, records)]
     forked = copy.copy(session)
     forked.branch = name
-    return Fork(forked, target, changes)
+    return Fork(forked, target, records.positions[-1] if records else 0, changes)
 
 
 def _copied(source: Log, target: Log, records: Records) -> list[Change]:

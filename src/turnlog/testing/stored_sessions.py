@@ -21,6 +21,7 @@ from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.sessions import SessionTests
+from turnlog.testing.turns import TurnTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 
@@ -46,7 +47,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(AccountingTests, SessionTests):
+class StoredSessionTests(AccountingTests, TurnTests, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture

@@ -106,7 +106,7 @@ class ListedTail(Tail):
 
     async def mark(self, start: int | None) -> None:  # noqa: ARG002 - it knows no positions
         turn = None if self._reader is None else open_turn_on(self._reader.store, self._reader.log)
-        if self._reader is not None and turn is not None and is_chosen(turn.end or 0, _RUNS):
+        if self._reader is not None and turn is not None and is_chosen(turn.end, _RUNS):
             await PagedTail(self._reader).mark(None)
 
     async def is_over(self, start: int) -> bool:  # noqa: ARG002 - it knows no positions

@@ -90,10 +90,12 @@ async def lay_behind_copy(source: LogReader, until: int, target: Log, end: int) 
     """Lay a milestone at the end of a new branch, whose records are copies.
 
     source, until: of the log that was copied up to position `until`.
-    target, end: the new branch, and the position of its last record.
+    target, end: the new branch, and the position of its last record; 0 if it is empty.
 
     It reads little, and raises no error of the store: the milestone only saves time.
     """
+    if end == 0:
+        return
     milestones = Milestones(source.store, target)
     try:
         stretch = await _stretch_until(source, until)

@@ -68,11 +68,6 @@ class OpenTurn:
         """Whether another run can become part of this turn."""
         return self.is_open and not self._is_last
 
-    @property
-    def end(self) -> int | None:
-        """The position at which the log ends, as far as the run knows."""
-        return self._end
-
     def saw(self, end: int) -> None:
         """The run has read the log up to position `end`."""
         if self._end is None:
