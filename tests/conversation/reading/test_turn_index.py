@@ -61,6 +61,7 @@ def dense() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tail, "_RUNS", 2)
         patch.setattr(tail, "_WRITES", 2)
+        patch.setattr(tail, "_LARGE", 20)
         patch.setattr(tail, "SPACING", 5)
         for module, name in (
             (tail, "_SOME"),

@@ -31,8 +31,9 @@ EVERYTHING = {"limit": sys.maxsize}
 # How many items more are read at first to find a milestone.
 _SOME = 32
 
-# Of how many runs, and of how many writes outside of a turn, one lays a milestone.
-_RUNS, _WRITES = 32, 64
+# Of how many runs, and of how many writes outside of a turn, one lays a milestone. Larger writes
+# do it more often, those of so many items always: to count takes as long as to write.
+_RUNS, _WRITES, _LARGE = 32, 64, 512
 
 
 class Tail(ABC):
@@ -201,13 +202,13 @@ class PagedTail(Tail):
 
 
 async def lay_behind(reader: LogReader, end: int, count: int) -> None:
-    """Lay milestones behind a write outside of a turn, if it was a large one or now and then.
+    """Lay milestones behind a write outside of a turn: behind large ones, and now and then.
 
     end: the position of the last of the `count` records that were written.
 
     It raises no error: what was written stays written, and the milestones only save time.
     """
-    if count < SPACING and not is_chosen(end, _WRITES):
+    if not is_chosen(end, max(1, min(_WRITES, _LARGE // count))):
         return
     tail = PagedTail(reader)
     try:
