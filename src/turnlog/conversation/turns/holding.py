@@ -69,11 +69,6 @@ class OpenTurn:
         return self.lease.is_new or self.lease.is_open
 
     @property
-    def end(self) -> int | None:
-        """The position at which the log ends, as far as the run knows."""
-        return self._end
-
-    @property
     def is_joinable(self) -> bool:
         """Whether another run can become part of this turn."""
         return self.is_open and not self._is_last
