@@ -6,7 +6,7 @@ from typing import Any
 
 from turnlog.items.json import Item
 
-__all__ = ["chat_events", "completion", "response", "response_events"]
+__all__ = ["chat_events", "compacted", "completion", "response", "response_events"]
 
 _RESPONSE_USAGE = {
     "input_tokens": 20,
@@ -42,6 +42,17 @@ def response(output: list[Item], body: dict[str, Any], status: str) -> Item:
         "tools": body.get("tools", []),
         "store": body.get("store", True),
         "usage": None if status in {"failed", "in_progress"} else _RESPONSE_USAGE,
+    }
+
+
+def compacted(output: list[Item]) -> Item:
+    """The answer of the compaction endpoint."""
+    return {
+        "id": "resp_compacted",
+        "object": "response.compaction",
+        "created_at": 1,
+        "output": output,
+        "usage": _RESPONSE_USAGE,
     }
 
 

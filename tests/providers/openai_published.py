@@ -5,10 +5,11 @@ from typing import Any, Required, get_args, get_origin, get_type_hints
 
 from openai.types.chat.chat_completion_message_param import ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+from openai.types.responses.response_compact_params import ResponseCompactParams
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 
-__all__ = ["CHAT_REQUEST", "ITEMS", "RESPONSE_REQUEST", "ROLES"]
+__all__ = ["CHAT_REQUEST", "COMPACT_REQUEST", "ITEMS", "RESPONSE_REQUEST", "ROLES"]
 
 #: The known and the required fields of something.
 Fields = tuple[set[str], set[str]]
@@ -40,6 +41,7 @@ def _literals(hint: Any) -> Iterator[str]:
 
 
 CHAT_REQUEST = _fields(CompletionCreateParamsBase)[0] | {"stream"}
+COMPACT_REQUEST = _fields(ResponseCompactParams)[0]
 RESPONSE_REQUEST = _fields(ResponseCreateParamsBase)[0] | {"stream"}
 ITEMS = _by_tag(ResponseInputItemParam, "type")
 ROLES = _by_tag(ChatCompletionMessageParam, "role")

@@ -6,7 +6,13 @@ The fields, and which of them are required, come from `openai_published`.
 from collections.abc import Iterator
 from typing import Any
 
-from tests.providers.openai_published import CHAT_REQUEST, ITEMS, RESPONSE_REQUEST, ROLES
+from tests.providers.openai_published import (
+    CHAT_REQUEST,
+    COMPACT_REQUEST,
+    ITEMS,
+    RESPONSE_REQUEST,
+    ROLES,
+)
 from tests.providers.strict_rules import TooLoose, check_call, check_ids, check_says, check_sendable
 from turnlog.items.json import Item
 
@@ -80,6 +86,9 @@ class Rules:
         check_sendable(body)
         if path.endswith("/responses"):
             self._check_responses(body)
+        elif path.endswith("/responses/compact"):
+            _only(body, COMPACT_REQUEST, "")
+            check_items(body.get("input", []))
         elif path.endswith("/chat/completions"):
             _only(body, CHAT_REQUEST, "")
             _check_tools(body)

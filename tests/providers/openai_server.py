@@ -1,4 +1,4 @@
-"""A fake server for OpenAI's Responses and Chat Completions APIs, on a loopback port.
+"""A fake server for OpenAI's Responses (with compaction) and Chat Completions APIs, on loopback.
 
 It refuses what the real one refuses (`openai_rules`), streams its answers as the real one does
 (`openai_events`), and takes each answer from a script: one entry for each request that it accepts.
@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.providers.openai_events import chat_events, completion, response, response_events
+from tests.providers.openai_events import (
+    chat_events,
+    compacted,
+    completion,
+    response,
+    response_events,
+)
 from tests.providers.openai_rules import Refused, Rules
 from turnlog.items.json import Item
 
@@ -146,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _whole(self, reply: Reply, request: Request) -> Item:
         if request.path.endswith("/responses"):
             return response(reply.output, request.body, reply.status)
+        if request.path.endswith("/responses/compact"):
+            return compacted(reply.output)
         return completion(reply.message, request.body, reply.status)
 
     def _send(self, status: int, body: Item, headers: dict[str, str]) -> None:

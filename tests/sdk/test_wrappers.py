@@ -4,41 +4,22 @@ What they lose is written down as the right behaviour, expected to fail: whoever
 these is told by its test that the page has to change.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from agents.extensions.memory import AdvancedSQLiteSession, EncryptedSession
-from agents.memory import OpenAIResponsesCompactionSession
 
 from tests.sample_items import answer, user
 from turnlog import SessionSettings, SQLiteSession, StoredSession
-from turnlog.items.json import Item
-from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio
 
 TALK = [user("one"), answer("1"), user("two"), answer("2")]
-COMPACTED: Item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "sealed"}
 
 lost = pytest.mark.xfail(raises=AssertionError, reason="the SDK's wrapper loses it: docs/sdk.md")
-
-
-class Compacting:
-    """The part of OpenAI's client that compacts, as slow as a test wants it."""
-
-    def __init__(self) -> None:
-        self.responses = self
-        self.asked, self.answers = asyncio.Event(), asyncio.Event()
-
-    async def compact(self, **request: Any) -> SimpleNamespace:
-        self.asked.set()
-        await self.answers.wait()
-        return SimpleNamespace(output=[COMPACTED], usage=None)
 
 
 @pytest.fixture
@@ -48,51 +29,12 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
         yield store
 
 
-async def compacted(session: StoredSession, meanwhile: list[Item] | None = None) -> None:
-    client: Any = Compacting()
-    wrapper = OpenAIResponsesCompactionSession("user", session, client=client)
-    run = asyncio.create_task(wrapper.run_compaction({"force": True, "compaction_mode": "input"}))
-    await client.asked.wait()
-    if meanwhile:
-        await StoredSession("user", session.store).add_items(meanwhile)
-    client.answers.set()
-    await run
-
-
 def encrypted(store: SQLiteStore, key: str, **options: Any) -> EncryptedSession:
     return EncryptedSession("sealed", StoredSession("sealed", store), key, **options)  # type: ignore[arg-type]
 
 
 async def count(store: SQLiteStore, session: str) -> int:
     return len(await StoredSession(session, store).get_items())
-
-
-async def test_compaction_replaces_a_history_that_nobody_else_touches(store: SQLiteStore) -> None:
-    session = StoredSession("user", store)
-    await compacted(session)
-    assert await session.get_items() == [COMPACTED]
-
-
-@lost
-async def test_compaction_keeps_branches(store: SQLiteStore) -> None:
-    await store.append(Log("user", "other"), [b'{"role":"user","content":"x"}'])
-    await compacted(StoredSession("user", store))
-    assert {head.log.name for head in await store.logs("user")} >= {"main", "other"}
-
-
-@lost
-async def test_compaction_keeps_the_title(store: SQLiteStore) -> None:
-    await store.annotate(Log("user", "main"), b'{"title":"T"}')
-    await compacted(StoredSession("user", store))
-    [main] = [head for head in await store.logs("user") if head.log.name == "main"]
-    assert main.note == b'{"title":"T"}'
-
-
-@lost
-async def test_compaction_keeps_what_is_added_meanwhile(store: SQLiteStore) -> None:
-    session = StoredSession("user", store)
-    await compacted(session, meanwhile=[user("three")])
-    assert user("three") in await session.get_items()
 
 
 async def test_encryption_works_with_the_right_key(store: SQLiteStore) -> None:

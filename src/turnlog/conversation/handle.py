@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from turnlog.conversation.protocol import SessionABC
 from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.reading.seen import Seen
 from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.errors import StoreClosed
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["Handle"]
+__all__ = ["Handle", "faithful"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_faithful: set[object] = set()
+
+
+def faithful(method: F) -> F:
+    """Marks a method that stores, shows or clears exactly what the log holds.
+
+    An unmarked override in a subclass may do something else, so nothing goes past it.
+    """
+    _faithful.add(method)
+    return method
 
 
 class Handle(SessionABC, HasTail):
@@ -36,6 +51,7 @@ class Handle(SessionABC, HasTail):
         self.session_settings = session_settings
         self.closed = False
         self._last_reader: LogReader | None = None
+        self._seen: Seen | None = None
 
     @property
     def unreadable(self) -> set[int]:
@@ -63,3 +79,7 @@ class Handle(SessionABC, HasTail):
         if reader is None or reader.log != log or reader.store is not self.store:
             reader = self._last_reader = LogReader(self.store, log)
         return reader
+
+    def _is_overridden(self, name: str) -> bool:
+        """Whether a subclass or this instance has its own method `name`; see `faithful`."""
+        return name in vars(self) or getattr(type(self), name) not in _faithful

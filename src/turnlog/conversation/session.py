@@ -9,10 +9,12 @@ from turnlog.changes import Append, Key
 from turnlog.conversation.about import Described
 from turnlog.conversation.accounting import Accounting
 from turnlog.conversation.branching import Branching
+from turnlog.conversation.handle import faithful
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.log import Newest
 from turnlog.conversation.reading.run_input import run_input
+from turnlog.conversation.reading.seen import Seen
 from turnlog.conversation.reading.tail import (
     EVERYTHING,
     ListedTail,
@@ -21,6 +23,7 @@ from turnlog.conversation.reading.tail import (
     lay_behind,
 )
 from turnlog.conversation.reading.view import View
+from turnlog.conversation.replacing import Replaceable
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.spending import Spending, spent_at_end
 from turnlog.conversation.turn_lists import TurnLists
@@ -43,7 +46,7 @@ from turnlog.records import Log
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(Branching, TurnLists, Accounting, Described):
+class StoredSession(Branching, TurnLists, Accounting, Described, Replaceable):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -56,6 +59,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
 
     _negative_limit_means_all = True
 
+    @faithful
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first.
 
@@ -73,7 +77,9 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
         if limit is None:
             limit = self._settings.limit
         if limit is None or (limit < 0 and self._negative_limit_means_all):
-            return await reader.all()
+            page = await reader.page()
+            self._seen = Seen(reader.log, page.newest)
+            return page.items
         return await reader.newest(limit)
 
     async def view(
@@ -176,6 +182,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
                     yield turn
                 await turn.left(due)
 
+    @faithful
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Append `items`, in order, all of them or none.
 
@@ -202,6 +209,8 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
             end = await turn.append(payloads, name, store=self.store)
         if beside is not None:
             beside.made(end)
+        if self._seen is not None:
+            self._seen.wrote(log, end, len(payloads))
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.
@@ -220,6 +229,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
                 continue  # the log has changed since the read: read again
             return newest.item
 
+    @faithful
     async def clear_session(self) -> None:
         """Delete this branch; on the main branch, the whole conversation with all branches."""
         await cleared(self.store, self._log())
@@ -234,7 +244,7 @@ class StoredSession(Branching, TurnLists, Accounting, Described):
 
     def add_items_is_overridden(self) -> bool:
         """Whether a subclass or this instance has its own `add_items`."""
-        return "add_items" in vars(self) or type(self).add_items is not StoredSession.add_items
+        return self._is_overridden("add_items")
 
     def _get_items_is_overridden(self) -> bool:
-        return "get_items" in vars(self) or type(self).get_items is not StoredSession.get_items
+        return self._is_overridden("get_items")

@@ -23,6 +23,7 @@ try:
         "turnlog.testing.looking",
         "turnlog.testing.machine",
         "turnlog.testing.promises",
+        "turnlog.testing.replacement",
         "turnlog.testing.sessions",
         "turnlog.testing.stored_sessions",
         "turnlog.testing.turns",

@@ -20,6 +20,7 @@ from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
+from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
 from turnlog.testing.turns import TurnTests
 
@@ -47,7 +48,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(AccountingTests, TurnTests, SessionTests):
+class StoredSessionTests(AccountingTests, Replacement, TurnTests, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture

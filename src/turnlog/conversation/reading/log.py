@@ -43,7 +43,7 @@ class Page(NamedTuple):
     @property
     def newest(self) -> int:
         """The position of the last record; 0 if there are no records."""
-        return next((part[-1] for part in reversed(self.parts) if part), 0)
+        return next((part[-1] for part in reversed(self.parts) if len(part)), 0)
 
     @property
     def items(self) -> list[Item]:

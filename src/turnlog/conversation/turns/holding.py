@@ -146,6 +146,12 @@ class OpenTurn:
         await self._begun()
         await self._write([Remove(self.log.name, after, expect=expect)], None, store)
 
+    async def write(self, changes: Sequence[Change], store: Store) -> int:
+        """Make `changes`, the first of which is on the log; returns where the log ends then."""
+        await self._begun()
+        await self._write(changes, None, store)
+        return self.end
+
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
         await self._begun()
