@@ -324,7 +324,8 @@ async def test_on_a_branch_of_its_own(session: StoredSession) -> None:
         result = await asyncio.get_running_loop().create_task(run, context=Context())
     assert result.branch is not None
     branch = StoredSession("session", session.store, branch=result.branch)
-    assert (await branch.usage("turn"))[2] == ONE
+    assert await branch.usage("turn") == {1: ONE, 2: ONE}
+    assert await session.usage(branches="all") == TWO
     assert await session.usage("turn") == {1: ONE}
 
 
