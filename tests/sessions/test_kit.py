@@ -4,11 +4,20 @@ import copy
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import agents
 import pytest
 
-from turnlog import AsyncSQLiteSession, Item, SessionSettings, SQLiteSession, StoredSession
+from turnlog import (
+    AdvancedSQLiteSession,
+    AsyncSQLiteSession,
+    Item,
+    SessionSettings,
+    SQLiteSession,
+    StoredSession,
+)
+from turnlog.conversation.usage import Usage
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
     ClosableSessionTests,
@@ -57,6 +66,69 @@ class TestSQLiteSessionInMemory(ClosableSessionTests):
         return SQLiteSession
 
 
+class TestAdvancedSQLiteSessionInAFile(ClosableSessionTests):
+    @pytest.fixture
+    def make_session(self, tmp_path: Path) -> Iterator[MakeSession]:
+        made: list[AdvancedSQLiteSession] = []
+
+        def make(session_id: str) -> AdvancedSQLiteSession:
+            made.append(AdvancedSQLiteSession(session_id, tmp_path / "conversations.db"))
+            return made[-1]
+
+        yield make
+        for session in made:
+            session.close()
+
+    # In these points it behaves as the SDK's class of this name.
+
+    async def test_usage_before_the_first_question(self, stored: StoredSession) -> None:
+        """On an empty branch, there is nothing that it could belong to."""
+        await stored.store_run_usage(_spent(10))
+        assert await stored.usage() == Usage()
+        await stored.add_items([{"role": "assistant", "content": "Hello"}])
+        await stored.store_run_usage(_spent(10))
+        assert (await stored.usage()).input_tokens == 10
+
+    @pytest.mark.parametrize("wrong", [None, 7, {}])
+    async def test_what_is_no_result_is_refused(  # type: ignore[override]
+        self, stored: StoredSession, wrong: object, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is logged, and not raised; also on a closed session."""
+        await stored.add_items([{"role": "user", "content": "secret"}])
+        await stored.store_run_usage(wrong)
+        stored.close()  # type: ignore[attr-defined]
+        await stored.store_run_usage(_spent(10))
+        assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
+        assert "secret" not in caplog.text
+
+    async def test_no_other_session_brings_a_deleted_branch_back(self, talk: StoredSession) -> None:
+        """A session that stands on it goes back to main."""
+        before = await talk.get_items()
+        for way in ("add", "pop", "read", "list"):
+            forked = await talk.fork(way)
+            await talk.delete_branch(way)
+            if way == "add":
+                await forked.add_items(item for item in [{"role": "user", "content": "late"}])
+            elif way == "pop":
+                assert await forked.pop_item() == {"role": "user", "content": "late"}
+            elif way == "read":
+                assert await forked.get_items() == before
+            else:
+                assert [each["is_current"] for each in await forked.list_branches()] == [True]
+            assert forked.branch == "main"
+        assert [branch.name for branch in await talk.branches()] == ["main"]
+        assert await talk.get_items() == before
+
+    async def test_clearing_a_branch_leaves_the_others(self, talk: StoredSession) -> None:
+        """It empties all branches, from whichever it stands on; others go back to main."""
+        forked, other = await talk.fork("try"), await talk.fork("other")
+        await forked.clear_session()
+        assert forked.branch == "main"
+        assert await other.get_items() == await talk.get_items() == []
+        assert other.branch == "main"
+        assert [branch.name for branch in await talk.branches()] == ["main"]
+
+
 class TestAsyncSQLiteSession(ClosableSessionTests):
     @pytest.fixture
     async def make_session(self, tmp_path: Path) -> AsyncIterator[MakeSession]:
@@ -69,6 +141,10 @@ class TestAsyncSQLiteSession(ClosableSessionTests):
         yield make
         for session in made:
             await session.close()
+
+
+def _spent(tokens: int) -> object:
+    return SimpleNamespace(context_wrapper=SimpleNamespace(usage=Usage(tokens, 2, requests=1)))
 
 
 class Stranger:

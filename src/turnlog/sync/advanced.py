@@ -53,3 +53,7 @@ class AdvancedSQLiteSession(BlockingStoredSession):
     def get_items(self, limit: int | None = None, branch_id: str | None = None) -> list[Item]:
         """The newest `limit` items of a branch, oldest first; None: of the current one."""
         return run(self.session.get_items, limit, branch_id)
+
+    def delete_branch(self, branch_id: str, force: bool = False) -> None:
+        """Delete a branch that has items, with all that belongs to it."""
+        run(self.session.delete_branch, branch_id, force)

@@ -19,6 +19,7 @@ try:
 
     pytest.register_assert_rewrite(
         "turnlog.testing.accounting",
+        "turnlog.testing.advanced",
         "turnlog.testing.branching",
         "turnlog.testing.forks",
         "turnlog.testing.looking",
