@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from turnlog.records import Log as Log
     from turnlog.records import Record as Record
     from turnlog.records import Records as Records
+    from turnlog.sessions import AdvancedSQLiteSession as AdvancedSQLiteSession
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
     from turnlog.sessions.dapr import DaprSession as DaprSession
@@ -118,7 +119,7 @@ _NAMES_BY_HOME = {
     "turnlog.conversation.positions": "Position",
     "turnlog.conversation.reading.explain": "Explanation LeftOut Shown",
     "turnlog.conversation.session": "Session SessionABC StoredSession",
-    "turnlog.sessions": "AsyncSQLiteSession SQLiteSession",
+    "turnlog.sessions": "AdvancedSQLiteSession AsyncSQLiteSession SQLiteSession",
     "turnlog.sessions.dapr": "DaprSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",

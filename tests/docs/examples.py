@@ -59,6 +59,13 @@ _AGENT = """
 from turnlog import Agent, RunConfig, Runner
 agent, request_id = Agent("Assistant", model="gpt-5.6-luna"), "request-7f3a"
 """
+_CLIENT = "from turnlog import AsyncOpenAI\nclient = AsyncOpenAI()\n"
+_SDK_AGENT = """
+import agents
+agents.set_tracing_disabled(True)
+agent = agents.Agent("Assistant", model="gpt-5.6-luna")
+"""
+_COST = "\nprint((await session.usage('turn'))[1].total_tokens)"
 _CLAIMED = """
 from turnlog import Log
 from turnlog.stores.memory import MemoryStore
@@ -136,6 +143,18 @@ PARTS = {
     "docs/runs.md 2": Part(prints="1 kept \n", before=_SESSION + _ASKED),
     "docs/runs.md 3": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
     "docs/runs.md 4": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/usage.md 1": Part(
+        prints="27\n",
+        before=_SESSION + _CLIENT,
+        after=_COST,
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
+    "docs/usage.md 2": Part(
+        prints="27\n",
+        before=_SESSION + _SDK_AGENT,
+        after=_COST,
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
     "docs/why.md 1": Part(prints="1\n", before=_CLAIMED, after=_ANSWERS),
     "docs/write-a-store.md 1": Part(prints="lost\n1\n", before=_JSON_STORE, after=_RETRIED),
 }

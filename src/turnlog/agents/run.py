@@ -45,7 +45,7 @@ from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.spending import Spending
-from turnlog.conversation.turns.answering import accounted, answered
+from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
 from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
@@ -132,7 +132,14 @@ class Run:
 
     @asynccontextmanager
     async def _accounted(self, begun: _Begun) -> AsyncIterator[None]:
-        """Within, what the run spends is recorded on its session, if that is one of ours."""
+        """Within, what the run spends is recorded on its session, if that is one of ours.
+
+        Without a session, it is recorded for the turn around the run, if there is one.
+        """
+        if begun.session is None:
+            with accounted_in_turn(self.spending):
+                yield
+            return
         if not isinstance(begun.session, StoredSession):
             yield
             return

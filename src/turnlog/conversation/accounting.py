@@ -26,7 +26,8 @@ class Accounting(Handle):
         for as much as it has spent by the last call. What our Runner has recorded itself on this
         branch is not recorded again.
 
-        Raises `TypeError` for anything else than a result.
+        Raises `TypeError` for anything else than a result, `BranchDeleted` if the branch was
+        deleted.
         """
         log = self._log()
         due = Due(self.store, log, Asked(None, is_exact=False), cost_of(result))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from typing import Any
 
 from turnlog.conversation.reported import usage_in
@@ -10,12 +11,15 @@ from turnlog.conversation.spending import Spending
 
 __all__ = ["cost_of"]
 
+# How many usage objects without weak references are remembered.
+_MOST_KEPT = 256
+
 
 def cost_of(result: object) -> Spending:
     """What the run of `result` has spent.
 
     result: a result of our Runner, or one with `context_wrapper.usage`, as the SDK's Runner
-        returns it. The same usage object gives the same run again.
+        returns it. The same usage object gives the same run again, in this process.
 
     Raises `TypeError` for anything else.
     """
@@ -53,15 +57,29 @@ class _Runs:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[weakref.ref[Any], Spending]] = {}
+        # Objects without weak references are kept alive here: the newest of them.
+        self._kept: OrderedDict[int, tuple[object, Spending]] = OrderedDict()
 
     def __call__(self, usage: object) -> Spending:
-        kept = self._known.get(id(usage))
-        if kept is not None and kept[0]() is usage:
-            return kept[1]
-        spending = Spending()
+        try:
+            return self._of_living(usage)
+        except TypeError:
+            return self._of_kept(usage)
+
+    def _of_living(self, usage: object) -> Spending:
         number = id(usage)
+        known = self._known.get(number)
+        if known is not None and known[0]() is usage:
+            return known[1]
         gone = weakref.ref(usage, lambda _gone: self._known.pop(number, None))
-        self._known[number] = gone, spending
+        self._known[number] = gone, Spending()
+        return self._known[number][1]
+
+    def _of_kept(self, usage: object) -> Spending:
+        _, spending = self._kept.setdefault(id(usage), (usage, Spending()))
+        self._kept.move_to_end(id(usage))
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
         return spending
 
 

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
-from turnlog.conversation.accounting import Accounting
-from turnlog.conversation.branching import Branching
+from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.clearing import cleared
 from turnlog.conversation.deletion import written
 from turnlog.conversation.handle import faithful
@@ -47,7 +46,7 @@ from turnlog.records import Log
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(Branching, TurnLists, Accounting, Described, Replaceable):
+class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -205,13 +204,13 @@ class StoredSession(Branching, TurnLists, Accounting, Described, Replaceable):
         if turn is None:
             changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
             end = (await written(self.store, log, changes, name))[0]
-            await lay_behind(self._reader_of(log), end, len(payloads))
         else:
             end = await turn.append(payloads, name, store=self.store)
+        self._wrote(log, end, len(payloads))
         if beside is not None:
             beside.made(end)
-        if self._seen is not None:
-            self._seen.wrote(log, end, len(payloads))
+        if turn is None:
+            await lay_behind(self._reader_of(log), end, len(payloads))
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.
@@ -246,6 +245,11 @@ class StoredSession(Branching, TurnLists, Accounting, Described, Replaceable):
             await written(self.store, log, [Remove(log.name, after, expect=newest.last)])
         else:
             await turn.remove(after, expect=newest.last, store=self.store)
+
+    def _wrote(self, log: Log, end: int, count: int) -> None:
+        """Remember that this session added `count` records, behind which `log` ended at `end`."""
+        if self._seen is not None:
+            self._seen.wrote(log, end, count)
 
     def add_items_is_overridden(self) -> bool:
         """Whether a subclass or this instance has its own `add_items`."""

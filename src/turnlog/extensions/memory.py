@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from turnlog.lazy import LazyNames
 
 if TYPE_CHECKING:
-    from turnlog.sessions import AsyncSQLiteSession
+    from turnlog.sessions import AdvancedSQLiteSession, AsyncSQLiteSession
     from turnlog.sessions.dapr import (
         DAPR_CONSISTENCY_EVENTUAL,
         DAPR_CONSISTENCY_STRONG,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     __all__ = [
         "DAPR_CONSISTENCY_EVENTUAL",
         "DAPR_CONSISTENCY_STRONG",
+        "AdvancedSQLiteSession",
         "AsyncSQLiteSession",
         "DaprSession",
         "RedisSession",
@@ -33,6 +34,7 @@ _names = LazyNames(
     {
         "DAPR_CONSISTENCY_EVENTUAL": "turnlog.sessions.dapr",
         "DAPR_CONSISTENCY_STRONG": "turnlog.sessions.dapr",
+        "AdvancedSQLiteSession": "turnlog.sessions",
         "AsyncSQLiteSession": "turnlog.sessions",
         "DaprSession": "turnlog.sessions.dapr",
         "RedisSession": "turnlog.sessions.redis",

@@ -15,16 +15,27 @@ from typing import TYPE_CHECKING
 
 import turnlog.conversation.session
 from turnlog.lazy import LazyNames
+from turnlog.sync.advanced import AdvancedSQLiteSession
 from turnlog.sync.loop import run
-from turnlog.sync.session import BlockingSession, blocking
+from turnlog.sync.session import BlockingSession
 from turnlog.sync.sqlite import SQLiteSession
+from turnlog.sync.stored import BlockingStoredSession
+from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
     from turnlog.sync.dapr import DaprSession as DaprSession
     from turnlog.sync.redis import RedisSession as RedisSession
     from turnlog.sync.sqlalchemy import SQLAlchemySession as SQLAlchemySession
 
-__all__ = ["BlockingSession", "SQLiteSession", "StoredSession", "blocking", "run"]
+__all__ = [
+    "AdvancedSQLiteSession",
+    "BlockingSession",
+    "BlockingStoredSession",
+    "SQLiteSession",
+    "StoredSession",
+    "blocking",
+    "run",
+]
 
 StoredSession = blocking(turnlog.conversation.session.StoredSession)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from turnlog.sessions import dapr
-from turnlog.sync.session import P, Twins, blocking
+from turnlog.sync.twins import P, Twins, blocking
 
 __all__ = ["DaprSession"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Generic, ParamSpec
+from typing import TYPE_CHECKING
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import SessionSettings
@@ -15,16 +14,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["BlockingSession", "Twins", "blocking"]
-
-P = ParamSpec("P")
+__all__ = ["BlockingSession"]
 
 
 class BlockingSession:
     """Any session, with methods that wait instead of being awaited.
 
     session: the session itself. Call its other methods with `run`, such as
-        ``run(twin.session.add_items, items, key="order-17")``.
+        ``run(twin.session.get_items, 3)``.
 
     Errors are raised unchanged. A `KeyboardInterrupt` is raised when the call has ended,
     as described at `run`.
@@ -87,22 +84,3 @@ async def _close(session: Session) -> None:
         closing = close()
         if isawaitable(closing):
             await closing
-
-
-def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
-    """A function like `make`, with the same parameters, that makes blocking twins."""
-
-    def make_twin(*args: P.args, **kwargs: P.kwargs) -> BlockingSession:
-        return BlockingSession(make(*args, **kwargs))
-
-    return make_twin
-
-
-class Twins(Generic[P]):
-    """Called like `make`, it makes blocking twins. Subclasses add further constructors."""
-
-    def __init__(self, make: Callable[P, Session]) -> None:
-        self._make = blocking(make)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> BlockingSession:
-        return self._make(*args, **kwargs)

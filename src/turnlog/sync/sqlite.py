@@ -7,12 +7,12 @@ import os
 from turnlog import sessions
 from turnlog.conversation.settings import SettingsLike
 from turnlog.stores.sqlite import JournalMode
-from turnlog.sync.session import BlockingSession
+from turnlog.sync.stored import BlockingStoredSession
 
 __all__ = ["SQLiteSession"]
 
 
-class SQLiteSession(BlockingSession):
+class SQLiteSession(BlockingStoredSession):
     """The blocking twin of `turnlog.SQLiteSession`.
 
     db_path: the database file; ":memory:" keeps the conversation in this object alone.

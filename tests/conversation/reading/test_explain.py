@@ -235,7 +235,7 @@ async def test_a_class_that_changes_its_items_is_not_explained() -> None:
 def test_a_blocking_session_is_explained() -> None:
     twin = sync.SQLiteSession(session_id="s")
     twin.add_items([user("q")])
-    explanation = sync.run(twin.session.explain)  # type: ignore[attr-defined]
+    explanation = sync.run(twin.session.explain)
     assert explanation.shown == [Shown(user("q"), 1, "kept", "")]
 
 

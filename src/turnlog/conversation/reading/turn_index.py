@@ -6,12 +6,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from turnlog.conversation.reading.log import LogReader, Page
-from turnlog.conversation.reading.milestones import Before, Milestones
+from turnlog.conversation.reading.milestones import Before, Milestone, Milestones
 from turnlog.conversation.reading.tail import PagedTail
 from turnlog.items.json import Item
 from turnlog.items.kinds import is_question
+from turnlog.records import Log
 
-__all__ = ["Turn", "TurnIndex"]
+__all__ = ["Turn", "TurnIndex", "lay_behind_copy"]
 
 # How many records are read at first, or for each turn that is asked for.
 _SOME, _ITEMS_IN_A_TURN = 64, 4
@@ -67,9 +68,7 @@ class TurnIndex:
 
     async def count(self, until: int | None = None) -> int:
         """How many turns the log has; with `until`, how many begin up to that position."""
-        tail = PagedTail(self.reader, None if until is None else until + 1)
-        await tail.grow(_SOME)
-        return (await _stretch(tail)).last
+        return (await _stretch_until(self.reader, until)).last
 
     async def _tail_with(self, before: int | None, guess: int | None) -> PagedTail:
         """A tail that ends behind all turns below `before`, and near to them if that is known.
@@ -87,6 +86,36 @@ class TurnIndex:
         return tail
 
 
+async def lay_behind_copy(
+    source: LogReader, until: int, target: Log, end: int, *, added: int = 0
+) -> None:
+    """Lay a milestone at the end of a new branch, whose records are copies.
+
+    source, until: of the log that was copied up to position `until`.
+    target, end: the new branch, and the position of its last record; 0 if it is empty.
+    added: how many records follow the copies; with more than one, nothing is laid.
+
+    It reads little, and raises no error of the store: the milestone only saves time.
+    """
+    if until == 0 or added > 1:
+        return
+    milestones = Milestones(source.store, target)
+    try:
+        stretch = await _stretch_until(source, until)
+        if stretch.page.newest == until:  # else it was popped since
+            before = stretch.before_next if added else stretch.before_last
+            await milestones.lay([Milestone(end, before)] if before.records else [], end)
+    except Exception as error:  # noqa: BLE001 - it is logged
+        milestones.failed(error)
+
+
+async def _stretch_until(reader: LogReader, until: int | None) -> _Stretch:
+    """The newest records up to the position `until`."""
+    tail = PagedTail(reader, None if until is None else until + 1)
+    await tail.grow(_SOME)
+    return await _stretch(tail)
+
+
 class _Stretch(NamedTuple):
     """Records in a row, and what comes before them."""
 
@@ -99,6 +128,18 @@ class _Stretch(NamedTuple):
     def last(self) -> int:
         """The number of the last turn that begins in it or before it."""
         return self.before.turns + len(self.starts)
+
+    @property
+    def before_last(self) -> Before:
+        """What comes before its last record."""
+        behind = len(self.page.decoded) - 1
+        begins = bool(self.starts) and self.starts[-1] == behind
+        return Before(self.last - begins, self.before.records + behind)
+
+    @property
+    def before_next(self) -> Before:
+        """What will come before the record that follows."""
+        return Before(self.last, self.before.records + len(self.page.decoded))
 
     def turns(self, first: int, last: int) -> list[Turn]:
         """The turns with the numbers `first` to `last`."""

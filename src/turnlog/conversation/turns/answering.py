@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 from turnlog.conversation.branches import OnBranch
 from turnlog.conversation.spending import Spending
 from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.holding import OpenTurn, innermost_turn
 from turnlog.conversation.turns.recording import Due, recorded
 from turnlog.conversation.turns.together import together
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
 
-__all__ = ["Answered", "accounted", "answered"]
+__all__ = ["Answered", "accounted", "accounted_in_turn", "answered"]
 
 
 class Answered(OnBranch, Protocol):
@@ -109,3 +109,18 @@ async def accounted(
             turn.owes(due)
         elif due.is_open:
             await finished(recorded(due))
+
+
+@contextmanager
+def accounted_in_turn(spending: Spending) -> Iterator[None]:
+    """Within, a run without a session spends: for the turn that the running task belongs to.
+
+    Such a run is an agent that is used as a tool. Outside of a turn, nothing is recorded.
+    """
+    turn = innermost_turn()
+    try:
+        yield
+    finally:
+        if turn is not None:
+            asked = turn.asked or Asked(None, is_exact=False)
+            turn.owes(Due(turn.store, turn.log, asked, spending))

@@ -196,6 +196,7 @@ class _Beginning(Generic[S]):
             # An earlier start has stored the question.
             asked = self._progress.question if self._progress else 0
             self._asked = Asked(asked or self._turn.end, is_exact=False)
+        self._turn.asked = self._asked
         return Begun(self.session, shown, self._turn, asked=self._asked)
 
     async def _shown(self) -> list[Item] | None:

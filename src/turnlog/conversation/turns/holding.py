@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from secrets import token_hex
 
 from turnlog.changes import Append, Change, Key, Remove
+from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.recording import Due, merged
@@ -16,7 +17,14 @@ from turnlog.errors import Conflict, SessionBusy
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["OpenTurn", "inside", "is_within_a_turn", "joinable_turn_on", "open_turn_on"]
+__all__ = [
+    "OpenTurn",
+    "innermost_turn",
+    "inside",
+    "is_within_a_turn",
+    "joinable_turn_on",
+    "open_turn_on",
+]
 
 
 class OpenTurn:
@@ -36,6 +44,8 @@ class OpenTurn:
         self.store = store
         self.log = log
         self.lease = lease
+        #: Where its question is stored; None until it is.
+        self.asked: Asked | None = None
         #: How many runs are part of this turn. The last one to end gives the lease back.
         self.runs = 0
         #: Whether the turn has stored anything yet. If not, its next write is its question.
@@ -54,11 +64,6 @@ class OpenTurn:
         self._due: list[Due] = []
 
     @property
-    def end(self) -> int:
-        """Where the log ends, as far as the run knows."""
-        return self._end or 0
-
-    @property
     def is_open(self) -> bool:
         """Whether the writes of the run go through here."""
         return self.lease.is_new or self.lease.is_open
@@ -67,6 +72,11 @@ class OpenTurn:
     def is_joinable(self) -> bool:
         """Whether another run can become part of this turn."""
         return self.is_open and not self._is_last
+
+    @property
+    def end(self) -> int:
+        """Where the log ends, as far as the run knows; 0 if it knows nothing of it."""
+        return self._end or 0
 
     def saw(self, end: int) -> None:
         """The run has read the log up to position `end`."""
@@ -139,7 +149,7 @@ class OpenTurn:
             await self._begun()
             await self._write(written, key, store)
         self.has_written = True
-        return self.end
+        return self._end or 0
 
     async def remove(self, after: int, *, expect: int, store: Store) -> None:
         """Remove the records behind `after`, if the log ends at `expect`."""
@@ -150,7 +160,7 @@ class OpenTurn:
         """Make `changes`, the first of which is on the log; returns where the log ends then."""
         await self._begun()
         await self._write(changes, None, store)
-        return self.end
+        return self._end or 0
 
     async def clear(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which empty the session; the turn and its lease go on."""
@@ -212,7 +222,7 @@ class OpenTurn:
                 self._end = done[0]
             else:
                 done = await self.lease.commit([*beside, *changes], key, store)
-                self._end = done[-1]
+                self._end = done[-len(changes)]
 
     @asynccontextmanager
     async def _with_what_is_due(self) -> AsyncIterator[list[Change]]:
@@ -266,9 +276,14 @@ def joinable_turn_on(store: Store, log: Log) -> OpenTurn | None:
     return turn if turn is not None and turn.is_joinable else None
 
 
+def innermost_turn() -> OpenTurn | None:
+    """The turn that the running task has joined last; None if it belongs to none."""
+    return next((turn for turn in reversed(_turns.get()) if turn.is_open), None)
+
+
 def is_within_a_turn() -> bool:
     """Whether the running task belongs to any turn."""
-    return any(turn.is_open for turn in _turns.get())
+    return innermost_turn() is not None
 
 
 @contextmanager

@@ -53,11 +53,12 @@ class Due:
         """The change is made."""
         self._spending.is_recorded(self._written, self._place)
 
-    async def record(self, *fences: Change, is_new: bool = False) -> None:
+    async def record(self, *, is_new: bool = False) -> None:
         """Record it in a commit of its own, unless the conversation was deleted meanwhile.
 
-        fences: further conditions.
         is_new: it may be the first that is written to the branch.
+
+        Raises `BranchDeleted` if that was deleted.
         """
         while self.is_open:
             newest = await self._store.read(self.log, limit=1)
@@ -66,7 +67,7 @@ class Due:
                 return
             fence = Check(self.log.name, newest.positions[-1] if newest else 0)
             try:
-                await written(self._store, self.log, [fence, *fences, change])
+                await written(self._store, self.log, [fence, change])
             except Conflict as conflict:
                 if conflict.log != self.log:
                     raise

@@ -1,0 +1,180 @@
+"""`AdvancedSQLiteSession`: a session in an SQLite file, with the behaviour of the SDK's class."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from turnlog.conversation.clearing import cleared
+from turnlog.conversation.deletion import mark_of
+from turnlog.conversation.handle import faithful
+from turnlog.conversation.session import StoredSession
+from turnlog.conversation.settings import SettingsLike
+from turnlog.errors import BranchDeleted
+from turnlog.items.json import TResponseInputItem
+from turnlog.records import Log
+from turnlog.sessions.sqlite import SQLiteSession
+from turnlog.stores.sqlite import JournalMode
+
+__all__ = ["AdvancedSQLiteSession"]
+
+_logger = logging.getLogger(__name__)
+
+
+class AdvancedSQLiteSession(SQLiteSession):
+    """One conversation in an SQLite file, or in memory, with branches, turns and usage.
+
+    Every stored session has them. This class behaves in a few points as the one of the same
+    name in the OpenAI Agents SDK: it clears the conversation from any branch, an empty branch
+    does not exist for `switch_to_branch` and `delete_branch`, `store_run_usage` never raises, and
+    a session whose branch was deleted by another one goes back to "main".
+
+    session_id: any string; every id is a conversation of its own.
+    db_path: the database file; ":memory:" keeps the conversation in this object alone.
+    options: a dict with any of the other parameters; one that is given by name as well wins.
+    create_tables: False raises `ValueError` if there is no database yet. Otherwise the first write
+        makes what is missing.
+    logger: where errors of `store_run_usage` are logged.
+    sessions_table, messages_table, session_settings, settings, journal_mode: as in
+        `SQLiteSession`.
+
+    A new session stands on "main".
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        db_path: str | os.PathLike[str] = ":memory:",
+        options: Mapping[str, Any] | None = None,
+        *,
+        create_tables: bool | None = None,
+        logger: logging.Logger | None = None,
+        session_settings: SettingsLike = None,
+        settings: SettingsLike = None,
+        sessions_table: str | None = None,
+        messages_table: str | None = None,
+        journal_mode: JournalMode | None = None,
+    ) -> None:
+        by_name = {
+            "create_tables": create_tables,
+            "logger": logger,
+            "session_settings": session_settings,
+            "settings": settings,
+            "sessions_table": sessions_table,
+            "messages_table": messages_table,
+            "journal_mode": journal_mode,
+        }
+        chosen = _chosen(options or {}, by_name)
+        if not chosen.pop("create_tables", True):
+            _check_claimed(db_path)
+        self._logger: logging.Logger = chosen.pop("logger", _logger)
+        super().__init__(session_id, db_path, **chosen)
+
+    @faithful
+    async def get_items(
+        self, limit: int | None = None, branch_id: str | None = None
+    ) -> list[TResponseInputItem]:
+        """The newest `limit` items of a branch, oldest first; see `StoredSession.get_items`.
+
+        branch_id: None is the branch that this session stands on; one that does not exist has
+            no items.
+        """
+        if branch_id is not None and branch_id != self.branch:
+            log = await self._log_of(branch_id)
+            return [] if log is None else await self._on(log).get_items(limit)
+        items = await super().get_items(limit)
+        if not items and await self._has_left_deleted():
+            return await super().get_items(limit)
+        return items
+
+    @faithful
+    async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+        """Append `items`, all of them or none; see `StoredSession.add_items`."""
+        given = [*items] if isinstance(items, Iterator) else items
+        try:
+            await super().add_items(given, key=key)
+        except BranchDeleted as error:
+            self._leave(error.log)
+            await super().add_items(given, key=key)
+
+    async def pop_item(self) -> TResponseInputItem | None:
+        """Remove the newest item of the branch and return it; None if there is none."""
+        try:
+            item = await super().pop_item()
+        except BranchDeleted:
+            item = None
+        if item is None and await self._has_left_deleted():
+            return await super().pop_item()
+        return item
+
+    @faithful
+    async def clear_session(self) -> None:
+        """Empty the conversation with all its branches, and go to "main"."""
+        await cleared(self.store, self._log()._replace(name="main"))
+        self.branch = "main"
+
+    async def store_run_usage(self, result: object) -> None:
+        """Record what a run has spent, for the newest turn. Never raises: errors are logged.
+
+        Nothing is recorded on an empty branch.
+        """
+        try:
+            if await self.store.read(await self._arrived(), limit=1):
+                await super().store_run_usage(result)
+        except Exception as error:  # noqa: BLE001 - as in the SDK; the usage is lost, the run is not
+            self._logger.error(  # noqa: TRY400 - a traceback could show what people said
+                "Failed to store the usage of a run on session %r: %s",
+                self.session_id,
+                type(error).__name__,
+            )
+
+    async def delete_branch(self, branch_id: str, force: bool = False) -> None:
+        """Delete a branch that has items; see `StoredSession.delete_branch`."""
+        self._log()
+        self._check_deletable(branch_id, force)
+        await self._check_has_items(branch_id)
+        await super().delete_branch(branch_id, force)
+
+    async def _arrived(self) -> Log:
+        """The log that this session stands on, after it has left a branch that was deleted."""
+        await self._has_left_deleted()
+        return self._log()
+
+    async def _has_left_deleted(self) -> bool:
+        """Whether the branch was deleted by another session, so that this one stands on "main"."""
+        log = self._log()
+        if log.name == "main" or not await self.store.read(mark_of(log), limit=1):
+            return False
+        self._leave(log)
+        return True
+
+    def _leave(self, log: Log) -> None:
+        if self.branch == log.name:
+            self.branch = "main"
+
+    def _on(self, log: Log) -> StoredSession:
+        return StoredSession(
+            log.session, self.store, branch=log.name, session_settings=self.session_settings
+        )
+
+
+def _chosen(options: Mapping[str, Any], by_name: Mapping[str, object]) -> dict[str, Any]:
+    """The parameters that were given."""
+    if unknown := sorted(map(str, options.keys() - by_name.keys())):
+        raise TypeError(
+            f"AdvancedSQLiteSession has no option {', '.join(unknown)}: it takes "
+            f"{', '.join(sorted(by_name))}"
+        )
+    both = {**options, **{name: value for name, value in by_name.items() if value is not None}}
+    return {name: value for name, value in both.items() if value is not None}
+
+
+def _check_claimed(db_path: str | os.PathLike[str]) -> None:
+    """Raise `ValueError` if there is no database yet."""
+    if not os.path.exists(db_path):  # noqa: PTH110 - ":memory:" is no path, and never exists
+        raise ValueError(
+            f"there is no database at {os.fspath(db_path)} yet: construct an "
+            f"AdvancedSQLiteSession with create_tables=True to make it"
+        )

@@ -1,0 +1,202 @@
+"""The blocking twin of a stored session: every method of it as a call that waits."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, overload
+
+from turnlog.conversation.about import About
+from turnlog.conversation.branches import Branch
+from turnlog.conversation.diff import Difference
+from turnlog.conversation.positions import Position
+from turnlog.conversation.reading.explain import Explanation
+from turnlog.conversation.session import StoredSession
+from turnlog.conversation.settings import SettingsLike
+from turnlog.conversation.totals import Branches, By
+from turnlog.conversation.turn_lists import TurnInfo
+from turnlog.conversation.usage import Usage
+from turnlog.items.json import Item
+from turnlog.items.repair import Interrupted
+from turnlog.sync.loop import run
+from turnlog.sync.session import BlockingSession
+
+if TYPE_CHECKING:
+    from typing import Literal, Self
+
+__all__ = ["BlockingStoredSession"]
+
+
+class BlockingStoredSession(BlockingSession):
+    """A `StoredSession`, with methods that wait. Each does what the method of that name does.
+
+    session: the session itself.
+    """
+
+    session: StoredSession
+
+    def __init__(self, session: StoredSession) -> None:
+        super().__init__(session)
+
+    @property
+    def branch(self) -> str:
+        """The branch that the session stands on."""
+        return self.session.branch
+
+    def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+        """Append `items`, in order, all of them or none; once, however often with this `key`."""
+        run(self.session.add_items, items, key=key)
+
+    def view(
+        self,
+        limit: int | None = None,
+        *,
+        settings: SettingsLike = None,
+        interrupted: Interrupted = "mark",
+    ) -> list[Item]:
+        """The items that a model may be shown: the newest turns, repaired."""
+        return run(self.session.view, limit, settings=settings, interrupted=interrupted)
+
+    def explain(
+        self, settings: SettingsLike = None, *, interrupted: Interrupted = "mark"
+    ) -> Explanation:
+        """The view with its reasons: what is done with each stored record, and why."""
+        return run(self.session.explain, settings, interrupted=interrupted)
+
+    # Branches
+
+    def fork(self, name: str | None = None, *, at: int | Position | None = None) -> Self:
+        """A twin on a new branch that begins as a copy of this one."""
+        return self._twin(run(self.session.fork, name, at=at))
+
+    def branches(self) -> list[Branch]:
+        """The branches of the conversation."""
+        return run(self.session.branches)
+
+    def switch_to(self, name: str) -> None:
+        """Move this session to the branch `name`."""
+        run(self.session.switch_to, name)
+
+    def delete_branch(self, name: str, force: bool = False) -> None:
+        """Delete the branch `name` with all that belongs to it."""
+        run(self.session.delete_branch, name, force)
+
+    def rewind(
+        self,
+        *,
+        turn: int | None = None,
+        turns: int | None = None,
+        position: int | None = None,
+        keep_as: str | None = None,
+    ) -> int:
+        """Drop the newest part of the branch, in one step; returns how many items went."""
+        return run(self.session.rewind, turn=turn, turns=turns, position=position, keep_as=keep_as)
+
+    def edit(self, position: int, item: object, name: str | None = None) -> Self:
+        """A twin on a fork that ends before `position`, with `item` behind it."""
+        return self._twin(run(self.session.edit, position, item, name))
+
+    def diff(self, other: str | BlockingStoredSession | StoredSession) -> Difference:
+        """Where this branch and another one part, and how they differ behind that."""
+        return run(
+            self.session.diff, other.session if isinstance(other, BlockingStoredSession) else other
+        )
+
+    # Turns and usage
+
+    def turns(self, limit: int | None = None, before: int | None = None) -> list[TurnInfo]:
+        """The newest `limit` turns with a number below `before`, oldest first."""
+        return run(self.session.turns, limit, before)
+
+    def store_run_usage(self, result: object) -> None:
+        """Record what a run has spent: the result of our Runner or of the SDK's."""
+        run(self.session.store_run_usage, result)
+
+    @overload
+    def usage(
+        self, by: None = None, *, branches: Branches = "this", turns: int | None = None
+    ) -> Usage: ...
+
+    @overload
+    def usage(
+        self, by: Literal["turn"], *, branches: Branches = "this", turns: int | None = None
+    ) -> dict[int | None, Usage]: ...
+
+    @overload
+    def usage(
+        self,
+        by: Literal["run", "agent", "model"],
+        *,
+        branches: Branches = "this",
+        turns: int | None = None,
+    ) -> dict[str, Usage]: ...
+
+    def usage(
+        self, by: By | None = None, *, branches: Branches = "this", turns: int | None = None
+    ) -> Usage | dict[int | None, Usage] | dict[str, Usage]:
+        """What the runs on this branch, or on all branches, have spent."""
+        totals: Any = self.session.usage  # whose overloads have no common form
+        return run(totals, by, branches=branches, turns=turns)  # type: ignore[no-any-return]
+
+    # The conversation
+
+    def about(self) -> About:
+        """Title, tags, owner, and whether it is archived or on hold."""
+        return run(self.session.about)
+
+    def describe(self, **changes: object) -> About:
+        """Change some of it, and leave the rest as it is."""
+        return run(self.session.describe, **changes)
+
+    # The names of the SDK
+
+    def create_branch_from_turn(self, turn_number: int, branch_name: str | None = None) -> str:
+        """Fork what lies before a turn, move to the new branch, and return its name."""
+        return run(self.session.create_branch_from_turn, turn_number, branch_name)
+
+    def create_branch_from_content(self, search_term: str, branch_name: str | None = None) -> str:
+        """The same for the first turn whose question contains `search_term`."""
+        return run(self.session.create_branch_from_content, search_term, branch_name)
+
+    def switch_to_branch(self, branch_id: str) -> None:
+        """Move this session to a branch that has items."""
+        run(self.session.switch_to_branch, branch_id)
+
+    def list_branches(self) -> list[dict[str, Any]]:
+        """The branches that have items, the oldest first."""
+        return run(self.session.list_branches)
+
+    def get_conversation_turns(self, branch_id: str | None = None) -> list[dict[str, Any]]:
+        """The questions of a branch, with previews."""
+        return run(self.session.get_conversation_turns, branch_id)
+
+    def find_turns_by_content(
+        self, search_term: str, branch_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The questions whose text contains `search_term`."""
+        return run(self.session.find_turns_by_content, search_term, branch_id)
+
+    def get_conversation_by_turns(
+        self, branch_id: str | None = None
+    ) -> dict[int, list[dict[str, str | None]]]:
+        """The type and the tool's name of each item, by the number of the turn."""
+        return run(self.session.get_conversation_by_turns, branch_id)
+
+    def get_tool_usage(self, branch_id: str | None = None) -> list[tuple[str | None, int, int]]:
+        """For each turn and tool: the tool's name, how often it was called, the turn's number."""
+        return run(self.session.get_tool_usage, branch_id)
+
+    def get_session_usage(self, branch_id: str | None = None) -> dict[str, int] | None:
+        """What was spent on the turns of a branch, or of all."""
+        return run(self.session.get_session_usage, branch_id)
+
+    def get_turn_usage(
+        self, user_turn_number: int | None = None, branch_id: str | None = None
+    ) -> list[dict[str, Any]] | dict[str, Any]:
+        """What was spent on one turn, or on each."""
+        return run(self.session.get_turn_usage, user_turn_number, branch_id)
+
+    def _twin(self, session: StoredSession) -> Self:
+        twin = copy.copy(self)
+        twin.session = session
+        return twin
