@@ -11,7 +11,9 @@ The workloads, with the module that defines them:
     run_workloads     a turn of the runner with a model that answers at once, over a file,
                       PostgreSQL and Redis, and the two commits of which such a turn consists
     sql_workloads     PostgreSQL: add, read, both, and 32 sessions at once
+    turn_lists        the newest 20 turns of conversations of 1,000 and 100,000 items
     redis_workloads   Redis: add, read, and a session from a URL
+    fork_workloads    a fork of 100,000 items over a file, PostgreSQL and Redis, beside reading them
     import            `import turnlog` in a fresh process
 
 Pages of the list of sessions take some minutes to prepare, so they have a table of their own:
@@ -34,7 +36,14 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from bench import redis_workloads, run_workloads, sql_workloads, sqlite_workloads
+from bench import (
+    fork_workloads,
+    redis_workloads,
+    run_workloads,
+    sql_workloads,
+    sqlite_workloads,
+    turn_lists,
+)
 from bench.harness import Workload, measure, report
 from tests.servers.databases import PostgresServer
 from tests.servers.redis import RedisServer
@@ -67,15 +76,18 @@ def main() -> None:
 def _workloads(only: str, servers: ExitStack) -> Iterator[Workload]:
     """Workloads whose name contains `only`; a server is started when the first one needs it."""
     turns = run_workloads.sqlite_workloads()
-    yield from _named(only, [*sqlite_workloads.workloads(), *turns])
+    yield from _named(only, [*sqlite_workloads.workloads(), *turn_lists.workloads(), *turns])
+    yield from _named(only, fork_workloads.workloads("sqlite"))
     if not only.startswith("redis"):
         url = servers.enter_context(PostgresServer()).url()
         turns = run_workloads.postgresql_workloads(url)
         yield from _named(only, [*sql_workloads.workloads(url), *turns])
+        yield from _named(only, fork_workloads.workloads("postgresql", url))
     if not only.startswith("postgresql"):
         url = servers.enter_context(RedisServer("--appendfsync", "everysec")).url
         turns = run_workloads.redis_workloads(url)
         yield from _named(only, [*redis_workloads.workloads(url), *turns])
+        yield from _named(only, fork_workloads.workloads("redis", url))
 
 
 def _named(only: str, workloads: list[Workload]) -> Iterator[Workload]:

@@ -26,6 +26,8 @@ from turnlog import (
     function_tool,
 )
 from turnlog.agents.models.model import ModelEvent, TextDelta
+from turnlog.changes import Append, Remove
+from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.usage import Entry
 from turnlog.items.json import Item
 from turnlog.records import Log
@@ -324,7 +326,8 @@ async def test_on_a_branch_of_its_own(session: StoredSession) -> None:
         result = await asyncio.get_running_loop().create_task(run, context=Context())
     assert result.branch is not None
     branch = StoredSession("session", session.store, branch=result.branch)
-    assert (await branch.usage("turn"))[2] == ONE
+    assert await branch.usage("turn") == {1: ONE, 2: ONE}
+    assert await session.usage(branches="all") == TWO
     assert await session.usage("turn") == {1: ONE}
 
 
@@ -585,3 +588,18 @@ async def test_the_result_of_a_stream_that_is_under_way(session: StoredSession) 
         if result.usage == ONE:
             await session.store_run_usage(result)
     assert await session.usage("run") == {result.run_id: TWO}
+
+
+async def test_what_waits_for_the_next_write_gives_way(session: StoredSession) -> None:
+    """A write that removes milestones makes one outdated that is yet to be laid."""
+    async with session.turn("q1") as turn:
+        await turn.add([asked()])
+        held = open_turn_on(session.store, Log("session"))
+        assert held is not None
+        held.beside.append(Append(":turns", [b'{"position": 99, "turn": 7}']))
+        cut = Remove("main", (await questions(session))[0])
+        await held.write([cut, Remove(":turns")], session.store)
+        await turn.add([answer("yes")], usage=Usage(10, 1))
+    assert await session.get_items() == [user("q1"), answer("yes")]
+    assert len(await session.store.read(Log("session", ":turns"))) == 0
+    assert await session.usage("turn") == {1: ONE}

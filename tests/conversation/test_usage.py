@@ -15,7 +15,7 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.spending import Spending
 from turnlog.conversation.usage import Entry, copied_usage, usage_of_turns
-from turnlog.errors import StoreClosed, TurnlogError
+from turnlog.errors import StoreClosed
 from turnlog.items.json import encode
 from turnlog.records import Log
 from turnlog.store import Call, Layer, Store
@@ -166,18 +166,6 @@ async def test_wrong_arguments_are_named(arguments: dict[str, object]) -> None:
     [name] = arguments
     with pytest.raises(ValueError, match=name):
         await StoredSession("session", MemoryStore()).usage(**arguments)  # type: ignore[call-overload] # as someone may write it
-
-
-async def test_a_deleted_branch_is_not_revived() -> None:
-    store = MemoryStore()
-    await store.append(Log("session", ":deleted@side"), [b"{}"])
-    session = StoredSession("session", store, branch="side")
-    spending = Spending()
-    spending.add(Usage(10, 1))
-    result = SimpleNamespace(spending=spending)
-    with pytest.raises(TurnlogError, match="side"):
-        await session.store_run_usage(result)
-    assert {head.log.name for head in await store.logs("session")} == {"main", ":deleted@side"}
 
 
 async def test_a_closed_session_tells_nothing() -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import copy
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
 from turnlog.changes import Annotate, Append, Change
 from turnlog.conversation.deletion import mark_of, unless_deleted, written
+from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.reading.turn_index import lay_behind_copy
 from turnlog.conversation.registry import Registry, registered, registry_of
 from turnlog.conversation.turns.endings import Endings, mark_first
 from turnlog.conversation.usage import copied_usage
@@ -59,8 +62,16 @@ class Fork(NamedTuple, Generic[S]):
     #: On the new branch.
     session: S
     log: Log
+    #: The position of the last record that is copied; 0 if none is.
+    until: int
+    #: How many further records it gets.
+    added: int
     #: What makes the branch, in one commit.
     changes: list[Change]
+
+
+#: Makes a fork that is planned, by a commit of these changes and maybe others.
+Make: TypeAlias = Callable[[Fork[S], list[Change]], Awaitable[None]]
 
 
 async def forked(
@@ -69,7 +80,7 @@ async def forked(
     at: int | None = None,
     *,
     added: Sequence[bytes] = (),
-    make: Callable[[list[Change]], Awaitable[object]] | None = None,
+    make: Make[S] | None = None,
 ) -> S:
     """A session of the same kind on a new branch, with a copy of the records of `session`.
 
@@ -82,20 +93,23 @@ async def forked(
     `BranchNameUsed`, `BranchDeleted` if the branch of `session` was deleted, and `ValueError` if
     a branch can't have that name.
     """
-    source = Log(session.session_id, session.branch)
-
-    async def commit(changes: list[Change]) -> object:
-        return await written(session.store, source, changes)
-
-    make = make or commit
+    make = make or partial(_made, session)
     if name is None:
         planned = await planned_fork(session, None, at, added=added)
-        await make(planned.changes)
+        await make(planned, planned.changes)
         return planned.session
     check_name(name)
     while (made := await _under_name(session, name, at, added, make)) is None:
         pass  # another fork was made meanwhile: look at the names again
     return made
+
+
+async def _made(session: OnBranch, planned: Fork[S], changes: list[Change]) -> None:
+    """Make the fork of `session` that is planned, and what saves its readers time."""
+    source = Log(session.session_id, session.branch)
+    _, end, *_ = await written(session.store, source, changes)
+    reader = LogReader(session.store, source)
+    await lay_behind_copy(reader, planned.until, planned.log, end, added=planned.added)
 
 
 async def planned_fork(
@@ -113,15 +127,16 @@ async def planned_fork(
     source = Log(session.session_id, session.branch)
     target = Log(session.session_id, f"fork-{uuid4().hex[:12]}" if name is None else name)
     records = await session.store.read(source, before=None if at is None else at + 1)
+    until = records.positions[-1] if records else 0
     changes = [
-        registered(source, target, records.positions[-1] if records else 0, expect),
+        registered(source, target, until, expect),
         *_copied(target, records, added),
         *await _ending(session, target, records),
         *await copied_usage(session.store, source, target, records),
     ]
     on_target = copy.copy(session)
     on_target.branch = target.name
-    return Fork(on_target, target, changes)
+    return Fork(on_target, target, until, len(added), changes)
 
 
 def check_name(name: object) -> None:
@@ -139,7 +154,7 @@ async def _under_name(
     name: str,
     at: int | None,
     added: Sequence[bytes],
-    make: Callable[[list[Change]], Awaitable[object]],
+    make: Make[S],
 ) -> S | None:
     """Fork under a chosen name; None if another fork was made since the names were read."""
     target = Log(session.session_id, name)
@@ -147,7 +162,7 @@ async def _under_name(
     registry.check_free(target)
     planned = await planned_fork(session, name, at, added=added, expect=registry.end)
     try:
-        await make([*planned.changes, *unless_deleted(target)])
+        await make(planned, [*planned.changes, *unless_deleted(target)])
     except Conflict as conflict:
         if conflict.log == registry_of(session.session_id):
             return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from turnlog.changes import Change, Remove
-from turnlog.conversation.branches import OnBranch, forked
+from turnlog.conversation.branches import Fork, OnBranch, S, forked
 from turnlog.conversation.deletion import written
 from turnlog.conversation.positions import (
     Position,
@@ -78,7 +78,7 @@ async def rewound(session: OnBranch, reader: LogReader, target: Target, keep_as:
     dropped = len(await reader.store.read(log, after=end, before=last + 1)) if end < last else 0
     cut = _Cut(session.store, log, end, last)
     if keep_as is not None:
-        await forked(session, keep_as, last, make=cut.make)
+        await forked(session, keep_as, last, make=cut.make_with)
     elif dropped:
         await cut.make()
     return dropped
@@ -91,6 +91,10 @@ class _Cut(NamedTuple):
     log: Log
     end: int
     last: int
+
+    async def make_with(self, planned: Fork[S], changes: Sequence[Change]) -> None:  # noqa: ARG002
+        """Remove them and make a fork, in one commit."""
+        await self.make(changes)
 
     async def make(self, beside: Sequence[Change] = ()) -> None:
         """Remove them, and make further changes in the same commit."""

@@ -41,6 +41,7 @@ class TurnLists(Handle):
         limit: None means all, and so does no `before`.
 
         A turn begins with a user's message. What comes before the first one belongs to no turn.
+        They are the turns as stored, also in a class that overrides `get_items`.
         The newest turns of a long conversation are told as quickly as those of a short one.
 
         Raises `TypeError` for a limit or a number that is no int, `ValueError` for a negative

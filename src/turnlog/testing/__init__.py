@@ -28,6 +28,7 @@ try:
         "turnlog.testing.replacement",
         "turnlog.testing.sessions",
         "turnlog.testing.stored_sessions",
+        "turnlog.testing.turns",
     )
 
     from turnlog.testing.failing import Failing, Failure, Plan, first_calls_of, never

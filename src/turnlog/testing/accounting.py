@@ -12,11 +12,10 @@ import pytest
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import ModelRequest, ModelResponse
 from turnlog.agents.runner import Runner
-from turnlog.changes import Append
 from turnlog.conversation.session import StoredSession
-from turnlog.conversation.usage import Usage, copied_usage
+from turnlog.conversation.usage import Usage
+from turnlog.errors import BranchDeleted
 from turnlog.items.json import Item
-from turnlog.records import Log
 from turnlog.testing.conversation import said
 
 __all__ = ["AccountingTests"]
@@ -145,39 +144,43 @@ class AccountingTests:
         assert await stored.usage() == Usage()
         assert await stored.usage("turn") == {}
 
-    async def test_a_copy_keeps_the_usage_of_its_turns(self, stored: StoredSession) -> None:
+    async def test_a_fork_keeps_the_usage_of_its_turns(self, stored: StoredSession) -> None:
         agent = Agent("Ann", model=_Costly(Usage(10, 2)))
         for n in range(3):
             await Runner.run(agent, f"q{n}", session=stored)
-        one = Usage(10, 2, requests=1)
-        first, second = await self._copied(stored, 4, "b"), await self._copied(stored, 2, "c")
+        one, two = Usage(10, 2, requests=1), Usage(20, 4, requests=2)
+        first, second = await stored.fork("b", at=3), await stored.fork("c", at=2)
         assert await first.usage("turn") == {1: one, 2: one}
         assert await second.usage("turn") == {1: one}
-        third = await self._copied(first, 3, "d")
+        third = await first.fork("d")
         assert await third.usage("turn") == {1: one, 2: one}
         await Runner.run(agent, "q9", session=first)
         assert await first.usage("turn") == {1: one, 2: one, 3: one}
         assert await first.usage("turn", turns=2) == {2: one, 3: one}
+        assert [turn.usage for turn in await first.turns(2)] == [one, one]
         assert await stored.usage(branches="all") == Usage(40, 8, requests=4)
         everywhere = await stored.usage("turn", branches="all")
-        assert everywhere == {1: one, 2: one, 3: Usage(20, 4, requests=2)}
+        assert everywhere == {1: one, 2: one, 3: two}
         for _ in range(4):
             await first.pop_item()
-        assert await first.usage("turn") == {1: one, None: Usage(20, 4, requests=2)}
+        assert await first.usage("turn") == {1: one, None: two}
+        await stored.delete_branch("b")
+        assert await stored.usage(branches="all") == Usage(30, 6, requests=3)
+        with pytest.raises(BranchDeleted):
+            await first.store_run_usage(_result())
+        assert await first.usage() == Usage()
 
-    async def _copied(self, source: StoredSession, count: int, name: str) -> StoredSession:
-        """A branch with the first `count` records of `source`, made as a fork makes it."""
-        # Beside the branch under test, whose name may be any.
-        branch = f"copy {name}"
-        session_id, store = source.session_id, source.store
-        log, target = Log(session_id, source.branch), Log(session_id, branch)
-        records = (await store.read(log))[:count]
-        append = Append(target.name, records.payloads, expect=0, times=list(records.times))
-        changes = [append, *await copied_usage(store, log, target, records)]
-        await store.commit(session_id, changes)
-        return StoredSession(session_id, store, branch=branch)
+    async def test_a_rewound_turn_keeps_its_cost(self, stored: StoredSession) -> None:
+        agent = Agent("Ann", model=_Costly(Usage(10, 2)))
+        for n in range(3):
+            await Runner.run(agent, f"q{n}", session=stored)
+        one = Usage(10, 2, requests=1)
+        await stored.rewind(turn=3, keep_as="kept")
+        await Runner.run(agent, "another q3", session=stored)
+        assert await stored.usage("turn") == {1: one, 2: one, 3: one, None: one}
+        assert await stored.usage("turn", branches="all") == {1: one, 2: one, 3: one + one}
 
-    @pytest.mark.parametrize("wrong", [None, 7, "text", {}, Usage(1, 1), object()], ids=repr)
+    @pytest.mark.parametrize("wrong", [None, 7, "text", {}, Usage(1, 1)], ids=repr)
     async def test_what_is_no_result_is_refused(self, stored: StoredSession, wrong: object) -> None:
         with pytest.raises(TypeError, match="takes the result of a run"):
             await stored.store_run_usage(wrong)

@@ -24,6 +24,7 @@ from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
+from turnlog.testing.turns import TurnTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 
@@ -49,9 +50,7 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(
-    AdvancedNamesTests, BranchingTests, AccountingTests, Replacement, SessionTests
-):
+class StoredSessionTests(BranchingTests, AccountingTests, TurnTests, Replacement, SessionTests):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture

@@ -235,7 +235,8 @@ async def test_a_class_that_changes_its_items_is_not_explained() -> None:
 def test_a_blocking_session_is_explained() -> None:
     twin = sync.SQLiteSession(session_id="s")
     twin.add_items([user("q")])
-    assert twin.explain().shown == [Shown(user("q"), 1, "kept", "")]
+    explanation = sync.run(twin.session.explain)
+    assert explanation.shown == [Shown(user("q"), 1, "kept", "")]
 
 
 async def test_no_more_is_read_for_a_view_than_before() -> None:

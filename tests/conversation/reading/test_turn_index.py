@@ -61,6 +61,7 @@ def dense() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tail, "_RUNS", 2)
         patch.setattr(tail, "_WRITES", 2)
+        patch.setattr(tail, "_LARGE", 20)
         patch.setattr(tail, "SPACING", 5)
         for module, name in (
             (tail, "_SOME"),
@@ -231,7 +232,8 @@ async def test_milestones_are_facts(session: StoredSession) -> None:
     records = await session.store.read(LOG)
     decoded = [item or {} for item in decode_all(records.payloads)]
     laid = await milestones(session.store)
-    assert len(set(laid)) == len(laid) > 20
+    later = [each for each in laid if each[2] > 5]  # before, nobody looks for others
+    assert len(set(later)) == len(later) > 20
     for position, turns, before in laid:
         assert records.positions[before] == position
         assert turns == sum(map(is_question, decoded[:before]))

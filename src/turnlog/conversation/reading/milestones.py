@@ -90,16 +90,17 @@ class Milestones:
         return best
 
     async def lay(self, milestones: Sequence[Milestone], end: int) -> None:
-        """Store `milestones`: with the question, if a turn is about to begin.
+        """Store `milestones`: with the next write of the turn that the running task belongs to.
 
-        end: the position at which the log ended when they were counted. If it ends elsewhere,
-            nothing is stored. An error of the store is logged and not raised.
+        end: the position at which the log ended when they were counted. Outside of a
+            turn, nothing is stored if it ends elsewhere by now, and an error of the store is
+            logged and not raised.
         """
         if not milestones:
             return
         change = Append(self._log.name, [*map(_payload, milestones)])
         turn = open_turn_on(self._store, self._branch)
-        if turn is None or not turn.lease.is_new:
+        if turn is None:
             await self._commit(change, end)
         elif all(other.log != change.log for other in turn.beside):
             turn.beside.append(change)

@@ -31,8 +31,9 @@ EVERYTHING = {"limit": sys.maxsize}
 # How many items more are read at first to find a milestone.
 _SOME = 32
 
-# Of how many runs, and of how many writes outside of a turn, one lays a milestone.
-_RUNS, _WRITES = 32, 64
+# Of how many runs, and of how many writes outside of a turn, one lays a milestone. Larger writes
+# do it more often, those of so many items always: to count takes as long as to write.
+_RUNS, _WRITES, _LARGE = 32, 64, 512
 
 
 class Tail(ABC):
@@ -106,7 +107,7 @@ class ListedTail(Tail):
 
     async def mark(self, start: int | None) -> None:  # noqa: ARG002 - it knows no positions
         turn = None if self._reader is None else open_turn_on(self._reader.store, self._reader.log)
-        if self._reader is not None and turn is not None and is_chosen(turn.end or 0, _RUNS):
+        if self._reader is not None and turn is not None and is_chosen(turn.end, _RUNS):
             await PagedTail(self._reader).mark(None)
 
     async def is_over(self, start: int) -> bool:  # noqa: ARG002 - it knows no positions
@@ -201,13 +202,13 @@ class PagedTail(Tail):
 
 
 async def lay_behind(reader: LogReader, end: int, count: int) -> None:
-    """Lay milestones behind a write outside of a turn, if it was a large one or now and then.
+    """Lay milestones behind a write outside of a turn: behind large ones, and now and then.
 
     end: the position of the last of the `count` records that were written.
 
     It raises no error: what was written stays written, and the milestones only save time.
     """
-    if count < SPACING and not is_chosen(end, _WRITES):
+    if not is_chosen(end, max(1, min(_WRITES, _LARGE // count))):
         return
     tail = PagedTail(reader)
     try:

@@ -86,19 +86,24 @@ class TurnIndex:
         return tail
 
 
-async def lay_behind_copy(source: LogReader, until: int, target: Log, end: int) -> None:
+async def lay_behind_copy(
+    source: LogReader, until: int, target: Log, end: int, *, added: int = 0
+) -> None:
     """Lay a milestone at the end of a new branch, whose records are copies.
 
     source, until: of the log that was copied up to position `until`.
-    target, end: the new branch, and the position of its last record.
+    target, end: the new branch, and the position of its last record; 0 if it is empty.
+    added: how many records follow the copies; with more than one, nothing is laid.
 
     It reads little, and raises no error of the store: the milestone only saves time.
     """
+    if until == 0 or added > 1:
+        return
     milestones = Milestones(source.store, target)
     try:
         stretch = await _stretch_until(source, until)
         if stretch.page.newest == until:  # else it was popped since
-            before = stretch.before_last
+            before = stretch.before_next if added else stretch.before_last
             await milestones.lay([Milestone(end, before)] if before.records else [], end)
     except Exception as error:  # noqa: BLE001 - it is logged
         milestones.failed(error)
@@ -130,6 +135,11 @@ class _Stretch(NamedTuple):
         behind = len(self.page.decoded) - 1
         begins = bool(self.starts) and self.starts[-1] == behind
         return Before(self.last - begins, self.before.records + behind)
+
+    @property
+    def before_next(self) -> Before:
+        """What will come before the record that follows."""
+        return Before(self.last, self.before.records + len(self.page.decoded))
 
     def turns(self, first: int, last: int) -> list[Turn]:
         """The turns with the numbers `first` to `last`."""

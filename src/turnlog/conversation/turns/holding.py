@@ -171,7 +171,7 @@ class OpenTurn:
     async def mark_over(self) -> None:
         """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
         key = self.answer_key or self._drawn_key()
-        async with self._with_what_is_due() as beside:
+        async with self._with_what_is_due([self._mark()]) as beside:
             changes = [Append(self.log.name, []), self._mark(), *beside, *self._record()]
             await self.lease.commit(changes, key)
         self.run = None
@@ -199,7 +199,7 @@ class OpenTurn:
         mark = [self._mark()] if self._is_over else []
         key = self.answer_key or Key(f"{self.lease.holder}/end", brief=True)
         try:
-            async with self._with_what_is_due() as beside:
+            async with self._with_what_is_due(answer) as beside:
                 made = [*answer, *mark, *beside, *self._record()]
                 await self.lease.finish(made, key, store)
         except ValueError:
@@ -214,7 +214,7 @@ class OpenTurn:
 
     async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
         key = key or self._taken_key() or self._drawn_key()
-        async with self._with_what_is_due() as beside:
+        async with self._with_what_is_due(changes) as beside:
             # Those who ask for the key of a question take the last position for its end; with
             # that of an answer, the first for its end and the last for its record.
             if key == self.answer_key:
@@ -225,13 +225,17 @@ class OpenTurn:
                 self._end = done[-len(changes)]
 
     @asynccontextmanager
-    async def _with_what_is_due(self) -> AsyncIterator[list[Change]]:
-        """The changes that are to be made with a write; they are kept if it fails."""
+    async def _with_what_is_due(self, changes: Sequence[Change]) -> AsyncIterator[list[Change]]:
+        """What is to be made together with `changes`; it is kept if that fails.
+
+        A change to a log that `changes` name as well is outdated by them, and is dropped.
+        """
         beside, due = self.beside, self._due
         self.beside, self._due = [], []
         try:
             usage = [change for each in due if (change := await each.change()) is not None]
-            yield merged([*beside, *usage])
+            named = {change.log for change in changes}
+            yield merged([*(each for each in beside if each.log not in named), *usage])
         except BaseException:
             self.beside, self._due = [*beside, *self.beside], [*due, *self._due]
             raise
