@@ -50,7 +50,9 @@ class _Question:
     role: str = "user"
 
 
-class StoredSessionTests(BranchingTests, AccountingTests, TurnTests, Replacement, SessionTests):
+class StoredSessionTests(
+    AdvancedNamesTests, BranchingTests, AccountingTests, TurnTests, Replacement, SessionTests
+):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 
     @pytest.fixture
