@@ -119,6 +119,14 @@ class TestAdvancedSQLiteSessionInAFile(ClosableSessionTests):
         assert [branch.name for branch in await talk.branches()] == ["main"]
         assert await talk.get_items() == before
 
+    async def test_usage_is_not_stored_on_a_deleted_branch(self, stored: StoredSession) -> None:
+        await stored.add_items([{"role": "user", "content": "q"}])
+        forked = await stored.fork("b")
+        await stored.delete_branch("b")
+        await forked.store_run_usage(_spent(10))
+        assert forked.branch == "main"
+        assert await stored.usage(branches="all") == Usage()
+
     async def test_clearing_a_branch_leaves_the_others(self, talk: StoredSession) -> None:
         """It empties all branches, from whichever it stands on; others go back to main."""
         forked, other = await talk.fork("try"), await talk.fork("other")

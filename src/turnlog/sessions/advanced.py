@@ -118,10 +118,11 @@ class AdvancedSQLiteSession(SQLiteSession):
     async def store_run_usage(self, result: object) -> None:
         """Record what a run has spent, for the newest turn. Never raises: errors are logged.
 
-        Nothing is recorded on an empty branch.
+        Nothing is recorded on an empty branch, or if the branch was deleted.
         """
         try:
-            if await self.store.read(await self._arrived(), limit=1):
+            is_gone = await self._has_left_deleted()  # then so is the turn that was paid for
+            if not is_gone and await self.store.read(self._log(), limit=1):
                 await super().store_run_usage(result)
         except Exception as error:  # noqa: BLE001 - as in the SDK; the usage is lost, the run is not
             self._logger.error(  # noqa: TRY400 - a traceback could show what people said

@@ -166,9 +166,14 @@ class AccountingTests:
         assert await first.usage("turn") == {1: one, None: two}
         await stored.delete_branch("b")
         assert await stored.usage(branches="all") == Usage(30, 6, requests=3)
+
+    async def test_usage_is_not_stored_on_a_deleted_branch(self, stored: StoredSession) -> None:
+        await stored.add_items([{"role": "user", "content": "q"}])
+        forked = await stored.fork("b")
+        await stored.delete_branch("b")
         with pytest.raises(BranchDeleted):
-            await first.store_run_usage(_result())
-        assert await first.usage() == Usage()
+            await forked.store_run_usage(_result())
+        assert await forked.usage() == Usage()
 
     async def test_a_rewound_turn_keeps_its_cost(self, stored: StoredSession) -> None:
         agent = Agent("Ann", model=_Costly(Usage(10, 2)))
