@@ -19,6 +19,7 @@ __all__ = [
     "STATES",
     "STOPS",
     "STRIDE",
+    "WALK",
 ]
 
 _IN_FULL = os.environ.get("TURNLOG_PROOF") == "1"
@@ -54,3 +55,5 @@ SECONDS = _size(3_000, 300)
 STRIDE = _size(1, 7)
 #: A run is stopped in all ways, or in every so many of them; odd, as `STRIDE` is.
 STOPS = _size(1, 37)
+#: Random acts on one conversation, each compared with a reference.
+WALK = _size(5_000, 150)

@@ -539,7 +539,7 @@ async def test_turns_by_hand_that_fail(session: StoredSession) -> None:
     assert len(await entries(session)) == 3
 
 
-@pytest.mark.parametrize("wrong", [7, "10", {"tokens": 3}, object()], ids=repr)
+@pytest.mark.parametrize("wrong", [7, "10", {"tokens": 3}], ids=repr)
 async def test_what_is_no_usage_is_refused(session: StoredSession, wrong: object) -> None:
     with pytest.raises(TypeError, match="usage is an object or a dict"):
         async with session.turn("q1") as turn:

@@ -94,7 +94,7 @@ def test_nothing_reported_is_nothing_spent() -> None:
     assert not Usage(requests=1).is_empty
 
 
-@pytest.mark.parametrize("wrong", [0, "10", [], {}, {"tokens": 1}, object()], ids=repr)
+@pytest.mark.parametrize("wrong", [0, "10", [], {}, {"tokens": 1}], ids=repr)
 def test_what_is_no_usage_is_refused(wrong: object) -> None:
     with pytest.raises(TypeError, match=r"such as response\.usage"):
         usage_in(wrong)

@@ -1,0 +1,79 @@
+"""`turnlog fork`: a new branch that begins as a copy of another one."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from turnlog.cli.errors import NOT_FOUND, Problem, errors_reported
+from turnlog.cli.lines import print_lines
+from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.targets import BranchOption, Target, session_named
+from turnlog.cli.text import one_line
+from turnlog.conversation.positions import Position
+from turnlog.conversation.session import StoredSession
+from turnlog.items.json import Item, decode, writable
+from turnlog.records import Log
+
+__all__ = ["fork"]
+
+
+def fork(
+    target: Target,
+    name: Annotated[str, typer.Argument(help="Name of the new branch.", metavar="NEW")],
+    store: StoreOption = "turnlog.db",
+    branch: BranchOption = None,
+    at: Annotated[
+        int | None, typer.Option(help="Position of the last item to copy; otherwise all.")
+    ] = None,
+    edit: Annotated[
+        bool, typer.Option("--edit", help="Open $EDITOR on the item at --at, and store the result.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Make a new branch that begins as a copy of this one, which stays as it is."""
+    if edit and at is None:
+        raise typer.BadParameter("say which item with --at", param_hint="--edit")
+    with errors_reported(store):
+        item = None
+        if edit and at is not None:
+            # Edited while no event loop runs and no connection is held.
+            item = _edited(asyncio.run(_item(store, target, branch, at)))
+        made = asyncio.run(_forked(store, target, branch, name, at, item))
+        if as_json:
+            print_lines([{"session": made.session_id, "branch": made.branch}])
+        else:
+            typer.echo(one_line(made.branch))
+
+
+async def _item(url: str, target: str, branch: str | None, position: int) -> Item:
+    async with open_existing(url) as store:
+        session = await session_named(store, target, branch)
+        log = Log(session.session_id, session.branch)
+        records = await store.read(log, after=position - 1, before=position + 1)
+        if not records:
+            raise Problem(f"no item stands at position {position}", NOT_FOUND)
+        return decode(records.payloads[0])
+
+
+def _edited(item: Item) -> Item:
+    """`item` as the editor of the user has left it."""
+    text = json.dumps(writable(item), ensure_ascii=False, indent=2) + "\n"
+    changed = typer.edit(text, extension=".json", require_save=True)
+    if changed is None or changed == text:
+        raise Problem("nothing was changed, so no branch was made")
+    try:
+        return decode(changed.encode())
+    except ValueError:
+        raise Problem("the edited text is no JSON object, so no branch was made") from None
+
+
+async def _forked(
+    url: str, target: str, branch: str | None, name: str, at: int | None, item: Item | None
+) -> StoredSession:
+    async with open_existing(url) as store:
+        session = await session_named(store, target, branch)
+        if item is not None and at is not None:
+            return await session.edit(at, item, name)
+        return await session.fork(name, at=None if at is None else Position(at))
