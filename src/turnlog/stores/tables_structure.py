@@ -41,6 +41,12 @@ _TOOL = """
     WHEN tool = '' OR namespace IS NULL OR namespace IN ('', tool) THEN tool
     ELSE namespace || '.' || tool END
 """
+# Its turn, which that class stores twice; only one of the columns has an index.
+_TURN = """
+    count(CASE WHEN role = 'user' THEN 1 END) OVER (ORDER BY id) + coalesce((
+        SELECT max(user_turn_number) FROM message_structure
+        WHERE session_id = {session} AND branch_id = 'main'), 0)
+"""
 # A message that is no JSON object has none of these; a blob is no JSON to these functions.
 _PARTS = """
     SELECT id, session_id, created_at,
@@ -64,12 +70,7 @@ STRUCTURE_ROWS = f"""
         row_number() OVER (ORDER BY id) + coalesce((
             SELECT max(sequence_number) FROM message_structure
             WHERE session_id = {{session}}), 0),
-        count(CASE WHEN role = 'user' THEN 1 END) OVER (ORDER BY id) + coalesce((
-            SELECT max(user_turn_number) FROM message_structure
-            WHERE session_id = {{session}} AND branch_id = 'main'), 0),
-        count(CASE WHEN role = 'user' THEN 1 END) OVER (ORDER BY id) + coalesce((
-            SELECT max(branch_turn_number) FROM message_structure
-            WHERE session_id = {{session}} AND branch_id = 'main'), 0),
+        {_TURN.strip()}, {_TURN.strip()},
         {_TOOL.strip()}, created_at
     FROM ({_PARTS.strip()}) ORDER BY id
 """
