@@ -291,7 +291,8 @@ class Adoption:
             match change:
                 case Append(":branches"):
                     self._execute(self._sql.reserve)
-                case Forget("main") | Remove("main", 0, None):
+                # With 1, it may be a pop of the first message in the file.
+                case Forget("main", expect) | Remove("main", 0, None, expect) if expect != 1:
                     self._execute(_CLEARED)
                 case Forget(name) if not name.startswith(":"):
                     self._forget(name)
