@@ -88,6 +88,17 @@ _OURS = (
         DELETE FROM {adopted} WHERE session_id = old.session_id;
     END
     """,
+    # So do pops: the SDK's plain class leaves the row of the message and the usage of its turn.
+    """
+    CREATE TRIGGER {popped} AFTER DELETE ON {messages} BEGIN
+        DELETE FROM message_structure
+        WHERE session_id = old.session_id AND message_id = old.id;
+        DELETE FROM turn_usage
+        WHERE session_id = old.session_id AND branch_id = 'main' AND user_turn_number > coalesce((
+            SELECT max(user_turn_number) FROM message_structure
+            WHERE session_id = old.session_id AND branch_id = 'main'), -1);
+    END
+    """,
     # What that class notes of a turn on "main" becomes a record of ours, except what we noted.
     # Its REPLACE would hold for what stands here too, so nothing here meets a row that exists.
     """
@@ -146,6 +157,7 @@ def share(cursor: sqlite3.Cursor, tables: Tables) -> None:
 def _names(tables: Tables) -> Mapping[str, str]:
     own = {
         "structure_index": quoted(f"turnlog_{tables.messages}_structure"),
+        "popped": quoted(f"turnlog_{tables.messages}_popped"),
         "left": quoted(f"turnlog_{tables.messages}_left"),
         "spent": quoted(f"turnlog_{tables.messages}_spent"),
         "payload": filled(USAGE_RECORD, usage_fragments("new")),
