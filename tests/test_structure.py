@@ -43,7 +43,7 @@ FLOORS = {
 CONTRACT = {"changes", "errors", "records", "store", "texts"}
 
 #: What stores share; apart from these, none knows another.
-SHARED = {"addresses", "clock", "retrying", "tables", "tables_sqlite"}
+SHARED = {"addresses", "clock", "retrying", "tables", "tables_sqlite", "tables_structure"}
 
 #: Third-party packages, and the only rooms that may import them.
 ROOMS = {

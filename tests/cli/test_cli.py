@@ -124,7 +124,7 @@ def test_show_reads_a_branch(tmp_path: Path) -> None:
     asyncio.run(branch())
     assert "elsewhere" in turnlog("show", "alice", "--branch", "other", "--store", path)[1]
     status, _, err = turnlog("show", "alice", "--branch", "third", "--store", path)
-    assert (status, err) == (1, "turnlog: there is no branch 'third' of session 'alice'\n")
+    assert (status, err) == (3, "turnlog: there is no branch 'third' of session 'alice'\n")
 
 
 def test_rm_deletes_what_is_named_and_asks_first(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_rm_deletes_what_is_named_and_asks_first(tmp_path: Path) -> None:
         "turnlog: stdin is not a terminal; pass --yes\n",
     )
     status, _, err = turnlog("rm", "a", "nobody", "--yes", "--store", path)
-    assert (status, err) == (1, "turnlog: there is no session 'nobody'\n")
+    assert (status, err) == (3, "turnlog: there is no session 'nobody'\n")
     status, out, _ = turnlog("rm", "a", "b", "--yes", "--store", path)
     assert (status, out) == (0, "deleted a\ndeleted b\n")
     assert [

@@ -97,22 +97,6 @@ def tables_in(path: Path) -> set[str]:
         return {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
 
 
-async def test_the_advanced_session_takes_our_file_for_one_of_the_sdks(tmp_path: Path) -> None:
-    """It shows what it wrote itself, and nothing of what any plain session wrote."""
-    shown = []
-    for open_plain in (ours, theirs):
-        path = tmp_path / f"{open_plain.__name__}.db"
-        async with open_plain(path) as session:
-            await session.add_items(ITEMS)
-        async with theirs(path, "AdvancedSQLiteSession") as session:
-            shown.append(await session.get_items())
-            await session.add_items(MORE)
-            shown.append(await session.get_items())
-        async with open_plain(path) as session:
-            shown.append(await session.get_items())
-    assert exactly(shown) == exactly([[], MORE, ITEMS + MORE] * 2)
-
-
 async def test_what_is_no_json_to_others_is_still_read(path: Path) -> None:
     odd = [{"n": float("nan")}, {"n": float("inf"), "k": 1}, {"n": float("-inf")}]
     async with theirs(path) as session:

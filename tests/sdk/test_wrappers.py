@@ -80,7 +80,6 @@ async def advanced(tmp_path: Path) -> AsyncIterator[tuple[SQLiteSession, Advance
     ours.close()
 
 
-@lost
 async def test_a_pop_of_the_advanced_class_leaves_ours_alone(
     advanced: tuple[SQLiteSession, AdvancedSQLiteSession],
 ) -> None:
@@ -89,7 +88,6 @@ async def test_a_pop_of_the_advanced_class_leaves_ours_alone(
     assert await ours.get_items() == TALK
 
 
-@lost
 async def test_a_deleted_branch_of_the_advanced_class_takes_nothing_of_ours_along(
     advanced: tuple[SQLiteSession, AdvancedSQLiteSession],
 ) -> None:
@@ -100,7 +98,6 @@ async def test_a_deleted_branch_of_the_advanced_class_takes_nothing_of_ours_alon
     assert await ours.get_items() == [*TALK, user("three")]
 
 
-@lost
 async def test_branches_of_the_advanced_class_do_not_show_in_ours(
     advanced: tuple[SQLiteSession, AdvancedSQLiteSession],
 ) -> None:

@@ -3,10 +3,15 @@
 import typer
 
 from turnlog.cli.chat import chat
+from turnlog.cli.diff import diff
+from turnlog.cli.fork import fork
 from turnlog.cli.ls import ls
 from turnlog.cli.migrate import migrate
+from turnlog.cli.rewind import rewind
 from turnlog.cli.rm import rm
 from turnlog.cli.show import show
+from turnlog.cli.tree import tree
+from turnlog.cli.usage import usage
 
 __all__ = ["app"]
 
@@ -20,5 +25,10 @@ app = typer.Typer(
 app.command()(chat)
 app.command()(ls)
 app.command()(show)
+app.command()(tree)
+app.command()(fork)
+app.command()(rewind)
+app.command()(diff)
+app.command()(usage)
 app.command()(rm)
 app.command()(migrate)

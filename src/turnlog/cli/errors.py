@@ -11,9 +11,22 @@ import typer
 
 from turnlog.cli.secrets import shown, without_secrets
 from turnlog.cli.text import plain
-from turnlog.errors import TurnlogError
+from turnlog.errors import (
+    BranchDeleted,
+    Conflict,
+    LeaseLost,
+    NoSuchBranch,
+    NoSuchRecord,
+    NoSuchTurn,
+    SessionBusy,
+    TurnlogError,
+)
 
-__all__ = ["Problem", "errors_reported"]
+__all__ = ["BUSY", "DIFFERENT", "NOT_FOUND", "Problem", "errors_reported"]
+
+#: Exit statuses, beside 0 (done), 1 (failed), 2 (used wrongly) and 130 (interrupted): no such
+#: session, branch or position; two things differ; held by a run, or changed meanwhile.
+NOT_FOUND, DIFFERENT, BUSY = 3, 4, 5
 
 _MEANINGS = {
     sqlite3.SQLITE_BUSY: "is locked by another program; try again when it has finished",
@@ -39,7 +52,11 @@ _DRIVERS = {
 
 
 class Problem(Exception):
-    """A problem to report in one line, with the exit status 1."""
+    """A problem to report in one line, with an exit status."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @contextmanager
@@ -55,7 +72,13 @@ def errors_reported(store: str) -> Iterator[None]:
         raise typer.Exit(130) from None
     except sqlite3.Error as error:
         _end(f"{shown(store)} {_meaning(error)}", store)
-    except (Problem, TurnlogError, ImportError, OSError, ValueError) as error:
+    except Problem as error:
+        _end(str(error), store, error.status)
+    except (NoSuchBranch, NoSuchRecord, NoSuchTurn, BranchDeleted) as error:
+        _end(str(error), store, NOT_FOUND)
+    except (Conflict, SessionBusy, LeaseLost) as error:
+        _end(f"{error}; try again", store, BUSY)
+    except (TurnlogError, ImportError, OSError, ValueError) as error:
         # Stores raise ValueError for a name that they can't hold.
         _end(str(error), store)
     except Exception as error:
@@ -80,7 +103,7 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _end(text: str, store: str) -> None:
+def _end(text: str, store: str, status: int = 1) -> None:
     line = plain(without_secrets(text, store)).replace("\n", "\\n")
     typer.echo(f"turnlog: {line}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(status)

@@ -4,12 +4,13 @@ import asyncio
 import json
 from typing import Annotated
 
+import click
 import typer
 
 from turnlog.cli.errors import NOT_FOUND, Problem, errors_reported
 from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import StoreOption, open_existing
-from turnlog.cli.targets import BranchOption, Target, session_named
+from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.positions import Position
 from turnlog.conversation.session import StoredSession
@@ -20,7 +21,7 @@ __all__ = ["fork"]
 
 
 def fork(
-    target: Target,
+    target: Named,
     name: Annotated[str, typer.Argument(help="Name of the new branch.", metavar="NEW")],
     store: StoreOption = "turnlog.db",
     branch: BranchOption = None,
@@ -60,7 +61,7 @@ async def _item(url: str, target: str, branch: str | None, position: int) -> Ite
 def _edited(item: Item) -> Item:
     """`item` as the editor of the user has left it."""
     text = json.dumps(writable(item), ensure_ascii=False, indent=2) + "\n"
-    changed = typer.edit(text, extension=".json", require_save=True)
+    changed = click.edit(text, extension=".json", require_save=True)
     if changed is None or changed == text:
         raise Problem("nothing was changed, so no branch was made")
     try:

@@ -9,20 +9,21 @@ from rich.text import Text
 from turnlog.cli.text import one_line, plain
 from turnlog.items.json import Item, writable
 
-__all__ = ["rendered"]
+__all__ = ["described", "rendered"]
 
 _STYLES = {"user": "bold cyan", "assistant": "bold green", "system": "bold magenta"}
 
 
 def rendered(item: Item) -> Iterator[Text | Padding]:
     """A heading, and below it the content of the item, which is never read as markup."""
-    heading, body = _described(item)
+    heading, body = described(item)
     yield Text(one_line(heading), style=_STYLES.get(heading, "bold yellow"))
     # A Text of its own, so that nothing in it is read as markup.
     yield Padding(Text(plain(body)), (0, 0, 1, 2), expand=False)
 
 
-def _described(item: Item) -> tuple[str, str]:
+def described(item: Item) -> tuple[str, str]:
+    """The heading of an item, and its content as text."""
     kind = item.get("type", "message")
     if kind == "message" and "role" in item:
         return str(item["role"]), _text_of(item.get("content"))

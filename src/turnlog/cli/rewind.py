@@ -5,22 +5,29 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from turnlog.cli.errors import NOT_FOUND, Problem, errors_reported
-from turnlog.cli.lines import print_lines
+from turnlog.cli.errors import Problem, errors_reported
+from turnlog.cli.lines import print_lines, rfc3339
+from turnlog.cli.rendering import described
 from turnlog.cli.stores import StoreOption, open_existing
-from turnlog.cli.targets import BranchOption, Target, session_named
+from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
-from turnlog.conversation.rewind import Doomed
+from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.rewind import Rewind, Target, planned_rewind
+from turnlog.conversation.session import StoredSession
+from turnlog.items.json import decode_all
+from turnlog.records import Log, Record
 
 __all__ = ["rewind"]
 
-# So much of a question is shown to recognise it.
+# So many characters of an item are shown, to recognise it by.
 _WIDTH = 60
 
 
 def rewind(
-    target: Target,
+    target: Named,
     store: StoreOption = "turnlog.db",
     branch: BranchOption = None,
     to: Annotated[
@@ -38,9 +45,66 @@ def rewind(
     if (to is None) == (turns is None):
         raise typer.BadParameter("say either --to or --turns")
     with errors_reported(store):
-        doomed = asyncio.run(_doomed(store, target, branch, to, turns))
-        if doomed.items and not dry_run and not yes:
-            _ask(doomed, keep_as)
-        if doomed.items and not dry_run:
-            asyncio.run(_rewind(store, target, branch, doomed, keep_as))
-        _tell(doomed, keep_as, as_json=as_json, went=not dry_run)
+        planned = asyncio.run(_planned(store, target, branch, Target(turns=turns, position=to)))
+        if planned.dropped and not dry_run:
+            # Asked while no event loop runs: inside one, Ctrl-C would not stop the question.
+            if not yes and not _agreed(planned, keep_as):
+                return
+            asyncio.run(_make(store, planned, keep_as))
+        if as_json:
+            print_lines(map(_as_dict, planned.dropped))
+        else:
+            _print(planned, dry_run=dry_run, keep_as=keep_as)
+
+
+async def _planned(url: str, text: str, branch: str | None, target: Target) -> Rewind:
+    async with open_existing(url) as store:
+        session = await session_named(store, text, branch)
+        log = Log(session.session_id, session.branch)
+        return await planned_rewind(LogReader(store, log), target)
+
+
+async def _make(url: str, planned: Rewind, keep_as: str | None) -> None:
+    """Drop what was shown, and nothing that was written since."""
+    async with open_existing(url) as store:
+        session = StoredSession(planned.log.session, store, branch=planned.log.name)
+        await planned.make(session, keep_as)
+
+
+def _agreed(planned: Rewind, keep_as: str | None) -> bool:
+    if not sys.stdin.isatty():
+        raise Problem("stdin is not a terminal; pass --yes")
+    _list(planned)
+    kept = "" if keep_as is None else f" (all of it stays on branch {one_line(keep_as)})"
+    place = f"{one_line(planned.log.session)}, branch {one_line(planned.log.name)}"
+    return typer.confirm(f"Drop these {len(planned.dropped)} items of {place}?{kept}")
+
+
+def _print(planned: Rewind, *, dry_run: bool, keep_as: str | None) -> None:
+    if not planned.dropped:
+        typer.echo("nothing lies behind that")
+        return
+    if dry_run:
+        _list(planned)
+    done = "would drop" if dry_run else "dropped"
+    kept = "" if keep_as is None else f"; all of it is kept on branch {one_line(keep_as)}"
+    typer.echo(f"{done} {len(planned.dropped)} items behind #{planned.end}{kept}")
+
+
+def _list(planned: Rewind) -> None:
+    """A line for each item that goes."""
+    console = Console(soft_wrap=True)
+    pairs = zip(planned.dropped.positions, decode_all(planned.dropped.payloads), strict=True)
+    for position, item in pairs:
+        heading, body = ("(can't be decoded)", "") if item is None else described(item)
+        text = one_line(body)[:_WIDTH]
+        console.print(Text(f"#{position}  {one_line(heading)}  {text}"))
+
+
+def _as_dict(record: Record) -> dict[str, object]:
+    [item] = decode_all([record.payload])
+    return {
+        "position": record.position,
+        "created_at": rfc3339(record.created_at),
+        "item": item,
+    }

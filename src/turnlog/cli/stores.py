@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from turnlog.cli.errors import Problem
+from turnlog.cli.errors import NOT_FOUND, Problem
 from turnlog.cli.secrets import shown, without_secrets
 from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
@@ -52,7 +52,7 @@ async def heads_of(store: Store, session: str) -> list[Head]:
     """The heads of all logs of a conversation; an error if it doesn't exist."""
     heads = await store.logs(session)
     if not heads:
-        raise Problem(f"there is no session '{one_line(session)}'")
+        raise Problem(f"there is no session '{one_line(session)}'", NOT_FOUND)
     return heads
 
 
@@ -61,4 +61,6 @@ async def head_of(store: Store, session: str, branch: str) -> Head:
     for head in await heads_of(store, session):
         if head.log.name == branch:
             return head
-    raise Problem(f"there is no branch '{one_line(branch)}' of session '{one_line(session)}'")
+    raise Problem(
+        f"there is no branch '{one_line(branch)}' of session '{one_line(session)}'", NOT_FOUND
+    )

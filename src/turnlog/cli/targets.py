@@ -10,9 +10,9 @@ from turnlog.cli.text import one_line
 from turnlog.conversation.session import StoredSession
 from turnlog.store import Store
 
-__all__ = ["BranchOption", "Target", "session_named"]
+__all__ = ["BranchOption", "Named", "session_named"]
 
-Target = Annotated[
+Named = Annotated[
     str, typer.Argument(help="Id of the session, or ID@BRANCH.", metavar="ID[@BRANCH]")
 ]
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import StoreOption, open_existing
-from turnlog.cli.targets import BranchOption, Target, session_named
+from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.usage import Usage, total
 
@@ -24,13 +24,11 @@ _COLUMNS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reaso
 
 
 def usage(
-    target: Target,
+    target: Named,
     store: StoreOption = "turnlog.db",
     branch: BranchOption = None,
     by: Annotated[By, typer.Option(help="What is counted together.")] = "turn",
-    turns: Annotated[
-        int | None, typer.Option(min=1, help="Only of the newest N turns.")
-    ] = None,
+    turns: Annotated[int | None, typer.Option(min=1, help="Only of the newest N turns.")] = None,
     all_branches: Annotated[
         bool, typer.Option("--all", help="Of all branches; copied turns count once.")
     ] = False,
@@ -38,7 +36,7 @@ def usage(
 ) -> None:
     """Show the tokens that were spent: per turn, run, agent or model, and in all."""
     if all_branches and by == "turn":
-        by = "run"  # turns have a number on one branch only
+        raise typer.BadParameter("a turn has a number on one branch only", param_hint="--all")
     with errors_reported(store):
         spent = asyncio.run(_spent(store, target, branch, by, turns, all_branches))
         if as_json:
@@ -53,7 +51,8 @@ async def _spent(
     async with open_existing(url) as store:
         session = await session_named(store, target, branch)
         which: Literal["this", "all"] = "all" if all_branches else "this"
-        return dict(await session.usage(by, branches=which, turns=turns))
+        spent = await session.usage(by, branches=which, turns=turns)
+        return {name: used for name, used in spent.items()}  # noqa: C416 - of another type
 
 
 def _counts(used: Usage) -> dict[str, int]:
@@ -63,8 +62,8 @@ def _counts(used: Usage) -> dict[str, int]:
 def _print(by: str, spent: Mapping[int | str | None, Usage]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column(by, overflow="fold")
-    for name in (*_COLUMNS, "total_tokens"):
-        table.add_column(name.removesuffix("_tokens"), justify="right")
+    for column in (*_COLUMNS, "total_tokens"):
+        table.add_column(column.removesuffix("_tokens"), justify="right")
     for name, used in spent.items():
         table.add_row(_name(name), *_numbers(used))
     if len(spent) > 1:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -70,8 +69,8 @@ class Fork(NamedTuple, Generic[S]):
     changes: list[Change]
 
 
-#: Makes a fork that is planned, by a commit of these changes and maybe others.
-Make: TypeAlias = Callable[[Fork[S], list[Change]], Awaitable[None]]
+#: Commits the changes that make a fork, together with others.
+Make: TypeAlias = Callable[[list[Change]], Awaitable[object]]
 
 
 async def forked(
@@ -80,7 +79,7 @@ async def forked(
     at: int | None = None,
     *,
     added: Sequence[bytes] = (),
-    make: Make[S] | None = None,
+    make: Make | None = None,
 ) -> S:
     """A session of the same kind on a new branch, with a copy of the records of `session`.
 
@@ -93,10 +92,9 @@ async def forked(
     `BranchNameUsed`, `BranchDeleted` if the branch of `session` was deleted, and `ValueError` if
     a branch can't have that name.
     """
-    make = make or partial(_made, session)
     if name is None:
         planned = await planned_fork(session, None, at, added=added)
-        await make(planned, planned.changes)
+        await _made(session, planned, planned.changes, make)
         return planned.session
     check_name(name)
     while (made := await _under_name(session, name, at, added, make)) is None:
@@ -104,8 +102,13 @@ async def forked(
     return made
 
 
-async def _made(session: OnBranch, planned: Fork[S], changes: list[Change]) -> None:
+async def _made(
+    session: OnBranch, planned: Fork[S], changes: list[Change], make: Make | None
+) -> None:
     """Make the fork of `session` that is planned, and what saves its readers time."""
+    if make is not None:
+        await make(changes)
+        return
     source = Log(session.session_id, session.branch)
     _, end, *_ = await written(session.store, source, changes)
     reader = LogReader(session.store, source)
@@ -154,7 +157,7 @@ async def _under_name(
     name: str,
     at: int | None,
     added: Sequence[bytes],
-    make: Make[S],
+    make: Make | None,
 ) -> S | None:
     """Fork under a chosen name; None if another fork was made since the names were read."""
     target = Log(session.session_id, name)
@@ -162,7 +165,7 @@ async def _under_name(
     registry.check_free(target)
     planned = await planned_fork(session, name, at, added=added, expect=registry.end)
     try:
-        await make(planned, [*planned.changes, *unless_deleted(target)])
+        await _made(session, planned, [*planned.changes, *unless_deleted(target)], make)
     except Conflict as conflict:
         if conflict.log == registry_of(session.session_id):
             return None

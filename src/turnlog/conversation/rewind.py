@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from turnlog.changes import Change, Remove
-from turnlog.conversation.branches import Fork, OnBranch, S, forked
+from turnlog.conversation.branches import OnBranch, forked
 from turnlog.conversation.deletion import written
 from turnlog.conversation.positions import (
     Position,
@@ -18,10 +19,10 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.errors import Conflict
-from turnlog.records import Log
+from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["Target", "rewound"]
+__all__ = ["Rewind", "Target", "planned_rewind", "rewound"]
 
 
 class Target(NamedTuple):
@@ -70,37 +71,47 @@ async def rewound(session: OnBranch, reader: LogReader, target: Target, keep_as:
     Returns how many records were dropped. Raises `Conflict` if the branch has changed since it
     was read; nothing is written then.
     """
+    rewind = await planned_rewind(reader, target)
+    await rewind.make(session, keep_as)
+    return len(rewind.dropped)
+
+
+async def planned_rewind(reader: LogReader, target: Target) -> Rewind:
+    """Read what a rewind to `target` drops, and drop nothing yet."""
     target.check()
-    log = reader.log
-    newest = await reader.store.read(log, limit=1)
+    newest = await reader.store.read(reader.log, limit=1)
     last = newest.positions[-1] if newest else 0
     end = await target.end(reader, last)
-    dropped = len(await reader.store.read(log, after=end, before=last + 1)) if end < last else 0
-    cut = _Cut(session.store, log, end, last)
-    if keep_as is not None:
-        await forked(session, keep_as, last, make=cut.make_with)
-    elif dropped:
-        await cut.make()
-    return dropped
+    dropped = await reader.store.read(reader.log, after=end, before=max(end, last) + 1)
+    return Rewind(reader.log, end, last, dropped)
 
 
-class _Cut(NamedTuple):
-    """Removes the records behind `end` from a log that ends at `last`."""
+class Rewind(NamedTuple):
+    """A rewind that is yet to be made: of a log that ends at `last`, back to `end`.
 
-    store: Store
+    dropped: the records that go.
+    """
+
     log: Log
     end: int
     last: int
+    dropped: Records
 
-    async def make_with(self, planned: Fork[S], changes: Sequence[Change]) -> None:  # noqa: ARG002
-        """Remove them and make a fork, in one commit."""
-        await self.make(changes)
+    async def make(self, session: OnBranch, keep_as: str | None = None) -> None:
+        """Drop them, and keep all on a new branch `keep_as`, in one commit.
 
-    async def make(self, beside: Sequence[Change] = ()) -> None:
-        """Remove them, and make further changes in the same commit."""
+        Raises `Conflict` if the log has changed since it was read; nothing is written then.
+        """
+        if keep_as is not None:
+            make = partial(self._commit, session.store)
+            await forked(session, keep_as, self.last, make=make)
+        elif self.dropped:
+            await self._commit(session.store)
+
+    async def _commit(self, store: Store, beside: Sequence[Change] = ()) -> None:
         changes = [Remove(self.log.name, self.end, expect=self.last), *beside]
-        turn = open_turn_on(self.store, self.log)
+        turn = open_turn_on(store, self.log)
         if turn is None:
-            await written(self.store, self.log, changes)
+            await written(store, self.log, changes)
         else:
-            await turn.write(changes, self.store)
+            await turn.write(changes, store)

@@ -121,7 +121,16 @@ class Tables:
 
     def names(self, quoted: Callable[[str], str]) -> dict[str, str]:
         """All names, quoted, for the templates that `filled` takes."""
-        roles = ("sessions", "messages", "records", "logs", "writes", "old_heads", "old_keys")
+        roles = (
+            "sessions",
+            "messages",
+            "records",
+            "logs",
+            "writes",
+            "adopted",
+            "old_heads",
+            "old_keys",
+        )
         columns = ("main_last", "main_length", "main_note")
         return {role: quoted(getattr(self, role)) for role in (*roles, *columns)}
 
@@ -139,6 +148,14 @@ class Tables:
     def writes(self) -> str:
         """The table with the keys of commits."""
         return f"turnlog_{self.messages}_writes"
+
+    @property
+    def adopted(self) -> str:
+        """The table with the branches that the SDK's AdvancedSQLiteSession made, and we took over.
+
+        Only files that this class shares have it. "main" stands for the session.
+        """
+        return f"turnlog_{self.messages}_adopted"
 
     # The columns in the table of sessions. Two tables of messages may share that one.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from turnlog.stores.tables import SQLITE_CHANGED, Tables, filled, quoted
+from turnlog.stores.tables_structure import GUARD, guard_name
 
-__all__ = ["KEY_HASH", "SQLITE_VERSION", "sqlite_statements"]
+__all__ = ["KEY_HASH", "SQLITE_VERSION", "guard_statements", "sqlite_statements"]
 
 #: The version of the schema.
 SQLITE_VERSION = 2
@@ -139,7 +140,13 @@ def sqlite_statements(tables: Tables, version: int) -> list[str]:
     before = _FROM_VERSION_1 if version == 1 else ()
     made = () if version == 1 else (*_SHARED, *_RECORDS)
     names = _names(tables)
-    return [filled(each, names) for each in (*made, *_OURS, *before, *_LAST)]
+    return [filled(each, names) for each in (*made, *_OURS, *before, *_LAST, *GUARD)]
+
+
+def guard_statements(tables: Tables) -> list[str]:
+    """The statements that make the guard of `STRUCTURE_ROWS`, which older files lack."""
+    names = _names(tables)
+    return [filled(each, names) for each in GUARD]
 
 
 def _names(tables: Tables) -> Mapping[str, object]:
@@ -150,6 +157,8 @@ def _names(tables: Tables) -> Mapping[str, object]:
         "sessions_index": quoted(f"turnlog_{tables.sessions}_changed"),
         "forgotten": quoted(f"turnlog_{tables.messages}_forgotten"),
         "removed": quoted(f"turnlog_{tables.messages}_removed"),
+        "guard": quoted(guard_name(tables.messages)),
+        "messages_text": "'" + tables.messages.replace("'", "''") + "'",
         "key_hash": KEY_HASH,
         "changed": SQLITE_CHANGED.replace("s.", ""),
         "long": _LONG,

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
+from turnlog.errors import SchemaError
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.tables import old_key_hash
@@ -25,6 +26,23 @@ class SQLiteSchema(Schema):
         CREATE TABLE turnlog_schema
         (messages_table TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL)
     """
+
+    def look(self, db: Connection) -> Layout:
+        self._check_unbranched(db)
+        return super().look(db)
+
+    def _check_unbranched(self, db: Connection) -> None:
+        """Raise `SchemaError` if the SDK's AdvancedSQLiteSession keeps branches in the tables."""
+        structure = "message_structure"
+        if not self._has(db, structure):
+            return
+        owners = {key["referred_table"] for key in inspect(db).get_foreign_keys(structure)}
+        if self.tables.folded[1] in {name.encode().lower() for name in owners}:
+            raise SchemaError(
+                f"the OpenAI Agents SDK's AdvancedSQLiteSession keeps all branches of a "
+                f"conversation in the table {self.tables.messages!r} of this file, and here they "
+                f"would be mixed: use turnlog.SQLiteSession, which knows them"
+            )
 
     @contextmanager
     def _held(self, db: Connection) -> Iterator[None]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from turnlog.stores.retrying import backoff, retry_blocking
 from turnlog.stores.sqlite.files import FileId, create, file_id, remove_wal, wal_of
@@ -38,10 +38,15 @@ _CHECKPOINT = 5.0
 
 
 class Connection(sqlite3.Connection):
-    """A connection that knows which write-ahead log it is on."""
+    """A connection that knows which write-ahead log it is on, and what it saw of the schema."""
 
     #: None while it uses another kind of journal.
     wal: FileId | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: What `structure_of` found.
+        self.structures: dict[Any, Any] = {}
 
 
 def check_journal_mode(mode: str) -> JournalMode:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 from turnlog.changes import Change, Check, Committed, Key, adds, check_conditions, writes
+from turnlog.stores.sqlite.adoption import Adoption
 from turnlog.stores.sqlite.growth import grow, growth_in
 from turnlog.stores.sqlite.logs import Logs
-from turnlog.stores.sqlite.statements import statements_for
+from turnlog.stores.sqlite.sharing import check_owner
+from turnlog.stores.sqlite.sharing import share as share_file
+from turnlog.stores.sqlite.statements import Statements, statements_for
+from turnlog.stores.sqlite.structure import Structure, structure_of
 from turnlog.stores.tables import (
     Tables,
     days_of_known_keys,
@@ -18,7 +23,7 @@ from turnlog.stores.tables import (
     today,
 )
 
-__all__ = ["commit", "delete"]
+__all__ = ["commit", "delete", "share"]
 
 
 def commit(
@@ -29,14 +34,53 @@ def commit(
     key: Key | None,
 ) -> Committed:
     """Make `changes`, or none of them if a condition fails."""
+    structure = structure_of(cursor, tables)
+    if structure is None:
+        return _commit(cursor, session, changes, key, statements_for(tables))
+    adoption = Adoption(cursor, tables, session, structure)
+    return adoption.around(changes, partial(_commit, cursor, session, changes, key))
+
+
+def delete(cursor: sqlite3.Cursor, tables: Tables, session: str, expect: int | None) -> None:
+    """Delete `session` with all that belongs to it."""
+    structure = structure_of(cursor, tables)
+    adoption = structure and Adoption(cursor, tables, session, structure)
+    sql = statements_for(tables, is_shared=structure is not None)
+    if expect is not None:
+        change = Check("main", expect)
+        logs = Logs(cursor, sql, session, [change])
+        check_conditions(session, [change], logs.ends(), {})
+    if adoption:
+        adoption.delete()
+    cursor.execute(sql.delete_session, (session,))
+
+
+def share(cursor: sqlite3.Cursor, tables: Tables, session: str | None) -> None:
+    """Make the tables of the SDK's AdvancedSQLiteSession, and what it shows of `session`."""
+    check_owner(cursor.connection, tables, create=True)
+    structure = structure_of(cursor, tables)
+    if structure is None or not structure.is_shared:
+        share_file(cursor, tables)
+        structure = Structure(has_reservations=True, is_shared=True)
+    if session is not None:
+        Adoption(cursor, tables, session, structure).settle()
+
+
+def _commit(
+    cursor: sqlite3.Cursor,
+    session: str,
+    changes: Sequence[Change],
+    key: Key | None,
+    sql: Statements,
+) -> Committed:
     if key is None:
-        return _made(cursor, tables, session, changes, makes_session=adds(changes))
-    sql, hashed, day = statements_for(tables), key.hash, today()
+        return _made(cursor, sql, session, changes, makes_session=adds(changes))
+    hashed, day = key.hash, today()
     found = cursor.execute(sql.find_key, (session, *days_of_known_keys(day), hashed)).fetchone()
     if found is not None:
         return replayed(key, *found)
     is_kept = writes(changes)
-    done = _made(cursor, tables, session, changes, makes_session=is_kept)
+    done = _made(cursor, sql, session, changes, makes_session=is_kept)
     if is_kept:
         cursor.execute(sql.purge_keys, (session, day - 1))
         values = (session, key_day(key, day), hashed, key.digest, positions_text(done))
@@ -44,26 +88,17 @@ def commit(
     return done
 
 
-def delete(cursor: sqlite3.Cursor, tables: Tables, session: str, expect: int | None) -> None:
-    """Delete `session` with all that belongs to it."""
-    if expect is not None:
-        change = Check("main", expect)
-        logs = Logs(cursor, tables, session, [change])
-        check_conditions(session, [change], logs.ends(), {})
-    cursor.execute(statements_for(tables).delete_session, (session,))
-
-
 def _made(
     cursor: sqlite3.Cursor,
-    tables: Tables,
+    sql: Statements,
     session: str,
     changes: Sequence[Change],
     *,
     makes_session: bool,
 ) -> Committed:
     if growth := growth_in(changes):
-        return Committed(grow(cursor, statements_for(tables), session, growth))
-    logs = Logs(cursor, tables, session, changes)
+        return Committed(grow(cursor, sql, session, growth))
+    logs = Logs(cursor, sql, session, changes)
     check_conditions(session, changes, logs.ends(), logs.notes())
     logs.make(changes, makes_session=makes_session)
     return Committed.at(changes, logs.ends())

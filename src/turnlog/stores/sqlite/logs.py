@@ -10,8 +10,7 @@ from turnlog.changes import Annotate, Append, Change, Forget, Remove
 from turnlog.store import span
 from turnlog.stores.clock import as_text, now
 from turnlog.stores.sqlite.growth import insert
-from turnlog.stores.sqlite.statements import look_at, place, statements_for
-from turnlog.stores.tables import Tables
+from turnlog.stores.sqlite.statements import Statements, look_at, place
 
 __all__ = ["Logs"]
 
@@ -30,14 +29,14 @@ class Logs:
     """The logs of `session` that `changes` name, as they are in the cursor's transaction."""
 
     def __init__(
-        self, cursor: sqlite3.Cursor, tables: Tables, session: str, changes: Sequence[Change]
+        self, cursor: sqlite3.Cursor, sql: Statements, session: str, changes: Sequence[Change]
     ) -> None:
         self._cursor = cursor
         self._session = session
-        self._sql = statements_for(tables)
+        self._sql = sql
         self._facts: dict[str, _Facts] = {}
         self._exists = False
-        self._look(tables, {change.log for change in changes})
+        self._look({change.log for change in changes})
 
     def ends(self) -> Mapping[str, int]:
         """Where each log ends."""
@@ -61,9 +60,14 @@ class Logs:
         if makes_session and not self._exists:
             self._cursor.execute(self._sql.make_session, (self._session, at))
 
-    def _look(self, tables: Tables, names: set[str]) -> None:
+    def _look(self, names: set[str]) -> None:
         others = names - {"main"}
-        statement = look_at(tables, len(others), with_main="main" in names)
+        statement = look_at(
+            self._sql.tables,
+            len(others),
+            with_main="main" in names,
+            is_shared=self._sql.is_shared,
+        )
         for name, last, length, note, exists in self._cursor.execute(
             statement, (self._session, *others)
         ):
@@ -97,7 +101,10 @@ class Logs:
             return
         at = place(self._session, name)
         bounds = span(after, before)
-        removed = self._cursor.execute(self._sql.of(name).remove, (*at, *bounds)).rowcount
+        first, *more = self._sql.of(name).remove
+        removed = self._cursor.execute(first, (*at, *bounds)).rowcount
+        for statement in more:
+            self._cursor.execute(statement, (*at, *bounds))
         if removed:
             self._touch(name).length -= removed
             if bounds[1] > facts.last:

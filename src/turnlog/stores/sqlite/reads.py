@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 from turnlog.store import END, Cursor, prefix_end
 from turnlog.stores.clock import as_text, micros
+from turnlog.stores.sqlite.foreign_logs import Kind, foreign_heads, foreign_log, kind_of, main_of
 from turnlog.stores.sqlite.schema import State
+from turnlog.stores.sqlite.structure import Structure
 from turnlog.stores.tables import (
     COUNTED,
     LENGTH,
@@ -41,9 +43,9 @@ _READ = """
     SELECT id, {payload}, created_at FROM {records} WHERE {here} AND id > ? AND id < ?
     ORDER BY id {direction} LIMIT ?
 """
-_HERE = {"main": "session_id = ?", "other": "session_id = ? AND name = ?"}
+_HERE = {"main": "session_id = ?1", "other": "session_id = ?1 AND name = ?2"}
 _HEADS = MAIN_HEADS + " WHERE s.session_id = ?1"
-_ALL_HEADS = _HEADS + " UNION ALL {other_heads} WHERE session_id = ?1 AND name <> 'main' ORDER BY 2"
+_ALL_HEADS = _HEADS + " UNION ALL {other_heads} WHERE session_id = ?1 AND name <> 'main'"
 _COUNT = """
     SELECT count(*) FROM (
         SELECT 1 FROM {sessions} WHERE session_id >= ? AND session_id < ? LIMIT ?)
@@ -90,8 +92,10 @@ class Reads(NamedTuple):
     """SQL for one pair of tables in a file of one state."""
 
     main: LogReads
-    #: None in a file that only the SDK has written to: it has no other logs.
+    #: None in a file that only the SDK has written to.
     other: LogReads | None
+    #: For the logs that stand in the tables of the SDK's AdvancedSQLiteSession too.
+    foreign: Mapping[Kind, LogReads]
     heads: str
     count_ids: str
     #: The statements for the newest and the oldest first; None without such an index.
@@ -111,45 +115,89 @@ class Reads(NamedTuple):
         [count] = cursor.execute(self.count_ids, (first, end, _FEW + 1)).fetchone()
         return bool(count <= _FEW)
 
+    def of(self, name: str) -> LogReads | None:
+        """SQL that reads the log `name`; None if there are no such logs in the file."""
+        if name == "main":
+            return self.main
+        return (self.foreign and self.foreign.get(kind_of(name))) or self.other
+
 
 @lru_cache(maxsize=64)  # sessions are made per request, most of them on the same tables
-def reads_of(tables: Tables) -> Mapping[State, Reads]:
-    """The statements that read `tables`, by the state of the file; none if it is empty."""
-    names = {
-        **tables.names(quoted),
-        "created": "s.created_at",
-        "changed": SQLITE_CHANGED,
-        "other_heads": "",
-    }
-    counted = filled(COUNTED, names)
-    plain = {**names, "length": counted, "note": "NULL"}
-    old = {
-        **plain,
-        "note": filled(OLD_NOTE, names),
-        "other_heads": filled(OLD_OTHER_HEADS, names),
-    }
-    current = {
-        **names,
-        "length": filled(LENGTH, names, {"counted": counted}),
-        "note": filled("s.{main_note}", names),
-        "other_heads": filled(OTHER_HEADS, names),
-    }
-    foreign = _reads(plain)._replace(heads=filled(_HEADS, plain), other=None)
-    return {
-        State.FOREIGN: foreign,
-        State.OLD: _reads(old),
-        State.CURRENT: _reads(current)._replace(by_time=_pages(current, _BY_TIME)),
-    }
+def reads_of(tables: Tables, state: State, structure: Structure | None = None) -> Reads | None:
+    """The statements that read `tables` in a file of a state; None if it is empty."""
+    match state:
+        case State.EMPTY:
+            return None
+        case State.FOREIGN:
+            return _foreign_reads(tables, structure)
+        case State.OLD:
+            return _old_reads(tables, structure)
+        case State.CURRENT:
+            return _current_reads(tables, structure)
 
 
-def _reads(names: Mapping[str, str]) -> Reads:
+def _old_reads(tables: Tables, structure: Structure | None) -> Reads:
+    return _reads(tables, structure, {"note": OLD_NOTE, "other_heads": OLD_OTHER_HEADS})
+
+
+def _foreign_reads(tables: Tables, structure: Structure | None) -> Reads:
+    reads = _reads(tables, structure, {"note": "NULL", "other_heads": ""})
+    heads = filled(_HEADS, _names(tables, structure, {"note": "NULL"}))
+    reads = reads._replace(heads=heads, other=None)
+    return _with_foreign(reads, tables, structure, has_ours=False)
+
+
+def _current_reads(tables: Tables, structure: Structure | None) -> Reads:
+    ours = {"note": "s.{main_note}", "other_heads": OTHER_HEADS, "length": LENGTH}
+    pages = _pages(_names(tables, structure, ours, one=False), _BY_TIME)
+    reads = _reads(tables, structure, ours)._replace(by_time=pages)
+    return _with_foreign(reads, tables, structure, has_ours=True)
+
+
+def _with_foreign(
+    reads: Reads, tables: Tables, structure: Structure | None, *, has_ours: bool
+) -> Reads:
+    if structure is None:
+        return reads
+    names = tables.names(quoted)
+    foreign = {
+        kind: _log_reads(foreign_log(names, structure, kind, has_ours=has_ours), "payload", "1")
+        for kind in (Kind.BRANCH, Kind.USAGE, Kind.NAMES)
+    }
+    heads = f"{reads.heads} UNION ALL {foreign_heads(names, structure, has_ours=has_ours)}"
+    return reads._replace(foreign=foreign, heads=heads)
+
+
+def _names(
+    tables: Tables,
+    structure: Structure | None,
+    templates: Mapping[str, str],
+    *,
+    one: bool = True,
+) -> dict[str, str]:
+    """The fragments of templates that read `tables`.
+
+    one: they are about one session, the first parameter.
+    """
+    names = {**tables.names(quoted), "created": "s.created_at", "changed": SQLITE_CHANGED}
+    stored = names["messages"]
+    if structure is not None:
+        names["messages"] = main_of({"messages": stored}, structure, one=one)
+    names["counted"] = filled(COUNTED, names)
+    names["length"] = names["counted"]
+    return {**names, **{name: filled(each, names) for name, each in templates.items()}}
+
+
+def _reads(tables: Tables, structure: Structure | None, templates: Mapping[str, str]) -> Reads:
+    names = _names(tables, structure, templates)
     return Reads(
         main=_log_reads(names["messages"], "message_data", _HERE["main"]),
         other=_log_reads(names["records"], "payload", _HERE["other"]),
+        foreign={},
         heads=filled(_ALL_HEADS, names),
         count_ids=filled(_COUNT, names),
         by_time=None,
-        by_id=_pages(names, _BY_ID),
+        by_id=_pages(_names(tables, structure, templates, one=False), _BY_ID),
     )
 
 

@@ -6,9 +6,15 @@ import sqlite3
 from enum import Enum
 
 from turnlog.stores.tables import Tables, check_version, old_key_hash
-from turnlog.stores.tables_sqlite import KEY_HASH, SQLITE_VERSION, sqlite_statements
+from turnlog.stores.tables_sqlite import (
+    KEY_HASH,
+    SQLITE_VERSION,
+    guard_statements,
+    sqlite_statements,
+)
+from turnlog.stores.tables_structure import guard_name
 
-__all__ = ["State", "migrate", "state_of"]
+__all__ = ["State", "is_ready", "migrate", "state_of"]
 
 
 class State(Enum):
@@ -32,14 +38,25 @@ def state_of(db: sqlite3.Connection, tables: Tables) -> State:
     return State.FOREIGN if shared == (2,) else State.EMPTY
 
 
+def is_ready(db: sqlite3.Connection, tables: Tables) -> bool:
+    """Whether our commits can be made in the file as it is.
+
+    The first files of this version have no guard: `turnlog.stores.tables_structure` says what
+    that is.
+    """
+    return state_of(db, tables) is State.CURRENT and _has(db, guard_name(tables.messages))
+
+
 def migrate(db: sqlite3.Connection, tables: Tables) -> None:
     """Bring the schema up to date, inside the caller's transaction.
 
     Raises `SchemaError` for a schema newer than this code.
     """
     version = _version(db, tables)
-    if version == SQLITE_VERSION:
-        return  # another process has done it meanwhile
+    if version == SQLITE_VERSION:  # perhaps another process has done it meanwhile
+        for statement in guard_statements(tables):
+            db.execute(statement)
+        return
     db.create_function(KEY_HASH, 2, old_key_hash, deterministic=True)
     for statement in sqlite_statements(tables, version):
         db.execute(statement)
@@ -53,9 +70,14 @@ def migrate(db: sqlite3.Connection, tables: Tables) -> None:
     )
 
 
+def _has(db: sqlite3.Connection, name: str) -> bool:
+    found = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    return found is not None
+
+
 def _version(db: sqlite3.Connection, tables: Tables) -> int:
     """The version of the schema on these tables, 0 if ours are not there yet."""
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'turnlog_schema'").fetchone():
+    if not _has(db, "turnlog_schema"):
         return 0
     row = db.execute(
         "SELECT version FROM turnlog_schema WHERE messages_table = ?", (tables.messages,)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from turnlog.stores.sqlite.foreign_logs import indexed_main
 from turnlog.stores.tables import COUNTED, LENGTH, Tables, filled, quoted
 
 __all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "look_at", "place", "statements_for"]
@@ -33,6 +34,28 @@ _LOOK_AT_OTHERS = """
 
 _LAST = "SELECT max(id) FROM {records} WHERE {here}"
 _REMOVE = "DELETE FROM {records} WHERE {here} AND id > ? AND id < ?"
+# The same where the SDK's AdvancedSQLiteSession shares the tables: messages that its other
+# branches use stay, and a turn that is emptied takes the row of its usage along.
+_REMOVE_SHARED = (
+    """
+    DELETE FROM message_structure
+    WHERE session_id = ?1 AND branch_id = 'main' AND message_id > ?2 AND message_id < ?3
+    """,
+    """
+    DELETE FROM {messages} WHERE session_id = ?1 AND id > ?2 AND id < ?3 AND NOT EXISTS (
+        SELECT 1 FROM message_structure s
+        WHERE s.session_id = ?1 AND s.message_id = {messages}.id)
+    """,
+    """
+    DELETE FROM turn_usage WHERE session_id = ?1 AND branch_id = 'main' AND (
+        user_turn_number > coalesce((
+            SELECT max(user_turn_number) FROM message_structure
+            WHERE session_id = ?1 AND branch_id = 'main'), -1)
+        OR ?3 < 9223372036854775807 AND NOT EXISTS (
+            SELECT 1 FROM message_structure s WHERE s.session_id = ?1 AND s.branch_id = 'main'
+                AND s.user_turn_number = turn_usage.user_turn_number))
+    """,
+)
 _PUT_MAIN = """
     INSERT INTO {sessions}
         (session_id, created_at, updated_at, {main_last}, {main_length}, {main_note})
@@ -83,7 +106,8 @@ class LogStatements(NamedTuple):
     """SQL on one log; its first parameters name the log."""
 
     last: str
-    remove: str  # after, before
+    #: after, before. The first statement counts what was removed.
+    remove: tuple[str, ...]
     insert: tuple[str, ...]  # by the number of payloads; each as `stored` makes it
     insert_at: tuple[str, ...]  # the same, each payload before its time, or None for now
     put: str  # session, name, last, length, note, now
@@ -92,8 +116,13 @@ class LogStatements(NamedTuple):
 
 
 class Statements(NamedTuple):
-    """SQL for one pair of tables."""
+    """SQL for one pair of tables.
 
+    is_shared: whether the SDK's AdvancedSQLiteSession keeps branches in them too.
+    """
+
+    tables: Tables
+    is_shared: bool
     #: The log "main" lies in the SDK's tables, where the session id alone names it.
     main: LogStatements
     #: Every other log lies in ours, where session id and name name it.
@@ -116,12 +145,13 @@ def place(session: str, name: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)  # sessions are made per request, most of them on the same tables
-def statements_for(tables: Tables) -> Statements:
+def statements_for(tables: Tables, *, is_shared: bool = False) -> Statements:
     """The statements that write to `tables`."""
-    names = tables.names(quoted)
-    names["length"] = filled(LENGTH, names, {"counted": filled(COUNTED, names)})
+    names = _names(tables, is_shared=is_shared)
     return Statements(
-        main=_main(names),
+        tables,
+        is_shared,
+        main=_shared_main(names) if is_shared else _main(names),
         other=_other(names),
         make_session=filled(_MAKE_SESSION, names),
         forget=filled(_FORGET, names),
@@ -133,15 +163,22 @@ def statements_for(tables: Tables) -> Statements:
 
 
 @lru_cache(maxsize=256)
-def look_at(tables: Tables, others: int, *, with_main: bool) -> str:
+def look_at(tables: Tables, others: int, *, with_main: bool, is_shared: bool = False) -> str:
     """The statement that finds the ends, lengths and notes of logs.
 
     others: how many logs but "main"; their names come after the session's id.
     """
-    names = {**tables.names(quoted), "names": ", ".join(["?"] * others)}
-    names["length"] = filled(LENGTH, names, {"counted": filled(COUNTED, names)})
+    names = _names(tables, is_shared=is_shared) | {"names": ", ".join(["?"] * others)}
     template = _LOOK_AT_MAIN if with_main else _LOOK_FOR_MAIN
-    return filled(template + _LOOK_AT_OTHERS * (others > 0), names)
+    return filled(template + _LOOK_AT_OTHERS * (others > 0), names, {"messages": names["on_main"]})
+
+
+def _names(tables: Tables, *, is_shared: bool) -> dict[str, str]:
+    """The fragments of templates; "on_main" are the messages that are on "main"."""
+    names = tables.names(quoted)
+    names["on_main"] = indexed_main(names) if is_shared else names["messages"]
+    read = {**names, "messages": names["on_main"]}
+    return {**names, "length": filled(LENGTH, read, {"counted": filled(COUNTED, read)})}
 
 
 def _main(names: Mapping[str, str]) -> LogStatements:
@@ -152,6 +189,14 @@ def _main(names: Mapping[str, str]) -> LogStatements:
         "here": "session_id = ?",
     }
     return _log_statements(columns, filled(_PUT_MAIN, names), filled(_GROW_MAIN, names), _as_text)
+
+
+def _shared_main(names: Mapping[str, str]) -> LogStatements:
+    on_main = {"records": names["on_main"], "here": "session_id = ?"}
+    return _main(names)._replace(
+        last=filled(_LAST, on_main),
+        remove=tuple(filled(each, names) for each in _REMOVE_SHARED),
+    )
 
 
 def _other(names: Mapping[str, str]) -> LogStatements:
@@ -169,7 +214,7 @@ def _log_statements(
 ) -> LogStatements:
     return LogStatements(
         last=filled(_LAST, columns),
-        remove=filled(_REMOVE, columns),
+        remove=(filled(_REMOVE, columns),),
         insert=_inserts(columns, "{columns}, {payload}", "{at}, ?"),
         insert_at=_inserts(
             columns, "{columns}, {payload}, created_at", "{at}, ?, coalesce(?, CURRENT_TIMESTAMP)"

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,8 +26,10 @@ from turnlog.stores.sqlite.connections import (
 from turnlog.stores.sqlite.engine import Engine
 from turnlog.stores.sqlite.reads import Page, Reads, Rows, reads_of
 from turnlog.stores.sqlite.requests import Job
-from turnlog.stores.sqlite.schema import State, migrate, state_of
+from turnlog.stores.sqlite.schema import State, is_ready, migrate, state_of
+from turnlog.stores.sqlite.sharing import check_owner
 from turnlog.stores.sqlite.statements import place
+from turnlog.stores.sqlite.structure import Structure, known_structure, structure_of
 from turnlog.stores.tables import Tables
 
 __all__ = ["SQLiteStore"]
@@ -97,7 +100,7 @@ class SQLiteStore(Store):
         bounds = (*span(after, before), -1 if limit is None else min(limit, END))
 
         def job(cursor: sqlite3.Cursor, reads: Reads) -> Rows:
-            statements = reads.main if log.name == "main" else reads.other
+            statements = reads.of(log.name)
             values = (*place(*log), *bounds)
             return cursor.execute(statements[is_reversed], values).fetchall() if statements else []
 
@@ -111,7 +114,7 @@ class SQLiteStore(Store):
         rows = await self._read(
             lambda cursor, reads: cursor.execute(reads.heads, (session,)).fetchall()
         )
-        return list(map(_head, rows))
+        return list(map(_head, sorted(rows, key=itemgetter(1))))
 
     async def sessions(
         self,
@@ -131,6 +134,24 @@ class SQLiteStore(Store):
         await self._write(
             lambda cursor: jobs.delete(cursor, self.tables, session, expect), durable=True
         )
+
+    async def share_with_sdk(self, session: str | None = None, *, create: bool = True) -> None:
+        """Make the file one that the SDK's AdvancedSQLiteSession can use on the same tables.
+
+        A file that this class has made is shared by itself, with our first commit.
+
+        session: that class sees this conversation in full as soon as this returns; others after
+            the next write, its or ours.
+        create: make the tables of that class if they are missing.
+
+        Raises `ValueError`, and makes nothing, if these tables belong to another pair of tables,
+        or are missing and `create` is false.
+        """
+        if session is not None:
+            check(session)
+        engine = self._attached()
+        await engine.read(lambda c: check_owner(c.connection, self.tables, create=create))
+        await self._write(lambda c: jobs.share(c, self.tables, session), durable=True)
 
     async def aclose(self) -> None:
         """Close the store. The last store on a file waits until the file is closed."""
@@ -170,7 +191,11 @@ class SQLiteStore(Store):
     ) -> Rows:
         if self.tables in engine.prepared:
             try:
-                return job(cursor, reads_of(self.tables)[State.CURRENT])
+                structure = known_structure(cursor, self.tables)
+                rows = self._rows_in(State.CURRENT, structure, job, cursor)
+                # Looked at afterwards: so the rows were read before anybody shared the file.
+                if structure == structure_of(cursor, self.tables):
+                    return rows
             except sqlite3.OperationalError as error:
                 if not is_about_schema(error):
                     raise
@@ -178,16 +203,24 @@ class SQLiteStore(Store):
         # Checked again at each read, in one transaction: another process may migrate the file.
         with snapshot(cursor):
             state = state_of(cursor.connection, self.tables)
-            if state is State.CURRENT:
+            if state is State.CURRENT and is_ready(cursor.connection, self.tables):
                 engine.prepared.add(self.tables)
-            reads = reads_of(self.tables).get(state)
-            return job(cursor, reads) if reads else []
+            return self._rows_in(state, structure_of(cursor, self.tables), job, cursor)
+
+    def _rows_in(
+        self,
+        state: State,
+        structure: Structure | None,
+        job: Callable[[sqlite3.Cursor, Reads], Rows],
+        cursor: sqlite3.Cursor,
+    ) -> Rows:
+        reads = reads_of(self.tables, state, structure)
+        return job(cursor, reads) if reads else []
 
     async def _prepare(self, engine: Engine) -> None:
         """Bring the schema up to date, if it isn't."""
         # Read first: who may not write to the file learns of a newer schema too.
-        state = await engine.read(lambda c: state_of(c.connection, self.tables))
-        if state is not State.CURRENT:
+        if not await engine.read(lambda c: is_ready(c.connection, self.tables)):
             await engine.write(lambda c: migrate(c.connection, self.tables))
         engine.prepared.add(self.tables)
 

@@ -9,6 +9,7 @@ from turnlog.stores.retrying import retry_blocking
 from turnlog.stores.sqlite.connections import is_busy, lock_delays, unflushed
 from turnlog.stores.sqlite.files import OpenFile
 from turnlog.stores.sqlite.requests import Answer, Request
+from turnlog.stores.sqlite.structure import forget_structure
 from turnlog.stores.sqlite.worker import Worker
 
 __all__ = ["Transactions"]
@@ -60,6 +61,7 @@ class Transactions:
         except BaseException:
             if cursor.connection.in_transaction:
                 cursor.execute("ROLLBACK")
+            forget_structure(cursor)
             raise
         self._file.check()
         self._file.check_wal(cursor.connection, is_unwritten=False)
