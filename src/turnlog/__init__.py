@@ -48,11 +48,11 @@ if TYPE_CHECKING:
     from turnlog.agents.models.openai.client import AsyncOpenAI as AsyncOpenAI
     from turnlog.agents.models.openai.responses import OpenAIResponsesModel as OpenAIResponsesModel
     from turnlog.conversation.about import About as About
-    from turnlog.conversation.branches import Branch as Branch
-    from turnlog.conversation.diff import Difference as Difference
-    from turnlog.conversation.diff import DiffRow as DiffRow
-    from turnlog.conversation.diff import PlacedItem as PlacedItem
-    from turnlog.conversation.positions import Position as Position
+    from turnlog.conversation.branches.diff import Difference as Difference
+    from turnlog.conversation.branches.diff import DiffRow as DiffRow
+    from turnlog.conversation.branches.diff import PlacedItem as PlacedItem
+    from turnlog.conversation.branches.forks import Branch as Branch
+    from turnlog.conversation.branches.positions import Position as Position
     from turnlog.conversation.reading.explain import Explanation as Explanation
     from turnlog.conversation.reading.explain import LeftOut as LeftOut
     from turnlog.conversation.reading.explain import Shown as Shown
@@ -114,9 +114,9 @@ _NAMES_BY_HOME = {
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.conversation.about": "About",
-    "turnlog.conversation.branches": "Branch",
-    "turnlog.conversation.diff": "DiffRow Difference PlacedItem",
-    "turnlog.conversation.positions": "Position",
+    "turnlog.conversation.branches.forks": "Branch",
+    "turnlog.conversation.branches.diff": "DiffRow Difference PlacedItem",
+    "turnlog.conversation.branches.positions": "Position",
     "turnlog.conversation.reading.explain": "Explanation LeftOut Shown",
     "turnlog.conversation.session": "Session SessionABC StoredSession",
     "turnlog.sessions": "AdvancedSQLiteSession AsyncSQLiteSession SQLiteSession",

@@ -17,7 +17,7 @@ from turnlog import (
     SQLiteSession,
     StoredSession,
 )
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.usage import Usage
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
     ClosableSessionTests,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.sample_items import answer, user
 from turnlog import StoredSession, sessions, sync
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.usage import Usage
 from turnlog.stores.memory import MemoryStore
 from turnlog.sync import BlockingStoredSession
 

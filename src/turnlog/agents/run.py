@@ -44,13 +44,13 @@ from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
-from turnlog.conversation.spending import Spending
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
-from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.recording import Due
 from turnlog.conversation.turns.run_key import RunKey
+from turnlog.conversation.usage.question import Asked
+from turnlog.conversation.usage.recording import Due
+from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
 from turnlog.items.merge import Merged

@@ -15,7 +15,7 @@ from turnlog.cli.rendering import described
 from turnlog.cli.stores import StoreOption, open_existing
 from turnlog.cli.targets import session_named
 from turnlog.cli.text import one_line, plain
-from turnlog.conversation.diff import Difference, DiffRow, PlacedItem, difference
+from turnlog.conversation.branches.diff import Difference, DiffRow, PlacedItem, difference
 from turnlog.records import Log
 
 __all__ = ["diff"]

@@ -12,7 +12,7 @@ from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
-from turnlog.conversation.positions import Position
+from turnlog.conversation.branches.positions import Position
 from turnlog.conversation.session import StoredSession
 from turnlog.items.json import Item, decode, writable
 from turnlog.records import Log

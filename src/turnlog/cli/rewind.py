@@ -14,8 +14,8 @@ from turnlog.cli.rendering import described
 from turnlog.cli.stores import StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
+from turnlog.conversation.branches.rewind import Rewind, Target, planned_rewind
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.rewind import Rewind, Target, planned_rewind
 from turnlog.conversation.session import StoredSession
 from turnlog.items.json import decode_all
 from turnlog.records import Log, Record

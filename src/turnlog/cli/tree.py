@@ -13,7 +13,7 @@ from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines, rfc3339, short_time
 from turnlog.cli.stores import StoreOption, heads_of, open_existing
 from turnlog.cli.text import one_line
-from turnlog.conversation.branches import Branch
+from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.session import StoredSession
 
 __all__ = ["tree"]

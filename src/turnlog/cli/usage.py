@@ -14,7 +14,7 @@ from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
-from turnlog.conversation.usage import Usage, total
+from turnlog.conversation.usage.usage import Usage, total
 
 __all__ = ["usage"]
 

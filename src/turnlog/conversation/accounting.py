@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal, overload
 
 from turnlog.conversation.handle import Handle
-from turnlog.conversation.run_results import cost_of
 from turnlog.conversation.totals import Branches, By, Totals
-from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.holding import open_turn_on
-from turnlog.conversation.turns.recording import Due
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.question import Asked
+from turnlog.conversation.usage.recording import Due
+from turnlog.conversation.usage.run_results import cost_of
+from turnlog.conversation.usage.usage import Usage
 
 __all__ = ["Accounting"]
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from turnlog.conversation.accounting import Accounting
-from turnlog.conversation.branches import check_name
-from turnlog.conversation.branching import Branching
+from turnlog.conversation.branches.branching import Branching
+from turnlog.conversation.branches.forks import check_name
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import Turn
 from turnlog.conversation.reading.whole_turns import whole_turns
-from turnlog.conversation.usage import Entry, Places, Usage, counted, total
+from turnlog.conversation.usage.usage import Entry, Places, Usage, counted, total
 from turnlog.errors import BranchNameUsed, NoSuchBranch, NoSuchTurn
 from turnlog.items.tools import tool_counts, tool_name, type_name
 from turnlog.records import Log

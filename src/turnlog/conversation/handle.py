@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from turnlog.conversation.protocol import SessionABC
+from turnlog.conversation.reading.known_records import Seen
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.reading.seen import Seen
 from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.errors import StoreClosed

@@ -7,8 +7,9 @@ from typing import Protocol, runtime_checkable
 
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import TResponseInputItem
+from turnlog.store import Store
 
-__all__ = ["Session", "SessionABC"]
+__all__ = ["OnBranch", "Session", "SessionABC"]
 
 
 @runtime_checkable
@@ -67,3 +68,12 @@ class SessionABC(ABC):
     async def clear(self) -> None:
         """The same as `clear_session`."""
         await self.clear_session()
+
+
+class OnBranch(Protocol):
+    """A session on one branch of a stored conversation; `StoredSession` is one."""
+
+    session_id: str
+    branch: str
+    store: Store
+    closed: bool

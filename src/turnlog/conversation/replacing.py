@@ -13,7 +13,7 @@ from itertools import takewhile
 from turnlog.changes import Append, Change, Remove
 from turnlog.conversation.deletion import written
 from turnlog.conversation.handle import Handle
-from turnlog.conversation.reading.seen import Seen
+from turnlog.conversation.reading.known_records import Seen
 from turnlog.conversation.turns.endings import mark_first
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.errors import Conflict

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
 from turnlog.conversation.advanced import AdvancedNames
-from turnlog.conversation.clearing import cleared
+from turnlog.conversation.branches.clearing import cleared
 from turnlog.conversation.deletion import written
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
+from turnlog.conversation.reading.known_records import Seen
 from turnlog.conversation.reading.log import Newest
 from turnlog.conversation.reading.run_input import run_input
-from turnlog.conversation.reading.seen import Seen
 from turnlog.conversation.reading.tail import (
     EVERYTHING,
     ListedTail,
@@ -26,16 +26,16 @@ from turnlog.conversation.reading.tail import (
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.replacing import Replaceable
 from turnlog.conversation.settings import SessionSettings, SettingsLike
-from turnlog.conversation.spending import Spending, spent_at_end
 from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS
+from turnlog.conversation.turns.next_write import together_on
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
-from turnlog.conversation.turns.together import together_on
 from turnlog.conversation.turns.turn import Turn
+from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
 from turnlog.items.json import TResponseInputItem, encode_all

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from turnlog.conversation.clearing import cleared
+from turnlog.conversation.branches.clearing import cleared
 from turnlog.conversation.deletion import mark_of
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.session import StoredSession

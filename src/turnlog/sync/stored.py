@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, overload
 
 from turnlog.conversation.about import About
-from turnlog.conversation.branches import Branch
-from turnlog.conversation.diff import Difference
-from turnlog.conversation.positions import Position
+from turnlog.conversation.branches.diff import Difference
+from turnlog.conversation.branches.forks import Branch
+from turnlog.conversation.branches.positions import Position
 from turnlog.conversation.reading.explain import Explanation
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.totals import Branches, By
 from turnlog.conversation.turn_lists import TurnInfo
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import Item
 from turnlog.items.repair import Interrupted
 from turnlog.sync.loop import run

@@ -13,7 +13,7 @@ from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import ModelRequest, ModelResponse
 from turnlog.agents.runner import Runner
 from turnlog.conversation.session import StoredSession
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.usage import Usage
 from turnlog.errors import BranchDeleted
 from turnlog.items.json import Item
 from turnlog.testing.conversation import said

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from turnlog.conversation.session import StoredSession
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import Item
 from turnlog.testing.conversation import said
 

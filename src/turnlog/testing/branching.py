@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from turnlog.conversation.about import About
-from turnlog.conversation.positions import Position
+from turnlog.conversation.branches.positions import Position
 from turnlog.conversation.session import StoredSession
 from turnlog.errors import (
     BranchDeleted,

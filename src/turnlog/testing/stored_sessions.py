@@ -18,6 +18,7 @@ from turnlog.errors import InvalidItem, StoreClosed
 from turnlog.items.json import Item
 from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
+from turnlog.testing.advanced import AdvancedNamesTests
 from turnlog.testing.branching import BranchingTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from turnlog.agents.models.settings import ModelSettings
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import Item
 from turnlog.items.kinds import kind_of
 from turnlog.items.text import joined_text

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
-from turnlog.conversation.branches import OnBranch
-from turnlog.conversation.spending import Spending
-from turnlog.conversation.turns.asked import Asked
+from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, innermost_turn
-from turnlog.conversation.turns.recording import Due, recorded
-from turnlog.conversation.turns.together import together
+from turnlog.conversation.turns.next_write import together
+from turnlog.conversation.usage.question import Asked
+from turnlog.conversation.usage.recording import Due, recorded
+from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.loops.finishing import finished
 from turnlog.records import Log

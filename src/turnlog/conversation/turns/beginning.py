@@ -11,11 +11,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 from uuid import uuid4
 
-from turnlog.conversation.branches import OnBranch, planned_fork
-from turnlog.conversation.turns.asked import Asked
+from turnlog.changes import Change
+from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import (
     OpenTurn,
@@ -24,9 +24,10 @@ from turnlog.conversation.turns.holding import (
     joinable_turn_on,
 )
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.next_write import together
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
-from turnlog.conversation.turns.together import together
+from turnlog.conversation.usage.question import Asked
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all
 from turnlog.items.kinds import is_question
@@ -52,6 +53,10 @@ class Writable(OnBranch, Protocol):
 
     def add_items_is_overridden(self) -> bool:
         """Whether `add_items` may do anything else than one append."""
+        ...
+
+    async def plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
+        """A session on a new branch, and the changes that make it: a copy up to `at`."""
         ...
 
 
@@ -283,10 +288,10 @@ class _Beginning(Generic[S]):
 
     async def _take_on_new_branch(self) -> None:
         at = await _last_settled(self.session)
-        fork = await planned_fork(self.session, f"run-{uuid4().hex[:12]}", at)
-        self.session = fork.session
-        self._turn = self._turn_on(fork.log)
-        await self._turn.lease.take(*fork.changes)
+        name = f"run-{uuid4().hex[:12]}"
+        self.session, changes = await self.session.plan_fork(name, at)
+        self._turn = self._turn_on(Log(self.session.session_id, name))
+        await self._turn.lease.take(*changes)
 
 
 def _first_to_queue(session: Writable, policy: Policy) -> AbstractAsyncContextManager[None]:

@@ -8,11 +8,11 @@ from contextvars import ContextVar
 from secrets import token_hex
 
 from turnlog.changes import Append, Change, Key, Remove
-from turnlog.conversation.turns.asked import Asked
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
-from turnlog.conversation.turns.recording import Due, merged
 from turnlog.conversation.turns.run_key import RunKey
+from turnlog.conversation.usage.question import Asked
+from turnlog.conversation.usage.recording import Due, merged
 from turnlog.errors import Conflict, SessionBusy
 from turnlog.records import Log
 from turnlog.store import Store

@@ -20,9 +20,9 @@ from uuid import uuid4
 from turnlog.changes import Change, Committed, Key
 from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.giving_back import given_back, warn
-from turnlog.conversation.turns.recording import Due, merged
 from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
+from turnlog.conversation.usage.recording import Due, merged
 from turnlog.errors import Conflict, LeaseLost
 from turnlog.loops.finishing import finished
 from turnlog.records import Log

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from turnlog.conversation.reported import usage_in
-from turnlog.conversation.spending import Spending
 from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, inside
-from turnlog.conversation.turns.recording import Due
+from turnlog.conversation.usage.recording import Due
+from turnlog.conversation.usage.reported import usage_in
+from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import LeaseLost
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output

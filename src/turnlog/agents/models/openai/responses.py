@@ -29,7 +29,7 @@ from turnlog.agents.models.openai.answers import (
 )
 from turnlog.agents.models.openai.client import AsyncOpenAI, BadRequestError, default_client
 from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
-from turnlog.conversation.reported import counts_in
+from turnlog.conversation.usage.reported import counts_in
 from turnlog.convert import responses_input
 from turnlog.convert.shapes import Message
 from turnlog.errors import ModelBehaviorError

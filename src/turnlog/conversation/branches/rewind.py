@@ -7,14 +7,15 @@ from functools import partial
 from typing import NamedTuple
 
 from turnlog.changes import Change, Remove
-from turnlog.conversation.branches import OnBranch, forked
-from turnlog.conversation.deletion import written
-from turnlog.conversation.positions import (
+from turnlog.conversation.branches.forks import forked
+from turnlog.conversation.branches.positions import (
     Position,
     checked_number,
     checked_position,
     end_before_turn,
 )
+from turnlog.conversation.deletion import written
+from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.turns.holding import open_turn_on

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Self
 
-from turnlog.conversation.branches import Branch, forked
-from turnlog.conversation.deletion import deletion, mark_of
-from turnlog.conversation.diff import Difference, difference
-from turnlog.conversation.handle import Handle
-from turnlog.conversation.positions import (
+from turnlog.changes import Change
+from turnlog.conversation.branches.diff import Difference, difference
+from turnlog.conversation.branches.forks import Branch, forked, planned_fork
+from turnlog.conversation.branches.positions import (
     Position,
     checked_position,
     end_before_turn,
 )
+from turnlog.conversation.branches.registry import Registry
+from turnlog.conversation.branches.rewind import Target, rewound
+from turnlog.conversation.deletion import deletion, mark_of
+from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
-from turnlog.conversation.registry import Registry
-from turnlog.conversation.rewind import Target, rewound
 from turnlog.errors import Conflict, NoSuchBranch, NoSuchRecord
 from turnlog.items.json import encode
 from turnlog.records import Log
@@ -41,6 +42,17 @@ class Branching(Handle):
         """
         end = await self._end_of_copy(self._log(), at)
         return await forked(self, name, end)
+
+    async def plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
+        """A session on a branch that is not made yet, and the changes that make it.
+
+        A run makes them in the commit with which it takes the lease of the new branch.
+
+        name: one that nobody else can choose.
+        at: the position of the last record that is copied; 0 copies none.
+        """
+        planned = await planned_fork(self, name, at)
+        return planned.session, planned.changes
 
     async def branches(self) -> list[Branch]:
         """The branches of the conversation: "main", then the others in the order of their forks.

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from turnlog.changes import Append, Change, Check
 from turnlog.conversation.deletion import written
-from turnlog.conversation.spending import Place, Spending
-from turnlog.conversation.turns.asked import Asked
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.question import Asked
+from turnlog.conversation.usage.spending import Place, Spending
+from turnlog.conversation.usage.usage import Usage
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Store

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from turnlog.changes import Annotate, Change, Check, Forget, Remove
 from turnlog.conversation.about import kept_note
+from turnlog.conversation.branches.registry import registry_of
 from turnlog.conversation.deletion import branch_of, deletion, is_mark, mark_of, written
-from turnlog.conversation.registry import registry_of
 from turnlog.conversation.turns.holding import OpenTurn, open_turn_on
 from turnlog.errors import BranchDeleted, Conflict
 from turnlog.records import Log

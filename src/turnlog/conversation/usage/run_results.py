@@ -6,8 +6,8 @@ import weakref
 from collections import OrderedDict
 from typing import Any
 
-from turnlog.conversation.reported import usage_in
-from turnlog.conversation.spending import Spending
+from turnlog.conversation.usage.reported import usage_in
+from turnlog.conversation.usage.spending import Spending
 
 __all__ = ["cost_of"]
 

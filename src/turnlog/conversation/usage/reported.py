@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from turnlog.conversation.usage import Usage
+from turnlog.conversation.usage.usage import Usage
 
 __all__ = ["counts_in", "usage_in"]
 

@@ -9,7 +9,7 @@ from openai.types import CompletionUsage
 from openai.types.responses import ResponseUsage
 
 from turnlog import Usage
-from turnlog.conversation.reported import counts_in, usage_in
+from turnlog.conversation.usage.reported import counts_in, usage_in
 
 RESPONSES = {
     "input_tokens": 20,

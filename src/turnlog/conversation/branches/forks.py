@@ -9,21 +9,21 @@ from __future__ import annotations
 import copy
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import uuid4
 
 from turnlog.changes import Annotate, Append, Change
+from turnlog.conversation.branches.registry import Registry, registered, registry_of
 from turnlog.conversation.deletion import mark_of, unless_deleted, written
+from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import lay_behind_copy
-from turnlog.conversation.registry import Registry, registered, registry_of
 from turnlog.conversation.turns.endings import Endings, mark_first
-from turnlog.conversation.usage import copied_usage
+from turnlog.conversation.usage.usage import copied_usage
 from turnlog.errors import BranchNameUsed, Conflict
 from turnlog.records import Log, Records
-from turnlog.store import Store
 
-__all__ = ["Branch", "Fork", "OnBranch", "check_name", "forked", "planned_fork", "unless_deleted"]
+__all__ = ["Branch", "Fork", "check_name", "forked", "planned_fork"]
 
 
 class Branch(NamedTuple):
@@ -41,15 +41,6 @@ class Branch(NamedTuple):
     items: int
     created_at: float
     is_current: bool
-
-
-class OnBranch(Protocol):
-    """A session on one branch of a stored conversation; `StoredSession` is one."""
-
-    session_id: str
-    branch: str
-    store: Store
-    closed: bool
 
 
 S = TypeVar("S", bound=OnBranch)

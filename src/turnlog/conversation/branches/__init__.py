@@ -1,0 +1,1 @@
+"""Branches of a conversation: forks, rewinds, differences, deletion and clearing."""

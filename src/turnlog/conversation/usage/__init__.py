@@ -1,0 +1,1 @@
+"""What runs have spent: counting it, recording it beside a branch, and reading it again."""
