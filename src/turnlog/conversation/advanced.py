@@ -18,7 +18,9 @@ from turnlog.conversation.branches.forks import check_name
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import Turn
 from turnlog.conversation.reading.whole_turns import whole_turns
-from turnlog.conversation.usage.usage import Entry, Places, Usage, counted, total
+from turnlog.conversation.usage.by_turn import Places
+from turnlog.conversation.usage.entries import Entry, counted
+from turnlog.conversation.usage.usage import Usage, total
 from turnlog.errors import BranchNameUsed, NoSuchBranch, NoSuchTurn
 from turnlog.items.tools import tool_counts, tool_name, type_name
 from turnlog.records import Log

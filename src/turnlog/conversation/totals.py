@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
-from turnlog.conversation.usage.usage import Entry, Places, Usage, counted, newest_entries, total
+from turnlog.conversation.usage.by_turn import Places, newest_entries
+from turnlog.conversation.usage.entries import Entry, counted
+from turnlog.conversation.usage.usage import Usage, total
 from turnlog.records import Log
 from turnlog.store import Store
 

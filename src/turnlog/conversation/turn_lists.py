@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.turn_index import Turn, TurnIndex
-from turnlog.conversation.usage.usage import Usage, usage_of_turns
+from turnlog.conversation.usage.by_turn import usage_of_turns
+from turnlog.conversation.usage.usage import Usage
 from turnlog.items.text import joined_text
 
 __all__ = ["TurnInfo", "TurnLists"]

@@ -19,7 +19,7 @@ from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import lay_behind_copy
 from turnlog.conversation.turns.endings import Endings, mark_first
-from turnlog.conversation.usage.usage import copied_usage
+from turnlog.conversation.usage.copied import copied_usage
 from turnlog.errors import BranchNameUsed, Conflict
 from turnlog.records import Log, Records
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TypeAlias
 from uuid import uuid4
 
+from turnlog.conversation.usage.entries import Part
 from turnlog.conversation.usage.reported import usage_in, with_a_request
-from turnlog.conversation.usage.usage import Part, Usage, total
+from turnlog.conversation.usage.usage import Usage, total
 from turnlog.items.json import Item, encode
 from turnlog.records import Log
 
