@@ -5,7 +5,9 @@ differs on purpose, a test of its own says so.
 """
 
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -468,6 +470,59 @@ def test_without_a_database_it_has_to_be_made(place: str, tmp_path: Path) -> Non
             kind(session_id="user", db_path=where, create_tables=False)
     with pytest.raises(ValueError, match="create_tables=True"):
         turnlog.AdvancedSQLiteSession("user", where, {"create_tables": False})
+
+
+async def test_create_tables_makes_a_file_that_the_class_of_the_sdk_can_use(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    ours = turnlog.AdvancedSQLiteSession(session_id="user", db_path=path, create_tables=True)
+    assert not path.exists()
+    await ours.add_items([user("one"), answer("eins")])
+    await ours.add_items([user("two")])
+    theirs = agents.extensions.memory.AdvancedSQLiteSession(session_id="user", db_path=path)
+    turns = await theirs.get_conversation_turns()
+    assert [turn["content"] for turn in turns] == ["one", "two"]
+    await theirs.pop_item()
+    assert await ours.get_items() == [user("one"), answer("eins")]
+    theirs.close()
+    expecting = turnlog.AdvancedSQLiteSession("user", path, create_tables=False)
+    assert await expecting.get_items() == [user("one"), answer("eins")]
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("kind", ["theirs", "ours"])
+async def test_one_file_belongs_to_one_pair_of_tables(
+    tmp_path: Path, kind: str, create: bool
+) -> None:
+    path = tmp_path / "c.db"
+    kinds: dict[str, Callable[..., Any]] = {
+        "theirs": agents.extensions.memory.AdvancedSQLiteSession,
+        "ours": turnlog.AdvancedSQLiteSession,
+    }
+    first = kinds[kind](session_id="user", db_path=path, create_tables=True)
+    await first.add_items([user("one")])
+    names: dict[str, Any] = {"sessions_table": "other_s", "messages_table": "other_m"}
+    for other in kinds.values() if create else [kinds["ours"]]:
+        with pytest.raises(ValueError, match="agent_sessions"):
+            other(session_id="user", db_path=path, create_tables=create, **names)
+    first.close()
+    with closing(sqlite3.connect(path)) as db:
+        made = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    assert not {name for name in made if "other_" in name}
+
+
+async def test_tables_may_be_quoted_and_differ_in_case(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    names: dict[str, Any] = {"sessions_table": '"Sessions"', "messages_table": "Messages"}
+    theirs: Any = agents.extensions.memory.AdvancedSQLiteSession(
+        session_id="user", db_path=path, create_tables=True, **names
+    )
+    await theirs.add_items([user("one")])
+    theirs.close()
+    folded = {name: value.upper() for name, value in names.items()}
+    for chosen in (names, folded):
+        ours = turnlog.AdvancedSQLiteSession("user", path, create_tables=False, **chosen)
+        assert await ours.get_items() == [user("one")]
+        ours.close()
 
 
 def test_it_is_where_the_sdk_has_it() -> None:

@@ -16,11 +16,15 @@ from turnlog.errors import BranchDeleted
 from turnlog.items.json import TResponseInputItem
 from turnlog.records import Log
 from turnlog.sessions.sqlite import SQLiteSession
-from turnlog.stores.sqlite import JournalMode
+from turnlog.stores.sqlite import JournalMode, SQLiteStore
+from turnlog.stores.sqlite.sharing import check_file
 
 __all__ = ["AdvancedSQLiteSession"]
 
 _logger = logging.getLogger(__name__)
+
+#: How an identifier may be quoted in SQLite.
+_QUOTES = {('"', '"'), ("`", "`"), ("[", "]")}
 
 
 class AdvancedSQLiteSession(SQLiteSession):
@@ -34,11 +38,13 @@ class AdvancedSQLiteSession(SQLiteSession):
     session_id: any string; every id is a conversation of its own.
     db_path: the database file; ":memory:" keeps the conversation in this object alone.
     options: a dict with any of the other parameters; one that is given by name as well wins.
-    create_tables: False raises `ValueError` if there is no database yet. Otherwise the first write
-        makes what is missing.
+    create_tables: True makes the tables of the SDK's class too, before the first write, so that it
+        can use the same file; a write then takes about 30 µs more. False expects them there, and
+        raises `ValueError` if they are missing. None asks for neither. True and False raise
+        `ValueError` if another pair of tables owns the file; see docs/sdk.md.
     logger: where errors of `store_run_usage` are logged.
-    sessions_table, messages_table, session_settings, settings, journal_mode: as in
-        `SQLiteSession`.
+    sessions_table, messages_table: as in `SQLiteSession`; also as quoted SQL identifiers.
+    session_settings, settings, journal_mode: as in `SQLiteSession`.
 
     A new session stands on "main".
     """
@@ -67,10 +73,17 @@ class AdvancedSQLiteSession(SQLiteSession):
             "journal_mode": journal_mode,
         }
         chosen = _chosen(options or {}, by_name)
-        if not chosen.pop("create_tables", True):
-            _check_claimed(db_path)
+        creates = chosen.pop("create_tables", None)
         self._logger: logging.Logger = chosen.pop("logger", _logger)
         super().__init__(session_id, db_path, **chosen)
+        if isinstance(self._store, SQLiteStore):
+            if creates is not None:
+                check_file(self._store.path, self._store.tables, create=creates)
+                self._store.shared = True
+        elif creates is False:
+            raise ValueError(
+                "a database in memory has no tables yet: create_tables=True makes them"
+            )
 
     @faithful
     async def get_items(
@@ -169,13 +182,13 @@ def _chosen(options: Mapping[str, Any], by_name: Mapping[str, object]) -> dict[s
             f"{', '.join(sorted(by_name))}"
         )
     both = {**options, **{name: value for name, value in by_name.items() if value is not None}}
-    return {name: value for name, value in both.items() if value is not None}
+    chosen = {name: value for name, value in both.items() if value is not None}
+    for name in chosen.keys() & {"sessions_table", "messages_table"}:
+        chosen[name] = _unquoted(chosen[name])
+    return chosen
 
 
-def _check_claimed(db_path: str | os.PathLike[str]) -> None:
-    """Raise `ValueError` if there is no database yet."""
-    if not os.path.exists(db_path):  # noqa: PTH110 - ":memory:" is no path, and never exists
-        raise ValueError(
-            f"there is no database at {os.fspath(db_path)} yet: construct an "
-            f"AdvancedSQLiteSession with create_tables=True to make it"
-        )
+def _unquoted(name: str) -> str:
+    """The name of a table that may be given as a quoted SQL identifier."""
+    first, inner, last = name[:1], name[1:-1], name[-1:]
+    return inner.replace(last * 2, last) if inner and (first, last) in _QUOTES else name

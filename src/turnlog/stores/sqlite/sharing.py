@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 
+from turnlog.stores.sqlite.connections import open_reader
 from turnlog.stores.sqlite.foreign_logs import USAGE_RECORD, usage_fragments
 from turnlog.stores.sqlite.structure import owner_of
 from turnlog.stores.tables import Tables, filled, quoted
 from turnlog.stores.tables_sqlite import guard_statements
 from turnlog.stores.tables_structure import GENERATIONS
 
-__all__ = ["check_owner", "share"]
+__all__ = ["check_file", "check_owner", "share"]
+
+# How many seconds a check waits for a lock of another process.
+_PATIENCE = 5.0
 
 # As that class makes them.
 _THEIRS = (
@@ -143,6 +149,16 @@ def check_owner(db: sqlite3.Connection, tables: Tables, *, create: bool) -> None
             f"'{owner.messages}', not to '{tables.sessions}' and '{tables.messages}': give each "
             f"pair of tables its own file"
         )
+
+
+def check_file(path: Path, tables: Tables, *, create: bool) -> None:
+    """Raise the same for the file at `path`, which it changes nothing in. Blocks for a moment."""
+    if not path.exists():
+        if not create:
+            raise ValueError(f"there is no database at {path} yet: create_tables=True makes one")
+        return
+    with closing(open_reader(path, _PATIENCE)) as db:
+        check_owner(db, tables, create=create)
 
 
 def share(cursor: sqlite3.Cursor, tables: Tables) -> None:

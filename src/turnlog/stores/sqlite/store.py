@@ -49,6 +49,7 @@ class SQLiteStore(Store):
     timeout: how many seconds a lock of another process is waited for.
     journal_mode: "wal"; "truncate" or "delete" where the file system has no shared memory,
         as over a network. docs/stores.md says what is promised then.
+    shared: before the first write, `share_with_sdk` is done.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class SQLiteStore(Store):
         tables: Tables = Tables(),  # noqa: B008 - frozen
         timeout: float = 30.0,
         journal_mode: JournalMode = "wal",
+        shared: bool = False,
     ) -> None:
         if os.fspath(path) in {"", ":memory:"}:
             raise ValueError(
@@ -67,6 +69,7 @@ class SQLiteStore(Store):
         self.tables = tables
         self.timeout = timeout
         self.journal_mode = check_journal_mode(journal_mode)
+        self.shared = shared
         self._engine: Engine | None = None
         self._closed = False
 
@@ -151,7 +154,9 @@ class SQLiteStore(Store):
             check(session)
         engine = self._attached()
         await engine.read(lambda c: check_owner(c.connection, self.tables, create=create))
-        await self._write(lambda c: jobs.share(c, self.tables, session), durable=True)
+        if self.tables not in engine.prepared:
+            await self._prepare(engine)
+        await self._share(engine, session)
 
     async def aclose(self) -> None:
         """Close the store. The last store on a file waits until the file is closed."""
@@ -171,6 +176,8 @@ class SQLiteStore(Store):
         engine = self._attached()
         if self.tables not in engine.prepared:
             await self._prepare(engine)
+        if self.shared and (self.tables, "shared") not in engine.prepared:
+            await self._share(engine)
         try:
             return await engine.write(job, durable=durable)
         except sqlite3.OperationalError as error:
@@ -223,6 +230,10 @@ class SQLiteStore(Store):
         if not await engine.read(lambda c: is_ready(c.connection, self.tables)):
             await engine.write(lambda c: migrate(c.connection, self.tables))
         engine.prepared.add(self.tables)
+
+    async def _share(self, engine: Engine, session: str | None = None) -> None:
+        await engine.write(lambda c: jobs.share(c, self.tables, session))
+        engine.prepared.add((self.tables, "shared"))
 
     def _attached(self) -> Engine:
         if self._closed:
