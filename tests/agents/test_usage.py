@@ -596,7 +596,7 @@ async def test_what_waits_for_the_next_write_gives_way(session: StoredSession) -
         await turn.add([asked()])
         held = open_turn_on(session.store, Log("session"))
         assert held is not None
-        held.beside.append(Append(":turns", [b'{"position": 99, "turn": 7}']))
+        held.extra_changes.append(Append(":turns", [b'{"position": 99, "turn": 7}']))
         cut = Remove("main", (await questions(session))[0])
         await held.write([cut, Remove(":turns")], session.store)
         await turn.add([answer("yes")], usage=Usage(10, 1))

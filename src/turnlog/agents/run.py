@@ -48,8 +48,8 @@ from turnlog.conversation.turns.answering import accounted, accounted_in_turn, a
 from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
-from turnlog.conversation.usage.question import Asked
-from turnlog.conversation.usage.recording import Due
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
@@ -68,7 +68,7 @@ class _Begun(NamedTuple):
     shown: list[Item]
     turn: OpenTurn | None
     answer: list[Item] | None
-    asked: Asked | None
+    question: Question | None
 
 
 class Run:
@@ -99,7 +99,7 @@ class Run:
         self._turn: OpenTurn | None = None
         #: What the run has spent.
         self.spending = Spending()
-        self._due: Due | None = None
+        self._pending: PendingUsage | None = None
         self._have_called: set[int] = set()  # the ids of agents that called tools
 
     @property
@@ -143,7 +143,9 @@ class Run:
         if not isinstance(begun.session, StoredSession):
             yield
             return
-        async with accounted(begun.session, begun.turn, begun.asked, self.spending) as self._due:
+        async with accounted(
+            begun.session, begun.turn, begun.question, self.spending
+        ) as self._pending:
             yield
 
     async def _view(self, session: Session | None, *, resumes: bool = True) -> Merged:
@@ -273,7 +275,9 @@ class Run:
         earlier = [item.raw_item for item in self.transcript.items]
         is_over = not is_answered([*earlier, *output])
         if isinstance(self._session, StoredSession):
-            await answered(self._session, self._turn, output, is_over=is_over, due=self._due)
+            await answered(
+                self._session, self._turn, output, is_over=is_over, pending=self._pending
+            )
         else:
             await self._store(output)
 

@@ -7,8 +7,8 @@ from typing import Literal, overload
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.totals import Branches, By, Totals
 from turnlog.conversation.turns.holding import open_turn_on
-from turnlog.conversation.usage.question import Asked
-from turnlog.conversation.usage.recording import Due
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.run_results import cost_of
 from turnlog.conversation.usage.usage import Usage
 
@@ -30,13 +30,13 @@ class Accounting(Handle):
         deleted.
         """
         log = self._log()
-        due = Due(self.store, log, Asked(None, is_exact=False), cost_of(result))
+        pending = PendingUsage(self.store, log, Question(None, is_exact=False), cost_of(result))
         turn = open_turn_on(self.store, log)
         if turn is None:
-            await due.record(is_new=True)
-        elif (change := await due.change()) is not None:
+            await pending.record(is_new=True)
+        elif (change := await pending.change()) is not None:
             await turn.make([change])
-            due.made()
+            pending.mark_recorded()
 
     @overload
     async def usage(

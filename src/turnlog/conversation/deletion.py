@@ -17,7 +17,7 @@ from turnlog.items.json import encode
 from turnlog.records import Log
 from turnlog.store import Head, Store
 
-__all__ = ["branch_of", "deletion", "is_mark", "mark_of", "unless_deleted", "written"]
+__all__ = ["branch_of", "commit_unless_deleted", "deletion", "is_mark", "mark_of", "unless_deleted"]
 
 _PURPOSE = "deleted"
 
@@ -30,7 +30,7 @@ def unless_deleted(log: Log) -> list[Change]:
     return [] if log.name == "main" else [Check(mark_of(log).name, 0)]
 
 
-async def written(
+async def commit_unless_deleted(
     store: Store, log: Log, changes: Sequence[Change], key: Key | None = None
 ) -> tuple[int, ...]:
     """Make `changes` in one commit, unless the branch `log` was deleted.

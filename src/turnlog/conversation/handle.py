@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from turnlog.conversation.protocol import SessionABC
-from turnlog.conversation.reading.known_records import Seen
+from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import SessionSettings, SettingsLike
@@ -51,7 +51,7 @@ class Handle(SessionABC, HasTail):
         self.session_settings = session_settings
         self.closed = False
         self._last_reader: LogReader | None = None
-        self._seen: Seen | None = None
+        self._known_records: KnownRecords | None = None
 
     @property
     def unreadable(self) -> set[int]:

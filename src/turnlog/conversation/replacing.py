@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from turnlog.changes import Append, Change, Remove
-from turnlog.conversation.deletion import written
 from turnlog.conversation.handle import Handle
-from turnlog.conversation.reading.known_records import Seen
+from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.turns.endings import mark_first
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
 from turnlog.items.json import Item, TResponseInputItem, decode_all, encode_all
 from turnlog.items.turns import is_answered
@@ -105,13 +104,10 @@ class Replaceable(Handle):
                 return True
 
     async def _replace_known(self, log: Log, records: Records, payloads: list[bytes]) -> None:
-        seen = self._seen if self._seen is not None and self._seen.log == log else None
-        if seen is not None and seen.is_gone(records):
-            raise Conflict(log, seen.end, _end_of(records))
-        unknown = set() if seen is None else seen.unknown(records)
+        others = self._added_by_others(log, records)
         decoded = list(enumerate(decode_all(records.payloads)))
-        kept = [at for at, item in decoded if item is None or at in unknown]
-        known = [item for at, item in decoded if item is not None and at not in unknown]
+        kept = [at for at, item in decoded if item is None or at in others]
+        replaced = [item for at, item in decoded if item is not None and at not in others]
         change = Append(
             log.name,
             [*payloads, *(records.payloads[at] for at in kept)],
@@ -119,9 +115,22 @@ class Replaceable(Handle):
             cut=0,
             times=[None] * len(payloads) + [records.times[at] for at in kept],
         )
-        end = await _replaced(self.store, log, [change, *_over(log, known, len(payloads))])
+        end = await write_to(self.store, log, [change, *_over(log, replaced, len(payloads))])
         behind = await self.store.read(log, before=end + 1, limit=len(kept) + 1)
-        self._seen = Seen(log, behind.positions[0] if len(behind) > len(kept) else 0)
+        last = behind.positions[0] if len(behind) > len(kept) else 0
+        self._known_records = KnownRecords(log, last)
+
+    def _added_by_others(self, log: Log, records: Records) -> set[int]:
+        """The indexes of those `records`, all of `log`, that this session does not know.
+
+        Raises `Conflict` if what it has read was removed.
+        """
+        known = self._known_records
+        if known is None or known.log != log:
+            return set()
+        if known.is_gone(records):
+            raise Conflict(log, known.end, _end_of(records))
+        return known.unknown(records)
 
 
 class _Suffix:
@@ -145,7 +154,7 @@ class _Suffix:
         change = Append(self._log.name, payloads, expect=end, cut=first - 1)
         over = _over(self._log, self._items[start:], start + len(payloads))
         try:
-            await _replaced(self._store, self._log, [change, *(over if self._complete else [])])
+            await write_to(self._store, self._log, [change, *(over if self._complete else [])])
         except Conflict as conflict:
             if conflict.log != self._log:
                 raise
@@ -168,18 +177,7 @@ class _Suffix:
             if len(expired) < len(records):
                 break
         if after:
-            await _replaced(self._store, self._log, [Remove(self._log.name, before=after + 1)])
-
-
-async def _replaced(store: Store, log: Log, changes: Sequence[Change]) -> int:
-    """Make `changes`, the first of which is on `log`; in its turn, if the task belongs to one.
-
-    Returns where `log` ends then.
-    """
-    turn = open_turn_on(store, log)
-    if turn is not None:
-        return await turn.write(changes, store)
-    return (await written(store, log, changes))[0]
+            await write_to(self._store, self._log, [Remove(self._log.name, before=after + 1)])
 
 
 def _over(log: Log, replaced: Sequence[Item], count: int) -> list[Change]:

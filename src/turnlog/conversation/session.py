@@ -9,11 +9,11 @@ from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
 from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.branches.clearing import cleared
-from turnlog.conversation.deletion import written
+from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
-from turnlog.conversation.reading.known_records import Seen
+from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.reading.log import Newest
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import (
@@ -31,7 +31,7 @@ from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS
-from turnlog.conversation.turns.next_write import together_on
+from turnlog.conversation.turns.next_write import extra_changes_on
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
@@ -78,7 +78,7 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             limit = self._settings.limit
         if limit is None or (limit < 0 and self._negative_limit_means_all):
             page = await reader.page()
-            self._seen = Seen(reader.log, page.newest)
+            self._known_records = KnownRecords(reader.log, page.newest)
             return page.items
         return await reader.newest(limit)
 
@@ -177,10 +177,10 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
             spending = Spending()
             turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
-            async with accounted(begun.session, begun.turn, begun.asked, spending) as due:
+            async with accounted(begun.session, begun.turn, begun.question, spending) as pending:
                 with spent_at_end(spending, usage):
                     yield turn
-                await turn.left(due)
+                await turn.left(pending)
 
     @faithful
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
@@ -200,15 +200,15 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             return
         turn = open_turn_on(self.store, log)
         name = None if key is None else Key.of(log, key, digest(payloads))
-        beside = together_on(self.store, log)
+        extra = extra_changes_on(self.store, log)
         if turn is None:
-            changes = [Append(log.name, payloads), *(beside.changes if beside else ())]
-            end = (await written(self.store, log, changes, name))[0]
+            changes = [Append(log.name, payloads), *(extra.changes if extra else ())]
+            end = (await commit_unless_deleted(self.store, log, changes, name))[0]
         else:
             end = await turn.append(payloads, name, store=self.store)
         self._wrote(log, end, len(payloads))
-        if beside is not None:
-            beside.made(end)
+        if extra is not None:
+            extra.made(end)
         if turn is None:
             await lay_behind(self._reader_of(log), end, len(payloads))
 
@@ -242,14 +242,16 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         """Remove the newest item and what lies behind it, unless the log has changed."""
         turn, after = open_turn_on(self.store, log), newest.position - 1
         if turn is None:
-            await written(self.store, log, [Remove(log.name, after, expect=newest.last)])
+            await commit_unless_deleted(
+                self.store, log, [Remove(log.name, after, expect=newest.last)]
+            )
         else:
             await turn.remove(after, expect=newest.last, store=self.store)
 
     def _wrote(self, log: Log, end: int, count: int) -> None:
         """Remember that this session added `count` records, behind which `log` ended at `end`."""
-        if self._seen is not None:
-            self._seen.wrote(log, end, count)
+        if self._known_records is not None:
+            self._known_records.wrote(log, end, count)
 
     def add_items_is_overridden(self) -> bool:
         """Whether a subclass or this instance has its own `add_items`."""

@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from turnlog.changes import Annotate, Change, Check, Forget, Remove
 from turnlog.conversation.about import kept_note
 from turnlog.conversation.branches.registry import registry_of
-from turnlog.conversation.deletion import branch_of, deletion, is_mark, mark_of, written
+from turnlog.conversation.deletion import (
+    branch_of,
+    commit_unless_deleted,
+    deletion,
+    is_mark,
+    mark_of,
+)
 from turnlog.conversation.turns.holding import OpenTurn, open_turn_on
 from turnlog.errors import BranchDeleted, Conflict
 from turnlog.records import Log
@@ -66,7 +72,7 @@ async def _branch_cleared(store: Store, log: Log, turn: OpenTurn | None) -> None
     if turn is not None:
         await turn.clear(changes)
     elif changes:
-        await written(store, log, changes)
+        await commit_unless_deleted(store, log, changes)
 
 
 def _own(log: Log) -> set[Log]:

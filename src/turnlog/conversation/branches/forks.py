@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from turnlog.changes import Annotate, Append, Change
 from turnlog.conversation.branches.registry import Registry, registered, registry_of
-from turnlog.conversation.deletion import mark_of, unless_deleted, written
+from turnlog.conversation.deletion import commit_unless_deleted, mark_of, unless_deleted
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import lay_behind_copy
@@ -101,7 +101,7 @@ async def _made(
         await make(changes)
         return
     source = Log(session.session_id, session.branch)
-    _, end, *_ = await written(session.store, source, changes)
+    _, end, *_ = await commit_unless_deleted(session.store, source, changes)
     reader = LogReader(session.store, source)
     await lay_behind_copy(reader, planned.until, planned.log, end, added=planned.added)
 

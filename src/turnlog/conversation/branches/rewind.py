@@ -14,7 +14,7 @@ from turnlog.conversation.branches.positions import (
     checked_position,
     end_before_turn,
 )
-from turnlog.conversation.deletion import written
+from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
@@ -49,16 +49,16 @@ class Target(NamedTuple):
         last: of the newest record. Raises `Conflict` if what goes was stored since.
         """
         if self.turn is not None:
-            return _seen(reader, await end_before_turn(reader, self.turn), last)
+            return _checked_end(reader, await end_before_turn(reader, self.turn), last)
         if self.turns is not None:
             count = checked_number("turns", self.turns, 1)
             newest = [turn for turn in await TurnIndex(reader).newest(count) if turn.number > 0]
-            return _seen(reader, newest[0].position - 1, last) if newest else last
+            return _checked_end(reader, newest[0].position - 1, last) if newest else last
         at = self.position
         return await checked_position(reader, at.position if isinstance(at, Position) else at)
 
 
-def _seen(reader: LogReader, end: int, last: int) -> int:
+def _checked_end(reader: LogReader, end: int, last: int) -> int:
     if end >= last:
         raise Conflict(reader.log, last, end + 1)
     return end
@@ -113,6 +113,6 @@ class Rewind(NamedTuple):
         changes = [Remove(self.log.name, self.end, expect=self.last), *beside]
         turn = open_turn_on(store, self.log)
         if turn is None:
-            await written(store, self.log, changes)
+            await commit_unless_deleted(store, self.log, changes)
         else:
             await turn.write(changes, store)

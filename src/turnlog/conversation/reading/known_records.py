@@ -6,13 +6,13 @@ from collections import deque
 
 from turnlog.records import Log, Records
 
-__all__ = ["Seen"]
+__all__ = ["KnownRecords"]
 
 #: No more writes since the last read are remembered. Older ones count as those of others.
 _MOST_WRITES = 1000
 
 
-class Seen:
+class KnownRecords:
     """What a session knows of `log`: all records up to `end`, and what it added since.
 
     end: the last position of a read of the whole log; 0 if it was empty.

@@ -102,8 +102,8 @@ class Milestones:
         turn = open_turn_on(self._store, self._branch)
         if turn is None:
             await self._commit(change, end)
-        elif all(other.log != change.log for other in turn.beside):
-            turn.beside.append(change)
+        elif all(other.log != change.log for other in turn.extra_changes):
+            turn.extra_changes.append(change)
 
     async def _commit(self, change: Append, end: int) -> None:
         # Without the condition, it could make a conversation anew that was deleted meanwhile.

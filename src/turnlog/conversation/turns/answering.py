@@ -9,9 +9,9 @@ from typing import Protocol
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, innermost_turn
-from turnlog.conversation.turns.next_write import together
-from turnlog.conversation.usage.question import Asked
-from turnlog.conversation.usage.recording import Due, recorded
+from turnlog.conversation.turns.next_write import in_next_write
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.loops.finishing import finished
@@ -38,17 +38,17 @@ async def answered(
     output: list[Item],
     *,
     is_over: bool,
-    due: Due | None = None,
+    pending: PendingUsage | None = None,
 ) -> None:
     """Store `output`, the last that `turn` stores.
 
     is_over: whether the turn is marked as over, because its items don't show it.
-    due: usage to record in the same commit.
+    pending: usage to record in the same commit.
     """
-    if turn is not None and due is not None:
-        turn.owes(due)
+    if turn is not None and pending is not None:
+        turn.add_usage(pending)
     if turn is None:
-        await _answered_freely(session, output, is_over, due)
+        await _answered_freely(session, output, is_over, pending)
     elif turn.runs > 1 or session.add_items_is_overridden():
         await _answered_in_part(session, turn, output, is_over)
     else:
@@ -68,47 +68,49 @@ async def _answered_in_part(
 
 
 async def _answered_freely(
-    session: Answered, output: list[Item], is_over: bool, due: Due | None
+    session: Answered, output: list[Item], is_over: bool, pending: PendingUsage | None
 ) -> None:
     """Nobody holds the lease."""
     log = Log(session.session_id, session.branch)
     if output:
-        await _added_freely(session, log, output, due)
+        await _added_freely(session, log, output, pending)
     if is_over:
         await Endings(session.store, log).mark_all()
 
 
-async def _added_freely(session: Answered, log: Log, output: list[Item], due: Due | None) -> None:
-    change = None if due is None else await due.change()
-    if due is None or change is None:
+async def _added_freely(
+    session: Answered, log: Log, output: list[Item], pending: PendingUsage | None
+) -> None:
+    change = None if pending is None else await pending.change()
+    if pending is None or change is None:
         await session.add_items(output)
         return
-    with together(session.store, log, [change]) as written:
+    with in_next_write(session.store, log, [change]) as extra:
         await session.add_items(output)
-    if not written.changes:
-        due.made()
+    if not extra.changes:
+        pending.mark_recorded()
 
 
 @asynccontextmanager
 async def accounted(
-    session: OnBranch, turn: OpenTurn | None, asked: Asked | None, spending: Spending
-) -> AsyncIterator[Due | None]:
-    """Within, a run spends. At the end, also after an error, what is not recorded yet is due.
+    session: OnBranch, turn: OpenTurn | None, question: Question | None, spending: Spending
+) -> AsyncIterator[PendingUsage | None]:
+    """Within, a run spends. At the end, also after an error, what is not recorded yet is pending.
 
-    asked: where the question of the run is stored; None if there is nothing to record.
+    question: where the question of the run is stored; None if there is nothing to record.
     """
-    if asked is None:
+    if question is None:
         yield None
         return
     log = Log(session.session_id, session.branch)
-    due = Due(session.store, log, asked, spending)
+    pending = PendingUsage(session.store, log, question, spending)
     try:
-        yield due
+        yield pending
     finally:
         if turn is not None:
-            turn.owes(due)
-        elif due.is_open:
-            await finished(recorded(due))
+            turn.add_usage(pending)
+        elif pending.is_open:
+            await finished(recorded(pending))
 
 
 @contextmanager
@@ -122,5 +124,5 @@ def accounted_in_turn(spending: Spending) -> Iterator[None]:
         yield
     finally:
         if turn is not None:
-            asked = turn.asked or Asked(None, is_exact=False)
-            turn.owes(Due(turn.store, turn.log, asked, spending))
+            question = turn.question or Question(None, is_exact=False)
+            turn.add_usage(PendingUsage(turn.store, turn.log, question, spending))

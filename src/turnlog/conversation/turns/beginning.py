@@ -24,10 +24,10 @@ from turnlog.conversation.turns.holding import (
     joinable_turn_on,
 )
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
-from turnlog.conversation.turns.next_write import together
+from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
-from turnlog.conversation.usage.question import Asked
+from turnlog.conversation.usage.question import Question
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all
 from turnlog.items.kinds import is_question
@@ -88,7 +88,7 @@ class Begun(NamedTuple, Generic[S]):
     #: included; None if there is no answer yet.
     answer: list[Item] | None = None
     #: Where the question is stored; None if there is an answer.
-    asked: Asked | None = None
+    question: Question | None = None
 
 
 @asynccontextmanager
@@ -119,35 +119,35 @@ async def turn_begun(
     _check_key(key, policy)
     around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
     if policy == "off":
-        shown, asked = await _begun(session, view)
-        yield Begun(session, shown, None, asked=asked)
+        shown, question = await _begun(session, view)
+        yield Begun(session, shown, None, question=question)
     elif around is not None:
         if key is not None:
             raise ValueError(
                 "a run inside a run is part of it, and has no key of its own: leave the key out"
             )
         async with _part_of(around):
-            shown, asked = await _begun(session, view)
-            yield Begun(session, shown, around, asked=asked)
+            shown, question = await _begun(session, view)
+            yield Begun(session, shown, around, question=question)
     else:
         async with _own_turn(_Beginning(session, view, policy, seconds, key)) as own:
             yield own
 
 
-async def _begun(session: S, view: View[S]) -> tuple[list[Item], Asked]:
+async def _begun(session: S, view: View[S]) -> tuple[list[Item], Question]:
     """Read the view and store what is new; what the model is shown, and where that is stored."""
     merged = await view(session)
     if merged.fresh:
         return merged.shown, await _stored(session, merged.fresh)
-    return merged.shown, Asked(None, is_exact=False)
+    return merged.shown, Question(None, is_exact=False)
 
 
-async def _stored(session: Writable, fresh: list[Item]) -> Asked:
+async def _stored(session: Writable, fresh: list[Item]) -> Question:
     log = Log(session.session_id, session.branch)
-    with together(session.store, log) as written:
+    with in_next_write(session.store, log) as extra:
         await session.add_items(fresh)
     is_exact = is_question(fresh[-1]) and not session.add_items_is_overridden()
-    return Asked(written.end, is_exact)
+    return Question(extra.end, is_exact)
 
 
 def _check_key(key: RunKey | None, policy: Policy) -> None:
@@ -181,7 +181,7 @@ class _Beginning(Generic[S]):
         self._view = view
         self._seconds = seconds
         self._progress = None if key is None else Progress(key)
-        self._asked: Asked | None = None
+        self._question: Question | None = None
         self._turn = self._turn_on(Log(session.session_id, session.branch))
 
     async def turn(self) -> Begun[S]:
@@ -197,12 +197,12 @@ class _Beginning(Generic[S]):
         if self._progress is not None:
             is_last = self._is_asked and self._progress.is_last
             self._turn.answers(self._progress.key, self._progress.question if is_last else None)
-        if self._asked is None:
+        if self._question is None:
             # An earlier start has stored the question.
-            asked = self._progress.question if self._progress else 0
-            self._asked = Asked(asked or self._turn.end, is_exact=False)
-        self._turn.asked = self._asked
-        return Begun(self.session, shown, self._turn, asked=self._asked)
+            question = self._progress.question if self._progress else 0
+            self._question = Question(question or self._turn.end, is_exact=False)
+        self._turn.question = self._question
+        return Begun(self.session, shown, self._turn, question=self._question)
 
     async def _shown(self) -> list[Item] | None:
         """What the model is shown; None if there is an answer already."""
@@ -261,7 +261,7 @@ class _Beginning(Generic[S]):
         if not self._is_asked:
             self._turn.next_key = self._progress.key.question if self._progress else None
             if merged.fresh:
-                self._asked = await _stored(self.session, merged.fresh)
+                self._question = await _stored(self.session, merged.fresh)
         return merged
 
     def _is_to_be_taken(self, log: Log) -> bool:

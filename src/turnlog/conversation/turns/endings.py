@@ -7,7 +7,7 @@ without it, the question is taken for a retry. The marks lie in a log beside the
 from __future__ import annotations
 
 from turnlog.changes import Append
-from turnlog.conversation.deletion import written
+from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log
 from turnlog.store import Store
@@ -35,7 +35,9 @@ class Endings:
 
     async def mark_all(self) -> None:
         """Mark every turn in the log as over."""
-        await written(self._store, self._log, [mark_up_to(self._log, await self._end())])
+        await commit_unless_deleted(
+            self._store, self._log, [mark_up_to(self._log, await self._end())]
+        )
 
     async def newest(self) -> int:
         """The position up to which turns are over; 0 if there is no mark."""

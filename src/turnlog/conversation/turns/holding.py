@@ -11,8 +11,8 @@ from turnlog.changes import Append, Change, Key, Remove
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.run_key import RunKey
-from turnlog.conversation.usage.question import Asked
-from turnlog.conversation.usage.recording import Due, merged
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, SessionBusy
 from turnlog.records import Log
 from turnlog.store import Store
@@ -45,14 +45,14 @@ class OpenTurn:
         self.log = log
         self.lease = lease
         #: Where its question is stored; None until it is.
-        self.asked: Asked | None = None
+        self.question: Question | None = None
         #: How many runs are part of this turn. The last one to end gives the lease back.
         self.runs = 0
         #: Whether the turn has stored anything yet. If not, its next write is its question.
         self.has_written = False
         #: Changes that the next write makes as well. What stands there when the log is read
         #: again is dropped.
-        self.beside: list[Change] = []
+        self.extra_changes: list[Change] = []
         #: The key of the next write; one is drawn for None.
         self.next_key: Key | None = None
         #: The keys of the run, if it has one that outlives the turn.
@@ -61,7 +61,7 @@ class OpenTurn:
         self._in_order = in_order
         self._end: int | None = None  # where the log ends, as far as the run knows
         self._is_last = self._is_over = False
-        self._due: list[Due] = []
+        self._pending: list[PendingUsage] = []
 
     @property
     def is_open(self) -> bool:
@@ -83,20 +83,20 @@ class OpenTurn:
         if self._end is None:
             self._end = end
 
-    def owes(self, due: Due) -> None:
+    def add_usage(self, pending: PendingUsage) -> None:
         """The next write records the usage of a run, or else the end of the lease does."""
-        if due.is_open and due not in self._due:
-            self._due.append(due)
+        if pending.is_open and pending not in self._pending:
+            self._pending.append(pending)
 
     async def give_back(self) -> None:
-        """Give the lease back, and record the usage that is due."""
-        due, self._due = self._due, []
-        await self.lease.give_back(due)
+        """Give the lease back, and record the usage that is pending."""
+        pending, self._pending = self._pending, []
+        await self.lease.give_back(pending)
 
     def reads_again(self) -> None:
         """What the run has read is outdated: it is about to read the log again."""
         self._end = None
-        self.beside.clear()
+        self.extra_changes.clear()
 
     async def begin(self, payloads: Sequence[bytes] = ()) -> None:
         """Take the lease and put `payloads`, the question, at the end of the log.
@@ -106,14 +106,14 @@ class OpenTurn:
         """
         question = Append(self.log.name, payloads, self._end)
         done = await self.lease.take(
-            *self.beside, question, in_order=self._in_order, key=self._taken_key()
+            *self.extra_changes, question, in_order=self._in_order, key=self._taken_key()
         )
         if isinstance(done, str):
             raise SessionBusy(self.log)
         if self.lease.is_new:  # another start of this run has stored the question
             raise Conflict(self.log, self._end or 0, done.positions[-1])
         self._end = done.positions[-1]
-        self.beside.clear()
+        self.extra_changes.clear()
 
     async def ask(self, key: Key) -> None:
         """Store `key`, of a question that is in the log already."""
@@ -171,7 +171,7 @@ class OpenTurn:
     async def mark_over(self) -> None:
         """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
         key = self.answer_key or self._drawn_key()
-        async with self._with_what_is_due([self._mark()]) as beside:
+        async with self._with_extra([self._mark()]) as beside:
             changes = [Append(self.log.name, []), self._mark(), *beside, *self._record()]
             await self.lease.commit(changes, key)
         self.run = None
@@ -199,7 +199,7 @@ class OpenTurn:
         mark = [self._mark()] if self._is_over else []
         key = self.answer_key or Key(f"{self.lease.holder}/end", brief=True)
         try:
-            async with self._with_what_is_due(answer) as beside:
+            async with self._with_extra(answer) as beside:
                 made = [*answer, *mark, *beside, *self._record()]
                 await self.lease.finish(made, key, store)
         except ValueError:
@@ -214,7 +214,7 @@ class OpenTurn:
 
     async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
         key = key or self._taken_key() or self._drawn_key()
-        async with self._with_what_is_due(changes) as beside:
+        async with self._with_extra(changes) as beside:
             # Those who ask for the key of a question take the last position for its end; with
             # that of an answer, the first for its end and the last for its record.
             if key == self.answer_key:
@@ -225,22 +225,25 @@ class OpenTurn:
                 self._end = done[-len(changes)]
 
     @asynccontextmanager
-    async def _with_what_is_due(self, changes: Sequence[Change]) -> AsyncIterator[list[Change]]:
+    async def _with_extra(self, changes: Sequence[Change]) -> AsyncIterator[list[Change]]:
         """What is to be made together with `changes`; it is kept if that fails.
 
         A change to a log that `changes` name as well is outdated by them, and is dropped.
         """
-        beside, due = self.beside, self._due
-        self.beside, self._due = [], []
+        beside, pending = self.extra_changes, self._pending
+        self.extra_changes, self._pending = [], []
         try:
-            usage = [change for each in due if (change := await each.change()) is not None]
+            usage = [change for each in pending if (change := await each.change()) is not None]
             named = {change.log for change in changes}
             yield merged([*(each for each in beside if each.log not in named), *usage])
         except BaseException:
-            self.beside, self._due = [*beside, *self.beside], [*due, *self._due]
+            self.extra_changes, self._pending = (
+                [*beside, *self.extra_changes],
+                [*pending, *self._pending],
+            )
             raise
-        for each in due:
-            each.made()
+        for each in pending:
+            each.mark_recorded()
 
     @property
     def answer_key(self) -> Key | None:

@@ -22,7 +22,7 @@ from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.giving_back import given_back, warn
 from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
-from turnlog.conversation.usage.recording import Due, merged
+from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, LeaseLost
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
@@ -144,18 +144,18 @@ class Lease:
         self._end()
         return done.positions[1:]
 
-    async def give_back(self, due: Sequence[Due] = ()) -> None:
+    async def give_back(self, pending: Sequence[PendingUsage] = ()) -> None:
         """Make the lease free again, unless it was lost.
 
-        due: usage to record in the same commit; if the lease was lost, in one of its own.
+        pending: usage to record in the same commit; if the lease was lost, in one of its own.
 
         If the store fails, it is retried until the lease has expired; in the background
         after a second, so that the caller of the run need not wait.
         """
         was = self._state
         self._end()
-        if was in ("new", "held") or (was == "lost" and due):
-            withdraw = partial(self._withdraw, due)
+        if was in ("new", "held") or (was == "lost" and pending):
+            withdraw = partial(self._withdraw, pending)
             await given_back(withdraw, self._guarded, 2 * self._seconds)
 
     async def _hold(self, done: Committed, *, may_be_anothers: bool = False) -> None:
@@ -227,13 +227,13 @@ class Lease:
     def _claim_again(self, position: int) -> Change:
         return self._claims.claim(self.holder, position)
 
-    async def _withdraw(self, due: Sequence[Due]) -> None:
-        changes = [change for each in due if (change := await each.change()) is not None]
+    async def _withdraw(self, pending: Sequence[PendingUsage]) -> None:
+        changes = [change for each in pending if (change := await each.change()) is not None]
         if await self._taking.withdraw(self._position, merged(changes)):
-            for each in due:
-                each.made()
+            for each in pending:
+                each.mark_recorded()
         else:
-            for each in due:
+            for each in pending:
                 await each.record()
 
     def _lose(self) -> None:

@@ -1,4 +1,4 @@
-"""Writes together: changes that the next `add_items` of the running task makes as well.
+"""Extra changes: changes that the next `add_items` of the running task makes as well.
 
 A run stores through `session.add_items`, which a subclass may override, so what belongs into the
 same commit is handed to it through a context variable. It also learns where the log ends then.
@@ -14,10 +14,10 @@ from turnlog.changes import Change
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["Together", "together", "together_on"]
+__all__ = ["ExtraChanges", "extra_changes_on", "in_next_write"]
 
 
-class Together:
+class ExtraChanges:
     """What the next `add_items` on one log writes besides its items."""
 
     def __init__(self, store: Store, log: Log, changes: Sequence[Change]) -> None:
@@ -35,25 +35,25 @@ class Together:
 
 
 @contextmanager
-def together(store: Store, log: Log, changes: Sequence[Change] = ()) -> Iterator[Together]:
+def in_next_write(store: Store, log: Log, changes: Sequence[Change] = ()) -> Iterator[ExtraChanges]:
     """Within, the next `add_items` on `log` makes `changes` as well, in the same commit.
 
     A turn that holds the lease has changes of its own to make; they go with its writes.
     """
-    wanted = Together(store, log, changes)
-    token = _wanted.set(wanted)
+    extra = ExtraChanges(store, log, changes)
+    token = _current.set(extra)
     try:
-        yield wanted
+        yield extra
     finally:
-        _wanted.reset(token)
+        _current.reset(token)
 
 
-def together_on(store: Store, log: Log) -> Together | None:
+def extra_changes_on(store: Store, log: Log) -> ExtraChanges | None:
     """What is to be written together with items on `log`; None if nothing is."""
-    wanted = _wanted.get()
-    if wanted is None or wanted.log != log or wanted.store.identity != store.identity:
+    extra = _current.get()
+    if extra is None or extra.log != log or extra.store.identity != store.identity:
         return None
-    return wanted
+    return extra
 
 
-_wanted: ContextVar[Together | None] = ContextVar("turnlog_written_together", default=None)
+_current: ContextVar[ExtraChanges | None] = ContextVar("turnlog_extra_changes", default=None)

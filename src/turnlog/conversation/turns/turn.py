@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn, inside
-from turnlog.conversation.usage.recording import Due
+from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.reported import usage_in
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import LeaseLost
@@ -80,13 +80,13 @@ class Turn:
         else:
             await self._held.mark_over()
 
-    async def left(self, due: Due | None) -> None:
+    async def left(self, pending: PendingUsage | None) -> None:
         """The block was left without an error: a turn whose last item is an output is over.
 
-        due: usage to record.
+        pending: usage to record.
         """
-        if self._held is not None and due is not None:
-            self._held.owes(due)
+        if self._held is not None and pending is not None:
+            self._held.add_usage(pending)
         telling = [item for item in self._added if ends_turn(item) is not None]
         is_over = bool(telling) and is_output(telling[-1])
         if self._held is None or self._held.runs > 1:

@@ -9,10 +9,10 @@ from turnlog.items.kinds import is_question
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["Asked", "newest_question"]
+__all__ = ["Question", "newest_question"]
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """Where the question of a run was stored."""
 
     #: The position at which the log ended with it; None if that is not known.

@@ -6,36 +6,36 @@ import logging
 from collections.abc import Iterable
 
 from turnlog.changes import Append, Change, Check
-from turnlog.conversation.deletion import written
-from turnlog.conversation.usage.question import Asked
+from turnlog.conversation.deletion import commit_unless_deleted
+from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.spending import Place, Spending
 from turnlog.conversation.usage.usage import Usage
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["Due", "merged", "recorded"]
+__all__ = ["PendingUsage", "merged", "recorded"]
 
 _logger = logging.getLogger(__name__)
 
 
-class Due:
+class PendingUsage:
     """The spending of one run on one branch, to be recorded with its last write.
 
-    asked: where its question is stored.
+    question: where its question is stored.
     """
 
-    def __init__(self, store: Store, log: Log, asked: Asked, spending: Spending) -> None:
+    def __init__(self, store: Store, log: Log, question: Question, spending: Spending) -> None:
         self.log = log
         self._spending = spending
         self._store = store
-        self._asked = asked
+        self._question = question
         self._written = Usage()
 
     @property
     def is_open(self) -> bool:
         """Whether something that was spent is not recorded yet."""
-        return self._spending.is_due(self._place)
+        return self._spending.has_unrecorded(self._place)
 
     async def change(self) -> Append | None:
         """Writes the record; None if all that was spent is recorded.
@@ -44,14 +44,14 @@ class Due:
         """
         if not self.is_open:
             return None
-        position = await self._asked.position(self._store, self.log)
-        self._asked = Asked(position, is_exact=True)
+        position = await self._question.position(self._store, self.log)
+        self._question = Question(position, is_exact=True)
         self._written = self._spending.usage
         return Append(self.log.beside("usage").name, [self._spending.payload(position)])
 
-    def made(self) -> None:
+    def mark_recorded(self) -> None:
         """The change is made."""
-        self._spending.is_recorded(self._written, self._place)
+        self._spending.mark_recorded(self._written, self._place)
 
     async def record(self, *, is_new: bool = False) -> None:
         """Record it in a commit of its own, unless the conversation was deleted meanwhile.
@@ -67,12 +67,12 @@ class Due:
                 return
             fence = Check(self.log.name, newest.positions[-1] if newest else 0)
             try:
-                await written(self._store, self.log, [fence, change])
+                await commit_unless_deleted(self._store, self.log, [fence, change])
             except Conflict as conflict:
                 if conflict.log != self.log:
                     raise
             else:
-                self.made()
+                self.mark_recorded()
 
     @property
     def _place(self) -> Place:
@@ -94,11 +94,11 @@ def merged(changes: Iterable[Change]) -> list[Change]:
     return [*others, *(Append(log, payloads) for log, payloads in plain.items())]
 
 
-async def recorded(due: Due) -> None:
-    """Record what is due. No error is raised: the caller is to get the run's own outcome."""
+async def recorded(pending: PendingUsage) -> None:
+    """Record what is pending. No error is raised: the caller is to get the run's own outcome."""
     try:
-        await due.record()
+        await pending.record()
     except Exception as error:  # noqa: BLE001 - see the docstring
         _logger.warning(
-            "the usage of a run on %r was not recorded: %s", due.log, type(error).__name__
+            "the usage of a run on %r was not recorded: %s", pending.log, type(error).__name__
         )

@@ -39,11 +39,11 @@ class Spending:
         """All of it."""
         return total(self._spent.values())
 
-    def is_due(self, place: Place) -> bool:
+    def has_unrecorded(self, place: Place) -> bool:
         """Whether there is something that is not recorded at `place` yet."""
         return self.usage != (self.recorded if place == self.place else Usage())
 
-    def is_recorded(self, usage: Usage, place: Place) -> None:
+    def mark_recorded(self, usage: Usage, place: Place) -> None:
         """The record of `usage` is stored at `place`."""
         self.recorded, self.place = usage, place
 
