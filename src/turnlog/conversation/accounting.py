@@ -35,7 +35,7 @@ class Accounting(Handle):
         if turn is None:
             await pending.record(is_new=True)
         elif (change := await pending.change()) is not None:
-            await turn.make([change])
+            await turn.commit([change])
             pending.mark_recorded()
 
     @overload

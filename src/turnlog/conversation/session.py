@@ -35,6 +35,7 @@ from turnlog.conversation.turns.next_write import extra_changes_on
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
+from turnlog.conversation.turns.writing import write_to
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
@@ -240,13 +241,8 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
 
     async def _remove(self, log: Log, newest: Newest) -> None:
         """Remove the newest item and what lies behind it, unless the log has changed."""
-        turn, after = open_turn_on(self.store, log), newest.position - 1
-        if turn is None:
-            await commit_unless_deleted(
-                self.store, log, [Remove(log.name, after, expect=newest.last)]
-            )
-        else:
-            await turn.remove(after, expect=newest.last, store=self.store)
+        removal = Remove(log.name, newest.position - 1, expect=newest.last)
+        await write_to(self.store, log, [removal])
 
     def _wrote(self, log: Log, end: int, count: int) -> None:
         """Remember that this session added `count` records, behind which `log` ended at `end`."""

@@ -14,11 +14,10 @@ from turnlog.conversation.branches.positions import (
     checked_position,
     end_before_turn,
 )
-from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
 from turnlog.records import Log, Records
 from turnlog.store import Store
@@ -111,8 +110,4 @@ class Rewind(NamedTuple):
 
     async def _commit(self, store: Store, beside: Sequence[Change] = ()) -> None:
         changes = [Remove(self.log.name, self.end, expect=self.last), *beside]
-        turn = open_turn_on(store, self.log)
-        if turn is None:
-            await commit_unless_deleted(store, self.log, changes)
-        else:
-            await turn.write(changes, store)
+        await write_to(store, self.log, changes)

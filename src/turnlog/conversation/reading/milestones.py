@@ -26,7 +26,7 @@ from turnlog.store import Store
 
 __all__ = ["SPACING", "Before", "Milestone", "Milestones", "is_chosen"]
 
-#: Where many records have no milestone, one is laid at every so manieth of them.
+#: The most records in a row without a milestone, where milestones are laid.
 SPACING = 64
 
 _logger = logging.getLogger(__name__)

@@ -35,9 +35,8 @@ class Endings:
 
     async def mark_all(self) -> None:
         """Mark every turn in the log as over."""
-        await commit_unless_deleted(
-            self._store, self._log, [mark_up_to(self._log, await self._end())]
-        )
+        mark = mark_up_to(self._log, await self._end())
+        await commit_unless_deleted(self._store, self._log, [mark])
 
     async def newest(self) -> int:
         """The position up to which turns are over; 0 if there is no mark."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from secrets import token_hex
 
-from turnlog.changes import Append, Change, Key, Remove
+from turnlog.changes import Append, Change, Key
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.run_key import RunKey
@@ -151,11 +151,6 @@ class OpenTurn:
         self.has_written = True
         return self._end or 0
 
-    async def remove(self, after: int, *, expect: int, store: Store) -> None:
-        """Remove the records behind `after`, if the log ends at `expect`."""
-        await self._begun()
-        await self._write([Remove(self.log.name, after, expect=expect)], None, store)
-
     async def write(self, changes: Sequence[Change], store: Store) -> int:
         """Make `changes`, the first of which is on the log; returns where the log ends then."""
         await self._begun()
@@ -171,12 +166,12 @@ class OpenTurn:
     async def mark_over(self) -> None:
         """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
         key = self.answer_key or self._drawn_key()
-        async with self._with_extra([self._mark()]) as beside:
-            changes = [Append(self.log.name, []), self._mark(), *beside, *self._record()]
+        async with self._with_extra([self._mark()]) as extra:
+            changes = [Append(self.log.name, []), self._mark(), *extra, *self._record()]
             await self.lease.commit(changes, key)
         self.run = None
 
-    async def make(self, changes: Sequence[Change]) -> None:
+    async def commit(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which leave the log as it is. Raises `LeaseLost`."""
         await self._begun()
         await self.lease.commit(changes, self._drawn_key())
@@ -199,8 +194,8 @@ class OpenTurn:
         mark = [self._mark()] if self._is_over else []
         key = self.answer_key or Key(f"{self.lease.holder}/end", brief=True)
         try:
-            async with self._with_extra(answer) as beside:
-                made = [*answer, *mark, *beside, *self._record()]
+            async with self._with_extra(answer) as extra:
+                made = [*answer, *mark, *extra, *self._record()]
                 await self.lease.finish(made, key, store)
         except ValueError:
             if self.run is not None:
@@ -214,14 +209,14 @@ class OpenTurn:
 
     async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
         key = key or self._taken_key() or self._drawn_key()
-        async with self._with_extra(changes) as beside:
+        async with self._with_extra(changes) as extra:
             # Those who ask for the key of a question take the last position for its end; with
             # that of an answer, the first for its end and the last for its record.
             if key == self.answer_key:
-                done = await self.lease.commit([*changes, *beside, *self._record()], key, store)
+                done = await self.lease.commit([*changes, *extra, *self._record()], key, store)
                 self._end = done[0]
             else:
-                done = await self.lease.commit([*beside, *changes], key, store)
+                done = await self.lease.commit([*extra, *changes], key, store)
                 self._end = done[-len(changes)]
 
     @asynccontextmanager
@@ -230,17 +225,15 @@ class OpenTurn:
 
         A change to a log that `changes` name as well is outdated by them, and is dropped.
         """
-        beside, pending = self.extra_changes, self._pending
+        extra, pending = self.extra_changes, self._pending
         self.extra_changes, self._pending = [], []
         try:
             usage = [change for each in pending if (change := await each.change()) is not None]
             named = {change.log for change in changes}
-            yield merged([*(each for each in beside if each.log not in named), *usage])
+            yield merged([*(each for each in extra if each.log not in named), *usage])
         except BaseException:
-            self.extra_changes, self._pending = (
-                [*beside, *self.extra_changes],
-                [*pending, *self._pending],
-            )
+            self.extra_changes = [*extra, *self.extra_changes]
+            self._pending = [*pending, *self._pending]
             raise
         for each in pending:
             each.mark_recorded()
