@@ -16,13 +16,9 @@ from uuid import uuid4
 
 from turnlog.changes import Change
 from turnlog.conversation.protocol import OnBranch
+from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import (
-    OpenTurn,
-    inside,
-    is_within_a_turn,
-    joinable_turn_on,
-)
+from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
 from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
