@@ -51,7 +51,7 @@ class Writable(OnBranch, Protocol):
         """Whether `add_items` may do anything else than one append."""
         ...
 
-    async def plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
+    async def _plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
         """A session on a new branch, and the changes that make it: a copy up to `at`."""
         ...
 
@@ -285,7 +285,7 @@ class _Beginning(Generic[S]):
     async def _take_on_new_branch(self) -> None:
         at = await _last_settled(self.session)
         name = f"run-{uuid4().hex[:12]}"
-        self.session, changes = await self.session.plan_fork(name, at)
+        self.session, changes = await self.session._plan_fork(name, at)  # noqa: SLF001 - not for users
         self._turn = self._turn_on(Log(self.session.session_id, name))
         await self._turn.lease.take(*changes)
 
