@@ -27,7 +27,7 @@ from turnlog import (
 )
 from turnlog.agents.models.model import ModelEvent, TextDelta
 from turnlog.changes import Append, Remove
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.usage.entries import Entry
 from turnlog.items.json import Item
 from turnlog.records import Log

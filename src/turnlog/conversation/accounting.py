@@ -6,7 +6,7 @@ from typing import Literal, overload
 
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.totals import Branches, By, Totals
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.run_results import cost_of

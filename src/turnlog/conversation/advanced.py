@@ -17,8 +17,8 @@ from turnlog.conversation.branches.branching import Branching
 from turnlog.conversation.branches.forks import check_name
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import Turn
+from turnlog.conversation.reading.turn_usage import Places
 from turnlog.conversation.reading.whole_turns import whole_turns
-from turnlog.conversation.usage.by_turn import Places
 from turnlog.conversation.usage.entries import Entry, counted
 from turnlog.conversation.usage.usage import Usage, total
 from turnlog.errors import BranchNameUsed, NoSuchBranch, NoSuchTurn

@@ -29,7 +29,7 @@ from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.next_write import extra_changes_on
 from turnlog.conversation.turns.policy import Policy

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
-from turnlog.conversation.usage.by_turn import Places, newest_entries
+from turnlog.conversation.reading.turn_usage import Places, newest_entries
 from turnlog.conversation.usage.entries import Entry, counted
 from turnlog.conversation.usage.usage import Usage, total
 from turnlog.records import Log

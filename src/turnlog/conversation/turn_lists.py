@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.turn_index import Turn, TurnIndex
-from turnlog.conversation.usage.by_turn import usage_of_turns
+from turnlog.conversation.reading.turn_usage import usage_of_turns
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.text import joined_text
 

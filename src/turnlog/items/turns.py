@@ -10,9 +10,9 @@ from turnlog.items.kinds import ends_turn, is_question
 __all__ = ["is_answered", "settled", "turn_starts"]
 
 
-def turn_starts(items: Sequence[Item]) -> list[int]:
-    """The index of each turn's first item."""
-    return [place for place, item in enumerate(items) if is_question(item)]
+def turn_starts(items: Sequence[Item | None]) -> list[int]:
+    """The index of each turn's first item. None stands for a record that can't be read."""
+    return [place for place, item in enumerate(items) if item is not None and is_question(item)]
 
 
 def is_answered(items: Sequence[Item]) -> bool:
@@ -29,8 +29,11 @@ def settled(items: Sequence[Item | None], ended: int = 0) -> int:
 
     ended: turns that begin among the first `ended` items are over in any case.
     """
-    read = [(place, item) for place, item in enumerate(items) if item is not None]
-    starts = [place for place, item in read if is_question(item)]
-    if not starts or starts[-1] < ended or is_answered([item for _, item in read]):
+    starts = turn_starts(items)
+    if (
+        not starts
+        or starts[-1] < ended
+        or is_answered([item for item in items if item is not None])
+    ):
         return len(items)
     return starts[-1]

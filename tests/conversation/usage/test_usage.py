@@ -13,7 +13,7 @@ from turnlog import StoredSession, Usage
 from turnlog.changes import Append
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
-from turnlog.conversation.usage.by_turn import usage_of_turns
+from turnlog.conversation.reading.turn_usage import usage_of_turns
 from turnlog.conversation.usage.copied import copied_usage
 from turnlog.conversation.usage.entries import Entry
 from turnlog.conversation.usage.spending import Spending

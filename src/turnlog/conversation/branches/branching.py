@@ -43,7 +43,7 @@ class Branching(Handle):
         end = await self._end_of_copy(self._log(), at)
         return await forked(self, name, end)
 
-    async def plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
+    async def _plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
         """A session on a branch that is not made yet, and the changes that make it.
 
         A run makes them in the commit with which it takes the lease of the new branch.

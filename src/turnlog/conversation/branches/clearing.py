@@ -18,7 +18,8 @@ from turnlog.conversation.deletion import (
     is_mark,
     mark_of,
 )
-from turnlog.conversation.turns.holding import OpenTurn, open_turn_on
+from turnlog.conversation.turns.current import open_turn_on
+from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.errors import BranchDeleted, Conflict
 from turnlog.records import Log
 from turnlog.store import Head, Store

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple, cast
 
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.items.json import Item, decode_all
 from turnlog.records import Log, Records
 from turnlog.store import Store

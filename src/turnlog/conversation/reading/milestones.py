@@ -18,7 +18,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from turnlog.changes import Append, Change, Check
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.errors import Conflict
 from turnlog.items.json import decode, encode
 from turnlog.records import Log

@@ -18,8 +18,8 @@ from turnlog.conversation.reading.milestones import (
     is_chosen,
 )
 from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import open_turn_on
 from turnlog.items.json import Item
 from turnlog.items.kinds import is_question
 

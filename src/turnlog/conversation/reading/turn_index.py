@@ -9,7 +9,7 @@ from turnlog.conversation.reading.log import LogReader, Page
 from turnlog.conversation.reading.milestones import Before, Milestone, Milestones
 from turnlog.conversation.reading.tail import PagedTail
 from turnlog.items.json import Item
-from turnlog.items.kinds import is_question
+from turnlog.items.turns import turn_starts
 from turnlog.records import Log
 
 __all__ = ["Turn", "TurnIndex", "lay_behind_copy"]
@@ -166,5 +166,5 @@ async def _stretch(tail: PagedTail) -> _Stretch:
     """What was read of `tail`. It may have to read on to know what comes before that."""
     before = await tail.before()
     decoded = tail.page.decoded
-    starts = [place for place, item in enumerate(decoded) if item and is_question(item)]
+    starts = turn_starts(decoded)
     return _Stretch(tail.page, before, starts)

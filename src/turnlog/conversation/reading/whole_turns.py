@@ -6,7 +6,7 @@ from itertools import chain, pairwise
 
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import Turn
-from turnlog.items.kinds import is_question
+from turnlog.items.turns import turn_starts
 
 __all__ = ["whole_turns"]
 
@@ -14,7 +14,7 @@ __all__ = ["whole_turns"]
 async def whole_turns(reader: LogReader) -> list[Turn]:
     """Read the whole log and divide it into turns. Turn 0 is there only if it has items."""
     page = await reader.page()
-    starts = [place for place, item in enumerate(page.decoded) if item and is_question(item)]
+    starts = turn_starts(page.decoded)
     bounds = [0, *starts, len(page.decoded)]
     positions, times = page.records, [*chain.from_iterable(page.times)]
     turns: list[Turn] = []

@@ -10,6 +10,7 @@ lease ──▶ taking ──▶ claims   who may write: one claim, and the tick
    │         └─────▶ waiting  when a claim has expired, and when to look again
    └────▶ giving_back         frees the lease, and retries that until it works
 turn                          a turn as users of `StoredSession.turn` see it
+current                       which turn the running task belongs to
 writing                       a write through the running task's turn, or on its own
 next_write                    changes that the next add_items of a run makes as well
 endings                       marks of turns that are over without an answer

@@ -16,13 +16,9 @@ from uuid import uuid4
 
 from turnlog.changes import Change
 from turnlog.conversation.protocol import OnBranch
+from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import (
-    OpenTurn,
-    inside,
-    is_within_a_turn,
-    joinable_turn_on,
-)
+from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
 from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
@@ -55,7 +51,7 @@ class Writable(OnBranch, Protocol):
         """Whether `add_items` may do anything else than one append."""
         ...
 
-    async def plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
+    async def _plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
         """A session on a new branch, and the changes that make it: a copy up to `at`."""
         ...
 
@@ -289,7 +285,7 @@ class _Beginning(Generic[S]):
     async def _take_on_new_branch(self) -> None:
         at = await _last_settled(self.session)
         name = f"run-{uuid4().hex[:12]}"
-        self.session, changes = await self.session.plan_fork(name, at)
+        self.session, changes = await self.session._plan_fork(name, at)  # noqa: SLF001 - not for users
         self._turn = self._turn_on(Log(self.session.session_id, name))
         await self._turn.lease.take(*changes)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from turnlog.conversation.turns.answering import Answered
+from turnlog.conversation.turns.current import inside
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn, inside
+from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.reported import usage_in
 from turnlog.conversation.usage.spending import Spending

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from turnlog.changes import Change
 from turnlog.conversation.deletion import commit_unless_deleted
-from turnlog.conversation.turns.holding import open_turn_on
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.records import Log
 from turnlog.store import Store
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from turnlog.conversation.reading.turn_index import Turn
 from turnlog.conversation.usage.entries import Entry, entries_in, is_same_time
 from turnlog.conversation.usage.usage import Usage
 from turnlog.records import Log, Record
 from turnlog.store import Store
-
-if TYPE_CHECKING:
-    from turnlog.conversation.reading.turn_index import Turn
 
 __all__ = ["Places", "newest_entries", "usage_of_turns"]
 

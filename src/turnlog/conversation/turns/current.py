@@ -1,0 +1,66 @@
+"""The current turn: which open turns the running task belongs to.
+
+Tasks and threads that a run starts belong to its turn as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.records import Log
+from turnlog.store import Store
+
+__all__ = ["innermost_turn", "inside", "is_within_a_turn", "joinable_turn_on", "open_turn_on"]
+
+
+def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
+    """The turn on `log` that the running task belongs to; None if there is none.
+
+    Tasks and threads that a run starts belong to its turn, so its tools can read and write
+    the session freely.
+    """
+    for turn in reversed(_turns.get()):
+        if turn.is_open and turn.log == log and turn.store.identity == store.identity:
+            return turn
+    return None
+
+
+def joinable_turn_on(store: Store, log: Log) -> OpenTurn | None:
+    """The same as `open_turn_on`, but not a turn that is about to end."""
+    turn = open_turn_on(store, log)
+    return turn if turn is not None and turn.is_joinable else None
+
+
+def innermost_turn() -> OpenTurn | None:
+    """The turn that the running task has joined last; None if it belongs to none."""
+    return next((turn for turn in reversed(_turns.get()) if turn.is_open), None)
+
+
+def is_within_a_turn() -> bool:
+    """Whether the running task belongs to any turn."""
+    return innermost_turn() is not None
+
+
+@contextmanager
+def inside(turn: OpenTurn) -> Iterator[None]:
+    """Within, the running task and the tasks and threads that it starts belong to `turn`."""
+    _turns.set((*_turns.get(), turn))
+    try:
+        yield
+    finally:
+        # Not reset by a token: an asynchronous generator may be closed in another context.
+        _turns.set(_without_last(turn, _turns.get()))
+
+
+def _without_last(turn: OpenTurn, turns: tuple[OpenTurn, ...]) -> tuple[OpenTurn, ...]:
+    """`turns` without the innermost entry of `turn`, which may have been entered twice."""
+    if turn not in turns:
+        return turns
+    at = len(turns) - 1 - turns[::-1].index(turn)
+    return turns[:at] + turns[at + 1 :]
+
+
+_turns: ContextVar[tuple[OpenTurn, ...]] = ContextVar("turnlog_open_turns", default=())
