@@ -89,23 +89,28 @@ async def test_an_owner_who_is_named_meanwhile_stays() -> None:
     layer = Before(store)
     other = StoredSession("s", store)
     await other.add_items(TALK)
-    await other.describe(tags=["a"])
+    await other.describe(title="T", tags=["a"])
     layer.step = lambda: other.describe(owner="o")
     await StoredSession("s", layer).clear_session()
     about = await other.about()
-    assert (about.owner, about.tags) == ("o", ("a",))
+    assert (about.title, about.owner, about.tags) == (None, "o", ("a",))
     assert await other.get_items() == []
 
 
-async def test_items_that_are_added_meanwhile_go_as_well() -> None:
-    """It looks again, and deletes the whole conversation."""
+async def test_a_plain_conversation_that_grows_meanwhile_is_looked_at_again() -> None:
+    """It is no longer one without branches, so the name of its branch stays used."""
     store = MemoryStore()
     layer = Before(store)
     other = StoredSession("s", store)
     await other.add_items(TALK)
-    layer.step = lambda: other.add_items([user("two")])
+
+    async def grow() -> None:
+        await other.fork("first")
+        await other.add_items([user("two")])
+
+    layer.step = grow
     await StoredSession("s", layer).clear_session()
-    assert await logs_of(other) == {}
+    assert await logs_of(other) == {"main": 0, ":branches": 1, ":deleted@first": 1}
 
 
 async def test_clearing_nothing_writes_nothing() -> None:
@@ -114,6 +119,7 @@ async def test_clearing_nothing_writes_nothing() -> None:
     for verb in ("commit", "delete"):
         store.plan = first_calls_of(verb, Failure(OSError(f"no {verb} is expected")))
         await session.clear_session()
+        await StoredSession("s", store, branch="try").clear_session()
     assert await logs_of(session) == {}
 
 

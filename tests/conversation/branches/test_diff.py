@@ -82,6 +82,15 @@ async def test_calls_stand_for_calls_of_the_same_tool() -> None:
     ]
 
 
+async def test_outputs_stand_for_outputs_of_the_same_tool() -> None:
+    calls = [user("go"), call("look", 1), call("find", 2)]
+    ours, theirs = [*calls, output("a", 1), output("b", 2)], [*calls, output("c", 2)]
+    assert rows_of(await compared(ours, theirs)) == [
+        (output("a", 1), None, False),
+        (output("b", 2), output("c", 2), False),
+    ]
+
+
 async def test_turns_are_compared_in_order() -> None:
     """An item of one turn never stands for one of another turn."""
     ours = [user("x"), answer("1"), user("y")]
