@@ -96,7 +96,7 @@ async def _added_freely(
 async def accounted(
     session: OnBranch, turn: OpenTurn | None, question: Question | None, spending: Spending
 ) -> AsyncIterator[PendingUsage | None]:
-    """Within, a run spends. At the end, also after an error, what is not recorded yet is pending.
+    """Within, a run spends; at the end, also after an error, that is recorded if it is not yet.
 
     question: where the question of the run is stored; None if there is nothing to record.
     """
