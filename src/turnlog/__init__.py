@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from turnlog.conversation.session import SessionABC as SessionABC
     from turnlog.conversation.session import StoredSession as StoredSession
     from turnlog.conversation.settings import SessionSettings as SessionSettings
+    from turnlog.conversation.turn_lists import TurnInfo as TurnInfo
     from turnlog.errors import BranchDeleted as BranchDeleted
     from turnlog.errors import BranchNameUsed as BranchNameUsed
     from turnlog.errors import Conflict as Conflict
@@ -119,6 +120,7 @@ _NAMES_BY_HOME = {
     "turnlog.conversation.branches.positions": "Position",
     "turnlog.conversation.reading.explain": "Explanation LeftOut Shown",
     "turnlog.conversation.session": "Session SessionABC StoredSession",
+    "turnlog.conversation.turn_lists": "TurnInfo",
     "turnlog.sessions": "AdvancedSQLiteSession AsyncSQLiteSession SQLiteSession",
     "turnlog.sessions.dapr": "DaprSession",
     "turnlog.sessions.redis": "RedisSession",

@@ -188,3 +188,9 @@ async def test_closing_a_fork_leaves_its_origin_open(tmp_path: Path) -> None:
         await forked.get_items()
     assert await session.get_items() == [{"n": 1}]
     session.close()
+
+
+async def test_a_branch_is_named_by_a_text(session: StoredSession) -> None:
+    for call in (session.fork, session.switch_to, session.diff):
+        with pytest.raises(TypeError, match="named by a str, not int"):
+            await call(5)  # type: ignore[arg-type]

@@ -317,6 +317,15 @@ class TestFence:
                 await session.add_items([{"n": 2}])
         assert await session.get_items() == []
 
+    async def test_deleted_from_outside(self, session: StoredSession) -> None:
+        fork = await session.fork("try")
+        async with turn_taken(fork):
+            await fork.add_items([{"n": 1}])
+            await apart(other(session).delete_branch("try"))
+            with pytest.raises(LeaseLost, match="branch deleted"):
+                await fork.add_items([{"n": 2}])
+        assert await fork.get_items() == []
+
     async def test_what_a_run_left_running_writes_as_anybody(self, session: StoredSession) -> None:
         go_on = asyncio.Event()
 

@@ -162,6 +162,8 @@ class Branching(Handle):
         )
 
     async def _check_branch(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"a branch is named by a str, not {type(name).__name__}")
         log = Log(self.session_id, name)
         if name != "main" and (name.startswith(":") or not await self._exists(log)):
             raise NoSuchBranch(log)

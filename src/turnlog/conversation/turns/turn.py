@@ -12,7 +12,7 @@ from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.reported import usage_in
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import LeaseLost
-from turnlog.items.json import Item, decode, encode_all
+from turnlog.items.json import Item, TResponseInputItem, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output
 from turnlog.records import Log
 
@@ -39,7 +39,7 @@ class Turn:
         self._held = held
         #: The items to send to the model: the past, repaired, and the new input. `add` puts
         #: its items here as well, so that this can be sent again after a tool was called.
-        self.input: list[Item] = shown
+        self.input: list[TResponseInputItem] = shown
         #: What was stored behind the question when the turn was begun earlier with the same
         #: key, and has ended; None if it has no answer yet.
         self.answer: list[Item] | None = answer
