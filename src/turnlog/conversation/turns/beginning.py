@@ -17,7 +17,7 @@ from uuid import uuid4
 from turnlog.changes import Change
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
-from turnlog.conversation.turns.endings import Endings
+from turnlog.conversation.turns.endings import Endings, pinned
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
 from turnlog.conversation.turns.next_write import in_next_write
@@ -288,6 +288,7 @@ class _Beginning(Generic[S]):
         self.session, changes = await self.session._plan_fork(name, at)  # noqa: SLF001 - not for users
         self._turn = self._turn_on(Log(self.session.session_id, name))
         await self._turn.lease.take(*changes)
+        await pinned(self.session.store, self._turn.log, changes)
 
 
 def _first_to_queue(session: Writable, policy: Policy) -> AbstractAsyncContextManager[None]:
