@@ -9,14 +9,19 @@ from types import SimpleNamespace
 import agents
 import pytest
 
+from tests.fake_models import Echo
 from turnlog import (
     AdvancedSQLiteSession,
+    Agent,
     AsyncSQLiteSession,
     Item,
+    RunConfig,
+    Runner,
     SessionSettings,
     SQLiteSession,
     StoredSession,
 )
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
@@ -118,6 +123,22 @@ class TestAdvancedSQLiteSessionInAFile(ClosableSessionTests):
             assert forked.branch == "main"
         assert [branch.name for branch in await talk.branches()] == ["main"]
         assert await talk.get_items() == before
+
+    @pytest.mark.parametrize("policy", ["queue", "reject", "off", "branch"])
+    async def test_a_turn_goes_back_to_main(self, talk: StoredSession, policy: Policy) -> None:
+        """A turn and a run of ours, on a branch that another session has deleted."""
+        before = await talk.get_items()
+        ran, turned = await talk.fork("ran"), await talk.fork("turned")
+        await talk.delete_branch("ran")
+        await talk.delete_branch("turned")
+        agent = Agent("A", model=Echo())
+        config = RunConfig(session_policy=policy)
+        await Runner.run(agent, "one", session=ran, run_config=config)
+        async with turned.turn("two", policy=policy) as turn:
+            assert turn.input[: len(before)] == before
+            await turn.add([{"role": "assistant", "content": "answer"}])
+        assert (ran.branch, turned.branch) == ("main", "main")
+        assert len(await talk.get_items()) == len(before) + 4
 
     async def test_usage_is_not_stored_on_a_deleted_branch(self, stored: StoredSession) -> None:
         await stored.add_items([{"role": "user", "content": "q"}])

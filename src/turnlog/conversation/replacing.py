@@ -116,7 +116,7 @@ class Replaceable(Handle):
             times=[None] * len(payloads) + [records.times[at] for at in kept],
         )
         over = _over(log, replaced, len(payloads))
-        end = await write_to(self.store, log, [change, *over])
+        end = await write_to(self.store, log, [change, *over], retried=True)
         await pinned(self.store, log, over)
         behind = await self.store.read(log, before=end + 1, limit=len(kept) + 1)
         last = behind.positions[0] if len(behind) > len(kept) else 0
@@ -157,7 +157,7 @@ class _Suffix:
         over = _over(self._log, self._items[start:], start + len(payloads))
         over = over if self._complete else []
         try:
-            await write_to(self._store, self._log, [change, *over])
+            await write_to(self._store, self._log, [change, *over], retried=True)
         except Conflict as conflict:
             if conflict.log != self._log:
                 raise

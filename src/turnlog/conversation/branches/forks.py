@@ -102,7 +102,7 @@ async def _made(
         await pinned(session.store, planned.log, changes)
         return
     source = Log(session.session_id, session.branch)
-    _, end, *_ = await commit_unless_deleted(session.store, source, changes)
+    _, end, *_ = await commit_unless_deleted(session.store, source, changes, retried=True)
     reader = LogReader(session.store, source)
     await lay_behind_copy(reader, planned.until, planned.log, end, added=planned.added)
     await pinned(session.store, planned.log, changes)
