@@ -37,7 +37,7 @@ class About:
 
     @classmethod
     def of(cls, note: bytes) -> About:
-        """What a note tells. Values that can't be what they should be are left out."""
+        """What is in a note. Values of a wrong type are left out."""
         found = _fields(note) or {}
         return cls(**{name: value for name, value in _read(found) if value is not None})
 
@@ -105,7 +105,7 @@ def _with(session: str, note: bytes, changes: Mapping[str, object]) -> bytes:
 
 
 def _written(fields: Mapping[str, object]) -> bytes:
-    """The note of `fields`; what says nothing is left out."""
+    """The note of `fields`, without those that are None, False or empty."""
     telling = {
         name: value
         for name, value in fields.items()

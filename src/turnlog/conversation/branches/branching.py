@@ -108,9 +108,10 @@ class Branching(Handle):
         return await rewound(self, reader, Target(turn, turns, position), keep_as)
 
     async def edit(self, position: int, item: object, name: str | None = None) -> Self:
-        """A session on a new branch: a copy up to before `position`, with `item` behind it.
+        """A session on a new branch: a copy of what lies before `position`, with `item` behind it.
 
-        So a question can be asked in other words; this branch stays as it is.
+        So a question can be asked in other words; this branch stays as it is. A run on the new
+        branch with the same words answers it, and does not store it again.
 
         name: of the new branch; see `fork`.
 
@@ -173,7 +174,7 @@ class Branching(Handle):
         return any(head.log == log for head in await self.store.logs(log.session))
 
     def _check_deletable(self, name: str, force: bool) -> None:
-        """Raise `ValueError` for a branch that can't be deleted from here, whether it exists."""
+        """Raise `ValueError` for a branch that can't be deleted from here, if it exists or not."""
         if not name or not name.strip():
             raise ValueError("Branch ID cannot be empty: branches() lists the branches")
         if name == "main":

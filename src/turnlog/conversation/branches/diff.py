@@ -98,7 +98,7 @@ def _rows(
 
 
 def _turns(placed: list[PlacedItem]) -> list[list[PlacedItem]]:
-    """The items of each turn; first what comes before the first question, if only nothing."""
+    """The items of each turn. The first list is what comes before turn 1; it may be empty."""
     starts = turn_starts([each.item for each in placed])
     bounds = [0, *starts, len(placed)]
     return [placed[start:end] for start, end in pairwise(bounds)]
@@ -145,6 +145,6 @@ def _form(item: Item, tools: dict[str | None, object]) -> tuple[object, ...]:
 
 
 def _tool(item: Item) -> object:
-    """The name of the tool that a call is for; None if it tells none."""
+    """The name of the tool that a call is for; None if the call has none."""
     name = item.get("name")
     return name if isinstance(name, str) else None

@@ -8,7 +8,7 @@ from turnlog.records import Log, Records
 
 __all__ = ["KnownRecords"]
 
-#: No more writes since the last read are remembered. Older ones count as those of others.
+#: How many writes since the last read are remembered. Older ones count as writes of others.
 _MOST_WRITES = 1000
 
 

@@ -31,8 +31,8 @@ EVERYTHING = {"limit": sys.maxsize}
 # How many items more are read at first to find a milestone.
 _SOME = 32
 
-# Of how many runs, and of how many writes outside of a turn, one lays a milestone. Larger writes
-# do it more often, those of so many items always: to count takes as long as to write.
+# About one of `_RUNS` runs, and one of `_WRITES` writes outside of a turn, lays a milestone. Larger
+# writes do it more often, and those of `_LARGE` items always, as counting takes as long as writing.
 _RUNS, _WRITES, _LARGE = 32, 64, 512
 
 

@@ -38,7 +38,7 @@ class Turn(NamedTuple):
 
 
 class TurnIndex:
-    """The turns of one log. What it costs depends on what is asked, not on the log's length.
+    """The turns of one log. The cost depends on what is asked for, not on the log's length.
 
     That needs milestones, which writes lay. Without them, as in a fork that nobody has continued
     yet, it reads the whole log.

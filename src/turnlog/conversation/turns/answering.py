@@ -96,7 +96,7 @@ async def _added_freely(
 async def accounted(
     session: OnBranch, turn: OpenTurn | None, question: Question | None, spending: Spending
 ) -> AsyncIterator[PendingUsage | None]:
-    """Within, a run spends; at the end, also after an error, that is recorded if it is not yet.
+    """A block in which a run spends. At its end, also after an error, what is not recorded is.
 
     question: where the question of the run is stored; None if there is nothing to record.
     """
@@ -116,7 +116,7 @@ async def accounted(
 
 @contextmanager
 def accounted_in_turn(spending: Spending) -> Iterator[None]:
-    """Within, a run without a session spends: for the turn that the running task belongs to.
+    """A block in which a run without a session spends, for the turn of the running task.
 
     Such a run is an agent that is used as a tool. Outside of a turn, nothing is recorded.
     """
