@@ -158,7 +158,8 @@ class InvalidItem(TurnlogError, TypeError):
 class LeaseLost(TurnlogError, RuntimeError):
     """The run had lost its lease on the session when it wanted to write. Nothing was written.
 
-    The lease was not renewed in time and another run took over, or the session was cleared.
+    The lease was not renewed in time and another run took over, or the session was cleared or
+    its branch was deleted.
     """
 
     def __init__(self, log: Log) -> None:
@@ -168,8 +169,8 @@ class LeaseLost(TurnlogError, RuntimeError):
     def __str__(self) -> str:
         return (
             f"this run lost its lease on log {self.log.name!r} of session {self.log.session!r}: "
-            "it was not renewed in time and another run took over, or the session was cleared. "
-            "Nothing was written; start the run again"
+            "it was not renewed in time and another run took over, or the session was cleared or "
+            "the branch deleted. Nothing was written; start the run again"
         )
 
 
