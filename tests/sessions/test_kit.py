@@ -23,6 +23,7 @@ from turnlog import (
 )
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
+from turnlog.errors import BranchDeleted, LeaseLost
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
     ClosableSessionTests,
@@ -139,6 +140,25 @@ class TestAdvancedSQLiteSessionInAFile(ClosableSessionTests):
             await turn.add([{"role": "assistant", "content": "answer"}])
         assert (ran.branch, turned.branch) == ("main", "main")
         assert len(await talk.get_items()) == len(before) + 4
+
+    async def test_a_turn_stays_on_its_branch(self, talk: StoredSession) -> None:
+        """A branch that is deleted under a turn gets no more writes, and main gets none of them."""
+        before = await talk.get_items()
+        early, late = await talk.fork("early"), await talk.fork("late")
+
+        async def deleting(history: list[Item], new: list[Item]) -> list[Item]:
+            await talk.delete_branch("early")
+            return [*history, *new]
+
+        with pytest.raises(BranchDeleted):
+            async with early.turn("one", callback=deleting):
+                pass
+        async with late.turn("two"):
+            await talk.delete_branch("late")
+            assert await late.get_items() == []
+            with pytest.raises(LeaseLost):
+                await late.add_items([{"role": "assistant", "content": "answer"}])
+        assert await talk.get_items() == before
 
     async def test_usage_is_not_stored_on_a_deleted_branch(self, stored: StoredSession) -> None:
         await stored.add_items([{"role": "user", "content": "q"}])
