@@ -73,7 +73,8 @@ def _of_change(change: Change) -> Iterator[Argument]:
             yield "" if times is None else "".join(_flag(time is not None) for time in times)
             values = list(payloads if times is None else map(_value, payloads, times))
             arguments = list(packed(values)) if is_packed else values
-            yield from (str(len(arguments)), *arguments)
+            yield str(len(arguments))
+            yield from arguments
         case Remove(log, after, before, expect):
             yield from ("remove", log, _number(expect), *bounds(after, before))
         case Annotate(log, note, expected):
