@@ -56,7 +56,6 @@ ROOMS = {
     "pydantic_core": {"agents.tools.pydantic"},
     "dapr": {"stores.dapr"},
     "opentelemetry": {"layers.traced"},
-    "click": {"cli"},  # of typer
     "typer": {"cli"},
     "rich": {"cli"},
     "pytest": {"testing"},

@@ -158,8 +158,8 @@ class InvalidItem(TurnlogError, TypeError):
 class LeaseLost(TurnlogError, RuntimeError):
     """The run had lost its lease on the session when it wanted to write. Nothing was written.
 
-    The lease was not renewed in time and another run took over, or the session was cleared, or
-    the branch was deleted.
+    The lease was not renewed in time and another run took over, or the session was cleared or
+    its branch was deleted.
     """
 
     def __init__(self, log: Log) -> None:

@@ -97,7 +97,12 @@ def test_fork_opens_an_editor_on_an_item(store: tuple[str, Path], tmp_path: Path
 
 @pytest.mark.parametrize(
     ("editor", "message"),
-    [("true", "nothing was changed"), ("sed -i s/{/[/", "no JSON object")],
+    [
+        ("true", "nothing was changed"),
+        ("sed -i s/{/[/", "no JSON object"),
+        ("false", "the editor 'false' failed"),
+        ("no-such-editor", "set $EDITOR"),
+    ],
 )
 def test_what_an_editor_leaves_has_to_be_an_item(
     store: tuple[str, Path], editor: str, message: str

@@ -21,6 +21,7 @@ from tests.sdk.advanced import (
 from turnlog import SQLAlchemySession, SQLiteSession
 from turnlog.changes import Annotate, Append, Check, Forget, Key, Remove
 from turnlog.errors import Conflict, SchemaError
+from turnlog.items.json import encode
 from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.stores.tables import Tables
@@ -315,6 +316,28 @@ async def test_usage_of_either_side_is_seen_by_the_other(path: Path) -> None:
             assert heads[":usage"] == 5
 
 
+async def test_what_we_note_of_a_new_turn_is_noted_once(path: Path) -> None:
+    with theirs(path) as session:
+        async with store_of(path) as store:
+            first = await store.append(Log("a"), [b'{"role":"user","content":"x"}'])
+            record = {"run": "r", "position": first, "requests": 1, "input_tokens": 3}
+            await store.append(Log("a", ":usage"), [encode(record)])
+            assert await items_of(store, ":usage") == [record]
+        assert (await session.get_turn_usage(1))["input_tokens"] == 3
+
+
+async def test_rows_that_plain_pops_have_left_are_tidied_by_the_adoption(path: Path) -> None:
+    with theirs(path) as session, closing(agents.SQLiteSession("a", path)) as plain:
+        await talk(session, "one", "two")
+        for _ in range(2):
+            await plain.pop_item()
+        async with store_of(path) as store:
+            await store.append(Log("a"), [b'{"role":"user","content":"three"}'])
+            assert (await contents(store))["main"][-1][1].endswith(b'"three"}')
+        turns = await session.get_conversation_turns()
+        assert [(turn["turn"], turn["content"]) for turn in turns] == [(1, "one"), (2, "three")]
+
+
 async def test_a_branch_of_a_name_that_we_have_stays_its_own(path: Path) -> None:
     async with store_of(path) as store:
         await store.commit(
@@ -325,9 +348,11 @@ async def test_a_branch_of_a_name_that_we_have_stays_its_own(path: Path) -> None
             await session.create_branch_from_turn(2, "alt")
             await talk(session, "other")
             assert [record[1] for record in (await contents(store))["alt"]] == [OURS]
+            assert ":usage@alt" not in await contents(store)
             await store.append(Log("a"), [OURS])
             assert [record[1] for record in (await contents(store))["alt"]] == [OURS]
             assert len(await session.get_items(branch_id="alt")) == 3
+            assert ":usage@alt" not in await contents(store)
 
 
 async def test_positions_that_are_taken_are_given_anew(path: Path) -> None:
@@ -446,7 +471,12 @@ async def test_its_pop_on_a_file_of_ours_takes_one_item(path: Path, *, looks_fir
 async def test_our_store_notices_the_class_while_it_has_the_file_open(path: Path) -> None:
     async with SQLiteStore(path) as store:
         await store.append(Log("a"), [b'{"role":"user","content":"one"}'])
+        assert len(await items_of(store)) == 1
         with theirs(path) as session:
+            await session.create_branch_from_turn(1, "before")
+            await session.add_items(said("before"))
+            assert len(await items_of(store)) == 1
+            await session.switch_to_branch("main")
             await store.append(Log("a"), [OURS])
             await store.append(Log("new"), [OURS])
             await session.pop_item()

@@ -174,7 +174,8 @@ async def test_the_replacement_fails(
     await session.add_items(TALK)
     wrapper = wrapped(session, client)
     server.says(*[Reply([SUMMARY])] * 2)
-    failing.plan = first_calls_of("commit", Failure(ConnectionError("lost"), happened=happened))
+    lost = Failure(ConnectionError("lost"), happened=happened)
+    failing.plan = first_calls_of("commit", lost, lost)  # it is tried once more
     with pytest.raises(ConnectionError):
         await wrapper.run_compaction({"force": True, "compaction_mode": "input"})
     assert await session.get_items() == ([SUMMARY] if happened else TALK)

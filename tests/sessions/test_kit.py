@@ -9,15 +9,21 @@ from types import SimpleNamespace
 import agents
 import pytest
 
+from tests.fake_models import Echo
 from turnlog import (
     AdvancedSQLiteSession,
+    Agent,
     AsyncSQLiteSession,
     Item,
+    RunConfig,
+    Runner,
     SessionSettings,
     SQLiteSession,
     StoredSession,
 )
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
+from turnlog.errors import BranchDeleted, LeaseLost
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import (
     ClosableSessionTests,
@@ -117,6 +123,41 @@ class TestAdvancedSQLiteSessionInAFile(ClosableSessionTests):
                 assert [each["is_current"] for each in await forked.list_branches()] == [True]
             assert forked.branch == "main"
         assert [branch.name for branch in await talk.branches()] == ["main"]
+        assert await talk.get_items() == before
+
+    @pytest.mark.parametrize("policy", ["queue", "reject", "off", "branch"])
+    async def test_a_turn_goes_back_to_main(self, talk: StoredSession, policy: Policy) -> None:
+        """A turn and a run of ours, on a branch that another session has deleted."""
+        before = await talk.get_items()
+        ran, turned = await talk.fork("ran"), await talk.fork("turned")
+        await talk.delete_branch("ran")
+        await talk.delete_branch("turned")
+        agent = Agent("A", model=Echo())
+        config = RunConfig(session_policy=policy)
+        await Runner.run(agent, "one", session=ran, run_config=config)
+        async with turned.turn("two", policy=policy) as turn:
+            assert turn.input[: len(before)] == before
+            await turn.add([{"role": "assistant", "content": "answer"}])
+        assert (ran.branch, turned.branch) == ("main", "main")
+        assert len(await talk.get_items()) == len(before) + 4
+
+    async def test_a_turn_stays_on_its_branch(self, talk: StoredSession) -> None:
+        """A branch that is deleted under a turn gets no more writes, and main gets none of them."""
+        before = await talk.get_items()
+        early, late = await talk.fork("early"), await talk.fork("late")
+
+        async def deleting(history: list[Item], new: list[Item]) -> list[Item]:
+            await talk.delete_branch("early")
+            return [*history, *new]
+
+        with pytest.raises(BranchDeleted):
+            async with early.turn("one", callback=deleting):
+                pass
+        async with late.turn("two"):
+            await talk.delete_branch("late")
+            assert await late.get_items() == []
+            with pytest.raises(LeaseLost):
+                await late.add_items([{"role": "assistant", "content": "answer"}])
         assert await talk.get_items() == before
 
     async def test_usage_is_not_stored_on_a_deleted_branch(self, stored: StoredSession) -> None:

@@ -56,7 +56,6 @@ from turnlog.items.json import Item
 from turnlog.items.merge import Merged
 from turnlog.items.repair import repair
 from turnlog.items.turns import is_answered
-from turnlog.records import Log
 
 __all__ = ["Run"]
 
@@ -307,7 +306,8 @@ async def _turn_on(
     """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
     if isinstance(session, StoredSession):
         policy, seconds = config.session_policy, config.lease_seconds
-        key = _run_key(session, config.key, new)
+        log = await session._arrived()  # noqa: SLF001 - not for users
+        key = None if config.key is None else RunKey.of(log, config.key, new)
         async with turn_begun(session, view, policy, seconds=seconds, key=key) as begun:
             yield _Begun(*begun)
         return
@@ -318,11 +318,6 @@ async def _turn_on(
         # A session that isn't ours may keep the very objects that it is given.
         await session.add_items(copy.deepcopy(merged.fresh))
     yield _Begun(session, merged.shown, None, None, None)
-
-
-def _run_key(session: StoredSession, name: str | None, new: list[Item]) -> RunKey | None:
-    log = Log(session.session_id, session.branch)
-    return None if name is None else RunKey.of(log, name, new)
 
 
 def _is_call(item: Item) -> bool:

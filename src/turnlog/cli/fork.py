@@ -4,9 +4,9 @@ import asyncio
 import json
 from typing import Annotated
 
-import click
 import typer
 
+from turnlog.cli.editor import edited
 from turnlog.cli.errors import NOT_FOUND, Problem, errors_reported
 from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import StoreOption, open_existing
@@ -61,8 +61,8 @@ async def _item(url: str, target: str, branch: str | None, position: int) -> Ite
 def _edited(item: Item) -> Item:
     """`item` as the editor of the user has left it."""
     text = json.dumps(writable(item), ensure_ascii=False, indent=2) + "\n"
-    changed = click.edit(text, extension=".json", require_save=True)
-    if changed is None or changed == text:
+    changed = edited(text, "item.json")
+    if changed == text:
         raise Problem("nothing was changed, so no branch was made")
     try:
         return decode(changed.encode())

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from turnlog.changes import Append, Change, Check, Forget, Key
+from turnlog.conversation.turns.retrying import commit_retried
 from turnlog.errors import BranchDeleted, Conflict
 from turnlog.items.json import encode
 from turnlog.records import Log
@@ -31,15 +32,26 @@ def unless_deleted(log: Log) -> list[Change]:
 
 
 async def commit_unless_deleted(
-    store: Store, log: Log, changes: Sequence[Change], key: Key | None = None
+    store: Store,
+    log: Log,
+    changes: Sequence[Change],
+    key: Key | None = None,
+    *,
+    retried: bool = False,
 ) -> tuple[int, ...]:
     """Make `changes` in one commit, unless the branch `log` was deleted.
+
+    retried: as by `commit_retried`; without a key only.
 
     Returns where their logs end then. Raises `BranchDeleted`; nothing is written then.
     """
     fence = unless_deleted(log)
+    made = [*fence, *changes]
     try:
-        done = await store.commit(log.session, [*fence, *changes], key=key)
+        if retried:
+            done = await commit_retried(store, log.session, made)
+        else:
+            done = await store.commit(log.session, made, key=key)
     except Conflict as conflict:
         if conflict.log == mark_of(log):
             raise BranchDeleted(log) from None

@@ -13,7 +13,7 @@ from itertools import takewhile
 from turnlog.changes import Append, Change, Remove
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.known_records import KnownRecords
-from turnlog.conversation.turns.endings import mark_first
+from turnlog.conversation.turns.endings import mark_first, pinned
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
 from turnlog.items.json import Item, TResponseInputItem, decode_all, encode_all
@@ -115,7 +115,9 @@ class Replaceable(Handle):
             cut=0,
             times=[None] * len(payloads) + [records.times[at] for at in kept],
         )
-        end = await write_to(self.store, log, [change, *_over(log, replaced, len(payloads))])
+        over = _over(log, replaced, len(payloads))
+        end = await write_to(self.store, log, [change, *over], retried=True)
+        await pinned(self.store, log, over)
         behind = await self.store.read(log, before=end + 1, limit=len(kept) + 1)
         last = behind.positions[0] if len(behind) > len(kept) else 0
         self._known_records = KnownRecords(log, last)
@@ -153,12 +155,14 @@ class _Suffix:
         first, end = self._positions[start], self._positions[-1]
         change = Append(self._log.name, payloads, expect=end, cut=first - 1)
         over = _over(self._log, self._items[start:], start + len(payloads))
+        over = over if self._complete else []
         try:
-            await write_to(self._store, self._log, [change, *(over if self._complete else [])])
+            await write_to(self._store, self._log, [change, *over], retried=True)
         except Conflict as conflict:
             if conflict.log != self._log:
                 raise
             return False
+        await pinned(self._store, self._log, over)
         return True
 
     async def prune(self, start: int, is_expired: Callable[[TResponseInputItem], bool]) -> None:

@@ -168,7 +168,8 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
         """
         given = input_items(new)
-        run = None if key is None else RunKey.of(self._log(), key, given)
+        log = await self._arrived()
+        run = None if key is None else RunKey.of(log, key, given)
 
         async def view(session: StoredSession, *, resumes: bool = True) -> Merged:
             return await run_input(

@@ -12,6 +12,7 @@ from turnlog.conversation.deletion import mark_of
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SettingsLike
+from turnlog.conversation.turns.current import open_turn_on
 from turnlog.errors import BranchDeleted
 from turnlog.items.json import TResponseInputItem
 from turnlog.records import Log
@@ -106,9 +107,12 @@ class AdvancedSQLiteSession(SQLiteSession):
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Append `items`, all of them or none; see `StoredSession.add_items`."""
         given = [*items] if isinstance(items, Iterator) else items
+        turn = open_turn_on(self.store, self._log())
         try:
             await super().add_items(given, key=key)
         except BranchDeleted as error:
+            if turn is not None:
+                raise  # it has read that branch, and its lease guards no other
             self._leave(error.log)
             await super().add_items(given, key=key)
 
@@ -159,7 +163,9 @@ class AdvancedSQLiteSession(SQLiteSession):
     async def _has_left_deleted(self) -> bool:
         """Whether the branch was deleted by another session, so that this one stands on "main"."""
         log = self._log()
-        if log.name == "main" or not await self.store.read(mark_of(log), limit=1):
+        if log.name == "main" or open_turn_on(self.store, log) is not None:
+            return False  # a turn stays on its branch
+        if not await self.store.read(mark_of(log), limit=1):
             return False
         self._leave(log)
         return True

@@ -20,6 +20,7 @@ from turnlog.records import Log
 from turnlog.testing.conversation import said
 from turnlog.testing.three_turns import (
     ThreeTurns,
+    ask_and_die,
     branch_names,
     log_lengths,
     on_branch,
@@ -52,6 +53,19 @@ class BranchTests(ThreeTurns):
     async def test_a_fork_copies_what_lies_before_a_turn(self, talk: StoredSession) -> None:
         for turn, kept in ((1, []), (2, turns(1)), (3, turns(1, 2))):
             assert await (await talk.fork(at=turn)).get_items() == kept
+
+    async def test_a_question_in_the_place_of_a_copied_one_is_a_new_one(
+        self, talk: StoredSession
+    ) -> None:
+        """A fork knows of a copied turn that it is over, and not of one that takes its place."""
+        async with talk.turn("again?") as turn:
+            await turn.end()
+        forked = await talk.fork("try")
+        copied = len(await forked.get_items())
+        assert await ask_and_die(forked, "again?") == copied + 1
+        await forked.rewind(turns=2)
+        assert await ask_and_die(forked, "again?") == copied
+        assert await ask_and_die(forked, "again?") == copied
 
     async def test_a_fork_copies_up_to_a_position(self, talk: StoredSession) -> None:
         third = (await records_of(talk)).positions[2]

@@ -11,6 +11,7 @@ from turnlog.errors import Conflict
 from turnlog.items.json import Item
 from turnlog.records import Log
 from turnlog.testing.conversation import said
+from turnlog.testing.three_turns import ask_and_die, turns
 
 __all__ = ["Replacement"]
 
@@ -156,3 +157,12 @@ class Replacement:
             assert await _replace(stored, SUMMARY, said("ask"))
             await turn.add([{"role": "assistant", "content": "answer"}])
         assert [item.get("content") for item in await stored.get_items()] == [None, "ask", "answer"]
+
+    async def test_a_question_in_the_place_of_a_summary_is_a_new_one(
+        self, stored: StoredSession
+    ) -> None:
+        await stored.add_items(turns(1))
+        assert await _replace(stored, SUMMARY, said("1"))
+        assert await stored.pop_item() == said("1")
+        assert await ask_and_die(stored, "1") == 2
+        assert await ask_and_die(stored, "1") == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from turnlog.conversation.session import StoredSession
@@ -10,7 +12,15 @@ from turnlog.records import Log, Records
 from turnlog.store import Store
 from turnlog.testing.conversation import said
 
-__all__ = ["ThreeTurns", "branch_names", "log_lengths", "on_branch", "records_of", "turns"]
+__all__ = [
+    "ThreeTurns",
+    "ask_and_die",
+    "branch_names",
+    "log_lengths",
+    "on_branch",
+    "records_of",
+    "turns",
+]
 
 
 class ThreeTurns:
@@ -30,6 +40,18 @@ def turns(*numbers: int) -> list[Item]:
 
 def _turn(number: int) -> list[Item]:
     return [said(f"question {number}"), {"role": "assistant", "content": f"answer {number}"}]
+
+
+async def ask_and_die(session: StoredSession, question: str) -> int:
+    """Begin a turn that dies before there is an answer; returns how many items are stored then."""
+    with suppress(_Died):
+        async with session.turn(question):
+            raise _Died
+    return len(await session.get_items())
+
+
+class _Died(Exception):
+    """The end of a turn without an answer."""
 
 
 def on_branch(session: StoredSession, branch: str) -> StoredSession:

@@ -11,9 +11,9 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.session import StoredSession
 from turnlog.items.json import Item
-from turnlog.records import Log, Records
-from turnlog.store import Layer, Store
+from turnlog.records import Log
 from turnlog.testing.conversation import said
+from turnlog.testing.counting import Counting
 
 __all__ = ["TurnTests"]
 
@@ -21,19 +21,6 @@ ANSWER: Item = {"role": "assistant", "content": "yes"}
 
 #: The records that the newest 20 of many short turns may cost, with those that number them.
 MOST_READ = 300
-
-
-class _Counting(Layer):
-    """Counts the records that are read."""
-
-    def __init__(self, inner: Store) -> None:
-        super().__init__(inner)
-        self.records = 0
-
-    async def read(self, log: Log, **bounds: Any) -> Records:
-        found = await super().read(log, **bounds)
-        self.records += len(found)
-        return found
 
 
 def _turns(count: int) -> list[Item]:
@@ -96,7 +83,7 @@ class TurnTests:
         self, stored: StoredSession
     ) -> None:
         await stored.add_items(_turns(1000))
-        counting = stored.store = _Counting(stored.store)
+        counting = stored.store = Counting(stored.store)
         assert [turn.number for turn in await stored.turns(20)] == [*range(981, 1001)]
         assert counting.records < MOST_READ
         log = Log(stored.session_id, stored.branch)

@@ -116,7 +116,8 @@ async def test_a_fork_is_there_whole_or_not_at_all(happened: bool) -> None:
     store = Failing(MemoryStore())
     session = StoredSession("a", store)
     await session.add_items([{"n": 1}, {"n": 2}])
-    store.plan = first_calls_of("commit", Failure(OSError("cut off"), happened))
+    cut = Failure(OSError("cut off"), happened)
+    store.plan = first_calls_of("commit", cut, cut)  # it is tried once more
     with pytest.raises(OSError, match="cut off"):
         await session.fork("new")
     heads = {head.log.name: head for head in await store.logs("a")}

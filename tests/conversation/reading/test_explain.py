@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conversation.reading.test_views import bounds
-from tests.conversation.reading.turns import Counting, first, turn, turns
+from tests.conversation.reading.turns import first, turn, turns
 from tests.random_histories import history
 from tests.sample_items import answer, call, output, user
 from tests.sizes import HISTORIES
@@ -28,6 +28,7 @@ from turnlog.items.repair import INTERRUPTED, Interrupted
 from turnlog.items.sound import SILENCE
 from turnlog.items.tokens import estimated_tokens
 from turnlog.stores.memory import MemoryStore
+from turnlog.testing.counting import Counting
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ from typing import Any
 import agents as sdk
 import pytest
 
-from tests.conversation.reading.turns import Counting, first, turn, turns
+from tests.conversation.reading.turns import first, turn, turns
 from tests.fake_models import Broken, Echo
 from tests.providers.openai_rules import check_chat, check_items
 from tests.sample_items import answer, call, output, user
@@ -27,6 +27,7 @@ from turnlog.items.tokens import estimated_tokens
 from turnlog.items.turns import settled
 from turnlog.records import Log, Records
 from turnlog.stores.memory import MemoryStore
+from turnlog.testing.counting import Counting
 
 pytestmark = pytest.mark.anyio
 

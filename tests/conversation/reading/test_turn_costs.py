@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.conversation.reading.turns import Counting
 from tests.sample_items import answer, user
 from turnlog import Agent, Item, Runner, SessionSettings, Store, StoredSession
 from turnlog.agents.models.model import ModelResponse, Usage
@@ -17,6 +16,7 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.records import Log
 from turnlog.stores.memory import MemoryStore
+from turnlog.testing.counting import Counting
 
 pytestmark = pytest.mark.anyio
 

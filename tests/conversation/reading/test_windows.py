@@ -8,7 +8,7 @@ import agents as sdk
 import pytest
 from agents.testing import ScriptedModel, assistant_message
 
-from tests.conversation.reading.turns import Counting, first, turn, turns
+from tests.conversation.reading.turns import first, turn, turns
 from tests.fake_models import Echo
 from tests.sample_items import answer, call, output, user
 from turnlog import (
@@ -25,6 +25,7 @@ from turnlog.items.repair import INTERRUPTED
 from turnlog.items.tokens import estimated_tokens
 from turnlog.records import Log
 from turnlog.stores.memory import MemoryStore
+from turnlog.testing.counting import Counting
 
 pytestmark = pytest.mark.anyio
 

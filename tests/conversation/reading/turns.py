@@ -1,28 +1,11 @@
-"""Turns of known lengths, and a layer that counts how much of them is read."""
+"""Turns of known lengths."""
 
 from random import Random
-from typing import Any
 
 from tests.sample_items import answer, call, output, user
-from turnlog import Store
 from turnlog.items.json import Item
-from turnlog.records import Log, Records
-from turnlog.store import Layer
 
-__all__ = ["Counting", "first", "turn", "turns"]
-
-
-class Counting(Layer):
-    """Counts the records that are read."""
-
-    def __init__(self, inner: Store) -> None:
-        super().__init__(inner)
-        self.records = 0
-
-    async def read(self, log: Log, **bounds: Any) -> Records:
-        found = await super().read(log, **bounds)
-        self.records += len(found)
-        return found
+__all__ = ["first", "turn", "turns"]
 
 
 def turn(number: int, calls: int = 0) -> list[Item]:

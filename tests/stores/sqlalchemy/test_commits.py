@@ -123,6 +123,20 @@ async def test_no_answer_without_its_question(engine: AsyncEngine) -> None:
     await _agree(store, engine, "s")
 
 
+async def test_many_records_with_times_are_stored_in_order(engine: AsyncEngine) -> None:
+    count = 4001  # more than one statement inserts
+    payloads = [b"%d" % number for number in range(count)]
+    times = [None if number % 3 == 2 else 1_000_000.0 + number // 2 for number in range(count)]
+    async with SQLAlchemyStore(engine) as store:
+        done = await store.commit("s", [Append("branch", payloads, expect=0, times=times)])
+        records = await store.read(Log("s", "branch"))
+        assert done.positions == (records.positions[-1],)
+    assert list(records.payloads) == payloads
+    pairs = list(zip(times, records.times, strict=True))
+    assert all(stored == given for given, stored in pairs if given is not None)
+    assert all(stored > 1e9 for given, stored in pairs if given is None)
+
+
 async def test_a_row_that_was_changed_meanwhile_is_waited_for(engine: AsyncEngine) -> None:
     """Eight writers at once, each under a condition that the others don't touch."""
     store = SQLAlchemyStore(engine)

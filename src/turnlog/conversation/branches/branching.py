@@ -18,6 +18,7 @@ from turnlog.conversation.deletion import deletion, mark_of
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
+from turnlog.conversation.turns.retrying import commit_retried
 from turnlog.errors import Conflict, NoSuchBranch, NoSuchRecord
 from turnlog.items.json import encode
 from turnlog.records import Log
@@ -189,7 +190,7 @@ class Branching(Handle):
         if log.name.startswith(":") or all(head.log != log for head in heads):
             raise NoSuchBranch(log)
         try:
-            await self.store.commit(log.session, deletion(log, heads))
+            await commit_retried(self.store, log.session, deletion(log, heads))
         except Conflict as conflict:
             if conflict.log == mark_of(log):
                 raise NoSuchBranch(log) from None  # somebody else has just deleted it

@@ -51,7 +51,7 @@ async def _conversation_cleared(store: Store, main: Log, turn: OpenTurn | None) 
         if turn is not None:
             await turn.clear(_emptied(main, heads, _own(main)))
         elif not heads:
-            return True
+            await store.delete(main.session)  # others may keep more than what we read
         elif _keeps_nothing(main, heads):
             await store.delete(main.session, expect=heads[main].last)
         else:

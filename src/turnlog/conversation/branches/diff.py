@@ -61,11 +61,12 @@ async def difference(store: Store, ours: Log, theirs: Log) -> Difference:
     """How the branch `theirs` differs from `ours`."""
     one, other = await store.read(ours), await store.read(theirs)
     common = _common(one.payloads, other.payloads)
+    shared = [item for item in decode_all(one.payloads[:common]) if item is not None]
     rest, others = _placed(one[common:]), _placed(other[common:])
     return Difference(
         one.positions[common - 1] if common else 0,
-        _common_turns(one.payloads[:common], rest, others),
-        list(_rows(rest, others)),
+        _common_turns(shared, rest, others),
+        list(_rows(rest, others, _tools(shared))),
     )
 
 
@@ -80,18 +81,20 @@ def _placed(records: Records) -> list[PlacedItem]:
     return [PlacedItem(at, item) for at, item in items if item is not None]
 
 
-def _common_turns(common: Sequence[bytes], ours: list[PlacedItem], theirs: list[PlacedItem]) -> int:
+def _common_turns(common: list[Item], ours: list[PlacedItem], theirs: list[PlacedItem]) -> int:
     """How many turns lie in `common`; not the last one, if a branch goes on with it."""
-    items = [item for item in decode_all(common) if item is not None]
-    turns = len(turn_starts(items))
+    turns = len(turn_starts(common))
     goes_on = any(rest and not is_question(rest[0].item) for rest in (ours, theirs))
     return turns - 1 if turns and goes_on else turns
 
 
-def _rows(ours: list[PlacedItem], theirs: list[PlacedItem]) -> Iterator[DiffRow]:
+def _rows(
+    ours: list[PlacedItem], theirs: list[PlacedItem], tools: dict[str | None, object]
+) -> Iterator[DiffRow]:
+    """The rows behind the common beginning, in which `tools` were called."""
     nothing: list[PlacedItem] = []
     for one, other in zip_longest(_turns(ours), _turns(theirs), fillvalue=nothing):
-        yield from _aligned(one, other)
+        yield from _aligned(one, other, tools)
 
 
 def _turns(placed: list[PlacedItem]) -> list[list[PlacedItem]]:
@@ -101,12 +104,14 @@ def _turns(placed: list[PlacedItem]) -> list[list[PlacedItem]]:
     return [placed[start:end] for start, end in pairwise(bounds)]
 
 
-def _aligned(ours: list[PlacedItem], theirs: list[PlacedItem]) -> Iterator[DiffRow]:
+def _aligned(
+    ours: list[PlacedItem], theirs: list[PlacedItem], tools: dict[str | None, object]
+) -> Iterator[DiffRow]:
     """The items of two turns side by side."""
     if len(ours) * len(theirs) > _MOST_PAIRS:
         yield from starmap(_row, zip_longest(ours, theirs))
         return
-    matcher = SequenceMatcher(None, _forms(ours), _forms(theirs), autojunk=False)
+    matcher = SequenceMatcher(None, _forms(ours, tools), _forms(theirs, tools), autojunk=False)
     for tag, start, end, first, last in matcher.get_opcodes():
         if tag == "equal":
             yield from map(_row, ours[start:end], theirs[first:last])
@@ -120,10 +125,16 @@ def _row(ours: PlacedItem | None, theirs: PlacedItem | None) -> DiffRow:
     return DiffRow(ours, theirs, same=same)
 
 
-def _forms(turn: list[PlacedItem]) -> list[tuple[object, ...]]:
+def _forms(turn: list[PlacedItem], tools: dict[str | None, object]) -> list[tuple[object, ...]]:
     """What each item is, without its contents: equal for items that stand for each other."""
-    tools = {name_of(each.item): _tool(each.item) for each in turn if not is_output(each.item)}
-    return [_form(each.item, tools) for each in turn]
+    items = [each.item for each in turn]
+    tools = {**tools, **_tools(items)}
+    return [_form(item, tools) for item in items]
+
+
+def _tools(items: Sequence[Item]) -> dict[str | None, object]:
+    """The name of the tool that each call is for, by the name that joins it with its output."""
+    return {name_of(item): _tool(item) for item in items if not is_output(item)}
 
 
 def _form(item: Item, tools: dict[str | None, object]) -> tuple[object, ...]:

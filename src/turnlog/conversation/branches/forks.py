@@ -18,7 +18,7 @@ from turnlog.conversation.deletion import commit_unless_deleted, mark_of, unless
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import lay_behind_copy
-from turnlog.conversation.turns.endings import Endings, mark_first
+from turnlog.conversation.turns.endings import Endings, mark_first, pinned
 from turnlog.conversation.usage.copied import copied_usage
 from turnlog.errors import BranchNameUsed, Conflict
 from turnlog.records import Log, Records
@@ -99,11 +99,13 @@ async def _made(
     """Make the fork of `session` that is planned, and what saves its readers time."""
     if make is not None:
         await make(changes)
+        await pinned(session.store, planned.log, changes)
         return
     source = Log(session.session_id, session.branch)
-    _, end, *_ = await commit_unless_deleted(session.store, source, changes)
+    _, end, *_ = await commit_unless_deleted(session.store, source, changes, retried=True)
     reader = LogReader(session.store, source)
     await lay_behind_copy(reader, planned.until, planned.log, end, added=planned.added)
+    await pinned(session.store, planned.log, changes)
 
 
 async def planned_fork(
@@ -177,4 +179,4 @@ async def _ending(session: OnBranch, target: Log, copied: Records) -> list[Chang
     """Marks those turns as over in `target` that are marked in the branch they come from."""
     source = Log(session.session_id, session.branch)
     over = bisect_right(copied.positions, await Endings(session.store, source).newest())
-    return [mark_first(target, over)] if over else []
+    return [mark_first(target, over, copied.times[:over])] if over else []

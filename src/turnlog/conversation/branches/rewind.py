@@ -110,4 +110,4 @@ class Rewind(NamedTuple):
 
     async def _commit(self, store: Store, beside: Sequence[Change] = ()) -> None:
         changes = [Remove(self.log.name, self.end, expect=self.last), *beside]
-        await write_to(store, self.log, changes)
+        await write_to(store, self.log, changes, retried=True)

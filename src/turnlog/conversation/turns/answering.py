@@ -96,7 +96,7 @@ async def _added_freely(
 async def accounted(
     session: OnBranch, turn: OpenTurn | None, question: Question | None, spending: Spending
 ) -> AsyncIterator[PendingUsage | None]:
-    """A block in which a run spends. What is not recorded at its end, or on an error, is pending.
+    """A block in which a run spends. Its end, also by an error, sees to the record of that.
 
     question: where the question of the run is stored; None if there is nothing to record.
     """

@@ -15,16 +15,17 @@ from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 from uuid import uuid4
 
 from turnlog.changes import Change
+from turnlog.conversation.deletion import mark_of, unless_deleted
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
-from turnlog.conversation.turns.endings import Endings
+from turnlog.conversation.turns.endings import Endings, pinned
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
 from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.conversation.usage.question import Question
-from turnlog.errors import Conflict, SessionBusy, StoreClosed
+from turnlog.errors import BranchDeleted, Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all
 from turnlog.items.kinds import is_question
 from turnlog.items.merge import Merged
@@ -284,10 +285,16 @@ class _Beginning(Generic[S]):
 
     async def _take_on_new_branch(self) -> None:
         at = await _last_settled(self.session)
-        name = f"run-{uuid4().hex[:12]}"
+        name, source = f"run-{uuid4().hex[:12]}", self._turn.log
         self.session, changes = await self.session._plan_fork(name, at)  # noqa: SLF001 - not for users
         self._turn = self._turn_on(Log(self.session.session_id, name))
-        await self._turn.lease.take(*changes)
+        try:
+            await self._turn.lease.take(*changes, *unless_deleted(source))
+        except Conflict as conflict:
+            if conflict.log == mark_of(source):  # then the copy may be empty
+                raise BranchDeleted(source) from None
+            raise
+        await pinned(self.session.store, self._turn.log, changes)
 
 
 def _first_to_queue(session: Writable, policy: Policy) -> AbstractAsyncContextManager[None]:

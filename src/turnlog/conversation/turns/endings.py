@@ -6,13 +6,21 @@ without it, the question is taken for a retry. The marks lie in a log beside the
 
 from __future__ import annotations
 
-from turnlog.changes import Append
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import takewhile
+
+from turnlog.changes import Append, Change
 from turnlog.conversation.deletion import commit_unless_deleted
+from turnlog.errors import Conflict
 from turnlog.items.json import Item, decode, encode
-from turnlog.records import Log
+from turnlog.records import Log, Record
 from turnlog.store import Store
 
-__all__ = ["Endings", "mark_first", "mark_up_to"]
+__all__ = ["Endings", "mark_first", "mark_up_to", "pinned"]
+
+_logger = logging.getLogger(__name__)
 
 
 def mark_up_to(log: Log, position: int) -> Append:
@@ -20,9 +28,17 @@ def mark_up_to(log: Log, position: int) -> Append:
     return _mark(log, {"position": position})
 
 
-def mark_first(log: Log, count: int) -> Append:
-    """Marks the turns that begin in the first `count` records of `log` as over."""
-    return _mark(log, {"records": count})
+def mark_first(log: Log, count: int, times: Sequence[float] = ()) -> Append:
+    """Marks the turns that begin in the first `count` records of `log` as over.
+
+    The records are written in the same commit, so their positions are not known yet. Once they
+    are, `pin` puts them into the mark. Until then, a record that comes into the place of one of
+    them is told by its time.
+
+    times: of these records, if they are copies; otherwise they have the time of the commit.
+    """
+    mark: Item = {"records": count}
+    return _mark(log, {**mark, "until": max(times)} if times else mark)
 
 
 class Endings:
@@ -42,26 +58,64 @@ class Endings:
         """The position up to which turns are over; 0 if there is no mark."""
         records = await self._store.read(self._marks, limit=1)
         try:
-            return await self._position(decode(records.payloads[0])) if records else 0
+            return await self._position(records[0]) if records else 0
         except (ValueError, TypeError, KeyError):
             return 0  # a mark that can't be read counts for nothing
+
+    async def pin(self) -> None:
+        """Put the position into a mark by `mark_first`, so that it means these records for ever.
+
+        It raises no error: without it, records of the same time may be taken for these.
+        """
+        try:
+            records = await self._store.read(self._marks, limit=1)
+            if records and "records" in decode(records.payloads[0]):
+                mark = {"position": await self._position(records[0])}
+                await self._pinned(mark, records.positions[0])
+        except Exception as error:  # noqa: BLE001 - it is logged
+            _logger.warning(
+                "session %r, branch %r: a mark of ended turns has no position: %s",
+                self._log.session,
+                self._log.name,
+                type(error).__name__,
+            )
+
+    async def _pinned(self, mark: Item, replaced: int) -> None:
+        with suppress(Conflict):  # there is a newer mark
+            change = Append(self._marks.name, [encode(mark)], expect=replaced, cut=0)
+            await commit_unless_deleted(self._store, self._log, [change])
 
     async def are_all(self) -> bool:
         """Whether the mark stands at the end of the log."""
         newest = await self.newest()
         return newest > 0 and newest >= await self._end()
 
-    async def _position(self, mark: Item) -> int:
+    async def _position(self, record: Record) -> int:
+        mark = decode(record.payload)
         if "records" not in mark:
             return int(mark["position"])
+        until = _micros(float(mark.get("until", record.created_at)))
         first = await self._store.read(self._log, limit=int(mark["records"]), oldest=True)
-        return first.positions[-1] if first else 0
+        # What is newer came after some of the marked records were removed.
+        marked = list(takewhile(lambda each: _micros(each.created_at) <= until, first))
+        return marked[-1].position if marked else 0
 
     async def _end(self) -> int:
         records = await self._store.read(self._log, limit=1)
         return records.positions[-1] if records else 0
 
 
+async def pinned(store: Store, log: Log, made: Iterable[Change]) -> None:
+    """Put the position into the mark on `log`, if the changes that were `made` have set one."""
+    if log.beside("ended").name in {change.log for change in made}:
+        await Endings(store, log).pin()
+
+
 def _mark(log: Log, mark: Item) -> Append:
     """Replaces the mark on `log`."""
     return Append(log.beside("ended").name, [encode(mark)], cut=0)
+
+
+def _micros(moment: float) -> int:
+    """Seconds as whole microseconds, in which stores keep times."""
+    return round(moment * 1_000_000)

@@ -76,12 +76,12 @@ class OpenTurn:
             self._end = end
 
     def add_usage(self, pending: PendingUsage) -> None:
-        """The next write records the usage of a run, or else the end of the lease does."""
+        """Record the usage of a run with the next write, or else when the lease is given back."""
         if pending.is_open and pending not in self._pending:
             self._pending.append(pending)
 
     async def give_back(self) -> None:
-        """Give the lease back, and record the usage that is pending."""
+        """Give the lease back, and record the usage that is not recorded yet."""
         pending, self._pending = self._pending, []
         await self.lease.give_back(pending)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from secrets import token_hex
+from typing import NamedTuple, Protocol
 
 from turnlog.changes import Change, Committed, Key
 from turnlog.errors import TurnlogError
+from turnlog.store import Store
 
-__all__ = ["committed", "is_certain"]
+__all__ = ["commit_retried", "committed", "is_certain"]
 
 
 class Commits(Protocol):
@@ -30,6 +32,25 @@ async def committed(to: Commits, changes: Sequence[Change], key: Key) -> Committ
         if is_certain(error):
             raise
         return await _retried(to, changes, key, error)
+
+
+async def commit_retried(store: Store, session: str, changes: Sequence[Change]) -> Committed:
+    """Make `changes` in the logs of `session` once; try once more if the store fails.
+
+    For changes that the caller can't try again himself, because he can't tell whether they were
+    made: a fork whose name is used then, a rewind that would drop more turns.
+    """
+    return await committed(_Session(store, session), changes, Key(token_hex(12), brief=True))
+
+
+class _Session(NamedTuple):
+    """The logs of one session."""
+
+    store: Store
+    session: str
+
+    async def commit(self, changes: Sequence[Change], key: Key | None = None) -> Committed:
+        return await self.store.commit(self.session, changes, key=key)
 
 
 def is_certain(error: Exception) -> bool:

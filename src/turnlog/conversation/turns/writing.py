@@ -13,10 +13,14 @@ from turnlog.store import Store
 __all__ = ["write_to"]
 
 
-async def write_to(store: Store, log: Log, changes: Sequence[Change]) -> int:
+async def write_to(
+    store: Store, log: Log, changes: Sequence[Change], *, retried: bool = False
+) -> int:
     """Make `changes`, the first of which is on the branch `log`, all of them or none.
 
     If the running task belongs to a turn on the branch, its lease is checked in the same commit.
+
+    retried: as by `commit_retried`. Within a turn every write is.
 
     Returns where `log` ends then. Raises `BranchDeleted`, and `LeaseLost` within a turn; nothing
     is written then.
@@ -24,4 +28,4 @@ async def write_to(store: Store, log: Log, changes: Sequence[Change]) -> int:
     turn = open_turn_on(store, log)
     if turn is not None:
         return await turn.write(changes, store)
-    return (await commit_unless_deleted(store, log, changes))[0]
+    return (await commit_unless_deleted(store, log, changes, retried=retried))[0]

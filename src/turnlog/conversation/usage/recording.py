@@ -95,7 +95,10 @@ def merged(changes: Iterable[Change]) -> list[Change]:
 
 
 async def recorded(pending: PendingUsage) -> None:
-    """Record what is pending. No error is raised: the caller is to get the run's own outcome."""
+    """Record it in a commit of its own.
+
+    No error is raised: the caller is to get the run's own outcome.
+    """
     try:
         await pending.record()
     except Exception as error:  # noqa: BLE001 - see the docstring

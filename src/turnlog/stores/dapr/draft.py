@@ -42,6 +42,8 @@ class Draft:
         self.heads = dict(root.logs)
         self._changed: set[str] = set()
         self._forgotten: set[str] = set()
+        #: The logs whose last sealed records were moved back into the root.
+        self._reopened: set[str] = set()
         #: The greatest position that was ever used.
         self.top = root.top if root.exists else max(root.top, self.moment)
         self.keys = root.keys
@@ -178,6 +180,7 @@ class Draft:
         tail = head.tail.outside(span)
         if refs and not tail and (rows := rewrite.take_back(refs[-1])) is not None:
             refs, tail = refs[:-1], rows
+            self._reopened.add(name)
         left = replace(self._touched(name), refs=tuple(refs), tail=tail)
         if left.length != head.length:
             self.put(name, left)
@@ -195,8 +198,14 @@ class Draft:
 
     def _seal_tails(self, logs: dict[str, LogHead]) -> None:
         """Seal the largest open ends until the rest fits into the root."""
+
+        def rank(name: str) -> tuple[bool, int]:
+            size = logs[name].tail.size
+            # A log that is popped is probably popped again: its end is sealed after all others.
+            return size > 0 and name not in self._reopened, size
+
         while sum(head.tail.size for head in logs.values()) > _OPEN:
-            self._seal_tail(logs, max(logs, key=lambda name: logs[name].tail.size))
+            self._seal_tail(logs, max(logs, key=rank))
 
     def _seal_tail(self, logs: dict[str, LogHead], name: str) -> None:
         head = logs[name]

@@ -19,10 +19,14 @@ from turnlog.changes import (
 )
 from turnlog.store import span
 from turnlog.stores.redis.elements import timed
+from turnlog.stores.redis.packing import packed
 
 __all__ = ["BEYOND", "Argument", "bounds", "commit_arguments", "known", "positions_in"]
 
 Argument: TypeAlias = str | bytes
+
+# A batch of more values is packed: driver and server take long over each single argument.
+_MOST_ALONE = 200
 
 BEYOND = 2**53 - 1  # the greatest integer in a script
 
@@ -63,9 +67,14 @@ def positions_in(answer: bytes) -> tuple[int, ...]:
 def _of_change(change: Change) -> Iterator[Argument]:
     match change:
         case Append(log, payloads, expect, cut, times):
-            yield from ("append", log, _number(expect))
+            is_packed = len(payloads) > _MOST_ALONE
+            yield from ("packed" if is_packed else "append", log, _number(expect))
             yield "" if cut is None else bounds(cut, None)[0]
-            yield from _values(payloads, times)
+            yield "" if times is None else "".join(_flag(time is not None) for time in times)
+            values = list(payloads if times is None else map(_value, payloads, times))
+            arguments = list(packed(values)) if is_packed else values
+            yield str(len(arguments))
+            yield from arguments
         case Remove(log, after, before, expect):
             yield from ("remove", log, _number(expect), *bounds(after, before))
         case Annotate(log, note, expected):
@@ -76,17 +85,8 @@ def _of_change(change: Change) -> Iterator[Argument]:
             yield from ("check", change.log, _number(change.expect))
 
 
-def _values(payloads: Sequence[bytes], times: Sequence[float | None] | None) -> Iterator[Argument]:
-    """Which have a time, how many there are, and the values."""
-    count = str(len(payloads))
-    if times is None:
-        yield from ("", count)
-        yield from payloads
-        return
-    yield "".join(_flag(moment is not None) for moment in times)
-    yield count
-    for payload, moment in zip(payloads, times, strict=True):
-        yield payload if moment is None else timed(payload, moment)
+def _value(payload: bytes, moment: float | None) -> bytes:
+    return payload if moment is None else timed(payload, moment)
 
 
 def _number(value: int | None) -> str:

@@ -53,6 +53,9 @@ _INSERT = """
     SELECT max(id) FROM added
 """
 _PAYLOAD = Kinds("TEXT", "BYTEA")
+# How many rows one statement inserts with times of their own. The server sorts them, and does so
+# on its disk if they don't fit into its memory for that, which has 4 MB by default.
+_ROWS_AT_ONCE = 4000
 # One look-up for each day: else the planner may look at all keys of the session.
 _JOIN_KEY = (
     "LEFT JOIN ("
@@ -134,14 +137,13 @@ class PostgreSQL(Transactional):
         return values
 
     def _insert(self, step: Step, part: Part, times: Sequence[object]) -> int:
-        encode = self._places.of(part.log).encode
-        values = {
-            "session": step.commit.session,
-            "name": part.log,
-            "payloads": list(map(encode, part.payloads)),
-            "times": times,
-        }
-        return int(step.db.execute(self._inserts.of(part.log), values).scalar_one())
+        statement, encode = self._inserts.of(part.log), self._places.of(part.log).encode
+        log, end = {"session": step.commit.session, "name": part.log}, 0
+        for start in range(0, len(part.payloads), _ROWS_AT_ONCE):
+            some = slice(start, start + _ROWS_AT_ONCE)
+            values = {"payloads": list(map(encode, part.payloads[some])), "times": times[some]}
+            end = int(step.db.execute(statement, {**log, **values}).scalar_one())
+        return end
 
     def _insert_into(self, name: str) -> TextClause:
         place = self._places.of(name)._asdict()

@@ -227,7 +227,11 @@ class Transactional(Dialect):
         """The time of each record that is added."""
         now = self._time_of_records(step.row["at"])
         given = part.times or [None] * len(part.payloads)
-        return [now if each is None else self._time_of(micros(each)) for each in given]
+        known: dict[float | None, object] = {None: now}  # many were added together, at one time
+        for each in given:
+            if each is not None and each not in known:
+                known[each] = self._time_of(micros(each))
+        return [known[each] for each in given]
 
     def _more(self, commit: Commit) -> dict[str, str]:
         if not commit.writes:

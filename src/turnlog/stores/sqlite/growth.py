@@ -6,14 +6,20 @@ Most commits do, so they are made without a look at all that is known of the log
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import TypeAlias
 
 from turnlog.changes import Append, Change, Check, check_conditions
 from turnlog.stores.clock import as_text, micros, now
-from turnlog.stores.sqlite.statements import ROWS_AT_ONCE, Statements, place
+from turnlog.stores.sqlite.statements import (
+    MANY_ROWS,
+    ROWS_AT_ONCE,
+    LogStatements,
+    Statements,
+    place,
+)
 
 __all__ = ["Growth", "grow", "growth_in", "insert"]
 
@@ -55,19 +61,44 @@ def grow(cursor: sqlite3.Cursor, sql: Statements, session: str, growth: Growth) 
 
 
 def insert(cursor: sqlite3.Cursor, sql: Statements, session: str, change: Append) -> int:
-    """Insert a row for each payload, a few per statement; return the last one's position."""
+    """Insert a row for each payload, some per statement; return the last one's position."""
     log, payloads, _, _, times = change
     statements, at = sql.of(log), place(session, log)
-    inserts, columns = statements.insert, 1
-    values: list[str | bytes | None] = [statements.stored(each) for each in payloads]
-    if times is not None:
-        inserts, columns = statements.insert_at, 2
-        values = [*chain.from_iterable(zip(values, map(_text_of, times), strict=True))]
-    for start in range(0, len(values), ROWS_AT_ONCE * columns):
-        some = values[start : start + ROWS_AT_ONCE * columns]
-        cursor.execute(inserts[len(some) // columns], (*at, *some))
+    stored = [*map(statements.stored, payloads)]
+    texts = None if times is None else [*map(_text_of, times)]
+    for some in _pieces(len(stored)):
+        moments = None if texts is None else texts[some]
+        _insert(cursor, statements, at, stored[some], moments)
     assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
     return cursor.lastrowid
+
+
+def _insert(
+    cursor: sqlite3.Cursor,
+    sql: LogStatements,
+    at: tuple[str, ...],
+    stored: Sequence[str | bytes],
+    moments: Sequence[str | None] | None,
+) -> None:
+    """Insert as many rows as one statement takes."""
+    count = len(stored)
+    if moments is None:
+        cursor.execute(sql.insert[count], (*at, *stored))
+    elif moments.count(moments[0]) == count:  # as of records that were added together
+        cursor.execute(sql.insert_at[count], (*at, moments[0], *stored))
+    else:
+        pairs = chain.from_iterable(zip(moments, stored, strict=True))
+        cursor.execute(sql.insert_at_times[count], (*at, *pairs))
+
+
+def _pieces(count: int) -> Iterator[slice]:
+    """Which of `count` rows each statement inserts."""
+    start = 0
+    while start < count:
+        left = count - start
+        size = MANY_ROWS if left >= MANY_ROWS else min(left, ROWS_AT_ONCE)
+        yield slice(start, start + size)
+        start += size
 
 
 def _check_ends(cursor: sqlite3.Cursor, sql: Statements, session: str, growth: Growth) -> None:

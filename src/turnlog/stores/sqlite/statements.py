@@ -13,10 +13,19 @@ from typing import NamedTuple
 from turnlog.stores.sqlite.foreign_logs import indexed_main
 from turnlog.stores.tables import COUNTED, LENGTH, Tables, filled, quoted
 
-__all__ = ["ROWS_AT_ONCE", "LogStatements", "Statements", "look_at", "place", "statements_for"]
+__all__ = [
+    "MANY_ROWS",
+    "ROWS_AT_ONCE",
+    "LogStatements",
+    "Statements",
+    "look_at",
+    "place",
+    "statements_for",
+]
 
-#: How many rows one statement inserts at most; most batches are smaller.
-ROWS_AT_ONCE = 16
+#: How many rows one statement inserts at most; most batches are smaller. A large batch is inserted
+#: by statements for `MANY_ROWS` rows as far as it goes, which takes a third less time.
+ROWS_AT_ONCE, MANY_ROWS = 16, 256
 
 # One row for "main", also if the session doesn't exist, and one for each other log that does.
 _LOOK_AT_MAIN = """
@@ -108,8 +117,9 @@ class LogStatements(NamedTuple):
     last: str
     #: after, before. The first statement counts what was removed.
     remove: tuple[str, ...]
-    insert: tuple[str, ...]  # by the number of payloads; each as `stored` makes it
-    insert_at: tuple[str, ...]  # the same, each payload before its time, or None for now
+    insert: Mapping[int, str]  # by the number of payloads; each as `stored` makes it
+    insert_at: Mapping[int, str]  # the same, behind the time of all of them; None for now
+    insert_at_times: Mapping[int, str]  # the same, each payload behind its time
     put: str  # session, name, last, length, note, now
     grow: str  # session, name, last, how many records were added, now
     stored: Callable[[bytes], str | bytes]
@@ -215,23 +225,30 @@ def _log_statements(
     return LogStatements(
         last=filled(_LAST, columns),
         remove=(filled(_REMOVE, columns),),
-        insert=_inserts(columns, "{columns}, {payload}", "{at}, ?"),
-        insert_at=_inserts(
-            columns, "{columns}, {payload}, created_at", "{at}, ?, coalesce(?, CURRENT_TIMESTAMP)"
-        ),
+        insert=_inserts(columns, ""),
+        insert_at=_inserts(columns, "{time}"),
+        insert_at_times=_inserts(columns, "?"),
         put=put,
         grow=grow,
         stored=stored,
     )
 
 
-def _inserts(columns: Mapping[str, str], into: str, row: str) -> tuple[str, ...]:
-    """The statement that inserts N rows, at index N."""
-    # A "?" takes the number after the greatest so far, and the first row begins with these.
-    at = ", ".join(f"?{number + 1}" for number in range(columns["here"].count("?")))
+def _inserts(columns: Mapping[str, str], time: str) -> dict[int, str]:
+    """The statement that inserts N rows, at N.
+
+    time: the parameter for the time of a row; "{time}" is one for all rows, "" none.
+    """
+    # A "?" takes the number after the greatest so far, and the first row begins with the others.
+    names = columns["here"].count("?")
+    row = [f"?{number + 1}" for number in range(names)]
+    if time:
+        row.append(f"coalesce({time.format(time=f'?{names + 1}')}, CURRENT_TIMESTAMP)")
+    into = "{columns}, created_at, {payload}" if time else "{columns}, {payload}"
     head = filled(f"INSERT INTO {{records}} ({into}) VALUES", columns)
-    rows = [f"({row.format(at=at)})"] * ROWS_AT_ONCE
-    return tuple(f"{head} {', '.join(rows[:count])}" for count in range(ROWS_AT_ONCE + 1))
+    sizes = (*range(1, ROWS_AT_ONCE + 1), MANY_ROWS)
+    rows = [f"({', '.join([*row, '?'])})"] * MANY_ROWS
+    return {count: f"{head} {', '.join(rows[:count])}" for count in sizes}
 
 
 def _as_text(payload: bytes) -> str | bytes:

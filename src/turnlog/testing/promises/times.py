@@ -48,6 +48,15 @@ class Times:
         for moment, stored in zip(given, (await store.read(log)).times, strict=True):
             assert abs(stored - moment) < 1
 
+    async def test_many_records_have_the_time_of_each(self, store: Store, log: Log) -> None:
+        """Some with times of their own, some in a row with the same one, and no round number."""
+        singly = [GIVEN[2] + n for n in range(301)]
+        given = [*[GIVEN[0]] * 300, *singly, *[GIVEN[1]] * 17, *[GIVEN[4]] * 261]
+        await _append(store, log, [*given])
+        records = await store.read(log)
+        assert list(records.times) == given
+        assert list(records.payloads) == [b"%d" % n for n in range(len(given))]
+
     @pytest.mark.parametrize("moment", [0.0, 1.0, 2_147_483_648.0, 253_402_300_799.0])
     async def test_times_far_away_are_kept_or_refused(
         self, store: Store, log: Log, moment: float

@@ -80,6 +80,7 @@ if #flags == 3 then hash, name, digest, at = ARGV[5], ARGV[6], ARGV[7], 8 end
 
 -- Where each change begins: its kind, its log, what it expects ('' for anything), and
 -- append: from where to cut or '', what has a time (see `push`), the number of values, values
+-- packed: the same, and each of the values is an array of values, packed
 -- remove: the first position, the first one after it to keep
 -- note: the note, and what it expects begins with '='
 local changes, fields = {}, {'g', 'e', 'hmain'}
@@ -87,7 +88,7 @@ while at <= #ARGV do
     local kind, log, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     changes[#changes + 1] = at
     if log ~= 'main' then fields[#fields + 1] = 'h' .. log end
-    if kind == 'append' then at = at + 6 + ARGV[at + 5]
+    if kind == 'append' or kind == 'packed' then at = at + 6 + ARGV[at + 5]
     elseif kind == 'remove' then at = at + 5
     elseif kind == 'note' then
         if expected ~= '' then fields[#fields + 1] = 'n' .. log end
@@ -115,15 +116,30 @@ for number, at in ipairs(changes) do
     end
 end
 
+-- The values in the arguments from ARGV[first] to ARGV[last].
+local function unpacked(first, last)
+    local values, count = {}, 0
+    for at = first, last do
+        for _, value in ipairs(cmsgpack.unpack(ARGV[at])) do
+            count = count + 1
+            values[count] = value
+        end
+    end
+    return values
+end
+
 if not greatest and makes then begin() end
 
 local changed = hash
 for _, at in ipairs(greatest and changes or {}) do
     local kind, log = ARGV[at], ARGV[at + 1]
-    if kind == 'append' then
+    if kind == 'append' or kind == 'packed' then
         local cut, timed, count = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
         if cut ~= '' then drop(log, tonumber(cut), 2^53) end
-        if count ~= '0' then push(log, ARGV, at + 6, at + 5 + count, timed) end
+        if kind == 'packed' then
+            local values = unpacked(at + 6, at + 5 + count)
+            push(log, values, 1, #values, timed)
+        elseif count ~= '0' then push(log, ARGV, at + 6, at + 5 + count, timed) end
     elseif kind == 'remove' then
         drop(log, tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
     elseif kind == 'note' then

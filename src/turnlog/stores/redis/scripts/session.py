@@ -50,7 +50,7 @@ local function push(name, values, first, last, timed)
     local elements = {}
     for at = first, last do
         local mark = string.byte(timed, at - first + 1) == 49 and 't' or ''
-        elements[#elements + 1] = mark .. digits(position) .. values[at]
+        elements[at - first + 1] = mark .. digits(position) .. values[at]
         position = position + 1
     end
     call_with('RPUSH', stem .. 'records/' .. name, elements)
