@@ -122,6 +122,13 @@ for _ in range(2):
 print(len(await session.get_items()))
 """
 
+_TWO_TURNS = """
+from turnlog import Agent, Runner
+agent = Agent("Assistant")
+for question in ("Where is Oslo?", "And in summer?"):
+    await Runner.run(agent, question, session=session)
+"""
+
 PARTS = {
     "README.md 1": Part(
         prints="It rains in Oslo.4\n",
@@ -133,6 +140,11 @@ PARTS = {
         prints="Hello Alice.\n2\n",
         after="print(await ask('I am Alice'))\nprint(len(await session.get_items()))",
         replies=[Reply([_message("Hello Alice.")])],
+    ),
+    "README.md 3": Part(
+        prints="{} {}\n1 2\n",  # the offline model spends nothing
+        before=_SESSION + _TWO_TURNS,
+        after="print(len(await session.get_items()) // 2, len(rows))",
     ),
     "docs/runs.md 1": Part(
         prints="Booked.\n2\n",
