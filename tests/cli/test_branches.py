@@ -113,6 +113,10 @@ def test_what_an_editor_leaves_has_to_be_an_item(
     assert len(lines("tree", "alice", *store)) == 2
 
 
+def test_show_takes_a_branch_behind_the_id(store: tuple[str, Path]) -> None:
+    assert "zwei" in turnlog("show", "alice@try", *store)[1]
+
+
 def test_a_name_is_used_once(store: tuple[str, Path]) -> None:
     status, _, err = turnlog("fork", "alice", "try", *store)
     assert status == 1
@@ -146,7 +150,7 @@ def test_rewind_asks_for_a_terminal_or_a_yes(store: tuple[str, Path]) -> None:
 @pytest.mark.parametrize(("said", "left"), [("y", 2), ("n", 4), ("", 4)])
 def test_rewind_does_as_it_is_answered(store: tuple[str, Path], said: str, left: int) -> None:
     with at_a_terminal("rewind", "alice", "--turns", "1", *store) as terminal:
-        terminal.shows("Drop these 2 items of alice, branch main? [y/N]: ")
+        terminal.shows("Drop 2 items of alice, branch main? [y/N]: ")
         terminal.types(f"{said}\n")
         assert terminal.process.wait(20) == 0
     assert len(contents(store)) == left
@@ -181,7 +185,7 @@ def test_diff_shows_how_two_branches_go_on(store: tuple[str, Path]) -> None:
     status, out, _ = turnlog("diff", "alice", "@try", *store)
     assert status == 4
     heading, first, *rest = out.splitlines()
-    assert heading == "alike up to #2, 1 whole turns"
+    assert heading == "alike up to #2, 1 whole turn"
     assert first.startswith("@@ #3 #")
     assert rest[:3] == [" user", "-two", "+zwei"]
     assert turnlog("diff", "alice", "alice@try", "-q", *store) == (4, "", "")
@@ -218,7 +222,10 @@ def test_usage_of_a_fork_counts_once_among_all_branches(store: tuple[str, Path])
     assert sum(run["total_tokens"] for run in lines("usage", "alice", "--by", "run", *store)) == 220
     everywhere = lines("usage", "alice", "--by", "run", "--all", *store)
     assert sum(run["total_tokens"] for run in everywhere) == 220
-    assert turnlog("usage", "alice", "--all", *store)[0] == 2
+    status, _, err = turnlog("usage", "alice", "--all", "--by", "turn", *store)
+    assert status == 2
+    assert "--by run" in err
+    assert lines("usage", "alice", "--all", *store)[0]["total_tokens"] == 220
 
 
 def test_usage_of_a_conversation_that_has_none(store: tuple[str, Path]) -> None:

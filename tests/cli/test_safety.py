@@ -109,7 +109,7 @@ def test_an_id_forges_no_row_of_ls_and_no_line_of_rm(tmp_path: Path) -> None:
     status, _, err = turnlog("rm", forged, "--yes", "--store", path)
     assert (status, err.count("\n")) == (3, 1)
     status, _, err = turnlog("show", "bob", "--branch", "x\ny\u200b", "--store", path)
-    assert (status, err.count("\n"), "x\\ny\\u200b" in err) == (1, 1, True)
+    assert (status, err.count("\n"), "x\\ny\\u200b" in err) == (3, 1, True)
 
 
 HOSTILE = "a\x9b2J\x85b\x7fc\u202ed\u2066e\u200f\u2028f\u061c🙂"

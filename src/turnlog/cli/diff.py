@@ -14,7 +14,7 @@ from turnlog.cli.lines import print_lines
 from turnlog.cli.rendering import described
 from turnlog.cli.stores import StoreOption, open_existing
 from turnlog.cli.targets import session_named
-from turnlog.cli.text import one_line, plain
+from turnlog.cli.text import counted, one_line, plain
 from turnlog.conversation.branches.diff import Difference, DiffRow, PlacedItem, difference
 from turnlog.records import Log
 
@@ -69,7 +69,9 @@ def _print(found: Difference, *, stat: bool) -> None:
         console.print(_counted(found))
         return
     if found.rows:
-        console.print(f"alike up to #{found.parted_at}, {found.common_turns} whole turns")
+        console.print(
+            f"alike up to #{found.parted_at}, {counted(found.common_turns, 'whole turn')}"
+        )
     for row in found.rows:
         for line in _lines(row):
             console.print(Text(line, style=_STYLES.get(line[0], "")))

@@ -13,7 +13,7 @@ from turnlog.cli.lines import print_lines, rfc3339
 from turnlog.cli.rendering import described
 from turnlog.cli.stores import StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
-from turnlog.cli.text import one_line
+from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.rewind import Rewind, Target, planned_rewind
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.session import StoredSession
@@ -43,7 +43,7 @@ def rewind(
 ) -> None:
     """Drop the newest turns of a conversation. Without --keep-as, this can't be undone."""
     if (to is None) == (turns is None):
-        raise typer.BadParameter("say either --to or --turns")
+        raise typer.BadParameter("say either --turns N, or --to POSITION, which is kept")
     with errors_reported(store):
         planned = asyncio.run(_planned(store, target, branch, Target(turns=turns, position=to)))
         if planned.dropped and not dry_run:
@@ -77,18 +77,18 @@ def _agreed(planned: Rewind, keep_as: str | None) -> bool:
     _list(planned)
     kept = "" if keep_as is None else f" (all of it stays on branch {one_line(keep_as)})"
     place = f"{one_line(planned.log.session)}, branch {one_line(planned.log.name)}"
-    return typer.confirm(f"Drop these {len(planned.dropped)} items of {place}?{kept}")
+    return typer.confirm(f"Drop {counted(len(planned.dropped), 'item')} of {place}?{kept}")
 
 
 def _print(planned: Rewind, *, dry_run: bool, keep_as: str | None) -> None:
     if not planned.dropped:
-        typer.echo("nothing lies behind that")
+        typer.echo("nothing was dropped: no item lies behind that position")
         return
     if dry_run:
         _list(planned)
     done = "would drop" if dry_run else "dropped"
     kept = "" if keep_as is None else f"; all of it is kept on branch {one_line(keep_as)}"
-    typer.echo(f"{done} {len(planned.dropped)} items behind #{planned.end}{kept}")
+    typer.echo(f"{done} {counted(len(planned.dropped), 'item')} behind #{planned.end}{kept}")
 
 
 def _list(planned: Rewind) -> None:

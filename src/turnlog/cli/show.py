@@ -8,36 +8,36 @@ from rich.console import Console, Group
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.rendering import rendered
-from turnlog.cli.stores import StoreOption, head_of, open_existing
+from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import safe_json
-from turnlog.conversation.session import StoredSession
 from turnlog.items.json import Item, encode, finite
 
 __all__ = ["show"]
 
 
 def show(
-    session: Annotated[str, typer.Argument(help="Id of the session.")],
+    target: Named,
     store: StoreOption = "turnlog.db",
     limit: Annotated[
         int | None, typer.Option(min=0, help="Only this many of the newest items.")
     ] = None,
-    branch: Annotated[str, typer.Option(help="Name of the branch.")] = "main",
+    branch: BranchOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one item per line.")] = False,
 ) -> None:
     """Show a conversation."""
     with errors_reported(store):
-        items = asyncio.run(_items(store, session, branch, limit))
+        items = asyncio.run(_items(store, target, branch, limit))
         if as_json:
             typer.echo(_as_json(items))
         else:
             _print(items)
 
 
-async def _items(url: str, session: str, branch: str, limit: int | None) -> list[Item]:
+async def _items(url: str, target: str, branch: str | None, limit: int | None) -> list[Item]:
     async with open_existing(url) as store:
-        await head_of(store, session, branch)
-        return await StoredSession(session, store, branch=branch).get_items(limit)
+        session = await session_named(store, target, branch)
+        return await session.get_items(limit)
 
 
 def _as_json(items: list[Item]) -> bytes:

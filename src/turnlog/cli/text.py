@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-__all__ = ["one_line", "plain", "safe_json"]
+__all__ = ["counted", "one_line", "plain", "safe_json"]
 
 # Control characters, which move the cursor or set colours or the clipboard, line separators,
 # and marks that change the order in which characters are shown.
@@ -16,6 +16,11 @@ _UNSAFE = re.compile(
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 turn", "2 turns"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def plain(text: str) -> str:

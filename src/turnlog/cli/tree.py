@@ -12,7 +12,7 @@ from rich.tree import Tree
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines, rfc3339, short_time
 from turnlog.cli.stores import StoreOption, heads_of, open_existing
-from turnlog.cli.text import one_line
+from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.session import StoredSession
 
@@ -74,8 +74,8 @@ def _drawn(branch: Branch, branches: Sequence[Branch]) -> Tree:
 
 def _line(branch: Branch) -> Text:
     line = Text(one_line(branch.name), style="bold")
-    counted = f"  {branch.turns} turns, {branch.items} items, {short_time(branch.created_at)}"
-    line.append(counted, style="not bold")
+    size = f"{counted(branch.turns, 'turn')}, {counted(branch.items, 'item')}"
+    line.append(f"  {size}, {short_time(branch.created_at)}", style="not bold")
     if branch.parent is not None:
         origin = f", from {one_line(branch.parent)} at #{branch.parted_at}"
         line.append(origin, style="not bold dim")

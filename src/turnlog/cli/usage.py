@@ -27,7 +27,9 @@ def usage(
     target: Named,
     store: StoreOption = "turnlog.db",
     branch: BranchOption = None,
-    by: Annotated[By, typer.Option(help="What is counted together.")] = "turn",
+    by: Annotated[
+        By | None, typer.Option(help="What is counted together: a turn; with --all, a model.")
+    ] = None,
     turns: Annotated[int | None, typer.Option(min=1, help="Only of the newest N turns.")] = None,
     all_branches: Annotated[
         bool, typer.Option("--all", help="Of all branches; copied turns count once.")
@@ -36,7 +38,9 @@ def usage(
 ) -> None:
     """Show the tokens that were spent: per turn, run, agent or model, and in all."""
     if all_branches and by == "turn":
-        raise typer.BadParameter("a turn has a number on one branch only", param_hint="--all")
+        message = "a turn has a number on one branch only: say --by run, agent or model"
+        raise typer.BadParameter(message, param_hint="--all")
+    by = by or ("model" if all_branches else "turn")
     with errors_reported(store):
         spent = asyncio.run(_spent(store, target, branch, by, turns, all_branches))
         if as_json:
