@@ -15,7 +15,7 @@ from turnlog.agents.models.model import ModelResponse, Usage
 from turnlog.conversation.reading import tail, turn_index
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import Turn, TurnIndex, lay_behind_copy
-from turnlog.errors import StoreClosed
+from turnlog.errors import FileReplaced, StoreClosed
 from turnlog.items.json import decode_all, encode, encode_all
 from turnlog.items.kinds import is_question
 from turnlog.records import Log
@@ -296,6 +296,16 @@ async def test_a_failure_to_lay_one_is_logged_and_fails_nothing(
     assert len(await store.read(LOG)) == 20
     assert await milestones(store) == []
     assert "could not be counted for later reads: OSError" in caplog.text
+
+
+@pytest.mark.parametrize("before", [("read",), ("commit", None)])
+async def test_a_file_that_was_replaced_is_told_to_the_writer(before: tuple[Any, ...]) -> None:
+    """It is told only once: a writer that never hears of it goes on in an empty file."""
+    verb, *calls = before
+    failure = Failure(FileReplaced("c.db", is_unwritten=True))
+    store = Failing(MemoryStore(), first_calls_of(verb, *calls, failure))
+    with dense(), pytest.raises(FileReplaced):
+        await add(StoredSession("s", store), "qa" * 10)
 
 
 async def test_a_closed_session_tells_no_turns() -> None:

@@ -19,7 +19,7 @@ from zlib import crc32
 
 from turnlog.changes import Append, Change, Check
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.errors import Conflict
+from turnlog.errors import Conflict, FileReplaced
 from turnlog.items.json import decode, encode
 from turnlog.records import Log
 from turnlog.store import Store
@@ -116,7 +116,13 @@ class Milestones:
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
-        """Log that milestones could not be laid, with the kind of the error only."""
+        """Log that milestones could not be laid, with the kind of the error only.
+
+        `FileReplaced` is raised again: it concerns what the caller has stored, and the next call,
+        which uses the file that is there then, doesn't tell it.
+        """
+        if isinstance(error, FileReplaced):
+            raise error
         session, branch = self._branch
         what = "session %r, branch %r: its turns could not be counted for later reads: %s"
         _logger.warning(what, session, branch, type(error).__name__)

@@ -206,7 +206,8 @@ async def lay_behind(reader: LogReader, end: int, count: int) -> None:
 
     end: the position of the last of the `count` records that were written.
 
-    It raises no error: what was written stays written, and the milestones only save time.
+    It raises no error but `FileReplaced`: what was written stays written, and the milestones only
+    save time.
     """
     if not is_chosen(end, max(1, min(_WRITES, _LARGE // count))):
         return

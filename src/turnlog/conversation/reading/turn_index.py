@@ -95,7 +95,8 @@ async def lay_behind_copy(
     target, end: the new branch, and the position of its last record; 0 if it is empty.
     added: how many records follow the copies; with more than one, nothing is laid.
 
-    It reads little, and raises no error of the store: the milestone only saves time.
+    It reads little, and raises no error of the store but `FileReplaced`: the milestone only saves
+    time.
     """
     if until == 0 or added > 1:
         return

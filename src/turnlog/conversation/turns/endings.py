@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from turnlog.changes import Append, Change
 from turnlog.conversation.deletion import commit_unless_deleted
-from turnlog.errors import Conflict
+from turnlog.errors import Conflict, FileReplaced
 from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log, Record
 from turnlog.store import Store
@@ -65,13 +65,16 @@ class Endings:
     async def pin(self) -> None:
         """Put the position into a mark by `mark_first`, so that it means these records for ever.
 
-        It raises no error: without it, records of the same time may be taken for these.
+        It raises no error but `FileReplaced`, which concerns what the caller has stored: without
+        it, records of the same time may be taken for these.
         """
         try:
             records = await self._store.read(self._marks, limit=1)
             if records and "records" in decode(records.payloads[0]):
                 mark = {"position": await self._position(records[0])}
                 await self._pinned(mark, records.positions[0])
+        except FileReplaced:
+            raise
         except Exception as error:  # noqa: BLE001 - it is logged
             _logger.warning(
                 "session %r, branch %r: a mark of ended turns has no position: %s",
