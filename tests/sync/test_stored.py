@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.sample_items import answer, user
-from turnlog import StoredSession, sessions, sync
+from turnlog import Position, StoredSession, sessions, sync
 from turnlog.conversation.usage.usage import Usage
 from turnlog.stores.memory import MemoryStore
 from turnlog.sync import BlockingStoredSession
@@ -53,6 +53,7 @@ def test_forks_are_twins() -> None:
     session.delete_branch("try")
     assert session.describe(title="T") == session.about()
     assert len(session.get_items()) == 4
+    assert session.rewind(position=Position(session.turns()[0].position)) == 3
 
 
 def test_the_names_of_the_sdk(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from turnlog.conversation.handle import Handle
 from turnlog.errors import Conflict
@@ -15,7 +15,7 @@ from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log
 from turnlog.store import Head, Store
 
-__all__ = ["About", "Described", "kept_note"]
+__all__ = ["About", "Changes", "Described", "kept_note"]
 
 #: What stays when the conversation is cleared: it is about the conversation, not its contents.
 _OUTLIVES = ("tags", "owner", "hold")
@@ -42,6 +42,16 @@ class About:
         return cls(**{name: value for name, value in _read(found) if value is not None})
 
 
+class Changes(TypedDict, total=False):
+    """The arguments of `describe`, for type checkers and editors."""
+
+    title: str | None
+    tags: Iterable[str]
+    owner: str | None
+    archived: bool
+    hold: bool
+
+
 class Described(Handle):
     """What a session can tell about its conversation."""
 
@@ -49,7 +59,7 @@ class Described(Handle):
         """Title, tags, owner, and whether it is archived or on hold."""
         return About.of(await _note(self.store, self._log().session))
 
-    async def describe(self, **changes: object) -> About:
+    async def describe(self, **changes: Unpack[Changes]) -> About:
         """Change some of it, and leave the rest as it is; returns what is known then.
 
             await session.describe(title="Trip to Oslo", tags=["travel"])

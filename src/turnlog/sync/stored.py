@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from turnlog.conversation.about import About
+from turnlog.conversation.about import About, Changes
 from turnlog.conversation.branches.diff import Difference
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.branches.positions import Position
@@ -86,7 +86,7 @@ class BlockingStoredSession(BlockingSession):
         *,
         turn: int | None = None,
         turns: int | None = None,
-        position: int | None = None,
+        position: int | Position | None = None,
         keep_as: str | None = None,
     ) -> int:
         """Drop the newest part of the branch, in one step; returns how many items went."""
@@ -144,7 +144,7 @@ class BlockingStoredSession(BlockingSession):
         """Title, tags, owner, and whether it is archived or on hold."""
         return run(self.session.about)
 
-    def describe(self, **changes: object) -> About:
+    def describe(self, **changes: Unpack[Changes]) -> About:
         """Change some of it, and leave the rest as it is."""
         return run(self.session.describe, **changes)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from turnlog.conversation.about import About
+from turnlog.conversation.about import About, Changes
 from turnlog.conversation.session import StoredSession
 from turnlog.errors import BranchDeleted, BranchNameUsed
 from turnlog.records import Log
@@ -81,7 +82,7 @@ class ClearingTests(ThreeTurns):
         assert await stored.get_items() == []
 
     async def test_descriptions_at_once_are_all_kept(self, stored: StoredSession) -> None:
-        changes: Sequence[dict[str, object]] = [
+        changes: Sequence[Changes] = [
             {"title": "T"},
             {"tags": ["a"]},
             {"owner": "o"},
@@ -95,7 +96,7 @@ class ClearingTests(ThreeTurns):
         "wrong", [{"tilte": "T"}, {"title": 7}, {"tags": "a"}, {"tags": [1]}, {"hold": "yes"}]
     )
     async def test_what_describes_nothing_is_refused(
-        self, stored: StoredSession, wrong: dict[str, object]
+        self, stored: StoredSession, wrong: Any
     ) -> None:
         [name] = wrong
         with pytest.raises(TypeError, match=name):
