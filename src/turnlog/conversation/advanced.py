@@ -16,9 +16,8 @@ from turnlog.conversation.accounting import Accounting
 from turnlog.conversation.branches.branching import Branching
 from turnlog.conversation.branches.forks import check_name
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.reading.turn_index import Turn
+from turnlog.conversation.reading.turn_index import Turn, TurnIndex
 from turnlog.conversation.reading.turn_usage import Places
-from turnlog.conversation.reading.whole_turns import whole_turns
 from turnlog.conversation.usage.entries import Entry, counted
 from turnlog.conversation.usage.usage import Usage, total
 from turnlog.errors import BranchNameUsed, NoSuchBranch, NoSuchTurn
@@ -224,11 +223,11 @@ class AdvancedNames(Branching, Accounting):
 
     async def _turns_of(self, branch_id: str | None) -> list[Turn]:
         log = await self._log_of(branch_id)
-        return [] if log is None else await whole_turns(LogReader(self.store, log))
+        return [] if log is None else await TurnIndex(LogReader(self.store, log)).whole()
 
     async def _spent_on(self, log: Log) -> dict[int, list[Entry]]:
         """The usage entries of each turn that is there, by its number."""
-        turns = await whole_turns(LogReader(self.store, log))
+        turns = await TurnIndex(LogReader(self.store, log)).whole()
         places, spent = Places(turns), dict[int, list[Entry]]()
         for entry in await counted(self.store, log):
             number = places.number_of(entry)

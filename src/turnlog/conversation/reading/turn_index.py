@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Iterable
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from turnlog.conversation.reading.log import LogReader, Page
@@ -69,6 +70,13 @@ class TurnIndex:
     async def count(self, until: int | None = None) -> int:
         """How many turns the log has; with `until`, how many begin up to that position."""
         return (await _stretch_until(self.reader, until)).last
+
+    async def whole(self) -> list[Turn]:
+        """All turns; as turn 0, if there is any of it, what comes before the first of them."""
+        tail = PagedTail(self.reader)
+        await tail.all()
+        stretch = await _stretch(tail)
+        return [*stretch.turn_zero(), *stretch.turns(1, stretch.last)]
 
     async def _tail_with(self, before: int | None, guess: int | None) -> PagedTail:
         """A tail that ends behind all turns below `before`, and near to them if that is known.
@@ -144,9 +152,18 @@ class _Stretch(NamedTuple):
 
     def turns(self, first: int, last: int) -> list[Turn]:
         """The turns with the numbers `first` to `last`."""
-        ends = [*self.starts[1:], len(self.page.decoded)]
-        numbered = list(zip(self.starts, ends, strict=False))
+        bounds = list(pairwise([*self.starts, len(self.page.decoded)]))
         skipped = self.before.turns + 1
+        chosen = bounds[first - skipped : last - skipped + 1]
+        return self._made((number, *each) for number, each in enumerate(chosen, first))
+
+    def turn_zero(self) -> list[Turn]:
+        """What comes before the first turn of the log, if these records begin with it."""
+        end = self.starts[0] if self.starts else len(self.page.decoded)
+        return self._made([(0, 0, end)] if any(self.page.decoded[:end]) else [])
+
+    def _made(self, bounds: Iterable[tuple[int, int, int]]) -> list[Turn]:
+        """Turns, each given by its number and the indexes of its first record and of the next."""
         positions, times = self.page.records, [*chain.from_iterable(self.page.times)]
         return [
             Turn(
@@ -157,9 +174,7 @@ class _Stretch(NamedTuple):
                 created_at=times[start],
                 items=[item for item in self.page.decoded[start:end] if item is not None],
             )
-            for number, (start, end) in enumerate(
-                numbered[first - skipped : last - skipped + 1], first
-            )
+            for number, start, end in bounds
         ]
 
 
