@@ -16,7 +16,7 @@ from turnlog.conversation.turns.retrying import commit_retried
 from turnlog.errors import BranchDeleted, Conflict
 from turnlog.items.json import encode
 from turnlog.records import Log
-from turnlog.store import Head, Store
+from turnlog.store import Store
 
 __all__ = ["branch_of", "commit_unless_deleted", "deletion", "is_mark", "mark_of", "unless_deleted"]
 
@@ -76,12 +76,12 @@ def branch_of(log: Log) -> str:
     return log.name.partition("@")[2] or "main"
 
 
-def deletion(log: Log, heads: Iterable[Head]) -> list[Change]:
+def deletion(log: Log, logs: Iterable[Log]) -> list[Change]:
     """What deletes the branch `log` and all that lies beside it, and leaves the mark.
 
-    heads: of all logs of the session.
+    logs: those of the session, or at least those of this branch.
     """
-    found = {head.log for head in heads if branch_of(head.log) == log.name}
+    found = {each for each in logs if branch_of(each) == log.name}
     doomed = {log, *map(log.beside, _PURPOSES), *found} - {mark_of(log)}
     mark = Append(mark_of(log).name, [encode({"at": time.time()})], expect=0)
     return [mark, *(Forget(each.name) for each in sorted(doomed))]

@@ -190,7 +190,9 @@ class Branching(Handle):
         if log.name.startswith(":") or all(head.log != log for head in heads):
             raise NoSuchBranch(log)
         try:
-            await commit_retried(self.store, log.session, deletion(log, heads))
+            await commit_retried(
+                self.store, log.session, deletion(log, (head.log for head in heads))
+            )
         except Conflict as conflict:
             if conflict.log == mark_of(log):
                 raise NoSuchBranch(log) from None  # somebody else has just deleted it

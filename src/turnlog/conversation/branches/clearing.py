@@ -100,10 +100,13 @@ def _emptied(main: Log, heads: dict[Log, Head], kept: set[Log]) -> list[Change]:
     registry = registry_of(main.session)
     forks = Check(registry.name, heads[registry].last if registry in heads else 0)
     kept = {*kept, registry}
-    own = [each for each in heads if branch_of(each) == "main" and each not in kept]
+    by_branch: dict[str, list[Log]] = {}
+    for each in heads:
+        by_branch.setdefault(branch_of(each), []).append(each)
+    own = [each for each in by_branch.pop("main", []) if each not in kept]
     changes: list[Change] = [forks, *map(_removed, own), *_note_emptied(main, heads)]
     for branch in _branches(heads):
-        changes += deletion(branch, heads.values())
+        changes += deletion(branch, by_branch[branch.name])
     return changes
 
 

@@ -24,7 +24,7 @@ from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
 from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
-from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.question import Question, newest_question
 from turnlog.errors import BranchDeleted, Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem, decode_all
 from turnlog.items.kinds import is_question
@@ -32,8 +32,7 @@ from turnlog.items.merge import Merged
 from turnlog.items.turns import settled
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.finishing import finished
-from turnlog.records import Log, Records
-from turnlog.store import Store
+from turnlog.records import Log
 
 __all__ = ["Begun", "View", "turn_begun"]
 
@@ -322,20 +321,11 @@ async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
 async def _last_settled(session: OnBranch) -> int:
     """The position of the last record that belongs to a turn which is over."""
     log = Log(session.session_id, session.branch)
-    records, items = await _from_last_question(session.store, log)
+    question = await newest_question(session.store, log)
+    records = await session.store.read(log, after=max(0, question - 1))
+    items = decode_all(records.payloads)
     ended = await Endings(session.store, log).newest()
     kept = settled(items, bisect_right(records.positions, ended))
     if kept < len(records):
         return records.positions[kept] - 1
     return records.positions[-1] if records else 0
-
-
-async def _from_last_question(store: Store, log: Log) -> tuple[Records, list[Item | None]]:
-    """The newest records, back to a user's message at least, and their items."""
-    limit = 16
-    while True:
-        records = await store.read(log, limit=limit)
-        items = decode_all(records.payloads)
-        if len(records) < limit or any(item and is_question(item) for item in items):
-            return records, items
-        limit *= 4
