@@ -18,7 +18,15 @@ from turnlog.items.json import encode
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["branch_of", "commit_unless_deleted", "deletion", "is_mark", "mark_of", "unless_deleted"]
+__all__ = [
+    "branch_of",
+    "check_not_deleted",
+    "commit_unless_deleted",
+    "deletion",
+    "is_mark",
+    "mark_of",
+    "unless_deleted",
+]
 
 _PURPOSE = "deleted"
 
@@ -57,6 +65,12 @@ async def commit_unless_deleted(
             raise BranchDeleted(log) from None
         raise
     return done.positions[len(fence) :]
+
+
+async def check_not_deleted(store: Store, log: Log) -> None:
+    """Raise `BranchDeleted` if the branch `log`, in which nothing was found, was deleted."""
+    if log.name != "main" and await store.read(mark_of(log), limit=1):
+        raise BranchDeleted(log)
 
 
 def mark_of(log: Log) -> Log:

@@ -199,8 +199,19 @@ class BranchTests(ThreeTurns):
             with pytest.raises(BranchDeleted):
                 async with forked.turn("again", policy=policy):
                     raise AssertionError("a turn has begun on a deleted branch")
+        for position in (0, 1):
+            with pytest.raises(BranchDeleted):
+                await forked.rewind(position=position)
+        with pytest.raises(BranchDeleted):
+            await forked.rewind(turn=1)
+        with pytest.raises(BranchDeleted):
+            await forked.rewind(turns=1)
+        for at in (1, Position(1)):
+            with pytest.raises(BranchDeleted):
+                await forked.fork("third", at=at)
+        with pytest.raises(BranchDeleted):
+            await forked.edit(1, said("other words"))
         assert await forked.pop_item() is None
-        assert await forked.rewind(position=0) == 0
         assert await forked.get_items() == []
         assert await log_lengths(talk.store, talk.session_id) == before
 

@@ -118,7 +118,7 @@ class Conversation:
 
     def rewind(self, name: str, size: int, keep_as: str | None) -> int:
         """Keep the first `size` entries of a branch; returns how many went."""
-        line = self.lines.get(name, Line())  # in a deleted branch, there is nothing to drop
+        line = self._there(name)
         if keep_as is not None:
             self.fork(name, keep_as, len(line.entries))
         gone = len(line.entries) - size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from turnlog.conversation.deletion import check_not_deleted
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.errors import NoSuchRecord, NoSuchTurn
@@ -31,10 +32,11 @@ def checked_number(name: str, value: object, least: int) -> int:
 async def checked_position(reader: LogReader, position: object) -> int:
     """`position`, if a record stands there, or if it is 0, before all records.
 
-    Raises `NoSuchRecord` otherwise.
+    Raises `NoSuchRecord` otherwise, and `BranchDeleted` if that is why.
     """
     at = checked_number("position", position, 0)
     if at and not await reader.store.read(reader.log, after=at - 1, before=at + 1):
+        await check_not_deleted(reader.store, reader.log)
         raise NoSuchRecord(reader.log, at)
     return at
 
@@ -42,13 +44,14 @@ async def checked_position(reader: LogReader, position: object) -> int:
 async def end_before_turn(reader: LogReader, turn: object) -> int:
     """A position behind which turn number `turn` and all later ones lie.
 
-    Raises `NoSuchTurn` if the branch has no such turn.
+    Raises `NoSuchTurn` if the branch has no such turn, and `BranchDeleted` if that is why.
     """
     number = checked_number("turn", turn, 0)
     if number == 0 and await _begins_before_turns(reader):
         return 0
     start = await TurnIndex(reader).start_of(number) if number else None
     if start is None:
+        await check_not_deleted(reader.store, reader.log)
         raise NoSuchTurn(reader.log, number)
     return start - 1
 

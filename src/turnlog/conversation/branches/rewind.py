@@ -14,6 +14,7 @@ from turnlog.conversation.branches.positions import (
     checked_position,
     end_before_turn,
 )
+from turnlog.conversation.deletion import check_not_deleted
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
@@ -80,6 +81,8 @@ async def planned_rewind(reader: LogReader, target: Target) -> Rewind:
     """Read what a rewind to `target` drops, and drop nothing yet."""
     target.check()
     newest = await reader.store.read(reader.log, limit=1)
+    if not newest:
+        await check_not_deleted(reader.store, reader.log)
     last = newest.positions[-1] if newest else 0
     end = await target.end(reader, last)
     dropped = await reader.store.read(reader.log, after=end, before=max(end, last) + 1)
