@@ -98,3 +98,16 @@ def test_nothing_reported_is_nothing_spent() -> None:
 def test_what_is_no_usage_is_refused(wrong: object) -> None:
     with pytest.raises(TypeError, match=r"such as response\.usage"):
         usage_in(wrong)
+
+
+@pytest.mark.parametrize("count", ["9", 9.0, True], ids=repr)
+@pytest.mark.parametrize("name", ["input_tokens", "completion_tokens", "cached_tokens"])
+def test_a_count_that_is_no_int_is_refused(name: str, count: object) -> None:
+    with pytest.raises(TypeError, match=f"{name} of a usage must be an int"):
+        usage_in({"input_tokens": 1, name: count})
+
+
+@pytest.mark.parametrize("wrong", [Usage(1, -1), {"output_tokens": -1}], ids=repr)
+def test_a_count_below_zero_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="output_tokens of a usage must be at least 0, and is -1"):
+        usage_in(wrong)

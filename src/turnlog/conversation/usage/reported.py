@@ -18,6 +18,16 @@ _OUTPUT_DETAILS = ("output_tokens_details", "completion_tokens_details", "output
 #: Anthropic counts these beside its input tokens; OpenAI and others count them among them.
 _BESIDE_INPUT = ("cache_read_input_tokens", "cache_creation_input_tokens")
 
+#: All counts that a usage object has, beside those in its details.
+_COUNTS = (
+    *_INPUT,
+    *_OUTPUT,
+    *_BESIDE_INPUT,
+    "cached_tokens",
+    "reasoning_tokens",
+    "requests",
+)
+
 
 def usage_in(reported: object) -> Usage:
     """The usage that `reported` holds.
@@ -25,8 +35,11 @@ def usage_in(reported: object) -> Usage:
     reported: the usage object of a response of `openai`, of the OpenAI Agents SDK, of
         `anthropic`, a dict with the same names, or a `Usage`; None: nothing was reported.
 
-    Raises `TypeError` for anything else.
+    Raises `TypeError` for anything else, and for a count that is no int; `ValueError` for a count
+    below 0.
     """
+    for name in _COUNTS if reported is not None else ():
+        _check_count(name, _field(reported, name))
     if isinstance(reported, Usage):
         return reported
     if reported is not None and not any(_has(reported, name) for name in (*_INPUT, *_OUTPUT)):
@@ -35,6 +48,15 @@ def usage_in(reported: object) -> Usage:
             f"and completion_tokens, such as response.usage; not {type(reported).__name__}"
         )
     return counts_in(reported)
+
+
+def _check_count(name: str, count: object) -> None:
+    if count is None:
+        return
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"{name} of a usage must be an int, not {type(count).__name__}")
+    if count < 0:
+        raise ValueError(f"{name} of a usage must be at least 0, and is {count}")
 
 
 def counts_in(reported: object) -> Usage:
