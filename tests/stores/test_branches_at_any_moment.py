@@ -1,15 +1,13 @@
 """Branches among processes that are killed, or that want the same name. All or nothing."""
 
 import asyncio
-import os
 import random
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from multiprocessing.connection import Connection
 
 import pytest
 
+from tests.killing import rest_of, said_until_killed
 from tests.programs.branch_until_killed import TALK, forked
 from tests.sizes import KILLED_WRITERS
 from turnlog import About, Store, StoredSession, open_store
@@ -80,25 +78,8 @@ async def test_a_killed_process_leaves_branches_whole(
 
 def _killed(work: str, url: str, session: str, delay: float) -> int:
     """Kill a process `delay` after its first operation began; returns the last that began."""
-    process, told = forked(work, url, session)
-    try:
-        text = os.read(told.fileno(), 65_536)
-        assert text, "the process ended before it did anything"
-        time.sleep(delay)
-    finally:
-        process.kill()
-        process.join()
-    text += _rest(told)
-    process.close()
+    text = said_until_killed(*forked(work, url, session), delay)
     return int(text.split(b"\n")[-2])
-
-
-def _rest(told: Connection) -> bytes:
-    text = b""
-    while part := os.read(told.fileno(), 65_536):
-        text += part
-    told.close()
-    return text
 
 
 @files_and_servers
@@ -115,7 +96,7 @@ async def test_one_of_two_processes_gets_a_name(any_url: str, watching: Store) -
 def _two_processes(url: str) -> list[int]:
     """The names that two processes were given, which began at about the same moment."""
     started = [forked("take", url, "s") for _ in range(2)]
-    told = [_rest(each) for _, each in started]
+    told = [rest_of(each) for _, each in started]
     for process, _ in started:
         process.join()
         assert process.exitcode == 0

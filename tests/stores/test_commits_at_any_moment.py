@@ -4,16 +4,14 @@ What has to be there after some commits is what a store in memory holds after th
 """
 
 import asyncio
-import os
 import random
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from functools import lru_cache
-from multiprocessing.connection import Connection
 
 import pytest
 
+from tests.killing import said_until_killed
 from tests.programs.commit_until_killed import TASKS, changes, commit, forked
 from tests.sizes import COMMITS, KILLED_COMMITS
 from turnlog import Store, open_store
@@ -87,29 +85,12 @@ async def test_a_killed_process_leaves_whole_commits(any_url: str, watching: Sto
 
 def _killed(url: str, sessions: list[str], delay: float) -> list[int]:
     """Kill a writer `delay` after its first commit; returns how many it said it had made."""
-    process, told = forked(url, sessions)
-    try:
-        text = os.read(told.fileno(), 65_536)
-        assert text, "the writer ended before it wrote anything"
-        time.sleep(delay)
-    finally:
-        process.kill()
-        process.join()
-    text += _rest(told)
-    process.close()
+    text = said_until_killed(*forked(url, sessions), delay)
     lines = [line.split() for line in text.split(b"\n")[:-1]]
     counts = [0] * len(sessions)
     for place, number in lines:
         counts[int(place)] = int(number) + 1
     return counts
-
-
-def _rest(told: Connection) -> bytes:
-    text = b""
-    while part := os.read(told.fileno(), 65_536):
-        text += part
-    told.close()
-    return text
 
 
 @pytest.mark.proof
