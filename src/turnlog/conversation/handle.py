@@ -53,6 +53,9 @@ class Handle(SessionABC, HasTail):
         self._last_reader: LogReader | None = None
         self._known_records: KnownRecords | None = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.session_id!r}, branch={self.branch!r})"
+
     @property
     def unreadable(self) -> set[int]:
         """Positions of records that reads left out because they can't be decoded."""

@@ -183,6 +183,11 @@ class BranchTests(ThreeTurns):
         with pytest.raises(NoSuchBranch):
             await talk.delete_branch("try")
 
+    async def test_a_session_shows_where_it_stands(self, talk: StoredSession) -> None:
+        forked = await talk.fork("try")
+        kind = type(talk).__name__
+        assert repr(forked) == f"{kind}({talk.session_id!r}, branch='try')"
+
     async def test_no_other_session_brings_a_deleted_branch_back(self, talk: StoredSession) -> None:
         forked = await talk.fork("try")
         await talk.delete_branch("try")
