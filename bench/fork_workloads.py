@@ -3,7 +3,7 @@
 In the table, the column of the bare driver is `get_items()` of the same conversation.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -25,24 +25,24 @@ def workloads(kind: str, url: str | None = None) -> list[Workload]:
     url: of the store; None means an SQLite file.
     """
     name = f"{kind}: fork of {_COUNT:,}, beside reading"
-    return [Workload(name, _fork(url), None, _read(url), "50 %")]
+    return [
+        Workload(
+            name,
+            _timed(url, StoredSession.fork),
+            None,
+            _timed(url, StoredSession.get_items),
+            "50 %",
+        )
+    ]
 
 
-def _fork(url: str | None) -> Contender:
+def _timed(
+    url: str | None, work: Callable[[StoredSession], Coroutine[None, None, object]]
+) -> Contender:
     async def contender(folder: Path) -> float:
         async with _filled(url, folder) as session:
             start = perf_counter()
-            await session.fork()
-            return perf_counter() - start
-
-    return contender
-
-
-def _read(url: str | None) -> Contender:
-    async def contender(folder: Path) -> float:
-        async with _filled(url, folder) as session:
-            start = perf_counter()
-            await session.get_items()
+            await work(session)
             return perf_counter() - start
 
     return contender
