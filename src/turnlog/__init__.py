@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from turnlog.errors import NoSuchBranch as NoSuchBranch
     from turnlog.errors import NoSuchRecord as NoSuchRecord
     from turnlog.errors import NoSuchTurn as NoSuchTurn
+    from turnlog.errors import RecordChanged as RecordChanged
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
     from turnlog.errors import StoreClosed as StoreClosed
@@ -110,7 +111,7 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.client": "AsyncOpenAI",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
     "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced InvalidItem LeaseLost "
-    "MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord NoSuchTurn SchemaError "
+    "MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord NoSuchTurn RecordChanged SchemaError "
     "SessionBusy StoreClosed TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",

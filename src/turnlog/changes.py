@@ -6,11 +6,12 @@ the logs end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from turnlog.errors import Conflict
+from turnlog.errors import Conflict, RecordChanged
 from turnlog.records import Log
 from turnlog.texts import check_payloads, check_texts
 
@@ -26,9 +27,11 @@ __all__ = [
     "Forget",
     "Key",
     "Remove",
+    "Replace",
     "adds",
     "check_changes",
     "check_conditions",
+    "check_replaced",
     "is_volatile",
     "makes_session",
     "writes",
@@ -82,6 +85,23 @@ class Forget(NamedTuple):
     expect: int | None = None
 
 
+class Replace(NamedTuple):
+    """Gives records other payloads, in place.
+
+    Their positions and times stay, and so does all that the head tells, such as `updated_at`.
+    """
+
+    log: str
+    #: The positions of the records, in ascending order.
+    positions: Sequence[int]
+    #: The new payload of each.
+    payloads: Sequence[bytes]
+    #: `RecordChanged` unless each record was there with this payload before the commit.
+    old: Sequence[bytes]
+    #: `Conflict` unless the log ended at this position before the commit.
+    expect: int | None = None
+
+
 class Check(NamedTuple):
     """Writes nothing: `Conflict` unless the log ended at `expect` before the commit."""
 
@@ -89,9 +109,9 @@ class Check(NamedTuple):
     expect: int
 
 
-Change: TypeAlias = Append | Remove | Annotate | Forget | Check
+Change: TypeAlias = Append | Remove | Annotate | Forget | Check | Replace
 #: The same for `isinstance`, which takes three times as long with the above.
-_KINDS = (Append, Remove, Annotate, Forget, Check)
+_KINDS = (Append, Remove, Annotate, Forget, Check, Replace)
 
 
 class Key(NamedTuple):
@@ -160,7 +180,7 @@ def check_changes(session: str, changes: Sequence[Change], key: Key | None = Non
     for change in changes:
         if not isinstance(change, _KINDS):
             raise TypeError(
-                f"a commit takes Append, Remove, Annotate, Forget and Check, "
+                f"a commit takes Append, Remove, Annotate, Forget, Check and Replace, "
                 f"not {type(change).__name__}"
             )
         check_texts(change.log)
@@ -169,7 +189,7 @@ def check_changes(session: str, changes: Sequence[Change], key: Key | None = Non
         if change.log in seen:
             raise ValueError(
                 f"two changes of one commit concern log {change.log!r}: a commit names each log "
-                f"in one Append, Remove, Forget or Check, and in one Annotate, at most"
+                f"in one Append, Remove, Forget, Check or Replace, and in one Annotate, at most"
             )
         seen.add(change.log)
     _check_forgotten(changes, annotated)
@@ -180,11 +200,13 @@ def check_conditions(
     changes: Sequence[Change],
     ends: Mapping[str, int],
     notes: Mapping[str, bytes],
+    payloads: Callable[[Replace], Sequence[bytes | None]] = lambda _: (),
 ) -> None:
     """Raise `Conflict` for the first change whose condition fails.
 
     ends: where each log ends; a log that is not among them is empty.
     notes: the note of each log; a log that is not among them has none.
+    payloads: the stored payload at each position of a `Replace`; None where no record is.
     """
     for change in changes:
         actual: int | bytes
@@ -194,6 +216,18 @@ def check_conditions(
             actual = ends.get(change.log, 0)
         if change.expect is not None and change.expect != actual:
             raise Conflict(Log(session, change.log), change.expect, actual)
+        if isinstance(change, Replace):
+            check_replaced(session, change, payloads(change))
+
+
+def check_replaced(session: str, change: Replace, stored: Sequence[bytes | None]) -> None:
+    """Raise `RecordChanged` for the first record that is not stored as `change` expects.
+
+    stored: the payload at each of its positions; None where no record is.
+    """
+    for position, old, found in zip(change.positions, change.old, stored, strict=True):
+        if found != old:
+            raise RecordChanged(Log(session, change.log), position, is_gone=found is None)
 
 
 def adds(changes: Sequence[Change]) -> bool:
@@ -226,6 +260,8 @@ def is_volatile(changes: Sequence[Change]) -> bool:
 def _writes(change: Change) -> bool:
     if isinstance(change, Append):
         return len(change.payloads) > 0 or change.cut is not None
+    if isinstance(change, Replace):
+        return len(change.positions) > 0
     return not isinstance(change, Check)
 
 
@@ -236,6 +272,21 @@ def _check_change(change: Change) -> None:
             _check_times(change.times, len(change.payloads))
     elif isinstance(change, Annotate):
         check_payloads([change.note])
+    elif isinstance(change, Replace):
+        _check_replacement(change)
+
+
+def _check_replacement(change: Replace) -> None:
+    check_payloads(change.payloads)
+    check_payloads(change.old)
+    positions = change.positions
+    for position in positions:
+        if not isinstance(position, int):
+            raise TypeError(f"a position must be an int, not {type(position).__name__}")
+    if not len(positions) == len(change.payloads) == len(change.old):
+        raise ValueError("a Replace takes as many positions as payloads and old payloads")
+    if any(first >= second for first, second in pairwise(positions)):
+        raise ValueError("the positions of a Replace are to be in ascending order, each once")
 
 
 def _check_forgotten(changes: Sequence[Change], annotated: set[str]) -> None:

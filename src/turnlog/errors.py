@@ -16,6 +16,7 @@ unless we know more about the cause.
     ├── NoSuchBranch    (ValueError)    the conversation has no branch of this name
     ├── NoSuchRecord    (ValueError)    the branch has no record at this position
     ├── NoSuchTurn      (ValueError)    the branch has no turn of this number
+    ├── RecordChanged   (Conflict)      a record that was to be replaced is gone or was replaced
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
@@ -43,6 +44,7 @@ __all__ = [
     "NoSuchBranch",
     "NoSuchRecord",
     "NoSuchTurn",
+    "RecordChanged",
     "SchemaError",
     "SessionBusy",
     "StoreClosed",
@@ -111,6 +113,23 @@ class Conflict(TurnlogError, RuntimeError):
         return (
             f"{name} ends at position {self.actual}, not at {self.expected!r}: "
             f"another writer changed it; nothing was written"
+        )
+
+
+class RecordChanged(Conflict):
+    """A record that was to be replaced is gone or was replaced meanwhile. Nothing was written."""
+
+    def __init__(self, log: Log, position: int, is_gone: bool) -> None:
+        super().__init__(log, position, 0 if is_gone else position)
+        self.args = (log, position, is_gone)
+        self.position = position
+        self.is_gone = is_gone
+
+    def __str__(self) -> str:
+        happened = "is gone" if self.is_gone else "was replaced"
+        return (
+            f"record {self.position} of log {self.log.name!r} of session {self.log.session!r} "
+            f"{happened}: another writer changed it; nothing was written"
         )
 
 

@@ -96,8 +96,8 @@ class Store(ABC):
 
         All conditions are compared with the state before the commit, in the order of the
         changes. The first that fails raises `Conflict`, and nothing is written. A commit names
-        each log in one `Append`, `Remove`, `Forget` or `Check` at most, and in one `Annotate`;
-        else it raises `ValueError`.
+        each log in one `Append`, `Remove`, `Forget`, `Check` or `Replace` at most, and in one
+        `Annotate`; else it raises `ValueError`.
 
         key: the commit happens once on this session, however often it is called with this key:
             a later call returns what the first one returned, before it looks at any condition.
@@ -106,7 +106,7 @@ class Store(ABC):
 
         A commit that adds a record, sets a note or keeps a key makes the conversation exist,
         with an empty log "main" at least. Of the logs that it names, only those that really
-        change get a new `updated_at`. The commit waits for the disk, unless all its logs are
+        change get a new `updated_at`; a `Replace` gives none. The commit waits for the disk, unless all its logs are
         volatile (`Log.is_volatile`).
         """
 

@@ -19,6 +19,7 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
+    Replace,
     check_changes,
     check_conditions,
     makes_session,
@@ -59,7 +60,13 @@ class MemoryStore(Store):
             if found and key and (known := found.recall(key)):
                 return known
             conversation = found or _Conversation()
-            check_conditions(session, changes, conversation.ends(), conversation.notes())
+            check_conditions(
+                session,
+                changes,
+                conversation.ends(),
+                conversation.notes(),
+                conversation.payloads,
+            )
             if found is None and makes_session(changes, key):
                 conversation.logs["main"] = _StoredLog.new(now() / 1e6)
                 self._conversations[session] = conversation
@@ -155,6 +162,11 @@ class _Conversation:
     def notes(self) -> dict[str, bytes]:
         return {name: stored.note for name, stored in self.logs.items()}
 
+    def payloads(self, change: Replace) -> list[bytes | None]:
+        """The payloads of the records that `change` is to replace; None where no record is."""
+        stored = self.logs.get(change.log)
+        return [stored.payload_at(at) if stored else None for at in change.positions]
+
     def make(self, change: Change, positions: Iterator[int]) -> None:
         """Make one change, whose condition holds."""
         match change:
@@ -167,6 +179,9 @@ class _Conversation:
                 self._remove(name, after, before)
             case Annotate(name, note):
                 self._touch(name).note = note
+            case Replace(name, at, payloads):
+                for position, payload in zip(at, payloads, strict=True):
+                    self.logs[name].replace(position, payload)
             case Forget("main"):
                 self._empty_main()
             case Forget(name):
@@ -218,6 +233,16 @@ class _StoredLog:
         for payload, moment in zip(payloads, given, strict=True):
             at = self.updated_at if moment is None else moment
             self.records.append(Record(next(positions), payload, at))
+
+    def payload_at(self, position: int) -> bytes | None:
+        """The payload of the record at `position`; None if there is none."""
+        found = self.span(position - 1, position + 1)
+        return self.records[found.start].payload if found else None
+
+    def replace(self, position: int, payload: bytes) -> None:
+        """Give the record at `position`, which exists, another payload."""
+        at = self.span(position - 1, position + 1).start
+        self.records[at] = self.records[at]._replace(payload=payload)
 
     def span(self, after: int, before: int | None) -> range:
         """The indexes of the records with after < position < before."""

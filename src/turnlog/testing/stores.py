@@ -25,6 +25,7 @@ class StoreTests(
     promises.Keys,
     promises.Retrying,
     promises.Removal,
+    promises.Replacing,
     promises.Forgetting,
     promises.Notes,
     promises.Checking,

@@ -21,6 +21,7 @@ from turnlog.testing.promises.notes import Notes
 from turnlog.testing.promises.order import Order
 from turnlog.testing.promises.payloads import Payloads
 from turnlog.testing.promises.removal import Removal
+from turnlog.testing.promises.replacing import Replacing
 from turnlog.testing.promises.retrying import Retrying
 from turnlog.testing.promises.times import Times
 from turnlog.testing.promises.together import Together
@@ -49,6 +50,7 @@ __all__ = [
     "Order",
     "Payloads",
     "Removal",
+    "Replacing",
     "Retrying",
     "Times",
     "Together",

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove, Replace
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import fill, head_of, payloads_of, seen
@@ -21,10 +21,11 @@ CHANGES: tuple[Change, ...] = (
     Annotate("side", b"new"),
     Forget("side"),
     Check("side", 1),
+    Replace("side", [], [], []),
 )
 
 #: What a note may be set beside.
-BESIDE_A_NOTE = (Append, Remove, Check)
+BESIDE_A_NOTE = (Append, Remove, Check, Replace)
 
 #: Changes with values that no store takes, and the error.
 WRONG: tuple[tuple[object, type[Exception]], ...] = (
@@ -39,6 +40,9 @@ WRONG: tuple[tuple[object, type[Exception]], ...] = (
     (Annotate("side", cast("bytes", "text")), TypeError),
     (Remove(cast("str", None)), TypeError),
     (Append("side", cast("list[bytes]", "text")), TypeError),
+    (Replace("side", [1], [], [b"1"]), ValueError),
+    (Replace("side", [2, 1], [b"1", b"1"], [b"1", b"1"]), ValueError),
+    (Replace("side", [1], [cast("bytes", "text")], [b"1"]), TypeError),
     (("side", [b"1"]), TypeError),
     (Log("s", "side"), TypeError),
     (None, TypeError),
