@@ -111,8 +111,8 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.client": "AsyncOpenAI",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
     "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced InvalidItem LeaseLost "
-    "MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord NoSuchTurn RecordChanged SchemaError "
-    "SessionBusy StoreClosed TurnlogError Unreadable",
+    "MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord NoSuchTurn RecordChanged "
+    "SchemaError SessionBusy StoreClosed TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.conversation.about": "About",

@@ -106,8 +106,8 @@ class Store(ABC):
 
         A commit that adds a record, sets a note or keeps a key makes the conversation exist,
         with an empty log "main" at least. Of the logs that it names, only those that really
-        change get a new `updated_at`; a `Replace` gives none. The commit waits for the disk, unless all its logs are
-        volatile (`Log.is_volatile`).
+        change get a new `updated_at`; a `Replace` gives none. The commit waits for the disk,
+        unless all its logs are volatile (`Log.is_volatile`).
         """
 
     @abstractmethod

@@ -140,7 +140,7 @@ class Replacing:
     async def test_what_is_written_later(self, store: Store, log: Log) -> None:
         """Appends, removals and cuts work as if the record had always been so."""
         await store.append(log, [b"1", b"2", b"3"])
-        first, second, third = await positions_of(store, log)
+        _, second, third = await positions_of(store, log)
         await _replace(store, log, {second: (b"2", b"two"), third: (b"3", b"three")})
         end = await store.append(log, [b"4"], expect=third)
         await store.commit(log.session, [Append(log.name, [b"5"], expect=end, cut=second)])
