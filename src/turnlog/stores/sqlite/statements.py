@@ -114,7 +114,7 @@ _DELETE_SESSION = "DELETE FROM {sessions} WHERE session_id = ?"
 
 
 class LogStatements(NamedTuple):
-    """SQL on one log; its first parameters name the log, but where something is said to be first."""
+    """SQL on one log. The first parameters name the log, where nothing else is said to be first."""
 
     last: str
     payload: str  # position
