@@ -23,6 +23,7 @@ __all__ = [
     "keys",
     "limits",
     "names",
+    "others",
     "ranks",
 ]
 
@@ -90,13 +91,20 @@ replaces = _drafts(
     belief=st.none() | st.none() | beliefs,
     batch=st.lists(timed, min_size=3, max_size=3),
     places=st.lists(ranks, max_size=3),
-    old=st.sampled_from(["known"] * 4 + ["unknown", "anywhere"]),
+    old=st.sampled_from(["known", "known", "unknown", "anywhere"]),
 )
 checks = _drafts(kind=st.just(Check), log=names, belief=beliefs)
 # Most of these meet no condition, so that what a log had is often forgotten.
 forgets = _drafts(kind=st.just(Forget), log=names, belief=st.none() | beliefs)
-_most = (appends, removes, annotates, checks, forgets)
-drafts = st.lists(st.one_of(*_most, *_most, replaces), max_size=3)
+others = removes | annotates | checks | forgets | replaces
+# Some contradict each other; most lists are of what a commit can do at once.
+at_once = st.lists(
+    appends | others,
+    min_size=2,
+    max_size=3,
+    unique_by=lambda draft: (draft.kind is Annotate, draft.log),
+)
+drafts = at_once | at_once | st.lists(appends | others, max_size=3)
 # Of two digests, one differs from the other; no digest fits both. A name is brief or is not: to
 # change that between two tries would be a mistake, of which no store promises anything.
 digests = st.sampled_from([b"", b"1", b"2"])

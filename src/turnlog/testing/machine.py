@@ -38,6 +38,7 @@ from turnlog.testing.drafts import (
     keys,
     limits,
     names,
+    others,
     ranks,
 )
 from turnlog.testing.looking import all_sessions, end_of
@@ -221,6 +222,10 @@ class _SideBySide(RuleBasedStateMachine):
     @rule(session=ids, draft=appends)
     def append(self, session: str, draft: Draft) -> None:
         self._both(lambda side: side.commit(session, [draft], None))
+
+    @rule(session=ids, draft=others, key=keys)
+    def change(self, session: str, draft: Draft, key: Key | None) -> None:
+        self._both(lambda side: side.commit(session, [draft], key))
 
     @rule(
         session=ids,
