@@ -56,6 +56,7 @@ ROOMS = {
     "pydantic_core": {"agents.tools.pydantic"},
     "dapr": {"stores.dapr"},
     "opentelemetry": {"layers.traced"},
+    "cryptography": {"layers.encryption"},
     "typer": {"cli"},
     "rich": {"cli"},
     "pytest": {"testing"},

@@ -1,0 +1,104 @@
+"""Sealing: AES-256-GCM over payloads, bound to their session, log and place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hmac import compare_digest
+
+from turnlog.layers.encryption.header import CLEAR, HEADER, PLACE, begin
+from turnlog.records import Log
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+except ImportError as error:
+    raise ImportError("encryption needs cryptography: pip install 'turnlog[encrypt]'") from error
+
+__all__ = ["DataKey", "joined", "note_context", "record_context"]
+
+_NONCE = HEADER - CLEAR
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """A data key of one session, ready for use. The bytes of the key are not kept.
+
+    id: the number that records carry; never 0.
+    commitment: 32 bytes that tell this key from every other.
+    """
+
+    id: int
+    commitment: bytes
+    _cipher: AESGCM = field(repr=False)
+
+    @classmethod
+    def of(cls, session: str, key_id: int, key: bytes) -> DataKey:
+        """The data key `key_id` of `session` with the 32 bytes `key`."""
+        return cls._derived(key_id, _derive(session, key_id, key))
+
+    @classmethod
+    def _derived(cls, key_id: int, derived: bytes) -> DataKey:
+        return cls(key_id, derived[32:], AESGCM(derived[:32]))
+
+    def has(self, commitment: bytes) -> bool:
+        """Whether this is the key with `commitment`."""
+        return compare_digest(self.commitment, commitment)
+
+    def seal(
+        self, context: bytes, payloads: Sequence[bytes], base: int = 0, first: int = 0
+    ) -> list[bytes]:
+        """`payloads` as sealed records of one append.
+
+        context: what they are bound to: `record_context` or `note_context`.
+        base: the position at which the log ends before the append.
+        first: the ordinal of the first one.
+        """
+        encrypt, pack, start = self._cipher.encrypt, PLACE.pack, begin(self.id)
+        nonces = os.urandom(_NONCE * len(payloads))
+        sealed: list[bytes] = []
+        for at, payload in enumerate(payloads):
+            clear = start + pack(base, first + at)
+            nonce = nonces[_NONCE * at : _NONCE * (at + 1)]
+            sealed.append(clear + nonce + encrypt(nonce, payload, context + clear))
+        return sealed
+
+    def open_all(self, context: bytes, sealed: Sequence[bytes]) -> list[bytes] | None:
+        """The payloads of records that this key has sealed; None if one was tampered with."""
+        decrypt = self._cipher.decrypt
+        try:
+            return [
+                decrypt(each[CLEAR:HEADER], each[HEADER:], context + each[:CLEAR])
+                for each in sealed
+            ]
+        except InvalidTag:
+            return None
+
+    def open(self, context: bytes, sealed: bytes) -> bytes | None:
+        """The payload of one record; None if it was tampered with, or is another log's."""
+        opened = self.open_all(context, [sealed])
+        return opened[0] if opened else None
+
+
+def record_context(log: Log) -> bytes:
+    """What the records of `log` are bound to."""
+    return joined(b"turnlog record 1", log.session.encode(), log.name.encode())
+
+
+def note_context(log: Log) -> bytes:
+    """What the note of `log` is bound to."""
+    return joined(b"turnlog note 1", log.session.encode(), log.name.encode())
+
+
+def joined(*parts: bytes) -> bytes:
+    """`parts`, each behind its length in 4 bytes, so that no two lists give the same bytes."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def _derive(session: str, key_id: int, key: bytes) -> bytes:
+    """32 bytes of key for the cipher, and 32 bytes of commitment."""
+    info = joined(b"turnlog data key 1", session.encode(), key_id.to_bytes(4, "big"))
+    return HKDF(SHA256(), 64, salt=None, info=info).derive(key)
