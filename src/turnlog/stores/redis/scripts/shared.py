@@ -27,9 +27,9 @@ local function position_of(element)
     return tonumber(string.sub(element, 1, 16))
 end
 
--- The index of the first record at or after a position, by binary search.
-local function index_of(records, position, length)
-    local low, high = 0, length
+-- The index of the first record at or after a position, by binary search; not below `least`.
+local function index_of(records, position, length, least)
+    local low, high = least or 0, length
     while low < high do
         local middle = math.floor((low + high) / 2)
         if position_of(redis.call('LINDEX', records, middle)) < position then
