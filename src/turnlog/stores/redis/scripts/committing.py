@@ -80,7 +80,7 @@ local function replacement(name, values)
         while block[at] and position_of(block[at]) < position do at = at + 1 end
         if not block[at] then
             local first = index_of(records, position, length, start + at)
-            local last = first + math.min((#values - n - 2) / 3, 49)
+            local last = first + math.min((#values - n - 2) / 3, 15)
             block, start, at = redis.call('LRANGE', records, first, last), first - 1, 1
         end
         local element = block[at]
