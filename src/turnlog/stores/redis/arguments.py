@@ -78,10 +78,11 @@ def _of_change(change: Change) -> Iterator[Argument]:
             yield str(len(arguments))
             yield from arguments
         case Replace(log, positions, payloads, old, expect):
-            places = (b"%d" % position for position in positions)
-            records = zip(places, old, payloads, strict=True)
-            arguments = list(packed(list(chain.from_iterable(records))))
-            yield from ("replace", log, _number(expect), str(len(arguments)), *arguments)
+            places = [b"%d" % position for position in positions]
+            values = list(chain.from_iterable(zip(places, old, payloads, strict=True)))
+            arrays = list(packed(values))
+            yield from ("replace", log, _number(expect), str(len(arrays)))
+            yield from arrays
         case Remove(log, after, before, expect):
             yield from ("remove", log, _number(expect), *bounds(after, before))
         case Annotate(log, note, expected):

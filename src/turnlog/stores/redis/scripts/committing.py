@@ -165,7 +165,8 @@ for number, at in ipairs(changes) do
         if actual ~= expected then return {'conflict', tostring(number), actual} end
     end
     if kind == 'replace' then
-        local elements, position, is_gone = replacement(log, unpacked(at + 4, at + 3 + ARGV[at + 3]))
+        local values = unpacked(at + 4, at + 3 + ARGV[at + 3])
+        local elements, position, is_gone = replacement(log, values)
         if not elements then return {'changed', tostring(number), position, is_gone} end
         replacements[log] = elements
     end
