@@ -34,13 +34,16 @@ def read_key_file(path: Path) -> KeySet | str:
             f"there is no key file {path}: make one with `turnlog keygen {path}`, or copy the one "
             "that wrote the store"
         ) from None
-    with os.fdopen(opened, "rb") as file:
+    try:
         # Of the opened file, so that it can't be exchanged after the check; links are followed.
-        status = os.fstat(file.fileno())
+        status = os.fstat(opened)
         _check_private(path, status)
         if status.st_size > _LARGEST:
             return "it is larger than a key file can be"
-        return key_set_of(file.read(_LARGEST))
+        with os.fdopen(opened, "rb", closefd=False) as file:
+            return key_set_of(file.read(_LARGEST))
+    finally:
+        os.close(opened)
 
 
 def write_key_file(path: Path, change: Callable[[KeySet | None], KeySet]) -> KeySet:

@@ -58,10 +58,10 @@ class Keyring(HoldsKeys):
     def __init__(self, keys: Mapping[str, Key], *, primary: str | None = None) -> None:
         problem = _problem(keys, primary)
         self._keys = {} if problem else _wrapping(keys)
-        del keys  # the traceback of an error below shows no key
+        self._primary = "" if problem else primary or next(iter(self._keys))
+        del keys, primary  # the traceback of an error below shows no key
         if problem or (problem := _same_key(self._keys)):
             raise ValueError(problem)
-        self._primary = next(iter(self._keys)) if primary is None else primary
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Keyring:
