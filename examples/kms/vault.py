@@ -11,6 +11,7 @@ that was ever written for alice, in backups and other copies too.
 import asyncio
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 from urllib.error import HTTPError
@@ -107,7 +108,7 @@ class VaultKeys:
         finally:
             del value
 
-    def _send(self, method: str, path: str, body: dict[str, object]) -> _Answer:
+    def _send(self, method: str, path: str, body: Mapping[str, object]) -> _Answer:
         """Runs on a thread. It returns errors: raised here, they would carry `body` along."""
         request = Request(  # noqa: S310 - the operator's address
             f"{self._address}/v1/transit/{path}",

@@ -172,8 +172,10 @@ def test_without_the_extra_keygen_works_and_a_store_says_what_to_install(
     tmp_path: Path, store: Path, keys: Path
 ) -> None:
     (tmp_path / "cryptography.py").write_text("raise ImportError('no cryptography')\n")
-    bare = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-    assert turnlog("keygen", tmp_path / "new.json", **bare)[0] == 0
-    status, out, err = turnlog("show", "alice", "--store", store, "--key-file", keys, **bare)
+    bare = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    assert turnlog("keygen", tmp_path / "new.json", PYTHONPATH=bare)[0] == 0
+    status, out, err = turnlog(
+        "show", "alice", "--store", store, "--key-file", keys, PYTHONPATH=bare
+    )
     assert (status, out) == (1, "")
     assert err == "turnlog: encryption needs cryptography: pip install 'turnlog[encrypt]'\n"
