@@ -12,9 +12,12 @@ _NEEDED = {
     "turnlog.agents.models.openai.client": "openai",
     "turnlog.agents.models.openai.responses": "openai",
     "turnlog.sessions.dapr": "dapr",
+    "turnlog.sessions.encrypt": "cryptography",
+    "turnlog.sessions.encrypted": "cryptography",
     "turnlog.sessions.redis": "redis",
     "turnlog.sessions.sqlalchemy": "sqlalchemy",
     "turnlog.sync.dapr": "dapr",
+    "turnlog.sync.encrypted": "cryptography",
     "turnlog.sync.redis": "redis",
     "turnlog.sync.sqlalchemy": "sqlalchemy",
 }
