@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Literal
 
 from turnlog.changes import Append, Change, Check, Committed, Key, check_changes
 from turnlog.errors import Conflict
@@ -14,13 +13,17 @@ from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
 from turnlog.layers.encryption.sealing import DataKey
+from turnlog.layers.encryption.unsealed import (
+    Reading,
+    check_sdk_key,
+    may_be_wrong_key,
+    reads_of,
+)
 from turnlog.loops.arrival import in_order_of_arrival
-from turnlog.records import Log, Records, Unopened
+from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Layer, Store
 
 __all__ = ["Encrypted"]
-
-Reading = Literal["ours", "ours+sdk", "ours+plain"]
 
 #: Of how many conversations it is remembered where their logs end.
 _REMEMBERED = 10_000
@@ -34,6 +37,7 @@ class Encrypted(Layer):
     keys: a store of its own for the wrapped data keys; by default they lie in `store`.
     reads: which records are shown beside those of this layer: "ours" none, "ours+plain" also
         plain ones, "ours+sdk" also those of the SDK's `EncryptedSession`.
+    sdk_key: with "ours+sdk", the key of those items.
     remember: for how many seconds data keys are remembered.
     """
 
@@ -44,11 +48,17 @@ class Encrypted(Layer):
         *,
         keys: Store | None = None,
         reads: Reading = "ours",
+        sdk_key: str | bytes | None = None,
         remember: float = 300,
     ) -> None:
         super().__init__(store)
+        try:
+            unsealed = reads_of(reads, sdk_key)
+        finally:
+            del sdk_key  # so that it is not in the frame of an error
         self._keys = DataKeys(store, keyring, keys, remember)
-        self._opener = Opener(self._keys, _plain if reads == "ours+plain" else _refused)
+        self._opener = Opener(self._keys, unsealed)
+        self._reads_sdk = reads == "ours+sdk"
         self._ends: dict[str, dict[str, int]] = {}
 
     async def commit(
@@ -109,7 +119,11 @@ class Encrypted(Layer):
         stored = await self.inner.read(log, after=after, before=before, limit=limit, oldest=oldest)
         if stored and before is None and not oldest:
             self._ends_of(log.session)[log.name] = stored.positions[-1]
-        return await self._opener.records(log, stored)
+        opened = await self._opener.records(log, stored)
+        if self._reads_sdk and may_be_wrong_key(opened.payloads):
+            whole = await self._opener.records(log, await self.inner.read(log))
+            check_sdk_key(log, whole.payloads)
+        return opened
 
     async def logs(self, session: str) -> list[Head]:
         heads = await self.inner.logs(session)
@@ -140,11 +154,3 @@ class Encrypted(Layer):
 def _check_names(*names: object) -> None:
     if KEYS in names:
         raise ValueError(f"the log {KEYS!r} is kept for the keys of the encryption")
-
-
-def _plain(_: Log, payload: bytes) -> bytes:
-    return payload
-
-
-def _refused(_: Log, payload: bytes) -> bytes:
-    return Unopened(payload, "it is not encrypted, and only encrypted records are read here")

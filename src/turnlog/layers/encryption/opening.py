@@ -6,21 +6,18 @@ mistake in the set-up and raises `Unreadable`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
 
 from turnlog.errors import Unreadable
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.header import CLEAR, KIND, PLACE, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
+from turnlog.layers.encryption.unsealed import Reads
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head
 
-__all__ = ["Opener", "Reads", "key_id_of", "place_of"]
-
-#: Opens a payload that is not sealed in this format, or says why it is not shown.
-Reads: TypeAlias = Callable[[Log, bytes], bytes]
+__all__ = ["Opener", "key_id_of", "place_of"]
 
 _DAMAGED = "it can't be authenticated: it was damaged, or comes from another place"
 _MISPLACED = "it does not stand where it was written: it was moved or replayed"

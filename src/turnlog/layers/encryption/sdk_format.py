@@ -28,6 +28,7 @@ except ImportError as error:
 __all__ = [
     "KEY",
     "NO_ITEM",
+    "REFUSED",
     "EnvelopeKey",
     "Opened",
     "UnreadableEnvelope",
@@ -97,7 +98,9 @@ class Opened(NamedTuple):
 
 _PLAIN = Opened(None, "it is not encrypted")
 _MALFORMED = Opened(None, "its envelope is malformed")
-_REFUSED = Opened(None, "it was changed, or encrypted with another key", is_refused=True)
+#: The problem of a token that is whole, and yet this key does not open it.
+REFUSED = "it was changed, or encrypted with another key"
+_REFUSED = Opened(None, REFUSED, is_refused=True)
 _EXPIRED = Opened(None, is_authentic=True)
 _EARLY = Opened(None, "it was written by a clock that is ahead of this one", is_authentic=True)
 #: Of what was opened, but holds no item.
