@@ -50,14 +50,14 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
         ttl: float | None = 600,
         max_scan_items: int | None = None,
     ) -> None:
+        self.session_id = session_id  # first, for `repr`
+        self.underlying_session: Any = underlying_session
         key = envelope_key(session_id, encryption_key)
         del encryption_key  # so that it is not in the frame of an error
         if isinstance(key, str):
             raise ValueError(key)  # noqa: TRY004 - the text says what is wrong with the key
         if max_scan_items is not None and max_scan_items <= 0:
             raise ValueError("max_scan_items must be positive or None")
-        self.session_id = session_id
-        self.underlying_session: Any = underlying_session
         self.ttl = ttl
         self.max_scan_items = max_scan_items
         self.cipher = key.cipher

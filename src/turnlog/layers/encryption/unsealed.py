@@ -57,7 +57,7 @@ class SDKItems:
         if known is None:
             derived = envelope_key(session, self._key)
             if isinstance(derived, str):
-                raise ValueError(derived)  # noqa: TRY004 - the text says what is wrong with the id
+                raise ValueError(derived)
             if len(self._keys) >= _REMEMBERED:
                 self._keys.clear()
             known = self._keys[session] = derived
