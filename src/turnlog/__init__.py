@@ -93,6 +93,8 @@ if TYPE_CHECKING:
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
     from turnlog.sessions.dapr import DaprSession as DaprSession
+    from turnlog.sessions.encrypt import EncryptSession as EncryptSession
+    from turnlog.sessions.encrypted import EncryptedSession as EncryptedSession
     from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.store import Cursor as Cursor
@@ -129,6 +131,8 @@ _NAMES_BY_HOME = {
     "turnlog.conversation.turn_lists": "TurnInfo",
     "turnlog.sessions": "AdvancedSQLiteSession AsyncSQLiteSession SQLiteSession",
     "turnlog.sessions.dapr": "DaprSession",
+    "turnlog.sessions.encrypt": "EncryptSession",
+    "turnlog.sessions.encrypted": "EncryptedSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.conversation.settings": "SessionSettings",

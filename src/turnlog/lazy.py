@@ -15,9 +15,12 @@ _NEEDED = {
     "turnlog.layers.encryption.keyring": "cryptography",
     "turnlog.layers.encryption.passphrase": "cryptography",
     "turnlog.sessions.dapr": "dapr",
+    "turnlog.sessions.encrypt": "cryptography",
+    "turnlog.sessions.encrypted": "cryptography",
     "turnlog.sessions.redis": "redis",
     "turnlog.sessions.sqlalchemy": "sqlalchemy",
     "turnlog.sync.dapr": "dapr",
+    "turnlog.sync.encrypted": "cryptography",
     "turnlog.sync.redis": "redis",
     "turnlog.sync.sqlalchemy": "sqlalchemy",
 }

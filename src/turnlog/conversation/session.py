@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from turnlog.changes import Append, Key, Remove
@@ -220,11 +220,22 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         Two calls never return the same item. Records that can't be decoded are
         removed on the way.
         """
+        return await self._pop_item_with_validation()
+
+    async def _pop_item_with_validation(
+        self, validate: Callable[[TResponseInputItem], None] | None = None
+    ) -> TResponseInputItem | None:
+        """The same as `pop_item`, if `validate` raises nothing for the item; for wrappers.
+
+        The SDK's `SQLiteSession` has this method too. If it raises, nothing is removed.
+        """
         log = self._log()
         while True:
             newest = await self._reader_of(log).newest_readable()
             if newest.last == 0:
                 return None
+            if validate is not None and newest.item is not None:
+                validate(newest.item)
             try:
                 await self._remove(log, newest)
             except Conflict:

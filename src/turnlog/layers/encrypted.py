@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from turnlog.changes import Change, Committed, Key, check_changes
 from turnlog.errors import Conflict, Unreadable
@@ -13,17 +13,21 @@ from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for
 from turnlog.layers.encryption.data_keys import DataKeys
 from turnlog.layers.encryption.fence import Fence
 from turnlog.layers.encryption.key_records import KEYS
-from turnlog.layers.encryption.opening import Opener, Reads
+from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
+from turnlog.layers.encryption.unsealed import (
+    Reading,
+    check_sdk_key,
+    may_be_wrong_key,
+    reads_of,
+)
 from turnlog.loops.arrival import in_order_of_arrival
-from turnlog.records import Log, Records, Unopened
+from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Layer, Store, check
 
 __all__ = ["Encrypted"]
 
 T = TypeVar("T")
-
-Reading = Literal["ours", "ours+sdk", "ours+plain"]
 
 #: Of how many conversations it is remembered where their logs end.
 _REMEMBERED = 10_000
@@ -38,6 +42,7 @@ class Encrypted(Layer):
         closed with this one.
     reads: which records are shown beside those of this layer: "ours" none, "ours+plain" also
         plain ones, "ours+sdk" also those of the SDK's `EncryptedSession`.
+    sdk_key: with "ours+sdk", the key of those items.
     remember: for how many seconds data keys are remembered. For so long, a process reads a
         conversation whose keys another process has destroyed.
 
@@ -52,13 +57,19 @@ class Encrypted(Layer):
         *,
         keys: Store | None = None,
         reads: Reading = "ours",
+        sdk_key: str | bytes | None = None,
         remember: float = 300,
     ) -> None:
         super().__init__(store)
+        try:
+            unsealed = reads_of(reads, sdk_key)
+        finally:
+            del sdk_key  # so that it is not in the frame of an error
         self._elsewhere = keys if keys is None or keys.identity != store.identity else None
         self._keys = DataKeys(store, keyring, self._elsewhere, remember)
-        self._opener = Opener(self._keys, _reads(reads))
+        self._opener = Opener(self._keys, unsealed)
         self._adopts = reads != "ours"
+        self._reads_sdk = reads == "ours+sdk"
         self._ends: dict[str, dict[str, int]] = {}
 
     def __repr__(self) -> str:
@@ -144,6 +155,9 @@ class Encrypted(Layer):
         records: Records = await _opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
+        if self._reads_sdk and may_be_wrong_key(records.payloads):
+            whole = await self._opener.records(log, await self.inner.read(log))
+            check_sdk_key(log, whole.payloads)
         return records
 
     async def logs(self, session: str) -> list[Head]:
@@ -231,15 +245,3 @@ async def _learned(draft: SealedCommit, conflict: Conflict, fence: Fence) -> boo
 def _check_names(*names: object) -> None:
     if KEYS in names:
         raise ValueError(f"the log {KEYS!r} is kept for the keys of the encryption")
-
-
-def _reads(reads: Reading) -> Reads:
-    return _plain if reads == "ours+plain" else _refused
-
-
-def _plain(_: Log, payload: bytes) -> bytes:
-    return payload
-
-
-def _refused(_: Log, payload: bytes) -> bytes:
-    return Unopened(payload, "it is not encrypted, and only encrypted records are read here")
