@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import random
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from turnlog.changes import (
     Annotate,
@@ -15,56 +15,19 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
+    Replace,
     check_conditions,
     makes_session,
     writes,
 )
 from turnlog.store import END, span
+from turnlog.stores.sqlalchemy.shapes import Shape
 from turnlog.stores.tables import key_day, replayed, today
 
-__all__ = ["Commit", "Part", "Seen", "Shape"]
+__all__ = ["Commit", "Part", "Seen"]
 
-
-class Shape(NamedTuple):
-    """The kind of a part: parts of one kind are written with the same SQL."""
-
-    is_main: bool
-    #: Whether an end is expected.
-    checks: bool
-    removes: bool
-    appends: bool
-    #: Whether it is one record that is added.
-    is_single: bool
-    annotates: bool
-    #: Whether a note is expected.
-    compares: bool
-    forgets: bool
-    #: Whether it expects a record or a note: then it fails if the session doesn't exist.
-    needs_session: bool
-
-    @property
-    def writes(self) -> bool:
-        return self.removes or self.is_sure
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether it changes the log in any case, whatever the log holds."""
-        return self.appends or self.annotates
-
-    @property
-    def only_appends(self) -> bool:
-        """Whether it appends under no condition, and does nothing else."""
-        return self.appends and not (self.checks or self.removes or self.annotates)
-
-    @property
-    def needs_end(self) -> bool:
-        """Whether the end before the commit has to be known."""
-        return self.checks or self.removes or not self.appends
-
-    @property
-    def needs_note(self) -> bool:
-        """Whether the note has to be known."""
-        return self.compares or self.forgets
+#: What a commit may do to a log, beside an `Annotate`.
+_Change: TypeAlias = Append | Remove | Forget | Check | Replace
 
 
 class Part(NamedTuple):
@@ -75,8 +38,9 @@ class Part(NamedTuple):
 
     number: int
     log: str
-    change: Append | Remove | Forget | Check | None
+    change: _Change | None
     annotation: Annotate | None
+    #: The records that are added.
     payloads: Sequence[bytes]
     times: Sequence[float | None] | None
     #: The bounds of the records that are removed; None if none are.
@@ -88,7 +52,7 @@ class Part(NamedTuple):
         cls,
         number: int,
         log: str,
-        change: Append | Remove | Forget | Check | None,
+        change: _Change | None,
         annotation: Annotate | None,
     ) -> Part:
         payloads, times = _EMPTY
@@ -105,12 +69,18 @@ class Part(NamedTuple):
             annotation is not None and annotation.expect is not None,
             isinstance(change, Forget),
             _is_something(change) or _is_something(annotation),
+            isinstance(change, Replace) and len(change.positions) > 0,
         )
         return cls(number, log, change, annotation, payloads, times, removed, shape)
 
     @property
     def forgets(self) -> bool:
         return self.shape.forgets
+
+    @property
+    def replacements(self) -> Sequence[bytes]:
+        """The payloads that records are given in place of theirs."""
+        return self.change.payloads if isinstance(self.change, Replace) else ()
 
     def values(self, *, numbered: bool = True) -> dict[str, object]:
         """The parameters, but for the payloads."""
@@ -211,7 +181,9 @@ class Commit(NamedTuple):
     @property
     def is_sure(self) -> bool:
         """Whether something is written, whatever the logs hold."""
-        return self.key is not None or any(part.shape.is_sure for part in self.parts)
+        return self.key is not None or any(
+            part.shape.is_sure or part.shape.replaces for part in self.parts
+        )
 
     @property
     def is_unconditional(self) -> bool:
@@ -253,9 +225,16 @@ class Commit(NamedTuple):
             return None
         return replayed(self.key, *seen.known)
 
-    def check(self, seen: Seen) -> None:
-        """Raise `Conflict` for the first condition that fails."""
-        check_conditions(self.session, self.changes, seen.ends, seen.notes)
+    def check(
+        self,
+        seen: Seen,
+        payloads: Callable[[Replace], Sequence[bytes | None]] = lambda _: (),
+    ) -> None:
+        """Raise `Conflict` for the first condition that fails.
+
+        payloads: the stored payload at each position of a `Replace`; None where no record is.
+        """
+        check_conditions(self.session, self.changes, seen.ends, seen.notes, payloads)
 
     def acts(self, seen: Seen) -> bool:
         """Whether anything has to be written in a session that exists."""
@@ -278,11 +257,13 @@ _EMPTY: tuple[Sequence[bytes], Sequence[float | None] | None] = ((), None)
 
 def _is_something(change: Change | None) -> bool:
     """Whether the change expects a record, or a note that isn't empty."""
+    if isinstance(change, Replace) and change.positions:
+        return True
     return change is not None and bool(change.expect)
 
 
 def _parts(changes: Sequence[Change]) -> Iterator[Part]:
-    named: dict[str, Append | Remove | Forget | Check] = {}
+    named: dict[str, _Change] = {}
     annotated: dict[str, Annotate] = {}
     for change in changes:
         if isinstance(change, Annotate):
@@ -313,6 +294,9 @@ _UNCOUNTED = 64
 
 def _kept(change: Change) -> Change:
     """The same change, without the caller's lists."""
+    if isinstance(change, Replace):
+        log, positions, payloads, old, expect = change
+        return Replace(log, tuple(positions), tuple(payloads), tuple(old), expect)
     if not isinstance(change, Append):
         return change
     log, payloads, expect, cut, times = change

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from sqlalchemy import TextualSelect
 
-from turnlog.stores.sqlalchemy.commits import Commit, Part, Shape
+from turnlog.stores.sqlalchemy.commits import Commit, Part
+from turnlog.stores.sqlalchemy.shapes import Shape
 from turnlog.stores.sqlalchemy.state import Fragments, selected, state_columns, state_query
 from turnlog.stores.tables import LENGTH, filled
 
@@ -127,7 +128,9 @@ def is_compilable(commit: Commit) -> bool:
 
 
 def _is_compilable(part: Part) -> bool:
-    if part.forgets or part.times is not None or len(part.payloads) > _MOST_PAYLOADS:
+    if part.forgets or part.shape.replaces or part.times is not None:
+        return False
+    if len(part.payloads) > _MOST_PAYLOADS:
         return False
     # Of another log, only one thing is written: its row can't be changed twice in a statement.
     return part.shape.is_main or part.annotation is None or not (part.payloads or part.removed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,14 +89,23 @@ class MySQL(RowByRow):
         for part in commit.parts:
             room = self._room(len(part.log.encode()) + len(commit.session.encode()))
             note = () if part.annotation is None else (part.annotation.note,)
-            for payload in (*part.payloads, *note):
-                self._check_size(payload, room)
+            encode = self._places.of(part.log).encode
+            for payload in (*part.payloads, *part.replacements):
+                self._check_size(payload, room, encode)
+            for each in note:
+                self._check_size(each, room, bytes)
 
-    def _check_size(self, payload: bytes, room: int) -> None:
-        # Every byte may have to be escaped; most payloads are too short to count them.
-        if len(payload) * 2 > room and _escaped(payload) > room:
+    def _check_size(
+        self, payload: bytes, room: int, encode: Callable[[bytes], str | bytes]
+    ) -> None:
+        # Every byte may have to be escaped, or all are stored as base64; most payloads are too
+        # short to count them.
+        if len(payload) * 2 <= room:
+            return
+        size = _escaped(_bytes(encode(payload)))
+        if size > room:
             raise ValueError(
-                f"an item takes {_escaped(payload)} bytes in a statement, and the server's "
+                f"an item takes {size} bytes in a statement, and the server's "
                 f"max_allowed_packet is {self.layout.packet}: raise that, or store less in one item"
             )
 

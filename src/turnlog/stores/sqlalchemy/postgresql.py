@@ -159,6 +159,11 @@ class PostgreSQL(Transactional):
                     f"the items of one append have more than {self.largest} bytes, and PostgreSQL "
                     "takes no value of a gigabyte: store them in several appends"
                 )
+            if max(map(len, part.replacements), default=0) > self.largest:
+                raise ValueError(
+                    f"an item has more than {self.largest} bytes, and PostgreSQL takes no value "
+                    "of a gigabyte: store less in one item"
+                )
 
     def _expressions(self) -> dict[str, str]:
         zoned = self.layout.zoned

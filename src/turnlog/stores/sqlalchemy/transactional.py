@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from turnlog.changes import Committed
+from turnlog.changes import Committed, Replace
 from turnlog.stores.clock import micros
 from turnlog.stores.sqlalchemy.commits import Commit, Part, Seen
 from turnlog.stores.sqlalchemy.deletion import LOCK
 from turnlog.stores.sqlalchemy.dialect import Abandoned, Dialect
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.places import Kinds
+from turnlog.stores.sqlalchemy.replacing import Replacing
 from turnlog.stores.sqlalchemy.state import state_seen
 from turnlog.stores.tables import Tables, filled, positions_text
 
@@ -119,6 +121,7 @@ class Transactional(Dialect):
         super().__init__(tables, layout)
         filled_in = (text(filled(each, self._shared)) for each in self._templates)
         self._statements = Statements(*filled_in)
+        self._replacing = Replacing(self._places, self._shared)
         self._remove = self._places.map(
             lambda place: text(filled(_REMOVE, self._shared, place._asdict()))
         )
@@ -127,13 +130,14 @@ class Transactional(Dialect):
         self._check_sizes(commit)
         values = {**commit.values(), **self._now()}
         if not self._lock(db, commit, values):
-            commit.check(Seen.nothing())
+            commit.check(Seen.nothing(), _no_records)
             raise Abandoned(commit.result({}))
         row = self._found(db, commit, values)
         seen = state_seen(commit, row)
         known = commit.known(seen)
         if known is None:
-            commit.check(seen)
+            stored = partial(self._replacing.stored, db, commit.session)
+            commit.check(seen, stored)
         if known is not None or not commit.acts(seen):
             raise Abandoned(known or commit.result(seen.ends))
         return self._make(Step(db, commit, seen, row, values))
@@ -149,6 +153,9 @@ class Transactional(Dialect):
 
     def _make(self, step: Step) -> Committed:
         parts = step.commit.parts
+        for part in parts:
+            if isinstance(part.change, Replace):
+                self._replacing.replace(step.db, step.commit.session, part.change)
         ends = {part.log: self._append(step, part) for part in parts}
         self._note_logs(step, ends)
         done = step.commit.result(ends)
@@ -257,6 +264,11 @@ class Transactional(Dialect):
     def _time_of_records(self, at: object) -> object:
         """The time of the records of a commit that was made `at` this time."""
         return at
+
+
+def _no_records(change: Replace) -> list[None]:
+    """What a session that doesn't exist has at the positions of `change`."""
+    return [None] * len(change.positions)
 
 
 _INSERT = """

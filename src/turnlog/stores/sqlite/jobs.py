@@ -99,6 +99,6 @@ def _made(
     if growth := growth_in(changes):
         return Committed(grow(cursor, sql, session, growth))
     logs = Logs(cursor, sql, session, changes)
-    check_conditions(session, changes, logs.ends(), logs.notes())
+    check_conditions(session, changes, logs.ends(), logs.notes(), logs.payloads)
     logs.make(changes, makes_session=makes_session)
     return Committed.at(changes, logs.ends())

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from turnlog.changes import Annotate, Append, Change, Forget, Remove
-from turnlog.store import span
+from turnlog.changes import Annotate, Append, Change, Forget, Remove, Replace
+from turnlog.store import END, span
 from turnlog.stores.clock import as_text, now
 from turnlog.stores.sqlite.growth import insert
 from turnlog.stores.sqlite.statements import Statements, look_at, place
@@ -45,6 +45,10 @@ class Logs:
     def notes(self) -> Mapping[str, bytes]:
         """The note of each log."""
         return {name: facts.note for name, facts in self._facts.items()}
+
+    def payloads(self, change: Replace) -> list[bytes | None]:
+        """The payloads of the records that `change` is to replace; None where no record is."""
+        return [self._payload(change.log, position) for position in change.positions]
 
     def make(self, changes: Iterable[Change], *, makes_session: bool) -> None:
         """Make `changes`, whose conditions hold.
@@ -87,8 +91,23 @@ class Logs:
                 self._remove(name, after, before)
             case Annotate(name, note):
                 self._touch(name).note = note
+            case Replace():
+                self._replace(change)
             case Forget(name):
                 self._forget(name)
+
+    def _payload(self, name: str, position: int) -> bytes | None:
+        if not 0 < position <= END:  # more than the column can hold
+            return None
+        at = place(self._session, name)
+        row = self._cursor.execute(self._sql.of(name).payload, (*at, position)).fetchone()
+        return None if row is None else row[0]
+
+    def _replace(self, change: Replace) -> None:
+        sql, at = self._sql.of(change.log), place(self._session, change.log)
+        pairs = zip(change.positions, change.payloads, strict=True)
+        rows = [(sql.stored(payload), *at, position) for position, payload in pairs]
+        self._cursor.executemany(sql.replace, rows)
 
     def _add(self, change: Append) -> None:
         facts = self._touch(change.log)

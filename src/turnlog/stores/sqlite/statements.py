@@ -42,7 +42,9 @@ _LOOK_AT_OTHERS = """
 """
 
 _LAST = "SELECT max(id) FROM {records} WHERE {here}"
+_PAYLOAD = "SELECT CAST({payload} AS BLOB) FROM {records} WHERE {here} AND id = ?"
 _REMOVE = "DELETE FROM {records} WHERE {here} AND id > ? AND id < ?"
+_REPLACE = "UPDATE {records} SET {payload} = ? WHERE {here} AND id = ?"
 # The same where the SDK's AdvancedSQLiteSession shares the tables: messages that its other
 # branches use stay, and a turn that is emptied takes the row of its usage along.
 _REMOVE_SHARED = (
@@ -112,11 +114,13 @@ _DELETE_SESSION = "DELETE FROM {sessions} WHERE session_id = ?"
 
 
 class LogStatements(NamedTuple):
-    """SQL on one log; its first parameters name the log."""
+    """SQL on one log. The first parameters name the log, where nothing else is said to be first."""
 
     last: str
+    payload: str  # position
     #: after, before. The first statement counts what was removed.
     remove: tuple[str, ...]
+    replace: str  # first the payload as `stored` makes it; position
     insert: Mapping[int, str]  # by the number of payloads; each as `stored` makes it
     insert_at: Mapping[int, str]  # the same, behind the time of all of them; None for now
     insert_at_times: Mapping[int, str]  # the same, each payload behind its time
@@ -202,9 +206,14 @@ def _main(names: Mapping[str, str]) -> LogStatements:
 
 
 def _shared_main(names: Mapping[str, str]) -> LogStatements:
-    on_main = {"records": names["on_main"], "here": "session_id = ?"}
+    on_main = {
+        "records": names["on_main"],
+        "payload": "message_data",
+        "here": "session_id = ?",
+    }
     return _main(names)._replace(
         last=filled(_LAST, on_main),
+        payload=filled(_PAYLOAD, on_main),
         remove=tuple(filled(each, names) for each in _REMOVE_SHARED),
     )
 
@@ -224,6 +233,8 @@ def _log_statements(
 ) -> LogStatements:
     return LogStatements(
         last=filled(_LAST, columns),
+        payload=filled(_PAYLOAD, columns),
+        replace=filled(_REPLACE, columns),
         remove=(filled(_REMOVE, columns),),
         insert=_inserts(columns, ""),
         insert_at=_inserts(columns, "{time}"),

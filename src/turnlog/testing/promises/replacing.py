@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from turnlog.changes import Annotate, Append, Check, Forget, Key, Remove, Replace
+from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove, Replace
 from turnlog.errors import Conflict, RecordChanged
 from turnlog.records import Log
 from turnlog.store import Store
@@ -163,7 +163,7 @@ class Replacing:
         text = Replace(log.name, [end], [cast("bytes", "2")], [b"1"])
         with pytest.raises(TypeError):
             await store.commit(log.session, [text])
-        twice = [Replace(log.name, [end], [b"2"], [b"1"]), Append(log.name, [b"3"])]
+        twice: list[Change] = [Replace(log.name, [end], [b"2"], [b"1"]), Append(log.name, [b"3"])]
         with pytest.raises(ValueError, match="two changes of one commit"):
             await store.commit(log.session, twice)
         assert await seen(store, log.session) == before
