@@ -81,6 +81,11 @@ if TYPE_CHECKING:
     from turnlog.items.json import Item as Item
     from turnlog.items.json import TResponseInputItem as TResponseInputItem
     from turnlog.items.merge import SessionInputCallback as SessionInputCallback
+    from turnlog.layers.encrypted import Encrypted as Encrypted
+    from turnlog.layers.encryption.keyring import Keyring as Keyring
+    from turnlog.layers.encryption.passphrase import Passphrase as Passphrase
+    from turnlog.layers.encryption.provider import KeyProvider as KeyProvider
+    from turnlog.layers.encryption.provider import WrongKey as WrongKey
     from turnlog.records import Log as Log
     from turnlog.records import Record as Record
     from turnlog.records import Records as Records
@@ -127,6 +132,10 @@ _NAMES_BY_HOME = {
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.conversation.settings": "SessionSettings",
+    "turnlog.layers.encrypted": "Encrypted",
+    "turnlog.layers.encryption.keyring": "Keyring",
+    "turnlog.layers.encryption.passphrase": "Passphrase",
+    "turnlog.layers.encryption.provider": "KeyProvider WrongKey",
     "turnlog.records": "Log Record Records",
     "turnlog.store": "Cursor Head Layer Store",
     "turnlog.urls": "open_store",
