@@ -13,6 +13,7 @@ from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
+from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
 from turnlog.layers.encryption.sealing import DataKey
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records, Unopened
@@ -24,6 +25,10 @@ Reading = Literal["ours", "ours+sdk", "ours+plain"]
 
 #: Of how many conversations it is remembered where their logs end.
 _REMEMBERED = 10_000
+
+
+def _go_on(_: Rotated) -> None:
+    """The progress that nobody asked for."""
 
 
 class Encrypted(Layer):
@@ -50,6 +55,9 @@ class Encrypted(Layer):
         self._keys = DataKeys(store, keyring, keys, remember)
         self._opener = Opener(self._keys, _plain if reads == "ours+plain" else _refused)
         self._ends: dict[str, dict[str, int]] = {}
+        self._rotation = Rotation(
+            store, self._keys, self._opener, keyring, keys, reads_others=reads != "ours"
+        )
 
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
@@ -129,6 +137,55 @@ class Encrypted(Layer):
     async def delete(self, session: str, *, expect: int | None = None) -> None:
         await self.inner.delete(session, expect=expect)
         self._keys.forget(session)
+
+    async def rewrap(
+        self, session: str | None = None, *, prefix: str = "", progress: Progress = _go_on
+    ) -> Rotated:
+        """Wrap data keys with the primary key of the key ring; no record is touched.
+
+        session: of this conversation; None: of all whose id begins with `prefix`.
+        progress: called after each conversation with what was done so far; True ends the work.
+
+        Data keys under the primary key are left as they are, so it can be stopped and done again
+        at any time, while others read and write. Afterwards the other keys can be removed from
+        the ring, if `key_counts` counts nothing under them. Of many conversations, one whose key
+        can't be unwrapped is reported in `failed`; a single one raises `Unreadable`.
+        """
+        return await self._rotation.rewrap(session, prefix, progress)
+
+    async def reseal(
+        self,
+        session: str | None = None,
+        *,
+        before: float | None = None,
+        prefix: str = "",
+        progress: Progress = _go_on,
+    ) -> Rotated:
+        """Seal records and notes with new data keys, and drop the older ones.
+
+        session: of this conversation; None: of all whose id begins with `prefix`.
+        before: only conversations whose newest data key was made before this time, in seconds
+            since the epoch; None: now. To resume a work that was stopped, give the time at which
+            it began: then conversations that were finished are skipped.
+        progress: as for `rewrap`.
+
+        What `reads` allows beside our own records, such as plain ones, is sealed as well. A record
+        that can't be opened stays as it is, and so does its key; `unreadable` counts them.
+        """
+        return await self._rotation.reseal(session, prefix, before, progress)
+
+    async def key_counts(self, *, prefix: str = "") -> KeyCounts:
+        """How many conversations and data keys hang on which key of the key ring."""
+        return await self._rotation.counts(prefix)
+
+    async def destroy_keys(self, session: str) -> bool:
+        """Destroy the data keys of a conversation, so that nobody can read it any more.
+
+        It can't be undone. Returns whether it had any. Reads and writes raise `Unreadable` then;
+        `delete` works. Other processes may remember its keys for `remember` seconds. Copies of
+        the wrapped keys, such as backups of the store that holds them, can still be read.
+        """
+        return await self._rotation.destroy(session)
 
     def _ends_of(self, session: str) -> dict[str, int]:
         """Where the logs of `session` ended when they were last seen."""

@@ -114,7 +114,18 @@ class DataKeys:
             record = record._replace(wrapped=None)
         return key, record
 
+    async def wrapped_anew(self, ring: Ring, key_id: int) -> bytes:
+        """A key of `ring`, wrapped once more. Raises `Unreadable` if it can't be unwrapped."""
+        position, record = ring.records[key_id]
+        raw, _ = await self._raw(ring, position, record)
+        return await self._provider.wrap(ring.log.session, raw.key)
+
     async def _unwrapped(self, ring: Ring, position: int, record: KeyRecord) -> DataKey:
+        _, key = await self._raw(ring, position, record)
+        return key
+
+    async def _raw(self, ring: Ring, position: int, record: KeyRecord) -> tuple[_Raw, DataKey]:
+        """A key, checked, and its bytes."""
         session = ring.log.session
         if record.wrapped is None:
             raise Unreadable(ring.log, position, "its data key is missing in the store of the keys")
@@ -126,7 +137,7 @@ class DataKeys:
         if not key.has(record.commitment):
             problem = "the provider gave another data key than the one that sealed the records"
             raise Unreadable(ring.log, position, problem)
-        return key
+        return raw, key
 
 
 class _Raw:
