@@ -8,6 +8,7 @@ keeps its position, its time, and the place that it is sealed for.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from turnlog.changes import Annotate, Change, Check, Replace
@@ -66,21 +67,24 @@ class Resealing:
 
     async def _records(self, log: Log, batch: Records) -> None:
         after, before = batch.positions[0] - 1, batch.positions[-1] + 1
+        seen: Records | None = None
         while old := self._older(batch):
             opened = await self._opener.records(log, batch)
-            found = [
-                _Old(batch.positions[at], batch.payloads[at], opened.payloads[at]) for at in old
-            ]
+            columns = zip(batch.positions, batch.payloads, opened.payloads, strict=True)
+            found = [_Old(*each) for at, each in enumerate(columns) if at in old]
             good = [each for each in found if not isinstance(each.payload, Unopened)]
-            try:
-                if good:
-                    await self._commit(self._replaced(log, good))
-            except RecordChanged:
-                batch = await self._store.read(log, after=after, before=before)
-                continue
-            self.records += len(good)
-            self._leave([each.stored for each in found if isinstance(each.payload, Unopened)])
-            return
+            if not good and batch == seen:
+                self._leave([each.stored for each in found])
+                return
+            if good:
+                await self._replace(log, good)
+            # Read again: they may be what another process replaces or removes at this moment.
+            seen, batch = batch, await self._store.read(log, after=after, before=before)
+
+    async def _replace(self, log: Log, old: Sequence[_Old]) -> None:
+        with suppress(RecordChanged):
+            await self._commit(self._replaced(log, old))
+            self.records += len(old)
 
     def _older(self, batch: Records) -> set[int]:
         """The indexes of records that are not sealed with the newest key."""
@@ -99,8 +103,11 @@ class Resealing:
         while note and not self._is_new(note):
             opened = await self._opener.note(log, note)
             if isinstance(opened, Unopened):
-                self._leave([note])
-                return
+                before, note = note, await self._note_of(log)
+                if note == before:
+                    self._leave([note])
+                    return
+                continue
             [sealed] = self._key.seal(note_context(log), [opened])
             try:
                 await self._commit(Annotate(log.name, sealed, expect=note))
@@ -111,6 +118,10 @@ class Resealing:
             else:
                 self.records += 1
                 return
+
+    async def _note_of(self, log: Log) -> bytes:
+        heads = await self._store.logs(self._session)
+        return next((head.note for head in heads if head.log == log), b"")
 
     def _leave(self, stored: Sequence[bytes]) -> None:
         """Note that these could not be opened."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,7 +22,7 @@ from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
 from turnlog.layers.encryption.walking import walk
-from turnlog.records import Log, Record
+from turnlog.records import Log, Records
 from turnlog.store import Store
 
 __all__ = ["KeyCounts", "Progress", "Rotated", "Rotation"]
@@ -73,7 +75,7 @@ class Rotation:
 
     keys: their data keys. provider: wraps them.
     elsewhere: the store of the wrapped keys; None: they lie in `store`.
-    reads_others: whether plain or foreign records are read, and so are to be sealed.
+    adopts: whether plain or foreign records are read, and so are to be sealed.
     """
 
     def __init__(
@@ -84,14 +86,14 @@ class Rotation:
         provider: KeyProvider,
         elsewhere: Store | None,
         *,
-        reads_others: bool,
+        adopts: bool,
     ) -> None:
         self._store = store
         self._keys = keys
         self._opener = opener
         self._provider = provider
         self._elsewhere = elsewhere
-        self._reads_others = reads_others
+        self._adopts = adopts
 
     async def rewrap(self, session: str | None, prefix: str, progress: Progress) -> Rotated:
         """Wrap the data keys of one or all conversations with the provider's newest key."""
@@ -123,13 +125,14 @@ class Rotation:
     async def destroy(self, session: str) -> bool:
         """Destroy the keys of a conversation; whether it had any.
 
-        The store with the records first, so that no process seals with a remembered key. Done
+        First in the store with the records, so that no process seals with a remembered key. Done
         again, it finishes what was killed in between.
         """
-        log, mark = Log(session, KEYS), Destroyed(time.time()).payload()
-        found = [await _destroyed(store, log, mark) for store in self._places()]
+        has_keys = await _destroyed(self._store, Log(session, KEYS))
         self._keys.forget(session)
-        return any(found)
+        there = await self._keys.listed_elsewhere(session)
+        await self._keys.drop(session, there)
+        return has_keys or bool(there)
 
     async def _each(
         self,
@@ -171,9 +174,10 @@ class Rotation:
             if not old:
                 return False
             anew = {key_id: await self._keys.wrapped_anew(ring, key_id) for key_id in old}
-            stored = [*await store.read(log)]
+            stored = await store.read(log)
+            payloads = [_payload(each, anew) for each in stored.payloads]
             try:
-                await _rewritten(store, log, stored, [_payload(each, anew) for each in stored])
+                await _rewritten(store, log, stored.positions[-1] if stored else 0, payloads)
             except Conflict:
                 continue  # another process changed the keys: look again
             self._keys.forget(session)
@@ -207,18 +211,24 @@ class Rotation:
     async def _needs_key(self, ring: Ring, cutoff: float) -> bool:
         """Whether a new data key is to be made: not if there are several, of which one is new."""
         if ring.newest is None:
-            return self._reads_others and bool(await self._store.logs(ring.log.session))
+            return self._adopts and bool(await self._store.logs(ring.log.session))
         return len(ring.records) == 1 and ring.records[ring.newest][1].at < cutoff
 
     async def _add_key(self, ring: Ring) -> None:
         """Make a new data key the newest. From then on all writers use it."""
-        _, record = await self._keys.made(ring.log.session)
-        await self._store.append(ring.log, [record.payload()], expect=ring.end)
-        self._keys.forget(ring.log.session)
+        session = ring.log.session
+        new = await self._keys.made(session)
+        try:
+            await self._store.append(ring.log, [new.record.payload()], expect=ring.end)
+        except Conflict:
+            await self._keys.drop_unused(session, new.key.id)
+            raise
+        finally:
+            self._keys.forget(session)
 
     async def _finished(self, ring: Ring, rotated: Rotated) -> bool:
         """Seal with the newest key what is not, and drop the keys that nothing needs then."""
-        if ring.newest is None or not (len(ring.records) > 1 or self._reads_others):
+        if ring.newest is None or not (len(ring.records) > 1 or self._adopts):
             return await self._swept(ring)
         key = await self._keys.key(ring, ring.newest)
         scan = Resealing(self._store, self._opener, ring, key)
@@ -235,48 +245,25 @@ class Rotation:
 
     async def _swept(self, ring: Ring) -> bool:
         """Drop keys in the other store that a killed reseal has left there; whether there were."""
-        if self._elsewhere is None or ring.newest is None:
+        there = await self._keys.listed_elsewhere(ring.log.session)
+        if ring.newest is None or ring.records.keys() >= {*there}:
             return False
-        left = {each.id for each in await self._kept_elsewhere(ring)} - ring.records.keys()
-        if left:
-            await self._drop(ring, set(ring.records))
-        return bool(left)
+        await self._drop(ring, set(ring.records))
+        return True
 
-    async def _kept_elsewhere(self, ring: Ring) -> list[KeyRecord]:
-        if self._elsewhere is None:
-            return []
-        found = map(key_record_of, (await self._elsewhere.read(ring.log)).payloads)
-        return [each for each in found if isinstance(each, KeyRecord)]
-
-    async def _drop(self, ring: Ring, kept: set[int]) -> None:
+    async def _drop(self, ring: Ring, kept: AbstractSet[int]) -> None:
         """Keep only the data keys `kept`.
 
         A key in the other store that is not in the ring may be in the making, by a process that is
         about to add it to the ring. Of those that were there before the ring was written, none
         can be added any more: the ring ends elsewhere then.
         """
-        there = [] if self._elsewhere is None else [*await self._elsewhere.read(ring.log)]
-        stored = [*await self._store.read(ring.log)]
-        if (stored[-1].position if stored else 0) != ring.end:
-            raise Conflict(ring.log, ring.end, stored[-1].position if stored else 0)
-        await _rewritten(self._store, ring.log, stored, _only(stored, kept))
-        self._keys.forget(ring.log.session)
-        if self._elsewhere is not None:
-            await self._drop_elsewhere(self._elsewhere, ring.log, there, kept)
-
-    async def _drop_elsewhere(
-        self, store: Store, log: Log, before: Sequence[Record], kept: set[int]
-    ) -> None:
-        last = before[-1].position if before else 0
-        while True:
-            stored = [*await store.read(log)]
-            newer = [each.payload for each in stored if each.position > last]
-            older = [each for each in stored if each.position <= last]
-            try:
-                await _rewritten(store, log, stored, [*_only(older, kept), *newer])
-            except Conflict:
-                continue  # a key was added: look again
-            return
+        session = ring.log.session
+        there = await self._keys.listed_elsewhere(session)
+        stored = await self._store.read(ring.log, before=ring.end + 1)
+        await _rewritten(self._store, ring.log, ring.end, _only(stored, kept))
+        self._keys.forget(session)
+        await self._keys.drop(session, {*there} - kept)
 
     def _count(self, ring: Ring, counts: KeyCounts) -> None:
         named = self._provider
@@ -289,41 +276,33 @@ class Rotation:
         for key_id in set(ids):
             counts.conversations[key_id] = counts.conversations.get(key_id, 0) + 1
 
-    def _places(self) -> list[Store]:
-        """The stores that hold keys, the one with the records first."""
-        return [self._store] if self._elsewhere is None else [self._store, self._elsewhere]
 
-
-async def _destroyed(store: Store, log: Log, mark: bytes) -> bool:
-    """Put `mark` in place of all keys; whether there were any."""
+async def _destroyed(store: Store, log: Log) -> bool:
+    """Put a mark in place of all keys; whether there were any."""
     while True:
-        stored = [*await store.read(log)]
-        if not any(isinstance(key_record_of(each.payload), KeyRecord) for each in stored):
+        stored = await store.read(log)
+        if not any(isinstance(key_record_of(each), KeyRecord) for each in stored.payloads):
             return False
-        try:
-            await _rewritten(store, log, stored, [mark])
-        except Conflict:
-            continue  # a key was added: look again
-        return True
+        with suppress(Conflict):  # a key was added: look again
+            mark = Destroyed(time.time()).payload()
+            await _rewritten(store, log, stored.positions[-1], [mark])
+            return True
 
 
-async def _rewritten(
-    store: Store, log: Log, stored: Sequence[Record], payloads: Sequence[bytes]
-) -> None:
-    """Put `payloads` in place of all that is `stored`, if nothing was added since."""
-    end = stored[-1].position if stored else 0
+async def _rewritten(store: Store, log: Log, end: int, payloads: Sequence[bytes]) -> None:
+    """Put `payloads` in place of all that is in `log`, which ends at `end`."""
     await store.commit(log.session, [Append(log.name, payloads, expect=end, cut=0)])
 
 
-def _payload(record: Record, wrapped: dict[int, bytes]) -> bytes:
+def _payload(stored: bytes, wrapped: dict[int, bytes]) -> bytes:
     """The record of a key, with its new wrapped form if there is one."""
-    found = key_record_of(record.payload)
+    found = key_record_of(stored)
     if isinstance(found, KeyRecord) and found.id in wrapped:
         return found._replace(wrapped=wrapped[found.id]).payload()
-    return record.payload
+    return stored
 
 
-def _only(stored: Sequence[Record], kept: set[int]) -> list[bytes]:
+def _only(stored: Records, kept: AbstractSet[int]) -> list[bytes]:
     """The payloads of the keys `kept`, the newest last."""
-    found = [(key_record_of(each.payload), each.payload) for each in stored]
+    found = [(key_record_of(payload), payload) for payload in stored.payloads]
     return [payload for key, payload in found if isinstance(key, KeyRecord) and key.id in kept]
