@@ -15,6 +15,7 @@ from turnlog.layers.encryption.fence import Fence
 from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
+from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
 from turnlog.layers.encryption.unsealed import (
     Reading,
     check_sdk_key,
@@ -31,6 +32,10 @@ T = TypeVar("T")
 
 #: Of how many conversations it is remembered where their logs end.
 _REMEMBERED = 10_000
+
+
+def _go_on(_: Rotated) -> None:
+    """The progress that nobody asked for."""
 
 
 class Encrypted(Layer):
@@ -71,6 +76,14 @@ class Encrypted(Layer):
         self._adopts = reads != "ours"
         self._reads_sdk = reads == "ours+sdk"
         self._ends: dict[str, dict[str, int]] = {}
+        self._rotation = Rotation(
+            store,
+            self._keys,
+            self._opener,
+            keyring,
+            self._elsewhere,
+            adopts=self._adopts,
+        )
 
     def __repr__(self) -> str:
         return f"<Encrypted {type(self.inner).__name__}>"
@@ -195,6 +208,55 @@ class Encrypted(Layer):
             self._keys.forget_all()
             if self._elsewhere is not None:
                 await self._elsewhere.aclose()
+
+    async def rewrap(
+        self, session: str | None = None, *, prefix: str = "", progress: Progress = _go_on
+    ) -> Rotated:
+        """Wrap data keys with the primary key of the key ring; no record is touched.
+
+        session: of this conversation; None: of all whose id begins with `prefix`.
+        progress: called after each conversation with what was done so far; True ends the work.
+
+        Data keys under the primary key are left as they are, so it can be stopped and done again
+        at any time, while others read and write. Afterwards the other keys can be removed from
+        the ring, if `key_counts` counts nothing under them. Of many conversations, one whose key
+        can't be unwrapped is reported in `failed`; a single one raises `Unreadable`.
+        """
+        return await self._rotation.rewrap(session, prefix, progress)
+
+    async def reseal(
+        self,
+        session: str | None = None,
+        *,
+        before: float | None = None,
+        prefix: str = "",
+        progress: Progress = _go_on,
+    ) -> Rotated:
+        """Seal records and notes with new data keys, and drop the older ones.
+
+        session: of this conversation; None: of all whose id begins with `prefix`.
+        before: only conversations whose newest data key was made before this time, in seconds
+            since the epoch; None: now. To resume a work that was stopped, give the time at which
+            it began: then conversations that were finished are skipped.
+        progress: as for `rewrap`.
+
+        What `reads` allows beside our own records, such as plain ones, is sealed as well. A record
+        that can't be opened stays as it is, and so does its key; `unreadable` counts them.
+        """
+        return await self._rotation.reseal(session, prefix, before, progress)
+
+    async def key_counts(self, *, prefix: str = "") -> KeyCounts:
+        """How many conversations and data keys hang on which key of the key ring."""
+        return await self._rotation.counts(prefix)
+
+    async def destroy_keys(self, session: str) -> bool:
+        """Destroy the data keys of a conversation, so that nobody can read it any more.
+
+        It can't be undone. Returns whether it had any. Reads and writes raise `Unreadable` then;
+        `delete` works. Other processes may remember its keys for `remember` seconds. Copies of
+        the wrapped keys, such as backups of the store that holds them, can still be read.
+        """
+        return await self._rotation.destroy(session)
 
     def _ends_of(self, session: str) -> dict[str, int]:
         """Where the logs of `session` ended when they were last seen."""
