@@ -5,6 +5,7 @@ import typer
 from turnlog.cli.chat import chat
 from turnlog.cli.diff import diff
 from turnlog.cli.fork import fork
+from turnlog.cli.keygen import keygen
 from turnlog.cli.ls import ls
 from turnlog.cli.migrate import migrate
 from turnlog.cli.rewind import rewind
@@ -32,3 +33,4 @@ app.command()(diff)
 app.command()(usage)
 app.command()(rm)
 app.command()(migrate)
+app.command()(keygen)

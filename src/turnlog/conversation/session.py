@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from turnlog.changes import Append, Key, Remove
@@ -68,8 +68,9 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             None too; with `max_turns` or `max_tokens`, the same as `view`. 0 means none; a
             negative number means all.
 
-        Records that can't be decoded are left out, logged with their position, and
-        stay stored; the limit counts the others.
+        Records that can't be decoded, or were damaged or moved in an encrypted store, are left
+        out, logged with their position, and stay stored; the limit counts the others. Raises
+        `Unreadable` for encrypted records without their key.
         """
         reader = self._reader_of(self._log())
         if limit is None and self._settings.has_windows:
@@ -218,13 +219,25 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         """Remove the newest item and return it; None if there is none.
 
         Two calls never return the same item. Records that can't be decoded are
-        removed on the way.
+        removed on the way. Raises `Unreadable`, and removes nothing, if the newest record is
+        encrypted and can't be opened.
+        """
+        return await self._pop_item_with_validation()
+
+    async def _pop_item_with_validation(
+        self, validate: Callable[[TResponseInputItem], None] | None = None
+    ) -> TResponseInputItem | None:
+        """The same as `pop_item`, if `validate` raises nothing for the item; for wrappers.
+
+        The SDK's `SQLiteSession` has this method too. If it raises, nothing is removed.
         """
         log = self._log()
         while True:
             newest = await self._reader_of(log).newest_readable()
             if newest.last == 0:
                 return None
+            if validate is not None and newest.item is not None:
+                validate(newest.item)
             try:
                 await self._remove(log, newest)
             except Conflict:

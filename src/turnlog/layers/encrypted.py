@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from turnlog.changes import Change, Committed, Key, check_changes
 from turnlog.errors import Conflict, Unreadable
@@ -13,20 +13,29 @@ from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.fence import Fence
 from turnlog.layers.encryption.key_records import KEYS
-from turnlog.layers.encryption.opening import Opener, Reads
+from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
+from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
+from turnlog.layers.encryption.unsealed import (
+    Reading,
+    check_sdk_key,
+    may_be_wrong_key,
+    reads_of,
+)
 from turnlog.loops.arrival import in_order_of_arrival
-from turnlog.records import Log, Records, Unopened
+from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Layer, Store, check
 
 __all__ = ["Encrypted"]
 
 T = TypeVar("T")
 
-Reading = Literal["ours", "ours+sdk", "ours+plain"]
-
 #: Of how many conversations it is remembered where their logs end.
 _REMEMBERED = 10_000
+
+
+def _go_on(_: Rotated) -> None:
+    """The progress that nobody asked for."""
 
 
 class Encrypted(Layer):
@@ -38,6 +47,7 @@ class Encrypted(Layer):
         closed with this one.
     reads: which records are shown beside those of this layer: "ours" none, "ours+plain" also
         plain ones, "ours+sdk" also those of the SDK's `EncryptedSession`.
+    sdk_key: with "ours+sdk", the key of those items.
     remember: for how many seconds data keys are remembered. For so long, a process reads a
         conversation whose keys another process has destroyed.
 
@@ -52,14 +62,28 @@ class Encrypted(Layer):
         *,
         keys: Store | None = None,
         reads: Reading = "ours",
+        sdk_key: str | bytes | None = None,
         remember: float = 300,
     ) -> None:
         super().__init__(store)
+        try:
+            unsealed = reads_of(reads, sdk_key)
+        finally:
+            del sdk_key  # so that it is not in the frame of an error
         self._elsewhere = keys if keys is None or keys.identity != store.identity else None
         self._keys = DataKeys(store, keyring, self._elsewhere, remember)
-        self._opener = Opener(self._keys, _reads(reads))
+        self._opener = Opener(self._keys, unsealed)
         self._adopts = reads != "ours"
+        self._reads_sdk = reads == "ours+sdk"
         self._ends: dict[str, dict[str, int]] = {}
+        self._rotation = Rotation(
+            store,
+            self._keys,
+            self._opener,
+            keyring,
+            self._elsewhere,
+            adopts=self._adopts,
+        )
 
     def __repr__(self) -> str:
         return f"<Encrypted {type(self.inner).__name__}>"
@@ -154,6 +178,9 @@ class Encrypted(Layer):
         records: Records = await _opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
+        if self._reads_sdk and may_be_wrong_key(records.payloads):
+            whole = await self._opener.records(log, await self.inner.read(log))
+            check_sdk_key(log, whole.payloads)
         return records
 
     async def logs(self, session: str) -> list[Head]:
@@ -191,6 +218,55 @@ class Encrypted(Layer):
             self._keys.forget_all()
             if self._elsewhere is not None:
                 await self._elsewhere.aclose()
+
+    async def rewrap(
+        self, session: str | None = None, *, prefix: str = "", progress: Progress = _go_on
+    ) -> Rotated:
+        """Wrap data keys with the primary key of the key ring; no record is touched.
+
+        session: of this conversation; None: of all whose id begins with `prefix`.
+        progress: called after each conversation with what was done so far; True ends the work.
+
+        Data keys under the primary key are left as they are, so it can be stopped and done again
+        at any time, while others read and write. Afterwards the other keys can be removed from
+        the ring, if `key_counts` counts nothing under them. Of many conversations, one whose key
+        can't be unwrapped is reported in `failed`; a single one raises `Unreadable`.
+        """
+        return await self._rotation.rewrap(session, prefix, progress)
+
+    async def reseal(
+        self,
+        session: str | None = None,
+        *,
+        before: float | None = None,
+        prefix: str = "",
+        progress: Progress = _go_on,
+    ) -> Rotated:
+        """Seal records and notes with new data keys, and drop the older ones.
+
+        session: of this conversation; None: of all whose id begins with `prefix`.
+        before: only conversations whose newest data key was made before this time, in seconds
+            since the epoch; None: now. To resume a work that was stopped, give the time at which
+            it began: then conversations that were finished are skipped.
+        progress: as for `rewrap`.
+
+        What `reads` allows beside our own records, such as plain ones, is sealed as well. A record
+        that can't be opened stays as it is, and so does its key; `unreadable` counts them.
+        """
+        return await self._rotation.reseal(session, prefix, before, progress)
+
+    async def key_counts(self, *, prefix: str = "") -> KeyCounts:
+        """How many conversations and data keys hang on which key of the key ring."""
+        return await self._rotation.counts(prefix)
+
+    async def destroy_keys(self, session: str) -> bool:
+        """Destroy the data keys of a conversation, so that nobody can read it any more.
+
+        It can't be undone. Returns whether it had any. Reads and writes raise `Unreadable` then;
+        `delete` works. Other processes may remember its keys for `remember` seconds. Copies of
+        the wrapped keys, such as backups of the store that holds them, can still be read.
+        """
+        return await self._rotation.destroy(session)
 
     def _ends_of(self, session: str) -> dict[str, int]:
         """Where the logs of `session` ended when they were last seen."""
@@ -241,15 +317,3 @@ async def _learned(draft: SealedCommit, conflict: Conflict, fence: Fence) -> boo
 def _check_names(*names: object) -> None:
     if KEYS in names:
         raise ValueError(f"the log {KEYS!r} is kept for the keys of the encryption")
-
-
-def _reads(reads: Reading) -> Reads:
-    return _plain if reads == "ours+plain" else _refused
-
-
-def _plain(_: Log, payload: bytes) -> bytes:
-    return payload
-
-
-def _refused(_: Log, payload: bytes) -> bytes:
-    return Unopened(payload, "it is not encrypted, and only encrypted records are read here")

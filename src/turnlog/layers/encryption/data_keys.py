@@ -30,7 +30,7 @@ _NOT_HERE = (
     "the wrapped data key is not in this store: name the store that has it, "
     "Encrypted(store, keyring, keys=other_store)"
 )
-_MISSING = "its data key is missing in the store of the keys"
+_MISSING = "its data key is missing in the store of the keys, or was destroyed there"
 _OTHER_KEY = "the provider gave another data key than the one that sealed the records"
 _DESTROYED = "the keys of this conversation were destroyed, so it can't be read any more"
 _DAMAGED = "it should hold a wrapped data key and can't be read, so nothing can be sealed"
@@ -151,8 +151,11 @@ class DataKeys:
 
     async def listed(self, session: str) -> list[int]:
         """The ids of all keys of `session`, as they are stored now."""
-        stored = await self._store.read(Log(session, KEYS))
-        return [key_id for key_id in map(_id_of, stored.payloads) if key_id]
+        return await _ids_in(self._store, session)
+
+    async def listed_elsewhere(self, session: str) -> list[int]:
+        """The ids of all keys of `session` in the store of the keys; none if there is none."""
+        return [] if self._elsewhere is None else await _ids_in(self._elsewhere, session)
 
     async def drop_unused(self, session: str, key_id: int) -> None:
         """Delete a key from the store of the keys, unless the conversation uses it."""
@@ -187,7 +190,18 @@ class DataKeys:
             self._rings.clear()
         self._rings[ring.log.session] = ring
 
+    async def wrapped_anew(self, ring: Ring, key_id: int) -> bytes:
+        """A key of `ring`, wrapped once more. Raises `Unreadable` if it can't be unwrapped."""
+        raw, _ = await self._raw(ring, *ring.records[key_id])
+        with _cleared_frames():
+            return await self._provider.wrap(ring.log.session, raw.key)
+
     async def _unwrapped(self, ring: Ring, position: int, record: KeyRecord) -> DataKey:
+        _, key = await self._raw(ring, position, record)
+        return key
+
+    async def _raw(self, ring: Ring, position: int, record: KeyRecord) -> tuple[RawKey, DataKey]:
+        """The bytes of a key, and the key; the commitment says that it is the right one."""
         session = ring.log.session
         if record.wrapped is None:
             problem = _NOT_HERE if self._elsewhere is None else _MISSING
@@ -200,7 +214,7 @@ class DataKeys:
         key = DataKey.of(session, record.id, raw)
         if not key.has(record.commitment):
             raise Unreadable(ring.log, position, _OTHER_KEY)
-        return key
+        return raw, key
 
 
 @contextmanager
@@ -224,6 +238,11 @@ def _ring(log: Log, stored: Records, loaded_at: float) -> Ring:
                 destroyed_at = at
     end = stored.positions[-1] if stored else 0
     return Ring(log, end, records, destroyed_at, loaded_at)
+
+
+async def _ids_in(store: Store, session: str) -> list[int]:
+    stored = await store.read(Log(session, KEYS))
+    return [key_id for key_id in map(_id_of, stored.payloads) if key_id]
 
 
 def _id_of(payload: bytes) -> int:

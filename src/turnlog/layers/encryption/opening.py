@@ -7,21 +7,19 @@ mistake in the set-up and raises `Unreadable`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
 
 from turnlog.errors import Unreadable
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
+from turnlog.layers.encryption.unsealed import Reads
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head
 
-__all__ = ["NO_KEYS", "Opener", "Reads", "key_id_of", "place_of"]
+__all__ = ["NO_KEYS", "Opener", "key_id_of", "place_of"]
 
-#: Opens a payload that is not sealed in this format, or says why it is not shown.
-Reads: TypeAlias = Callable[[Log, bytes], bytes]
 
 NO_KEYS = (
     "it is sealed, and the conversation has no data key: its log ':keys' is missing, as after a "
