@@ -127,12 +127,12 @@ class Encrypted(Layer):
     async def _ring(self, draft: SealedCommit, fence: Fence) -> Ring:
         """The keys of the conversation. Raises `Unreadable` if they are missing."""
         ring = await fence.ring()
-        while ring.newest is None and (error := await draft.sealed_already()):
+        while ring.end == 0 and (error := await draft.sealed_already()):
             # It may have been encrypted, or deleted, since its keys were looked at.
             fence.failed()
             ring = await fence.ring()
             again = await draft.sealed_already()
-            if ring.newest is None and again and again.position == error.position:
+            if ring.end == 0 and again and again.position == error.position:
                 raise error
         return ring
 

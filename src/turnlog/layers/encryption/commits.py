@@ -78,10 +78,11 @@ class SealedCommit:
     async def sealed_already(self) -> Unreadable | None:
         """The error that a log holds a sealed record although the conversation has no data key.
 
-        Asked before a conversation gets its first data key. Only logs that are not empty are read.
+        Asked before a conversation gets its first data key. Logs that were seen empty, or are
+        expected to be empty, are not read.
         """
         for change in self._changes:
-            if isinstance(change, Append) and len(change.payloads) > 0 and self._base(change) > 0:
+            if isinstance(change, Annotate) or (isinstance(change, Append) and self._base(change)):
                 log = Log(self._session, change.log)
                 newest = await self._store.read(log, limit=1)
                 if newest and is_sealed(newest.payloads[0]):
