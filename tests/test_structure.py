@@ -42,8 +42,9 @@ FLOORS = {
 #: The modules at the root that are the contract of a store: together one room.
 CONTRACT = {"changes", "errors", "records", "store", "texts"}
 
-#: What stores share; apart from these, none knows another.
+#: What stores share, and the folder of the layer `encrypted`; apart from these, none knows another.
 SHARED = {"addresses", "clock", "retrying", "tables", "tables_sqlite", "tables_structure"}
+SHARED |= {"encryption"}
 
 #: Third-party packages, and the only rooms that may import them.
 ROOMS = {
