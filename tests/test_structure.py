@@ -192,6 +192,7 @@ def test_importing_turnlog_loads_no_driver() -> None:
     heavy = {
         "sqlalchemy",
         "redis",
+        "cryptography",
         "dapr",
         "grpc",
         "pydantic",

@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 
 from dapr.conf import settings
 
-from turnlog import Store, open_store
-from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove
+from turnlog import Log, Store, open_store
+from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove, Replace
 
 __all__ = ["TASKS", "changes", "commit", "forked", "key"]
 
@@ -23,8 +23,8 @@ __all__ = ["TASKS", "changes", "commit", "forked", "key"]
 TASKS = 3
 
 
-def changes(number: int) -> Sequence[Change]:
-    """What the commit of this number does: it writes to five logs, in all ways."""
+async def changes(store: Store, session: str, number: int) -> Sequence[Change]:
+    """What the commit of this number does: it writes to six logs, in all ways."""
     payload = b"%d" % number
     side: list[Change] = [
         Append("side", [payload, payload]),
@@ -33,10 +33,14 @@ def changes(number: int) -> Sequence[Change]:
         Append("side", [payload]),
         Remove("side"),
     ]
+    edited = await store.read(Log(session, "edited"))
     return [
         Append("main", [payload, payload], times=[86_400.0, None]),
         Annotate("main", payload),
         Append(":lease", [payload], cut=0),
+        Replace("edited", edited.positions, [payload] * len(edited), edited.payloads)
+        if edited
+        else Append("edited", [payload] * 3),
         side[number % len(side)],
         Append(":usage", [payload]),
     ]
@@ -48,7 +52,8 @@ def key(number: int) -> Key:
 
 async def commit(store: Store, session: str, number: int) -> bool:
     """Make the commit of this number; returns whether it had been made before."""
-    return (await store.commit(session, changes(number), key=key(number))).replayed
+    made = await changes(store, session, number)
+    return (await store.commit(session, made, key=key(number))).replayed
 
 
 def forked(url: str, sessions: Sequence[str]) -> tuple[BaseProcess, Connection]:

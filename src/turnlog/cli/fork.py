@@ -13,6 +13,7 @@ from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.branches.positions import Position
+from turnlog.conversation.opened import item_of
 from turnlog.conversation.session import StoredSession
 from turnlog.items.json import Item, decode, writable
 from turnlog.records import Log
@@ -57,7 +58,7 @@ async def _item(access: Access, target: str, branch: str | None, position: int) 
         records = await store.read(log, after=position - 1, before=position + 1)
         if not records:
             raise Problem(f"no item stands at position {position}", NOT_FOUND)
-        return decode(records.payloads[0])
+        return item_of(log, records[0])
 
 
 def _edited(item: Item) -> Item:

@@ -68,8 +68,9 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             None too; with `max_turns` or `max_tokens`, the same as `view`. 0 means none; a
             negative number means all.
 
-        Records that can't be decoded are left out, logged with their position, and
-        stay stored; the limit counts the others.
+        Records that can't be decoded, or were damaged or moved in an encrypted store, are left
+        out, logged with their position, and stay stored; the limit counts the others. Raises
+        `Unreadable` for encrypted records without their key.
         """
         reader = self._reader_of(self._log())
         if limit is None and self._settings.has_windows:
@@ -218,7 +219,8 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         """Remove the newest item and return it; None if there is none.
 
         Two calls never return the same item. Records that can't be decoded are
-        removed on the way.
+        removed on the way. Raises `Unreadable`, and removes nothing, if the newest record is
+        encrypted and can't be opened.
         """
         return await self._pop_item_with_validation()
 

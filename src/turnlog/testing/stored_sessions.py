@@ -25,6 +25,7 @@ from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
 from turnlog.testing.turns import TurnTests
+from turnlog.testing.unopened import UnopenedTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 
@@ -51,7 +52,13 @@ class _Question:
 
 
 class StoredSessionTests(
-    AdvancedNamesTests, BranchingTests, AccountingTests, TurnTests, Replacement, SessionTests
+    AdvancedNamesTests,
+    BranchingTests,
+    AccountingTests,
+    TurnTests,
+    Replacement,
+    UnopenedTests,
+    SessionTests,
 ):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 

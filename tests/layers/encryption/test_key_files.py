@@ -5,7 +5,9 @@ import os
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -49,13 +51,17 @@ def test_a_file_is_its_owners_from_its_creation_on(
         published(new, *more, **options)  # type: ignore[arg-type] # passed on as they came
 
     made = key_files._made
+
+    def seen_at_once(new: Path, path: Path) -> BinaryIO:
+        file = made(new, path)
+        modes.append(_mode(new))
+        return file
+
     monkeypatch.setattr(key_files, "_publish", seen)
-    monkeypatch.setattr(
-        key_files, "_made", lambda new, path: (made(new, path), modes.append(_mode(new)))[0]
-    )
+    monkeypatch.setattr(key_files, "_made", seen_at_once)
     path = tmp_path / "keys.json"
     for key_id in ("a", "b"):
-        write_key_file(path, lambda before, key_id=key_id: _added(key_id, before))
+        write_key_file(path, partial(_added, key_id))
         assert _mode(path) == 0o600
     assert modes == [0o600] * 4
     assert [each.name for each in tmp_path.iterdir()] == ["keys.json"]

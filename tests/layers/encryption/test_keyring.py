@@ -5,6 +5,7 @@ import os
 import pickle
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -233,7 +234,7 @@ def test_bad_content_of_a_file_or_a_variable_is_named_and_not_shown(
     path.chmod(0o600)
     monkeypatch.setenv("TURNLOG_KEYS", content)
     for load, source in [
-        (lambda: Keyring.from_file(path), f"the key file {path} can't be used: "),
+        (partial(Keyring.from_file, path), f"the key file {path} can't be used: "),
         (Keyring.from_env, "the environment variable TURNLOG_KEYS can't be used: "),
     ]:
         with pytest.raises(ValueError) as raised:  # noqa: PT011 - see below

@@ -4,7 +4,6 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator
 from struct import pack
 
 import pytest
@@ -17,16 +16,19 @@ pytestmark = pytest.mark.anyio
 
 WORDS = "correct horse battery staple"
 DATA = os.urandom(32)
-#: The least that is taken, so that the tests are quick.
-QUICK = {"memory_kib": 19_456, "iterations": 2, "lanes": 1}
+
+
+def _quick(words: str = WORDS) -> Passphrase:
+    """With the least cost that is taken, so that the tests are quick."""
+    return Passphrase(words, memory_kib=19_456, iterations=2, lanes=1)
 
 
 def _ring(words: str = WORDS) -> Keyring:
-    return Keyring({"words": Passphrase(words, **QUICK)})
+    return Keyring({"words": _quick(words)})
 
 
 @pytest.fixture
-def derivations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Thread]]:
+def derivations(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
     """The thread of each derivation."""
     threads: list[threading.Thread] = []
     derived = Passphrase._derived
@@ -136,7 +138,7 @@ async def test_a_tampered_salt_is_noticed() -> None:
 
 async def test_few_salts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REMEMBERED", 2)
-    words = Passphrase(WORDS, **QUICK)
+    words = _quick()
     ring = Keyring({"words": words})
     wrapped = [await _ring().wrap("alice", DATA) for _ in range(4)]
     for each in [*wrapped, *wrapped]:
@@ -172,12 +174,11 @@ def test_what_is_no_text_is_no_passphrase(words: object) -> None:
     assert words is None or repr(words) not in shown_by(raised.value)
 
 
-@pytest.mark.parametrize(
-    "cost", [{"memory_kib": 1024}, {"memory_kib": 2**26}, {"iterations": 1}, {"lanes": 0}]
-)
-def test_a_cost_out_of_bounds_is_refused(cost: dict[str, int]) -> None:
+@pytest.mark.parametrize("cost", [(1024, 3, 4), (2**26, 3, 4), (65_536, 1, 4), (65_536, 3, 0)])
+def test_a_cost_out_of_bounds_is_refused(cost: tuple[int, int, int]) -> None:
+    memory, iterations, lanes = cost
     with pytest.raises(ValueError, match="memory_kib must be 19456 to 1048576") as raised:
-        Keyring.from_passphrase(WORDS, **cost)
+        Keyring.from_passphrase(WORDS, memory_kib=memory, iterations=iterations, lanes=lanes)
     assert WORDS not in shown_by(raised.value)
 
 

@@ -66,7 +66,8 @@ async def explained(
     result = repaired(window, interrupted)
     why = {
         **dict(zip(positions, view.bounds.why_outside(items, start), strict=False)),
-        **dict.fromkeys([*_unreadable(older), *_unreadable(tail.page)], "It can't be decoded."),
+        **{position: _problem(tail, position) for position in _unreadable(older)},
+        **{position: _problem(tail, position) for position in _unreadable(tail.page)},
     }
     positions = positions[start:]
     for place, reason in left_out(window, result, interrupted).items():
@@ -83,6 +84,12 @@ async def _older(tail: PagedTail) -> Page:
     if tail.is_whole:
         return Page([], (), is_whole=True)
     return await tail.reader.page(tail.page.oldest)
+
+
+def _problem(tail: PagedTail, position: int) -> str:
+    """Why the record at `position` can't be shown."""
+    problem = tail.reader.problems.get(position)
+    return "It can't be decoded." if problem is None else f"It can't be opened: {problem}."
 
 
 def _unreadable(page: Page) -> Iterator[int]:
