@@ -112,6 +112,7 @@ class Encrypted(Layer):
         while True:
             ring = await fence.ring()
             if ring.newest is None:
+                ring.check_writable()
                 await draft.check_nothing_sealed()
             data_key, last = await fence.key(ring)
             try:
@@ -257,6 +258,10 @@ class Encrypted(Layer):
         the wrapped keys, such as backups of the store that holds them, can still be read.
         """
         return await self._rotation.destroy(session)
+
+    async def keys_destroyed(self, session: str) -> bool:
+        """Whether the data keys of a conversation were destroyed."""
+        return (await self._keys.load(session)).destroyed_at is not None
 
     def _ends_of(self, session: str) -> dict[str, int]:
         """Where the logs of `session` ended when they were last seen."""
