@@ -85,7 +85,7 @@ async def open_existing(access: Access) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def open_encrypted(access: Access) -> AsyncIterator[Encrypted]:
+async def open_encrypted(access: Access) -> AsyncIterator["Encrypted"]:
     """The encrypted store of a command, which needs the key file."""
     if access.key_file is None:
         raise typer.BadParameter(
