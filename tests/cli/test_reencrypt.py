@@ -14,7 +14,6 @@ from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.keyring import Keyring
 from turnlog.stores.sqlite import SQLiteStore
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -75,17 +75,19 @@ class SealedCommit:
         """The changes, sealed with `key`."""
         return [await self._sealed(change, key) for change in self._changes]
 
-    async def check_nothing_sealed(self) -> None:
-        """Raise `Unreadable` if a log holds a sealed record: its data key is missing.
+    async def sealed_already(self) -> Unreadable | None:
+        """The error that a log holds a sealed record although the conversation has no data key.
 
-        Asked before a conversation gets its first data key. Only logs that are not empty are read.
+        Asked before a conversation gets its first data key. Logs that were seen empty, or are
+        expected to be empty, are not read.
         """
         for change in self._changes:
-            if isinstance(change, Append) and len(change.payloads) > 0 and self._base(change) > 0:
+            if isinstance(change, Annotate) or (isinstance(change, Append) and self._base(change)):
                 log = Log(self._session, change.log)
                 newest = await self._store.read(log, limit=1)
                 if newest and is_sealed(newest.payloads[0]):
-                    raise Unreadable(log, newest.positions[0], NO_KEYS)
+                    return Unreadable(log, newest.positions[0], NO_KEYS)
+        return None
 
     async def learn(self, conflict: Conflict) -> bool:
         """Whether `conflict` came of a wrong guess, so that the commit is to be tried again."""
