@@ -1,4 +1,4 @@
-"""What an `EncryptedSession` forwards to the session in it: attributes, and the context of a run."""
+"""What an `EncryptedSession` forwards to the session in it: attributes, the context of a run."""
 
 import copy
 from typing import Any
