@@ -6,7 +6,7 @@ import pytest
 
 from tests.sample_items import answer, user
 from tests.strangers import Stranger
-from turnlog import EncryptSession, SQLiteSession, sync
+from turnlog import SQLiteSession, sync
 from turnlog.layers.encryption.sdk_format import WrongEnvelopeKey
 from turnlog.sync.stored import BlockingStoredSession
 
