@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from turnlog.changes import Change, Committed, Key, check_changes
 from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for_others
-from turnlog.layers.encryption.data_keys import DataKeys
+from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.fence import Fence
 from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
@@ -110,9 +110,7 @@ class Encrypted(Layer):
         draft = SealedCommit(self.inner, self._opener, session, changes, self._ends_of(session))
         fence = Fence(self._keys, session)
         while True:
-            ring = await fence.ring()
-            if ring.newest is None:
-                await draft.check_nothing_sealed()
+            ring = await self._ring(draft, fence)
             data_key, last = await fence.key(ring)
             try:
                 sealed = await draft.sealed(data_key)
@@ -125,6 +123,18 @@ class Encrypted(Layer):
             else:
                 await fence.passed(last, done)
                 return self._seen(session, changes, self._without_fence(changes, done))
+
+    async def _ring(self, draft: SealedCommit, fence: Fence) -> Ring:
+        """The keys of the conversation. Raises `Unreadable` if they are missing."""
+        ring = await fence.ring()
+        while ring.end == 0 and (error := await draft.sealed_already()):
+            # It may have been encrypted, or deleted, since its keys were looked at.
+            fence.failed()
+            ring = await fence.ring()
+            again = await draft.sealed_already()
+            if ring.end == 0 and again and again.position == error.position:
+                raise error
+        return ring
 
     async def _fenced(self, session: str, changes: Sequence[Change], key: Key) -> Committed:
         """A commit that seals nothing. It has a fence too, as every commit with a key has."""
@@ -257,6 +267,10 @@ class Encrypted(Layer):
         the wrapped keys, such as backups of the store that holds them, can still be read.
         """
         return await self._rotation.destroy(session)
+
+    async def keys_destroyed(self, session: str) -> bool:
+        """Whether the data keys of a conversation were destroyed."""
+        return (await self._keys.load(session)).destroyed_at is not None
 
     def _ends_of(self, session: str) -> dict[str, int]:
         """Where the logs of `session` ended when they were last seen."""

@@ -1,4 +1,4 @@
-"""What an `EncryptedSession` forwards to the session in it: attributes, the context of a run."""
+"""What an `EncryptedSession` forwards to its inner session: attributes, and a run's context."""
 
 import copy
 from typing import Any

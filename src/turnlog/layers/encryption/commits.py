@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from turnlog.changes import Annotate, Append, Change, Replace
 from turnlog.errors import Conflict, RecordChanged, Unreadable
-from turnlog.layers.encryption.header import CLEAR, KIND, is_sealed
+from turnlog.layers.encryption.header import CLEAR, KIND, is_in_plain, is_sealed
 from turnlog.layers.encryption.opening import NO_KEYS, Opener, place_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
@@ -31,7 +31,7 @@ def needs_key(changes: Sequence[Change]) -> bool:
     """Whether `changes` hold anything to be sealed, or to be compared with something sealed."""
     for change in changes:
         if isinstance(change, Append | Replace):
-            if len(change.payloads) > 0:
+            if len(change.payloads) > 0 and not is_in_plain(change.log):
                 return True
         elif isinstance(change, Annotate) and (change.note or change.expect):
             return True
@@ -75,17 +75,19 @@ class SealedCommit:
         """The changes, sealed with `key`."""
         return [await self._sealed(change, key) for change in self._changes]
 
-    async def check_nothing_sealed(self) -> None:
-        """Raise `Unreadable` if a log holds a sealed record: its data key is missing.
+    async def sealed_already(self) -> Unreadable | None:
+        """The error that a log holds a sealed record although the conversation has no data key.
 
-        Asked before a conversation gets its first data key. Only logs that are not empty are read.
+        Asked before a conversation gets its first data key. Logs that were seen empty, or are
+        expected to be empty, are not read.
         """
         for change in self._changes:
-            if isinstance(change, Append) and len(change.payloads) > 0 and self._base(change) > 0:
+            if isinstance(change, Annotate) or (isinstance(change, Append) and self._base(change)):
                 log = Log(self._session, change.log)
                 newest = await self._store.read(log, limit=1)
                 if newest and is_sealed(newest.payloads[0]):
-                    raise Unreadable(log, newest.positions[0], NO_KEYS)
+                    return Unreadable(log, newest.positions[0], NO_KEYS)
+        return None
 
     async def learn(self, conflict: Conflict) -> bool:
         """Whether `conflict` came of a wrong guess, so that the commit is to be tried again."""
@@ -100,6 +102,8 @@ class SealedCommit:
         return True
 
     async def _sealed(self, change: Change, key: DataKey) -> Change:
+        if is_in_plain(change.log) and not isinstance(change, Annotate):
+            return change
         match change:
             case Append(_, payloads) if len(payloads) > 0:
                 return self._append(change, key)
