@@ -6,7 +6,7 @@ import pytest
 
 from tests.sample_items import answer, user
 from tests.strangers import Stranger
-from turnlog import EncryptSession, SQLiteSession, sync
+from turnlog import SQLiteSession, sync
 from turnlog.layers.encryption.sdk_format import WrongEnvelopeKey
 from turnlog.sync.stored import BlockingStoredSession
 
@@ -48,9 +48,3 @@ def test_the_short_form_around_a_stranger() -> None:
     session = sync.EncryptSession(Stranger("a", {}), "key")
     session.add_items(TALK)
     assert session.get_items() == TALK
-
-
-def test_blocking_makes_twins_of_both() -> None:
-    twin = sync.blocking(EncryptSession)(Stranger("a", {}), "key")
-    twin.add_items(TALK)
-    assert twin.get_items() == TALK

@@ -116,3 +116,25 @@ async def test_what_is_refused(any_store: Store, reads: str, more: Any, problem:
     del trace.stack[:2]  # of this test
     assert "a secret" not in "".join(trace.format())
     assert all("a secret" not in repr(each.locals) for each in trace.stack)
+
+
+@pytest.mark.parametrize("reads", ["ours+sdk", "ours+plain"])
+async def test_moving_over(any_store: Store, reads: str) -> None:
+    """After `reseal` everything is ours, and read under the policy "ours"."""
+    plain = reads == "ours+plain"
+    await any_store.append(LOG, encode_all(ITEMS[:2]) if plain else envelopes(ITEMS[:2]))
+    store = layer(any_store, reads, **({} if plain else {"sdk_key": "sdk"}))
+    await StoredSession("a", store).add_items(ITEMS[2:])
+    await store.reseal()
+    assert all(map(is_sealed, (await any_store.read(LOG)).payloads))
+    assert await StoredSession("a", layer(any_store)).get_items() == ITEMS
+
+
+async def test_nothing_is_resealed_with_a_wrong_key_of_the_sdk(any_store: Store) -> None:
+    await any_store.append(LOG, envelopes(ITEMS))
+    before = await any_store.read(LOG)
+    rotated = await layer(any_store, "ours+sdk", sdk_key="wrong").reseal()
+    assert rotated.unreadable
+    assert (await any_store.read(LOG)).payloads == before.payloads
+    right = StoredSession("a", layer(any_store, "ours+sdk", sdk_key="sdk"))
+    assert await right.get_items() == ITEMS
