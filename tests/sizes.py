@@ -10,6 +10,8 @@ __all__ = [
     "DUELS",
     "EXAMPLES",
     "FIRST_USES",
+    "FLIPS",
+    "HEADER_STRIDE",
     "HISTORIES",
     "KILLED_COMMITS",
     "KILLED_WRITERS",
@@ -38,6 +40,10 @@ DUELS = _size(200, 20)
 EXAMPLES = _size(100, 15)
 #: Engines in each of eight processes that first use a database without tables.
 FIRST_USES = _size(25, 5)
+#: Random bits that are flipped in each of 100 encrypted records.
+FLIPS = _size(1_000, 10)
+#: Every bit of a header is flipped, or one of so many; prime to 8, so that all bits come up.
+HEADER_STRIDE = _size(1, 7)
 #: Random histories.
 HISTORIES = _size(10_000, 200)
 #: Processes that are killed while they commit to several logs, each of three sessions at once.

@@ -24,7 +24,7 @@ from turnlog.layers.encryption.unsealed import (
 )
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records
-from turnlog.store import Cursor, Head, Layer, Store, check
+from turnlog.store import END, Cursor, Head, Layer, Store, check
 
 __all__ = ["Encrypted"]
 
@@ -174,14 +174,16 @@ class Encrypted(Layer):
         oldest: bool = False,
     ) -> Records:
         _check_names(log.name)
-        read = partial(self.inner.read, log, after=after, before=before, limit=limit, oldest=oldest)
+        # One more is read, so that a record that was moved here is seen beside a neighbour.
+        more = limit + 1 if limit and 0 < limit < END else limit
+        read = partial(self.inner.read, log, after=after, before=before, limit=more, oldest=oldest)
         records: Records = await _opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
         if self._reads_sdk and may_be_wrong_key(records.payloads):
             whole = await self._opener.records(log, await self.inner.read(log))
             check_sdk_key(log, whole.payloads)
-        return records
+        return _limited(records, limit, oldest)
 
     async def logs(self, session: str) -> list[Head]:
         heads = await _opened(partial(self.inner.logs, session), self._opener.heads)
@@ -316,6 +318,12 @@ async def _learned(draft: SealedCommit, conflict: Conflict, fence: Fence) -> boo
     if not is_guess:
         await fence.drop_unused()
     return is_guess
+
+
+def _limited(records: Records, limit: int | None, oldest: bool) -> Records:
+    if limit is None or len(records) <= limit:
+        return records
+    return records[:limit] if oldest else records[len(records) - limit :]
 
 
 def _check_names(*names: object) -> None:

@@ -15,6 +15,7 @@ from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
 from turnlog.layers.encryption.provider import KeyProvider, WrongKey
 from turnlog.layers.encryption.sealing import KEY_BYTES, DataKey, RawKey
+from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
@@ -102,7 +103,13 @@ class DataKeys:
         return ring
 
     async def load(self, session: str) -> Ring:
-        """The keys of `session`, as they are stored now."""
+        """The keys of `session`, as they are stored now.
+
+        If cancelled, it ends first: a driver whose reads are cut off loses its connection.
+        """
+        return await finished(self._loaded(session))
+
+    async def _loaded(self, session: str) -> Ring:
         log = Log(session, KEYS)
         loaded_at = time.monotonic()
         ring = _ring(log, await self._store.read(log), loaded_at)

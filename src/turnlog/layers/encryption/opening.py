@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from struct import Struct
 
 from turnlog.errors import Unreadable
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
@@ -30,6 +32,8 @@ _MISPLACED = "it does not stand where it was written: it was moved or replayed"
 _UNKNOWN_FORM = "it is sealed in a form that this version does not know, or was damaged"
 _UNKNOWN_KEY = "the conversation has no such data key: it was damaged, or comes from another place"
 
+#: The authenticated part of a header: its first 8 bytes, the base and the ordinal.
+_CLEAR = Struct(">8sQI")
 #: How many notes of a list are opened at the same time.
 _AT_ONCE = 16
 
@@ -54,8 +58,9 @@ class Opener:
         payloads = [*stored.payloads]
         if not payloads or is_in_plain(log.name):
             return stored
-        ring = await self._ring(log.session, payloads, is_final)
-        opened = await self._at_once(ring, log, stored.positions, payloads)
+        starts = {each[:8] for each in payloads}
+        ring = await self._ring(log.session, starts, is_final)
+        opened = await self._at_once(ring, log, stored.positions, payloads, starts)
         if opened is None:
             opened = await self._one_by_one(ring, log, stored.positions, payloads)
         return Records(stored.positions, opened, stored.times)
@@ -67,7 +72,7 @@ class Opener:
         if not is_sealed(note):
             return self._reads(log, note)
         try:
-            ring = await self._ring(log.session, [note], is_final)
+            ring = await self._ring(log.session, {note[:8]}, is_final)
             return await self._opened(ring, note_context(log), note)
         except Unreadable as error:
             if not is_final:
@@ -90,10 +95,12 @@ class Opener:
                 notes[head.log] = note
         return [head._replace(note=notes[head.log]) if head.note else head for head in heads]
 
-    async def _ring(self, session: str, payloads: Sequence[bytes], is_final: bool) -> Ring:
-        """The keys of `session`, loaded anew if one that is needed is not remembered."""
+    async def _ring(self, session: str, starts: AbstractSet[bytes], is_final: bool) -> Ring:
+        """The keys of `session`, loaded anew if one that is needed is not remembered.
+
+        starts: the first 8 bytes of all that is to be opened.
+        """
         ring = await self._keys.ring(session)
-        starts = {each[:8] for each in payloads}
         needed = {key_id_of(start) for start in starts if start[:4] == KIND}
         if not needed <= ring.records.keys():
             ring = await self._keys.load(session)
@@ -105,17 +112,21 @@ class Opener:
         return ring
 
     async def _at_once(
-        self, ring: Ring, log: Log, positions: Sequence[int], payloads: list[bytes]
+        self,
+        ring: Ring,
+        log: Log,
+        positions: Sequence[int],
+        payloads: list[bytes],
+        starts: AbstractSet[bytes],
     ) -> list[bytes] | None:
         """The payloads of records that one key has sealed; None if a closer look is needed."""
-        if len({each[:8] for each in payloads}) > 1:
-            return None
-        key = await self._known_key(ring, payloads[0])
+        key = await self._known_key(ring, payloads[0]) if len(starts) == 1 else None
         if key is None or min(map(len, payloads)) < HEADER + TAG:
             return None
-        if not _in_place(positions, payloads):
+        clear = [each[:CLEAR] for each in payloads]
+        if not _in_place(positions, clear):
             return None
-        return key.open_all(record_context(log), payloads)
+        return key.open_all(record_context(log), payloads, clear)
 
     async def _one_by_one(
         self, ring: Ring, log: Log, positions: Sequence[int], payloads: list[bytes]
@@ -160,13 +171,19 @@ def place_of(sealed: bytes) -> tuple[int, int]:
     return base, ordinal
 
 
-def _in_place(positions: Sequence[int], payloads: Sequence[bytes]) -> bool:
-    """Whether all records stand where they were written, as `misplaced` decides it; faster."""
-    places = PLACE.iter_unpack(b"".join([each[8:CLEAR] for each in payloads]))
+def _in_place(positions: Sequence[int], clear: Sequence[bytes]) -> bool:
+    """Whether all records stand where they were written, as `misplaced` decides it; faster.
+
+    clear: the authenticated part of each header, all of one data key.
+    """
     before, last_base, last = 0, -1, -1
-    for position, (base, ordinal) in zip(positions, places, strict=True):
-        follows = base >= before or (base == last_base and ordinal > last)
-        if base >= position or not follows:
+    for position, (_, base, ordinal) in zip(
+        positions, _CLEAR.iter_unpack(b"".join(clear)), strict=True
+    ):
+        if base == last_base:
+            if ordinal <= last:
+                return False
+        elif base < before or base >= position:
             return False
         before, last_base, last = position, base, ordinal
     return True

@@ -72,29 +72,35 @@ class DataKey:
         base: the position at which the log ends before the append.
         first: the ordinal of the first one.
         """
-        encrypt, pack, start = self._cipher.encrypt, PLACE.pack, begin(self.id)
+        encrypt, prefix = self._cipher.encrypt, begin(self.id) + PLACE.pack(base, 0)[:8]
+        bound = context + prefix
         nonces = os.urandom(_NONCE * len(payloads))
         sealed: list[bytes] = []
         for at, payload in enumerate(payloads):
-            clear = start + pack(base, first + at)
+            ordinal = (first + at).to_bytes(4, "big")
             nonce = nonces[_NONCE * at : _NONCE * (at + 1)]
-            sealed.append(clear + nonce + encrypt(nonce, payload, context + clear))
+            sealed.append(prefix + ordinal + nonce + encrypt(nonce, payload, bound + ordinal))
         return sealed
 
-    def open_all(self, context: bytes, sealed: Sequence[bytes]) -> list[bytes] | None:
-        """The payloads of records that this key has sealed; None if one was tampered with."""
+    def open_all(
+        self, context: bytes, sealed: Sequence[bytes], clear: Sequence[bytes]
+    ) -> list[bytes] | None:
+        """The payloads of records that this key has sealed; None if one was tampered with.
+
+        clear: the authenticated part of each header.
+        """
         decrypt = self._cipher.decrypt
         try:
             return [
-                decrypt(each[CLEAR:HEADER], each[HEADER:], context + each[:CLEAR])
-                for each in sealed
+                decrypt(each[CLEAR:HEADER], each[HEADER:], context + start)
+                for each, start in zip(sealed, clear, strict=True)
             ]
         except InvalidTag:
             return None
 
     def open(self, context: bytes, sealed: bytes) -> bytes | None:
         """The payload of one record; None if it was tampered with, or is another log's."""
-        opened = self.open_all(context, [sealed])
+        opened = self.open_all(context, [sealed], [sealed[:CLEAR]])
         return opened[0] if opened else None
 
 
