@@ -12,9 +12,11 @@ _NEEDED = {
     "turnlog.agents.models.openai.client": "openai",
     "turnlog.agents.models.openai.responses": "openai",
     "turnlog.sessions.dapr": "dapr",
+    "turnlog.sessions.openai_conversations": "openai",
     "turnlog.sessions.redis": "redis",
     "turnlog.sessions.sqlalchemy": "sqlalchemy",
     "turnlog.sync.dapr": "dapr",
+    "turnlog.sync.openai_conversations": "openai",
     "turnlog.sync.redis": "redis",
     "turnlog.sync.sqlalchemy": "sqlalchemy",
 }

@@ -24,6 +24,9 @@ from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
     from turnlog.sync.dapr import DaprSession as DaprSession
+    from turnlog.sync.openai_conversations import (
+        OpenAIConversationsSession as OpenAIConversationsSession,
+    )
     from turnlog.sync.redis import RedisSession as RedisSession
     from turnlog.sync.sqlalchemy import SQLAlchemySession as SQLAlchemySession
 
@@ -43,6 +46,7 @@ _names = LazyNames(
     __name__,
     {
         "DaprSession": "turnlog.sync.dapr",
+        "OpenAIConversationsSession": "turnlog.sync.openai_conversations",
         "RedisSession": "turnlog.sync.redis",
         "SQLAlchemySession": "turnlog.sync.sqlalchemy",
     },
