@@ -8,7 +8,7 @@ were carried out.
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class Server(ThreadingHTTPServer):
         self.faults: dict[int, Fault] = {}
         self.read_faults: dict[int, Fault] = {}
         #: Called before each request, with its method and path.
-        self.before = lambda method, path: None
+        self.before: Callable[[str, str], None] = _nothing
         self.slow_seconds = 1.0
         self.lock = threading.Lock()
         self._counts = {"write": 0, "read": 0}
@@ -92,7 +92,9 @@ class Server(ThreadingHTTPServer):
         """The next writes have these faults."""
         self.faults |= dict(enumerate(faults, self._counts["write"]))
 
-    def answer(self, method: str, path: list[str], query: Item, body: Item) -> Item:
+    def answer(  # noqa: PLR0911 - one for each call of the API
+        self, method: str, path: list[str], query: Item, body: Item
+    ) -> Item:
         """The answer; raises `Refused`."""
         with self.lock:
             match method, path:
@@ -166,6 +168,10 @@ def serving() -> Iterator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _nothing(method: str, path: str) -> None:
+    """What is called before each request, unless a test says otherwise."""
 
 
 def _described(conversation: Stored) -> Item:
@@ -277,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(self.server.slow_seconds)
         elif fault.kind != "cut":
             body = {"error": {"message": "The server had an error.", "type": "server_error"}}
-            self._send(fault.kind, body, fault.headers)
+            self._send(int(fault.kind), body, fault.headers)
 
     def _send(self, status: int, body: Item, headers: dict[str, str]) -> None:
         content = json.dumps(body).encode()
