@@ -25,16 +25,20 @@ _OUTPUTS: TypeAdapter[Any] = TypeAdapter(ConversationItem)
 _ROLES = {"user", "system", "developer", "assistant"}
 
 
-def check_items(items: list[Item]) -> None:
-    """Raise `Refused` unless one request may add these."""
+def check_items(items: list[Item], *, is_strict: bool = True) -> None:
+    """Raise `Refused` unless one request may add these.
+
+    is_strict: an answer has a status only beside an id, as the published types say. The SDK sends
+        it without.
+    """
     check_sendable(items)
     if len(items) > 20:
         raise Refused("Invalid 'items': array too long.", "items", "array_above_max_length")
     for place, item in enumerate(items):
-        _check_item(item, f"items[{place}]")
+        _check_item(item, f"items[{place}]", is_strict=is_strict)
 
 
-def _check_item(item: Item, param: str) -> None:
+def _check_item(item: Item, param: str, *, is_strict: bool) -> None:
     kind = item.get("type") or ("message" if "role" in item else "")
     if kind not in ITEMS:
         raise Refused(f"Invalid value: '{kind}'.", f"{param}.type", "invalid_value")
@@ -51,7 +55,7 @@ def _check_item(item: Item, param: str) -> None:
     if kind == "message":
         if item["role"] not in _ROLES:
             raise Refused(f"Invalid value: '{item['role']}'.", f"{param}.role")
-        if item["role"] == "assistant" and "status" in item and not own:
+        if is_strict and item["role"] == "assistant" and "status" in item and not own:
             raise Refused(f"Unknown parameter: '{param}.status'.", f"{param}.status")
 
 

@@ -65,6 +65,7 @@ class Server(ThreadingHTTPServer):
         #: Called before each request, with its method and path.
         self.before: Callable[[str, str], None] = _nothing
         self.slow_seconds = 1.0
+        self.is_strict = True
         self.lock = threading.Lock()
         self._counts = {"write": 0, "read": 0}
         self._made = 0
@@ -122,7 +123,7 @@ class Server(ThreadingHTTPServer):
     def _create(self, body: Item) -> Item:
         _only(body, {"items", "metadata"})
         items = body.get("items") or []
-        check_items(items)
+        check_items(items, is_strict=self.is_strict)
         check_metadata(body.get("metadata") or {})
         made = Stored(f"conv_{self._next()}", [], body.get("metadata") or {})
         made.items = [full(item, self._next()) for item in items]
@@ -140,7 +141,7 @@ class Server(ThreadingHTTPServer):
         _only(body, {"items"})
         if not body.get("items"):
             raise Refused("Missing required parameter: 'items'.", "items")
-        check_items(body["items"])
+        check_items(body["items"], is_strict=self.is_strict)
         added = [full(item, self._next()) for item in body["items"]]
         conversation.items += added
         return _page([_shown(item, {}) for item in added], has_more=False)

@@ -67,15 +67,20 @@ def is_storable(item: Item) -> bool:
 
 def sendable(item: Item) -> Item:
     """`item` as the API takes it: without private fields, and with its id only if it needs it."""
-    kept = _stripped(item)
+    kept = _without_status(item)
     return kept if is_writable(kept) else writable(kept)
 
 
 def shown(item: Item) -> Item:
     """A stored item as any runner can send it to a model."""
+    return _without_status(item)
+
+
+def _without_status(item: Item) -> Item:
+    """`item`, stripped. The status of an answer belongs to its id, and goes with it."""
     kept = _stripped(item)
     if kind_of(item) == "message" and kept.get("role") == "assistant":
-        kept.pop("status", None)  # it belongs to the id
+        kept.pop("status", None)
     return kept
 
 
