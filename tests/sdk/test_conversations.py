@@ -7,6 +7,7 @@ from typing import Any
 import agents
 import pytest
 from agents import Agent, Runner
+from agents.run_internal import model_retry
 from agents.testing import ScriptedModel
 
 from tests.providers.conversations_server import Server, serving
@@ -23,6 +24,14 @@ UNSENDABLE = {"unicode"}
 def server() -> Iterator[Server]:
     with serving() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_delay: float) -> None:
+        """Between retries of the SDK's Runner."""
+
+    monkeypatch.setattr(model_retry, "_sleep_for_retry", at_once)
 
 
 async def run(agent: Agent, text: Any, **options: Any) -> Any:

@@ -28,8 +28,8 @@ from turnlog import (
     PopUncertain,
     SessionSettings,
     StoredSession,
+    memory,
 )
-from turnlog import memory
 from turnlog.cli.ls import _heads
 from turnlog.conversation.usage.usage import Usage
 from turnlog.sessions.conversations import retrying
@@ -292,7 +292,18 @@ async def test_copies(make: Make, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", "fork switch_to branches delete_branch edit diff rewind turns explain".split()
+    "name",
+    [
+        "fork",
+        "switch_to",
+        "branches",
+        "delete_branch",
+        "edit",
+        "diff",
+        "rewind",
+        "turns",
+        "explain",
+    ],
 )
 async def test_what_it_can_not_do(session: OpenAIConversationsSession, name: str) -> None:
     with pytest.raises(NotSupported, match="Conversations API has no"):
