@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from turnlog.conversation.about import About, described
 from turnlog.sessions.conversations.beside import Beside
-from turnlog.sessions.conversations.metadata import about_in, changed, note_of, pairs_of
+from turnlog.sessions.conversations.metadata import about_in, changed, pairs_of
 from turnlog.sessions.conversations.remote import Remote
 from turnlog.sessions.conversations.writing import Writing
 
@@ -42,6 +42,7 @@ class AboutRemote:
         pairs = changed(self._remote.id, before, changes)
         if pairs != before:
             await self._remote.set_metadata(pairs)
+        about = about_in(pairs)
         if self._beside is not None:
-            await self._beside.describe(self._remote.id, note_of(pairs))
-        return about_in(pairs)
+            await self._beside.describe(self._remote.id, about)
+        return about

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from turnlog.changes import Append, Check, Forget, Key
+from turnlog.conversation.about import About
+from turnlog.conversation.session import StoredSession
 from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.turns.lease import Lease
 from turnlog.errors import Conflict
@@ -65,9 +67,9 @@ class Beside:
             return
         self._entered = conversation
 
-    async def describe(self, conversation: str, note: bytes) -> None:
+    async def describe(self, conversation: str, about: About) -> None:
         """Make the entry, or change what it says."""
-        await self.store.annotate(Log(conversation), note)
+        await StoredSession(conversation, self.store).describe(**vars(about))
         self._entered = conversation
 
     async def check_turn(self, conversation: str) -> None:
