@@ -36,6 +36,7 @@ from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
 from turnlog.sessions.conversations.remote import Remote
 from turnlog.sessions.conversations.retrying import PATIENCE, Waits
+from turnlog.sessions.conversations.sdk import register
 from turnlog.sessions.conversations.turns import ConversationTurn, Turns
 from turnlog.sessions.conversations.writing import Write, Writing
 from turnlog.store import Store
@@ -86,7 +87,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
     ) -> None:
         if client is not None and openai_client is not None:
             raise TypeError("client and openai_client are the same: give only one of them")
-        _register(type(self))
+        register(type(self))
         self.store = store
         self.session_settings = SessionSettings.either(session_settings, settings)
         self._patience = patience
@@ -134,7 +135,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
         limit: None means the bound in `session_settings`; 0 means none, a negative number all.
         """
-        _register(type(self))
+        register(type(self))
         if limit is None and self._settings.has_windows:
             return await self.view()
         if limit is None:
@@ -161,7 +162,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         `IncompleteAppend`. If cancelled, it waits for the request under way and begins no other;
         the `IncompleteAppend` is the cause of the `CancelledError` then.
         """
-        _register(type(self))
+        register(type(self))
         write = self._write_of(items, key)
         if not write.items:
             return
@@ -345,11 +346,3 @@ class _Tail(ListedTail):
 
     def are_equal(self, stored: list[Item], given: list[Item]) -> bool:
         return are_same(stored, given)
-
-
-def _register(ours: type[OpenAIConversationsSession]) -> None:
-    """Make the SDK's Runner treat `ours` as its own class, if the SDK is loaded."""
-    module = sys.modules.get("agents.memory.openai_conversations_session")
-    theirs: Any = getattr(module, "OpenAIConversationsSession", None)
-    if theirs is not None and not issubclass(ours, theirs):
-        theirs.register(ours)
