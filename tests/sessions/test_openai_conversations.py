@@ -31,6 +31,7 @@ from turnlog import (
     memory,
 )
 from turnlog.cli.ls import _heads
+from turnlog.cli.stores import Access
 from turnlog.conversation.usage.usage import Usage
 from turnlog.sessions.conversations import retrying
 from turnlog.stores.memory import MemoryStore
@@ -326,7 +327,7 @@ async def test_the_store_lists_it(make: Make, tmp_path: Any) -> None:
         await session.describe(title="Trip")
         await session.add_items(numbered(1))
         await session.describe(owner="ada")
-        [head] = await _heads(f"sqlite:///{path}", "", 0)
+        [head] = await _heads(Access(f"sqlite:///{path}"), "", 0)
         assert head.log.session == session.session_id
         assert About.of(head.note) == About("Trip", owner="ada")
         await make(session.session_id, store=store).add_items(numbered(1))
