@@ -17,6 +17,7 @@ __all__ = [
     "KILLED_WRITERS",
     "LOST_ANSWERS",
     "READS",
+    "ROTATED",
     "SECONDS",
     "STATES",
     "STOPS",
@@ -53,6 +54,8 @@ KILLED_WRITERS = _size(30, 6)
 LOST_ANSWERS = _size(200, 40)
 #: Reads among eight writers.
 READS = _size(1_000, 200)
+#: Items of each of 32 conversations whose keys are rotated.
+ROTATED = _size(1_200, 40)
 #: Executions of one scenario in which turns are explored.
 STATES = _size(5_000, 300)
 #: Seconds that a program which a proof starts may take.

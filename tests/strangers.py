@@ -1,10 +1,15 @@
-"""Sessions of other people: four methods, and never heard of Turnlog."""
+"""Sessions of other people: four methods, and never heard of Turnlog; and what encrypts them."""
 
 import copy
+from typing import Any
 
-from turnlog import Item, SessionSettings
+from tests.sample_items import answer, user
+from turnlog import EncryptedSession, Item, SessionSettings
 
-__all__ = ["Stranger"]
+__all__ = ["PLAIN", "TALK", "Stranger", "sealed"]
+
+TALK = [user("one"), answer("1"), user("two"), answer("2")]
+PLAIN = user("in plain text")
 
 
 class Stranger:
@@ -29,3 +34,7 @@ class Stranger:
 
     async def clear_session(self) -> None:
         self._shelf.pop(self.session_id, None)
+
+
+def sealed(session: Any, key: str = "right", **options: Any) -> EncryptedSession:
+    return EncryptedSession("a", session, key, **options)

@@ -29,6 +29,7 @@ FLOORS = {
     "layers": 2,
     "stores": 2,
     "conversation": 3,
+    "maintenance": 4,
     "sessions": 4,
     "sync": 5,
     "urls": 5,

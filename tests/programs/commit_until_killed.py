@@ -42,8 +42,17 @@ async def changes(store: Store, session: str, number: int) -> Sequence[Change]:
         if edited
         else Append("edited", [payload] * 3),
         side[number % len(side)],
+        await _replacement(store, Log(session, "kept"), payload),
         Append(":usage", [payload]),
     ]
+
+
+async def _replacement(store: Store, log: Log, payload: bytes) -> Change:
+    """Gives the one record of `log` this payload, or adds it."""
+    kept = await store.read(log)
+    if not kept:
+        return Append(log.name, [payload])
+    return Replace(log.name, kept.positions, [payload], list(kept.payloads))
 
 
 def key(number: int) -> Key:

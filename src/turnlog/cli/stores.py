@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import typer
 
@@ -14,12 +14,16 @@ from turnlog.store import Head, Store
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.urls import open_store
 
+if TYPE_CHECKING:
+    from turnlog.layers.encrypted import Encrypted
+
 __all__ = [
     "Access",
     "KeyFileOption",
     "StoreOption",
     "head_of",
     "heads_of",
+    "open_encrypted",
     "open_existing",
     "open_named",
     "opened",
@@ -78,6 +82,17 @@ async def open_existing(access: Access) -> AsyncIterator[Store]:
         raise Problem(f"there is no store at {shown(access.url)}")
     async with _encrypted(store, access.key_file) as store:
         yield store
+
+
+@asynccontextmanager
+async def open_encrypted(access: Access) -> AsyncIterator["Encrypted"]:
+    """The encrypted store of a command, which needs the key file."""
+    if access.key_file is None:
+        raise typer.BadParameter(
+            "say which key file the store is encrypted with", param_hint="--key-file"
+        )
+    async with open_existing(access) as store:
+        yield cast("Encrypted", store)  # as there is a key file
 
 
 def _encrypted(store: Store, key_file: Path | None) -> Store:

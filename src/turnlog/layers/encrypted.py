@@ -270,6 +270,10 @@ class Encrypted(Layer):
         """
         return await self._rotation.destroy(session)
 
+    async def keys_destroyed(self, session: str) -> bool:
+        """Whether the data keys of a conversation were destroyed."""
+        return (await self._keys.load(session)).destroyed_at is not None
+
     def _ends_of(self, session: str) -> dict[str, int]:
         """Where the logs of `session` ended when they were last seen."""
         ends = self._ends.get(session)

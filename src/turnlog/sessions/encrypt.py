@@ -67,7 +67,7 @@ def _over_layer(inner: S, key: str | bytes) -> S:
 def _keyring(key: str | bytes) -> Keyring:
     """The key ring of `key`. It is remembered, because to derive a key of a passphrase is slow."""
     try:
-        text = key.encode("utf-8", "replace") if isinstance(key, str) else key
+        text = b"text" + key.encode("utf-8", "replace") if isinstance(key, str) else key
         name = blake2b(text, key=_SALT).digest()
         known = _keyrings.get(name) or Keyring({KEY_ID: _taken(key)})
         _keyrings[name] = known

@@ -8,13 +8,14 @@ from turnlog.layers.encryption.key_records import KEYS, KeyRecord, key_record_of
 from turnlog.layers.encryption.keyring import Keyring
 from turnlog.layers.encryption.opening import key_id_of
 
-__all__ = ["BOTH", "NEW", "OLD", "key_records", "sealing_keys"]
+__all__ = ["BOTH", "NEW", "OLD", "RAW", "key_records", "sealing_keys"]
 
-_KEYS = {"old": os.urandom(32), "new": os.urandom(32)}
+#: The keys.
+RAW = {"old": os.urandom(32), "new": os.urandom(32)}
 #: A ring as it is before a rotation, during it and after it.
-OLD = Keyring({"old": _KEYS["old"]})
-BOTH = Keyring(_KEYS, primary="new")
-NEW = Keyring({"new": _KEYS["new"]})
+OLD = Keyring({"old": RAW["old"]})
+BOTH = Keyring(RAW, primary="new")
+NEW = Keyring({"new": RAW["new"]})
 
 
 async def key_records(store: Store, session: str = "s") -> list[KeyRecord]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from turnlog.changes import Annotate, Append, Change, Replace
 from turnlog.errors import Conflict, RecordChanged, Unreadable
-from turnlog.layers.encryption.header import CLEAR, KIND, is_sealed
+from turnlog.layers.encryption.header import CLEAR, KIND, is_in_plain, is_sealed
 from turnlog.layers.encryption.opening import NO_KEYS, Opener, place_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
@@ -31,7 +31,7 @@ def needs_key(changes: Sequence[Change]) -> bool:
     """Whether `changes` hold anything to be sealed, or to be compared with something sealed."""
     for change in changes:
         if isinstance(change, Append | Replace):
-            if len(change.payloads) > 0:
+            if len(change.payloads) > 0 and not is_in_plain(change.log):
                 return True
         elif isinstance(change, Annotate) and (change.note or change.expect):
             return True
@@ -102,6 +102,8 @@ class SealedCommit:
         return True
 
     async def _sealed(self, change: Change, key: DataKey) -> Change:
+        if is_in_plain(change.log) and not isinstance(change, Annotate):
+            return change
         match change:
             case Append(_, payloads) if len(payloads) > 0:
                 return self._append(change, key)

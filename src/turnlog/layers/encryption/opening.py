@@ -13,7 +13,7 @@ from struct import Struct
 
 from turnlog.errors import Unreadable
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
-from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_sealed
+from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_in_plain, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.layers.encryption.unsealed import Reads
@@ -56,7 +56,7 @@ class Opener:
             have been deleted after `stored` was read, and `Unreadable` is raised.
         """
         payloads = [*stored.payloads]
-        if not payloads:
+        if not payloads or is_in_plain(log.name):
             return stored
         starts = {each[:8] for each in payloads}
         ring = await self._ring(log.session, starts, is_final)

@@ -14,12 +14,12 @@ from typing import NamedTuple
 from turnlog.changes import Annotate, Change, Check, Replace
 from turnlog.errors import Conflict, RecordChanged
 from turnlog.layers.encryption.data_keys import Ring
-from turnlog.layers.encryption.header import is_sealed
+from turnlog.layers.encryption.header import is_in_plain, is_sealed
 from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener, key_id_of, place_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
-from turnlog.store import Store
+from turnlog.store import Head, Store
 
 __all__ = ["BATCH", "Resealing"]
 
@@ -59,11 +59,14 @@ class Resealing:
     async def run(self) -> None:
         """Seal anew all that is not sealed with the newest key."""
         for head in await self._store.logs(self._session):
-            if head.log.name == KEYS:
-                continue
+            if head.log.name != KEYS:
+                await self._log(head)
+
+    async def _log(self, head: Head) -> None:
+        if not is_in_plain(head.log.name):
             async for batch in _batches(self._store, head.log):
                 await self._records(head.log, batch)
-            await self._note(head.log, head.note)
+        await self._note(head.log, head.note)
 
     async def _records(self, log: Log, batch: Records) -> None:
         after, before = batch.positions[0] - 1, batch.positions[-1] + 1

@@ -90,6 +90,9 @@ class Opened(NamedTuple):
     #: Whether the token is whole, and yet was not made with this key, or was changed since.
     is_refused: bool = False
 
+    def __repr__(self) -> str:
+        return f"<{self.problem or 'expired' if self.payload is None else 'opened'}>"
+
     @property
     def is_unreadable(self) -> bool:
         """Whether it can't be opened, for another reason than its age."""

@@ -66,13 +66,14 @@ class SDKItems:
 
 def reads_of(reads: str, sdk_key: str | bytes | None) -> Reads:
     """What opens payloads that are not sealed, under the policy `reads`."""
-    problem = _problem(reads, sdk_key is not None)
-    if problem:
-        del sdk_key
-        raise ValueError(problem)
-    if sdk_key is not None:
-        return SDKItems(sdk_key)
-    return plain if reads == "ours+plain" else refused
+    try:
+        if problem := _problem(reads, sdk_key is not None):
+            raise ValueError(problem)
+        if sdk_key is not None:
+            return SDKItems(sdk_key)
+        return plain if reads == "ours+plain" else refused
+    finally:
+        del sdk_key  # so that it is not in the frame of an error
 
 
 def _problem(reads: str, has_key: bool) -> str:

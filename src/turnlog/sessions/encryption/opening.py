@@ -33,6 +33,9 @@ class Found(NamedTuple):
     #: The item of each; None where there is none.
     decoded: list[Item | None]
 
+    def __repr__(self) -> str:
+        return f"<{len(self.items)} of {len(self.stored)} items opened>"
+
     @property
     def items(self) -> list[Item]:
         """The items that could be opened and have not expired."""
