@@ -62,7 +62,7 @@ class View:
         await tail.until(lambda items: bounds.is_full(_before(items, without)), guess)
         front = await tail.summary()
         past = _before(tail.items, without)
-        if front and bounds.beside(front).has_room(past):
+        if front and bounds.beside(front).has_room(past, is_all=tail.is_whole):
             bounds = bounds.beside(front)
         else:
             front = []
