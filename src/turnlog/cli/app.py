@@ -3,6 +3,7 @@
 import typer
 
 from turnlog.cli.chat import chat
+from turnlog.cli.compact import compact
 from turnlog.cli.diff import diff
 from turnlog.cli.fork import fork
 from turnlog.cli.ls import ls
@@ -28,6 +29,7 @@ app.command()(show)
 app.command()(tree)
 app.command()(fork)
 app.command()(rewind)
+app.command()(compact)
 app.command()(diff)
 app.command()(usage)
 app.command()(rm)
