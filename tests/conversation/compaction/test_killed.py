@@ -43,8 +43,8 @@ async def _settled(session: StoredSession) -> tuple[list[Item], list[Item], int]
 async def test_a_killed_process_leaves_a_summary_whole(any_url: str, watching: Store) -> None:
     dice = random.Random(20261128)
     [summary] = await _compacted()
-    before = (TALK, [], 0)
-    compacted = ([summary, *TALK[4:]], [], 0)
+    before: tuple[list[Item], list[Item], int] = (TALK, [], 0)
+    compacted: tuple[list[Item], list[Item], int] = ([summary, *TALK[4:]], [], 0)
     after = ([summary, *TALK[4:]], [summary, *TALK[4:6]], 6)
     for round_ in range(KILLED_WRITERS):
         process = forked("compact", any_url, f"{round_}")
