@@ -10,7 +10,7 @@ from turnlog.agents.models.environment import default_name
 from turnlog.agents.summarising import summariser
 from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.lines import print_lines
-from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted
 from turnlog.conversation.compaction.compacting import CompactionResult
@@ -21,6 +21,7 @@ __all__ = ["compact"]
 def compact(
     target: Named,
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     branch: BranchOption = None,
     keep: Annotated[int, typer.Option(min=0, help="Keep the newest N turns as they are.")] = 2,
     undo: Annotated[bool, typer.Option("--undo", help="Drop the newest summary.")] = False,
@@ -34,31 +35,32 @@ def compact(
     """
     if undo and dry_run:
         raise typer.BadParameter("--undo and --dry-run do not go together")
+    access = Access(store, key_file)
     with errors_reported(store):
         if undo:
-            _print_undone(asyncio.run(_undone(store, target, branch)), as_json=as_json)
+            _print_undone(asyncio.run(_undone(access, target, branch)), as_json=as_json)
             return
         if not dry_run and default_name() is None:
             raise Problem(
                 "no model can write the summary: set OPENAI_API_KEY, or pass --dry-run to see what "
                 "would be covered"
             )
-        result = asyncio.run(_compacted(store, target, branch, keep, dry_run=dry_run))
+        result = asyncio.run(_compacted(access, target, branch, keep, dry_run=dry_run))
         if as_json:
             print_lines([dataclasses.asdict(result)] if result else [])
         else:
             _print(result)
 
 
-async def _undone(url: str, target: str, branch: str | None) -> bool:
-    async with open_existing(url) as store:
+async def _undone(access: Access, target: str, branch: str | None) -> bool:
+    async with open_existing(access) as store:
         return await (await session_named(store, target, branch)).drop_summary()
 
 
 async def _compacted(
-    url: str, target: str, branch: str | None, keep: int, *, dry_run: bool
+    access: Access, target: str, branch: str | None, keep: int, *, dry_run: bool
 ) -> CompactionResult | None:
-    async with open_existing(url) as store:
+    async with open_existing(access) as store:
         session = await session_named(store, target, branch)
         if dry_run:
             return await session.compact(keep=keep, dry_run=True)

@@ -73,7 +73,8 @@ async def explained(
     why = {
         **dict.fromkeys(covered.positions, _COVERED if front or not tail.front else _NO_ROOM),
         **dict(zip(positions, bounds.why_outside(items, start), strict=False)),
-        **dict.fromkeys([*_unreadable(covered), *_unreadable(tail.page)], "It can't be decoded."),
+        **{position: _problem(tail, position) for position in _unreadable(covered)},
+        **{position: _problem(tail, position) for position in _unreadable(tail.page)},
     }
     places: list[int | None] = [*[None] * len(front), *positions[start:]]
     for place, reason in left_out([*front, *window], result, interrupted).items():
@@ -98,6 +99,12 @@ async def _covered(tail: CompactedTail) -> Page:
     if not tail.covers:
         return Page([], (), is_whole=True)
     return await tail.reader.page(tail.covers + 1)
+
+
+def _problem(tail: CompactedTail, position: int) -> str:
+    """Why the record at `position` can't be shown."""
+    problem = tail.reader.problems.get(position)
+    return "It can't be decoded." if problem is None else f"It can't be opened: {problem}."
 
 
 def _unreadable(page: Page) -> Iterator[int]:
