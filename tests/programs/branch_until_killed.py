@@ -8,7 +8,7 @@ from multiprocessing.process import BaseProcess
 
 from turnlog import BranchNameUsed, StoredSession, open_store
 from turnlog.items.json import Item
-from turnlog.testing.compaction import texts
+from turnlog.testing.five_turns import texts
 
 __all__ = ["TALK", "forked"]
 

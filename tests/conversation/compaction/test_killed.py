@@ -11,7 +11,7 @@ from tests.programs.branch_until_killed import TALK, forked
 from tests.sizes import KILLED_WRITERS
 from turnlog import Item, Store, StoredSession, open_store
 from turnlog.conversation.compaction.summariser import summary_item
-from turnlog.testing.compaction import texts
+from turnlog.testing.five_turns import texts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

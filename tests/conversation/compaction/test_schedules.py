@@ -27,7 +27,7 @@ from turnlog.store import Call, Layer
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing.promises.cancelling import cancelled_at_random
 
-pytestmark = [pytest.mark.anyio, pytest.mark.proof]
+pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
 
@@ -144,6 +144,7 @@ async def _nothing(act: Callable[[StoredSession], Awaitable[object]], on: Stored
         await act(on)
 
 
+@pytest.mark.proof
 async def test_nothing_is_lost_or_shown_twice() -> None:
     for seed in range(SCHEDULES):
         try:
@@ -153,6 +154,7 @@ async def test_nothing_is_lost_or_shown_twice() -> None:
             raise
 
 
+@pytest.mark.proof
 @pytest.mark.stores("sqlite", "sqlite+sqlalchemy", "postgres", "redis")
 async def test_it_is_so_on_every_store(any_store: Store) -> None:
     for seed in range(SCHEDULES // 10):

@@ -7,7 +7,7 @@ from typing import Any
 
 from turnlog import Log, Position, StoredSession
 from turnlog.store import Store
-from turnlog.testing.compaction import texts
+from turnlog.testing.five_turns import texts
 
 __all__ = ["Act", "done", "performed"]
 

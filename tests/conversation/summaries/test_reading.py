@@ -10,8 +10,8 @@ from turnlog.conversation.summaries.reading import all_summaries, is_among, vali
 from turnlog.items.json import Item
 from turnlog.records import Records
 from turnlog.stores.memory import MemoryStore
-from turnlog.testing.compaction import texts, told
 from turnlog.testing.counting import Counting
+from turnlog.testing.five_turns import texts, told
 from turnlog.testing.three_turns import turns
 
 pytestmark = pytest.mark.anyio
