@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from turnlog.conversation.branches.diff import PlacedItem as PlacedItem
     from turnlog.conversation.branches.forks import Branch as Branch
     from turnlog.conversation.branches.positions import Position as Position
+    from turnlog.conversation.compaction.compacting import CompactionResult as CompactionResult
+    from turnlog.conversation.compaction.summariser import Summarised as Summarised
+    from turnlog.conversation.compaction.summariser import Summariser as Summariser
     from turnlog.conversation.reading.explain import Explanation as Explanation
     from turnlog.conversation.reading.explain import LeftOut as LeftOut
     from turnlog.conversation.reading.explain import Shown as Shown
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
     from turnlog.errors import BranchNameUsed as BranchNameUsed
     from turnlog.errors import Conflict as Conflict
     from turnlog.errors import FileReplaced as FileReplaced
+    from turnlog.errors import IncompleteAppend as IncompleteAppend
     from turnlog.errors import InvalidItem as InvalidItem
     from turnlog.errors import LeaseLost as LeaseLost
     from turnlog.errors import MaxTurnsExceeded as MaxTurnsExceeded
@@ -72,6 +76,8 @@ if TYPE_CHECKING:
     from turnlog.errors import NoSuchBranch as NoSuchBranch
     from turnlog.errors import NoSuchRecord as NoSuchRecord
     from turnlog.errors import NoSuchTurn as NoSuchTurn
+    from turnlog.errors import NotSupported as NotSupported
+    from turnlog.errors import PopUncertain as PopUncertain
     from turnlog.errors import RecordChanged as RecordChanged
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
@@ -81,6 +87,11 @@ if TYPE_CHECKING:
     from turnlog.items.json import Item as Item
     from turnlog.items.json import TResponseInputItem as TResponseInputItem
     from turnlog.items.merge import SessionInputCallback as SessionInputCallback
+    from turnlog.layers.encrypted import Encrypted as Encrypted
+    from turnlog.layers.encryption.keyring import Keyring as Keyring
+    from turnlog.layers.encryption.passphrase import Passphrase as Passphrase
+    from turnlog.layers.encryption.provider import KeyProvider as KeyProvider
+    from turnlog.layers.encryption.provider import WrongKey as WrongKey
     from turnlog.records import Log as Log
     from turnlog.records import Record as Record
     from turnlog.records import Records as Records
@@ -88,6 +99,11 @@ if TYPE_CHECKING:
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
     from turnlog.sessions.dapr import DaprSession as DaprSession
+    from turnlog.sessions.encrypt import EncryptSession as EncryptSession
+    from turnlog.sessions.encrypted import EncryptedSession as EncryptedSession
+    from turnlog.sessions.openai_conversations import (
+        OpenAIConversationsSession as OpenAIConversationsSession,
+    )
     from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.store import Cursor as Cursor
@@ -110,12 +126,15 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.chat": "OpenAIChatCompletionsModel",
     "turnlog.agents.models.openai.client": "AsyncOpenAI",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
-    "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced InvalidItem LeaseLost "
-    "MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord NoSuchTurn RecordChanged "
-    "SchemaError SessionBusy StoreClosed TurnlogError Unreadable",
+    "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced IncompleteAppend "
+    "InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord "
+    "NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy StoreClosed "
+    "TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.conversation.about": "About",
+    "turnlog.conversation.compaction.compacting": "CompactionResult",
+    "turnlog.conversation.compaction.summariser": "Summarised Summariser",
     "turnlog.conversation.branches.forks": "Branch",
     "turnlog.conversation.branches.diff": "DiffRow Difference PlacedItem",
     "turnlog.conversation.branches.positions": "Position",
@@ -124,9 +143,16 @@ _NAMES_BY_HOME = {
     "turnlog.conversation.turn_lists": "TurnInfo",
     "turnlog.sessions": "AdvancedSQLiteSession AsyncSQLiteSession SQLiteSession",
     "turnlog.sessions.dapr": "DaprSession",
+    "turnlog.sessions.encrypt": "EncryptSession",
+    "turnlog.sessions.encrypted": "EncryptedSession",
+    "turnlog.sessions.openai_conversations": "OpenAIConversationsSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.conversation.settings": "SessionSettings",
+    "turnlog.layers.encrypted": "Encrypted",
+    "turnlog.layers.encryption.keyring": "Keyring",
+    "turnlog.layers.encryption.passphrase": "Passphrase",
+    "turnlog.layers.encryption.provider": "KeyProvider WrongKey",
     "turnlog.records": "Log Record Records",
     "turnlog.store": "Cursor Head Layer Store",
     "turnlog.urls": "open_store",

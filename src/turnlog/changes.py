@@ -249,10 +249,12 @@ def writes(changes: Sequence[Change]) -> bool:
 
 
 def is_volatile(changes: Sequence[Change]) -> bool:
-    """Whether a commit need not wait for the disk: all its logs are volatile."""
+    """Whether a commit need not wait for the disk: all logs that it changes are volatile."""
     for change in changes:
         # Most logs are not: they are seen at a glance.
-        if change.log[:1] != ":" or not Log("", change.log).is_volatile:
+        if not isinstance(change, Check) and (
+            change.log[:1] != ":" or not Log("", change.log).is_volatile
+        ):
             return False
     return True
 

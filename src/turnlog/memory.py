@@ -1,8 +1,27 @@
 """The session names where users of the OpenAI Agents SDK look for them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from turnlog.conversation.session import Session, SessionABC
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.merge import SessionInputCallback
+from turnlog.lazy import LazyNames
 from turnlog.sessions import SQLiteSession
 
+if TYPE_CHECKING:
+    from turnlog.sessions.openai_conversations import (
+        OpenAIConversationsSession as OpenAIConversationsSession,  # noqa: PLC0414 - handed on
+    )
+
 __all__ = ["SQLiteSession", "Session", "SessionABC", "SessionInputCallback", "SessionSettings"]
+
+_names = LazyNames(
+    __name__, {"OpenAIConversationsSession": "turnlog.sessions.openai_conversations"}
+)
+__getattr__ = _names.resolve
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_names.listed()})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, overload
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Column", "Log", "Record", "Records"]
+__all__ = ["Column", "Log", "Record", "Records", "Unopened"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -47,6 +47,20 @@ class Record(NamedTuple):
     payload: bytes
     #: Seconds since the epoch, UTC; some stores keep whole seconds only.
     created_at: float
+
+
+class Unopened(bytes):
+    """A payload or note that a layer could not open: the stored bytes, and why.
+
+    Whoever reads it leaves it out as a record that can't be decoded, and never removes it.
+    """
+
+    problem: str
+
+    def __new__(cls, stored: bytes, problem: str) -> Self:
+        unopened = super().__new__(cls, stored)
+        unopened.problem = problem
+        return unopened
 
 
 class Records(Sequence[Record]):

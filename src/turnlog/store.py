@@ -107,7 +107,7 @@ class Store(ABC):
         A commit that adds a record, sets a note or keeps a key makes the conversation exist,
         with an empty log "main" at least. Of the logs that it names, only those that really
         change get a new `updated_at`; a `Replace` gives none. The commit waits for the disk,
-        unless all its logs are volatile (`Log.is_volatile`).
+        unless all logs that it changes are volatile (`Log.is_volatile`).
         """
 
     @abstractmethod

@@ -33,10 +33,14 @@ async def changes(store: Store, session: str, number: int) -> Sequence[Change]:
         Append("side", [payload]),
         Remove("side"),
     ]
+    edited = await store.read(Log(session, "edited"))
     return [
         Append("main", [payload, payload], times=[86_400.0, None]),
         Annotate("main", payload),
         Append(":lease", [payload], cut=0),
+        Replace("edited", edited.positions, [payload] * len(edited), edited.payloads)
+        if edited
+        else Append("edited", [payload] * 3),
         side[number % len(side)],
         await _replacement(store, Log(session, "kept"), payload),
         Append(":usage", [payload]),

@@ -46,6 +46,7 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
 from turnlog.conversation.turns.beginning import View, turn_begun
+from turnlog.conversation.turns.elsewhere import BeginsTurns
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.usage.question import Question
@@ -108,7 +109,9 @@ class Run:
 
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
-        async with _turn_on(self._session, self._view, self._config, self.new) as begun:
+        async with _turn_on(
+            self._session, self._view, self._config, self.new, self.spending
+        ) as begun:
             self._session, self._turn = begun.session, begun.turn
             self.transcript.begin(begun.shown)
             async with self._accounted(begun):
@@ -302,6 +305,7 @@ async def _turn_on(
     view: View[Session | None],
     config: RunConfig,
     new: list[Item],
+    spending: Spending,
 ) -> AsyncIterator[_Begun]:
     """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
     if isinstance(session, StoredSession):
@@ -310,6 +314,17 @@ async def _turn_on(
         key = None if config.key is None else RunKey.of(log, config.key, new)
         async with turn_begun(session, view, policy, seconds=seconds, key=key) as begun:
             yield _Begun(*begun)
+        return
+    begins: object = session
+    if isinstance(begins, BeginsTurns):
+        async with begins.run_begun(
+            view,
+            config.session_policy,
+            seconds=config.lease_seconds,
+            key=config.key,
+            spending=spending,
+        ) as shown:
+            yield _Begun(session, shown, None, None, None)
         return
     if config.key is not None:
         raise ValueError("RunConfig.key needs a session of Turnlog, which remembers the key")

@@ -24,6 +24,11 @@ from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
     from turnlog.sync.dapr import DaprSession as DaprSession
+    from turnlog.sync.encrypted import EncryptedSession as EncryptedSession
+    from turnlog.sync.encrypted import EncryptSession as EncryptSession
+    from turnlog.sync.openai_conversations import (
+        OpenAIConversationsSession as OpenAIConversationsSession,
+    )
     from turnlog.sync.redis import RedisSession as RedisSession
     from turnlog.sync.sqlalchemy import SQLAlchemySession as SQLAlchemySession
 
@@ -43,6 +48,9 @@ _names = LazyNames(
     __name__,
     {
         "DaprSession": "turnlog.sync.dapr",
+        "EncryptSession": "turnlog.sync.encrypted",
+        "EncryptedSession": "turnlog.sync.encrypted",
+        "OpenAIConversationsSession": "turnlog.sync.openai_conversations",
         "RedisSession": "turnlog.sync.redis",
         "SQLAlchemySession": "turnlog.sync.sqlalchemy",
     },

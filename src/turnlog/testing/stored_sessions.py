@@ -20,11 +20,13 @@ from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.advanced import AdvancedNamesTests
 from turnlog.testing.branching import BranchingTests
+from turnlog.testing.compaction import CompactionTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
 from turnlog.testing.turns import TurnTests
+from turnlog.testing.unopened import UnopenedTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 
@@ -51,7 +53,14 @@ class _Question:
 
 
 class StoredSessionTests(
-    AdvancedNamesTests, BranchingTests, AccountingTests, TurnTests, Replacement, SessionTests
+    AdvancedNamesTests,
+    BranchingTests,
+    AccountingTests,
+    TurnTests,
+    CompactionTests,
+    Replacement,
+    UnopenedTests,
+    SessionTests,
 ):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from turnlog.changes import Change, Remove
+from turnlog.changes import Change, Forget, Remove
 from turnlog.conversation.branches.forks import forked
 from turnlog.conversation.branches.positions import (
     Position,
@@ -15,9 +15,11 @@ from turnlog.conversation.branches.positions import (
     end_before_turn,
 )
 from turnlog.conversation.deletion import check_not_deleted
+from turnlog.conversation.opened import check_opened, items_of
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
+from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
 from turnlog.records import Log, Records
@@ -57,6 +59,16 @@ class Target(NamedTuple):
         at = self.position
         return await checked_position(reader, at.position if isinstance(at, Position) else at)
 
+    def check_dropped(self, log: Log, dropped: Records) -> None:
+        """Raise `Unreadable` if a record that could not be opened was not named by the caller.
+
+        One that is encrypted, without a layer that opens it, is never dropped.
+        """
+        if self.position is None:
+            check_opened(log, dropped)
+        else:
+            items_of(log, dropped)
+
 
 def _checked_end(reader: LogReader, end: int, last: int) -> int:
     if end >= last:
@@ -86,6 +98,7 @@ async def planned_rewind(reader: LogReader, target: Target) -> Rewind:
     last = newest.positions[-1] if newest else 0
     end = await target.end(reader, last)
     dropped = await reader.store.read(reader.log, after=end, before=max(end, last) + 1)
+    target.check_dropped(reader.log, dropped)
     return Rewind(reader.log, end, last, dropped)
 
 
@@ -112,5 +125,6 @@ class Rewind(NamedTuple):
             await self._commit(session.store)
 
     async def _commit(self, store: Store, beside: Sequence[Change] = ()) -> None:
-        changes = [Remove(self.log.name, self.end, expect=self.last), *beside]
+        forgotten = [] if self.end else [Forget(summaries_of(self.log).name)]
+        changes = [Remove(self.log.name, self.end, expect=self.last), *forgotten, *beside]
         await write_to(store, self.log, changes, retried=True)

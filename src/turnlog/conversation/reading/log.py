@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple, cast
 
+from turnlog.conversation.opened import items_of
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.items.json import Item, decode_all
-from turnlog.records import Log, Records
+from turnlog.errors import Unreadable
+from turnlog.items.json import Item
+from turnlog.records import Log, Records, Unopened
 from turnlog.store import Store
 
 __all__ = ["LogReader", "Newest", "Page"]
@@ -45,6 +48,12 @@ class Page(NamedTuple):
         """The position of the last record; 0 if there are no records."""
         return next((part[-1] for part in reversed(self.parts) if len(part)), 0)
 
+    def behind(self, position: int) -> Page:
+        """The records behind `position`, as a whole page."""
+        start = bisect_right(self.records, position)
+        times = [*chain.from_iterable(self.times)][start:]
+        return Page(self.decoded[start:], (self.records[start:],), is_whole=True, times=(times,))
+
     @property
     def items(self) -> list[Item]:
         """The items of the records that can be decoded."""
@@ -74,16 +83,19 @@ class Newest(NamedTuple):
 class LogReader:
     """The items of one log.
 
-    A record that can't be decoded is left out, logged once with its position, and stays
-    stored.
+    A record that can't be decoded, or that a layer could not open, is left out, logged once with
+    its position, and stays stored. An encrypted record that no layer was asked to open raises
+    `Unreadable`.
 
     unreadable: the positions of such records, as far as they were met.
+    problems: why a layer could not open some of them, by position.
     """
 
     def __init__(self, store: Store, log: Log) -> None:
         self.store = store
         self.log = log
         self.unreadable: set[int] = set()
+        self.problems: dict[int, str] = {}
 
     @property
     def is_nested(self) -> bool:
@@ -105,33 +117,43 @@ class LogReader:
             page = await self.longer(page, len(page.decoded))
         return items[-count:]
 
-    async def page(self, before: int | None = None, count: int | None = None) -> Page:
-        """The newest `count` records before position `before`; None: of all, or all."""
-        records = await self.store.read(self.log, before=before, limit=count)
-        if before is None:
+    async def page(
+        self, before: int | None = None, count: int | None = None, *, after: int = 0
+    ) -> Page:
+        """The newest `count` records before position `before`; None: of all, or all.
+
+        after: only what lies behind this position, as if nothing came before that.
+        """
+        records = await self.store.read(self.log, after=after, before=before, limit=count)
+        if before is None and (records or after == 0):
             self._tell_turn(records)
-        decoded = decode_all(records.payloads)
+        decoded = items_of(self.log, records)
         if not all(decoded):
             self._report(records, decoded)
         is_whole = count is None or len(records) < count
         return Page(decoded, (records.positions,), is_whole, (records.times,))
 
-    async def longer(self, page: Page, count: int | None, end: int | None = None) -> Page:
+    async def longer(
+        self, page: Page, count: int | None, end: int | None = None, *, after: int = 0
+    ) -> Page:
         """`page` and the `count` records before it.
 
         end: `page` holds the newest records before this position; None: the newest of all.
+        after: as in `page`.
 
         If the log has meanwhile lost what the page begins with, these records are read anew, as
         many in all.
         """
         oldest = page.oldest
         if oldest is None:
-            return await self.page(end, count)
+            return await self.page(end, count, after=after)
         # Its oldest record is read again, to see that it still follows on the others.
-        before = await self.page(oldest + 1, None if count is None else count + 1)
+        more = None if count is None else count + 1
+        before = await self.page(oldest + 1, more, after=after)
         [positions] = before.parts
         if not positions or positions[-1] != oldest:
-            return await self.page(end, None if count is None else len(page.decoded) + count)
+            whole = None if count is None else len(page.decoded) + count
+            return await self.page(end, whole, after=after)
         first, *others = page.parts
         first_times, *other_times = page.times
         return Page(
@@ -142,16 +164,23 @@ class LogReader:
         )
 
     async def newest_readable(self) -> Newest:
-        """The newest item, past all records behind it that can't be decoded."""
+        """The newest item, past all records behind it that can't be decoded.
+
+        Raises `Unreadable` if a layer could not open one of those.
+        """
         last = position = 0
         wanted = 1
         while True:
             records = await self.store.read(self.log, before=position or None, limit=wanted)
             last = last or (records.positions[-1] if records else 0)
-            decoded = decode_all(records.payloads)
-            for position, item in zip(reversed(records.positions), reversed(decoded), strict=True):
+            decoded = items_of(self.log, records)
+            for (position, payload, _), item in zip(
+                reversed(records), reversed(decoded), strict=True
+            ):
                 if item is not None:
                     return Newest(item, position, last)
+                if isinstance(payload, Unopened):
+                    raise Unreadable(self.log, position, payload.problem)
             if len(records) < wanted:
                 return Newest(None, position, last)
             wanted *= 2
@@ -163,12 +192,16 @@ class LogReader:
             turn.saw(records.positions[-1] if records else 0)
 
     def _report(self, records: Records, decoded: list[Item | None]) -> None:
-        lost = {at for at, item in zip(records.positions, decoded, strict=True) if item is None}
-        for position in sorted(lost - self.unreadable):
-            _logger.warning(
-                "session %r, branch %r: record %d can't be decoded and is left out",
-                self.log.session,
-                self.log.name,
-                position,
-            )
-        self.unreadable |= lost
+        for (position, payload, _), item in zip(records, decoded, strict=True):
+            if item is None and position not in self.unreadable:
+                self.unreadable.add(position)
+                problem = "it can't be decoded"
+                if isinstance(payload, Unopened):
+                    problem = self.problems[position] = payload.problem
+                _logger.warning(
+                    "session %r, branch %r: record %d is left out: %s",
+                    self.log.session,
+                    self.log.name,
+                    position,
+                    problem,
+                )

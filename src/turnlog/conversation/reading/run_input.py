@@ -26,6 +26,7 @@ async def run_input(
     settings: SettingsLike = None,
     callback: SessionInputCallback | None = None,
     resumes: bool = True,
+    guesses: bool = True,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -38,9 +39,13 @@ async def run_input(
     settings: override the session's own.
     callback: merges history and new input; without one, the new input follows the history.
     resumes: whether retries are recognised.
+    guesses: whether a turn that is about to begin relies on what the session knows of summaries,
+        which costs no read; the commit that begins it checks that. Otherwise they are read.
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
-    view = await View.of(tail_of(session), own.resolve(settings))
+    tail = tail_of(session)
+    tail.may_guess = guesses
+    view = await View.of(tail, own.resolve(settings))
     merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
     await view.mark()
     return merged
@@ -98,20 +103,21 @@ async def _begun(tail: Tail, new: list[Item]) -> _Begun | None:
     await tail.until(
         lambda items: any(map(is_question, items[len(new) - 1 :])), len(new) + _ITEMS_IN_A_TURN
     )
-    start = _start_of_unanswered(tail.items, new)
+    start = _start_of_unanswered(tail, new)
     if start is None or await tail.is_over(start):
         return None
     return _Begun(len(tail.items) - start, tail.items[start + len(new) :])
 
 
-def _start_of_unanswered(items: list[Item], new: list[Item]) -> int | None:
-    """The index at which `new` begins in `items`, if only unanswered work has followed it."""
+def _start_of_unanswered(tail: Tail, new: list[Item]) -> int | None:
+    """The index at which `new` begins in `tail`, if only unanswered work has followed it."""
+    items = tail.items
     if is_answered(items):
         return None
     for start in range(len(items) - len(new), -1, -1):
         end = start + len(new)
         if end < len(items) and is_question(items[end]):
             return None
-        if equal(items[start:end], new):
+        if tail.are_equal(items[start:end], new):
             return start
     return None

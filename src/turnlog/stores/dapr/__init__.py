@@ -1,6 +1,6 @@
 """Dapr: logs in a state store component, through its sidecar.
 
-store ──▶ adoption, commits, listing ──▶ sessionfile ──▶ draft ──▶ root
+store ──▶ adoption, commits, listing ──▶ sessionfile ──▶ draft ──▶ root, replacing
                sessionfile, directory ──▶ cells ──▶ sidecar ──▶ clients
                             └── tree, sealed: documents that never change
 """

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from turnlog.changes import Change, Committed, Key, check_conditions, makes_session, writes
+from turnlog.changes import (
+    Change,
+    Committed,
+    Key,
+    Replace,
+    check_conditions,
+    makes_session,
+    writes,
+)
 from turnlog.stores.dapr.documents import unpacked
 from turnlog.stores.dapr.draft import Draft
 from turnlog.stores.dapr.keys import Paths, digest
@@ -41,7 +49,7 @@ class Commit:
         if earlier is not None:
             return earlier
         await draft.load(change.log for change in self._changes)
-        check_conditions(self._session, self._changes, draft.ends, draft.notes)
+        await self._check(draft)
         if not found.root.exists and not makes_session(self._changes, self._key):
             return Committed.at(self._changes, {})
         draft.begin()
@@ -51,6 +59,18 @@ class Commit:
         if self._key is not None and writes(self._changes):
             draft.remember(self._key, done.positions)
         return done
+
+    async def _check(self, draft: Draft) -> None:
+        """Raise `Conflict` if a condition fails."""
+        replaces = [change for change in self._changes if isinstance(change, Replace)]
+        stored = {change.log: await draft.payloads(change) for change in replaces}
+        check_conditions(
+            self._session,
+            self._changes,
+            draft.ends,
+            draft.notes,
+            lambda change: stored[change.log],
+        )
 
     def _earlier(self, found: Found) -> Committed | None:
         """The result of the earlier commit with this key; None if there was none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
@@ -115,6 +115,12 @@ class Rows:
     def outside(self, span: Span) -> Rows:
         """The records outside `span`."""
         return self._only([not span.holds(position) for position in self.positions])
+
+    def with_payloads(self, new: Mapping[int, bytes]) -> Rows:
+        """The records with `new` payloads, given by position; the others keep theirs."""
+        both = zip(self.positions, self.payloads, strict=True)
+        payloads = [new.get(position, payload) for position, payload in both]
+        return Rows(self.positions, self.times, payloads)
 
     def _only(self, kept: list[bool]) -> Rows:
         if all(kept):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove, Replace
 from turnlog.stores.clock import micros, now
 from turnlog.stores.dapr.documents import Part, Ref, Rows, Span, groups, packed
+from turnlog.stores.dapr.replacing import Opened
 from turnlog.stores.dapr.root import KnownKey, LogHead, Root
 from turnlog.stores.dapr.sealed import SortedMap
 from turnlog.stores.dapr.tree import Rewrite, Tree
@@ -52,6 +53,8 @@ class Draft:
         self.renewed = root.renewed
         self._lists = {"lasting": root.lasting, "brief": root.brief}
         self._rewrites: dict[str, Rewrite] = {}
+        #: By the names of logs: the documents that hold the records to be replaced.
+        self._opened: dict[str, Opened] = {}
         #: Lists of keys whose documents are to be deleted.
         self.expired: list[Ref] = []
 
@@ -89,6 +92,18 @@ class Draft:
             found = await SortedMap(self._tree("")).get(self.root.cold, unknown)
             self.heads |= {name: LogHead.of_json(head) for name, head in found.items()}
 
+    async def payloads(self, change: Replace) -> list[bytes | None]:
+        """The payloads of the records that `change` is to replace; None where no record is.
+
+        To be called before `change` is made. Raises `Gone`.
+        """
+        head = self.heads.get(change.log, LogHead(0, 0))
+        opened = await Opened.read(self._tree(change.log), head.refs, change.positions)
+        self._opened[change.log] = opened
+        tail = zip(head.tail.positions, head.tail.payloads, strict=True)
+        found = opened.payloads() | dict(tail)
+        return [found.get(position) for position in change.positions]
+
     def begin(self) -> None:
         """Make the session, with an empty log "main", if it doesn't exist."""
         if "main" not in self.heads:
@@ -106,6 +121,8 @@ class Draft:
                 await self._remove(name, Span(after, before))
             case Annotate(name, note):
                 self.put(name, replace(self._touched(name), note=note))
+            case Replace(name, positions, payloads):
+                self._replace(name, dict(zip(positions, payloads, strict=True)))
             case Forget(name):
                 self._forget(name)
 
@@ -164,9 +181,24 @@ class Draft:
         ]
         positions = list(range(self.top + 1, self.top + 1 + len(payloads)))
         self.top = positions[-1]
-        *full, tail = groups(Rows.joined([head.tail, Rows(positions, at, list(payloads))]))
+        rows = Rows.joined([head.tail, Rows(positions, at, list(payloads))])
+        self._put_rows(name, head, rows)
+
+    def _put_rows(self, name: str, head: LogHead, rows: Rows) -> None:
+        """Make `rows` the open end of a log; those that fill documents are sealed."""
+        *full, tail = groups(rows)
         refs = [self.rewrite(name).leaf(rows) for rows in full]
         self.put(name, replace(head, refs=self._folded(name, head.refs, refs), tail=tail))
+
+    def _replace(self, name: str, new: Mapping[int, bytes]) -> None:
+        if not new:
+            return
+        head, rewrite = self.heads[name], self.rewrite(name)
+        refs = self._opened[name].rewritten(head.refs, new, rewrite)
+        if len(refs) > len(head.refs):  # a document became several
+            refs = rewrite.folded(refs)
+        rows = head.tail.with_payloads(new)
+        self._put_rows(name, replace(head, refs=tuple(refs)), rows)
 
     def _folded(self, name: str, refs: Sequence[Ref], more: Sequence[Ref]) -> tuple[Ref, ...]:
         return tuple(self.rewrite(name).folded([*refs, *more]) if more else refs)

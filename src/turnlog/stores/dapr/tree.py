@@ -123,6 +123,12 @@ class Rewrite:
         name = self.seal(rows.to_json())
         return Ref(name, 0, len(rows), rows.positions[0], rows.positions[-1])
 
+    def node(self, refs: Sequence[Ref]) -> Ref:
+        """Seal a document with these references."""
+        depth = 1 + max(ref.depth for ref in refs)
+        length = sum(ref.length for ref in refs)
+        return Ref(self.seal(refs), depth, length, refs[0].first, refs[-1].last)
+
     def listed(self, names: Sequence[str], at: int) -> Ref:
         """Seal a list of these names, made at this time."""
         return Ref(self.seal(names), 0, len(names), at, at)
@@ -148,7 +154,7 @@ class Rewrite:
                 start -= 1
             if len(refs) - start < _FAN:
                 return refs
-            refs[start:] = [self._node(refs[start:])]
+            refs[start:] = [self.node(refs[start:])]
             depth += 1
 
     async def cut(self, refs: Sequence[Ref], span: Span) -> list[Ref]:
@@ -173,7 +179,7 @@ class Rewrite:
         self.replaced.append(ref.name)
         # At the end of the log they stay apart: records are mostly removed from there.
         at_end = span.before is None or span.before > ref.last
-        return left if at_end or not left else [self._node(left)]
+        return left if at_end or not left else [self.node(left)]
 
     async def _trimmed_leaf(self, ref: Ref, span: Span) -> list[Ref]:
         (rows,) = await self.tree.leaves([ref])
@@ -189,11 +195,6 @@ class Rewrite:
             return None
         data = self.documents.pop(self.tree.paths.document(ref.name), None)
         return None if data is None else Rows.of_json(unpacked(data))
-
-    def _node(self, refs: Sequence[Ref]) -> Ref:
-        depth = 1 + max(ref.depth for ref in refs)
-        length = sum(ref.length for ref in refs)
-        return Ref(self.seal(refs), depth, length, refs[0].first, refs[-1].last)
 
 
 def _chosen(refs: Sequence[Ref], span: Span, limit: int | None, oldest: bool) -> list[Ref]:

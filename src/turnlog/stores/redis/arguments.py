@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from turnlog.changes import (
@@ -14,6 +15,7 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
+    Replace,
     makes_session,
     writes,
 )
@@ -75,6 +77,12 @@ def _of_change(change: Change) -> Iterator[Argument]:
             arguments = list(packed(values)) if is_packed else values
             yield str(len(arguments))
             yield from arguments
+        case Replace(log, positions, payloads, old, expect):
+            places = [b"%d" % position for position in positions]
+            values = list(chain.from_iterable(zip(places, old, payloads, strict=True)))
+            arrays = list(packed(values))
+            yield from ("replace", log, _number(expect), str(len(arrays)))
+            yield from arrays
         case Remove(log, after, before, expect):
             yield from ("remove", log, _number(expect), *bounds(after, before))
         case Annotate(log, note, expected):

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any, Self
 
 from turnlog.changes import Annotate, Change, Committed, Key, check_changes, makes_session
-from turnlog.errors import Conflict
+from turnlog.errors import Conflict, RecordChanged
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished, heeded_cancellation
 from turnlog.records import Log, Records
@@ -167,6 +167,9 @@ class RedisStore(Store):
         outcome, answer, *rest = await self._run(scripts.COMMIT, session, *arguments)
         if outcome == b"conflict":
             raise _conflict(session, changes[int(answer) - 1], *rest)
+        if outcome == b"changed":
+            position, is_gone = map(int, rest)
+            raise RecordChanged(Log(session, changes[int(answer) - 1].log), position, bool(is_gone))
         if key is not None and outcome == b"known":
             return known(answer, key)
         await self._directory.update(session, int(*rest))

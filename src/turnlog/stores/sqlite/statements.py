@@ -42,7 +42,7 @@ _LOOK_AT_OTHERS = """
 """
 
 _LAST = "SELECT max(id) FROM {records} WHERE {here}"
-_PAYLOAD = "SELECT {payload} FROM {records} WHERE {here} AND id = ?"
+_PAYLOAD = "SELECT CAST({payload} AS BLOB) FROM {records} WHERE {here} AND id = ?"
 _REMOVE = "DELETE FROM {records} WHERE {here} AND id > ? AND id < ?"
 _REPLACE = "UPDATE {records} SET {payload} = ? WHERE {here} AND id = ?"
 # The same where the SDK's AdvancedSQLiteSession shares the tables: messages that its other

@@ -62,12 +62,47 @@ end
 """,
 )
 
+_REPLACEMENT = (
+    """
+-- values: for each record its position, its old payload and its new one.
+-- Returns {index, element, index, element, ...} to be written; or nil, the position of a record
+-- that is not stored as expected, and '1' if it is gone, else '0'.
+local function replacement(name, values)
+    """,
+    ELEMENTS,
+    """
+    local records, length = stem .. 'records/' .. name, found[name] and found[name].length or 0
+    local elements = {}
+    -- Some elements are read at once: block[at] has the index start + at.
+    local block, start, at = {}, -1, 1
+    for n = 1, #values, 3 do
+        local position = tonumber(values[n])
+        while block[at] and position_of(block[at]) < position do at = at + 1 end
+        if not block[at] then
+            local first = index_of(records, position, length, start + at)
+            local last = first + math.min((#values - n - 2) / 3, 15)
+            block, start, at = redis.call('LRANGE', records, first, last), first - 1, 1
+        end
+        local element = block[at]
+        if not element or position_of(element) ~= position then return nil, values[n], '1' end
+        local width = string.byte(element) == 116 and 35 or 16  -- of what precedes the payload
+        if string.sub(element, width + 1) ~= values[n + 1] then return nil, values[n], '0' end
+        elements[#elements + 1] = start + at
+        elements[#elements + 1] = string.sub(element, 1, width) .. values[n + 2]
+    end
+    return elements
+end
+""",
+)
+
 # Returns {'ok', positions, updated}, updated being the time of the change of "main", or '0';
-# {'known', what the key was stored with}; or {'conflict', number of the change, what is there}.
+# {'known', what the key was stored with}; {'conflict', number of the change, what is there};
+# or {'changed', number of the change, position of a record, '1' if it is gone or '0'}.
 COMMIT = Script(
     _KNOWN,
     *_WRITE,
     *_REMOVAL,
+    *_REPLACEMENT,
     """
 -- flags: whether the session is made if it is missing, whether the changes may write, and if
 -- there is a key, '0', or '1' for one that is kept for a day only.
@@ -81,6 +116,7 @@ if #flags == 3 then hash, name, digest, at = ARGV[5], ARGV[6], ARGV[7], 8 end
 -- Where each change begins: its kind, its log, what it expects ('' for anything), and
 -- append: from where to cut or '', what has a time (see `push`), the number of values, values
 -- packed: the same, and each of the values is an array of values, packed
+-- replace: the number of arrays, and each array, packed (see `replacement`)
 -- remove: the first position, the first one after it to keep
 -- note: the note, and what it expects begins with '='
 local changes, fields = {}, {'g', 'e', 'hmain'}
@@ -89,6 +125,7 @@ while at <= #ARGV do
     changes[#changes + 1] = at
     if log ~= 'main' then fields[#fields + 1] = 'h' .. log end
     if kind == 'append' or kind == 'packed' then at = at + 6 + ARGV[at + 5]
+    elseif kind == 'replace' then at = at + 4 + ARGV[at + 3]
     elseif kind == 'remove' then at = at + 5
     elseif kind == 'note' then
         if expected ~= '' then fields[#fields + 1] = 'n' .. log end
@@ -107,15 +144,6 @@ end
 """,
     *ADOPTION,
     """
-for number, at in ipairs(changes) do
-    local kind, log, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-    if expected ~= '' then
-        local actual = kind == 'note' and '=' .. (notes[log] or '') or
-            string.format('%.0f', found[log] and found[log].last or 0)
-        if actual ~= expected then return {'conflict', tostring(number), actual} end
-    end
-end
-
 -- The values in the arguments from ARGV[first] to ARGV[last].
 local function unpacked(first, last)
     local values, count = {}, 0
@@ -126,6 +154,22 @@ local function unpacked(first, last)
         end
     end
     return values
+end
+
+local replacements = {}  -- by the name of the log
+for number, at in ipairs(changes) do
+    local kind, log, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    if expected ~= '' then
+        local actual = kind == 'note' and '=' .. (notes[log] or '') or
+            string.format('%.0f', found[log] and found[log].last or 0)
+        if actual ~= expected then return {'conflict', tostring(number), actual} end
+    end
+    if kind == 'replace' then
+        local values = unpacked(at + 4, at + 3 + ARGV[at + 3])
+        local elements, position, is_gone = replacement(log, values)
+        if not elements then return {'changed', tostring(number), position, is_gone} end
+        replacements[log] = elements
+    end
 end
 
 if not greatest and makes then begin() end
@@ -140,6 +184,12 @@ for _, at in ipairs(greatest and changes or {}) do
             local values = unpacked(at + 6, at + 5 + count)
             push(log, values, 1, #values, timed)
         elseif count ~= '0' then push(log, ARGV, at + 6, at + 5 + count, timed) end
+    elseif kind == 'replace' then
+        local elements = replacements[log]
+        for n = 1, #elements, 2 do
+            redis.call('LSET', stem .. 'records/' .. log, elements[n], elements[n + 1])
+            changed = true
+        end
     elseif kind == 'remove' then
         drop(log, tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
     elseif kind == 'note' then

@@ -27,9 +27,19 @@ local function position_of(element)
     return tonumber(string.sub(element, 1, 16))
 end
 
--- The index of the first record at or after a position, by binary search.
-local function index_of(records, position, length)
-    local low, high = 0, length
+-- The index of the first record at or after a position, by binary search. With `least`, it is
+-- this index or a greater one, and is found the faster the nearer it is.
+local function index_of(records, position, length, least)
+    local low, high = least or 0, length
+    local probe = least or length
+    while probe < high do
+        if position_of(redis.call('LINDEX', records, probe)) < position then
+            low = probe + 1
+            probe = probe + probe - least + 1
+        else
+            high = probe
+        end
+    end
     while low < high do
         local middle = math.floor((low + high) / 2)
         if position_of(redis.call('LINDEX', records, middle)) < position then

@@ -1,0 +1,1 @@
+"""Encryption: sealed records, data keys, key rings and rotation; `turnlog.layers.encrypted`."""
