@@ -5,6 +5,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Sequence
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -645,6 +646,37 @@ async def test_no_frame_of_an_error_holds_a_key(inner: MemoryStore) -> None:
                 assert not [k for k in seen_keys if repr(k)[2:-1] in held or k.hex() in held], name
             frame = frame.tb_next
     assert len(seen_keys) == 3
+
+
+@pytest.mark.parametrize("way", ["cause", "context", "group"])
+async def test_no_frame_behind_the_error_of_a_provider_holds_a_key(
+    inner: MemoryStore, way: str
+) -> None:
+    held: list[BaseException] = []
+
+    async def send(secret: bytes) -> None:
+        error = ConnectionError(f"{len(secret.hex())} digits were not sent")
+        held.append(error)
+        raise error
+
+    class Chained(Marked):
+        async def wrap(self, session: str, key: bytes) -> bytes:
+            try:
+                await send(key)
+            except ConnectionError as error:
+                if way == "group":
+                    raise ExceptionGroup("the KMS", [error]) from None
+                if way == "cause":
+                    raise RuntimeError("the KMS does not answer") from error
+                raise RuntimeError("the KMS does not answer") from None
+            return key
+
+    with pytest.raises((RuntimeError, ExceptionGroup)):
+        await encrypted(inner, provider=Chained()).append(LOG, [b"1"])
+    [error] = held
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    assert [frame.f_code.co_name for frame in frames] == ["wrap", "send"]
+    assert not any("secret" in frame.f_locals or "key" in frame.f_locals for frame in frames)
 
 
 async def test_what_a_provider_gives_is_checked(inner: MemoryStore) -> None:

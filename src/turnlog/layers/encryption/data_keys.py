@@ -251,12 +251,28 @@ class DataKeys:
 
 @contextmanager
 def _cleared_frames() -> Iterator[None]:
-    """Clear the local variables of a provider that fails: they may hold the key."""
+    """Clear the local variables of a provider that fails: they may hold the key.
+
+    Those of the errors that it failed with in turn too, such as one of a connection.
+    """
     try:
         yield
     except BaseException as error:
-        clear_frames(error.__traceback__)
+        for each in _with_causes(error):
+            clear_frames(each.__traceback__)
         raise
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """`error`, its cause and context, theirs, and those that a group holds; each once."""
+    ahead, seen = [error], set[int]()
+    while ahead:
+        each = ahead.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            grouped = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+            ahead += filter(None, (each.__cause__, each.__context__, *grouped))
 
 
 def _ring(log: Log, stored: Records, loaded_at: float) -> Ring:
