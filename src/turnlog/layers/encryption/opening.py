@@ -20,7 +20,7 @@ from turnlog.layers.encryption.unsealed import Reads
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head
 
-__all__ = ["NO_KEYS", "Opener", "key_id_of", "place_of"]
+__all__ = ["NO_KEYS", "Opener", "check_has_keys", "key_id_of", "may_have_lost_keys", "place_of"]
 
 
 NO_KEYS = (
@@ -30,6 +30,10 @@ NO_KEYS = (
 _DAMAGED = "it can't be authenticated: it was damaged, or comes from another place"
 _MISPLACED = "it does not stand where it was written: it was moved or replayed"
 _UNKNOWN_FORM = "it is sealed in a form that this version does not know, or was damaged"
+_LOST_KEYS = (
+    "it is sealed, and the conversation has none of the data keys that sealed it: its log ':keys' "
+    "is an older one, or was damaged; restore it from a backup"
+)
 _UNKNOWN_KEY = "the conversation has no such data key: it was damaged, or comes from another place"
 
 #: The authenticated part of a header: its first 8 bytes, the base and the ordinal.
@@ -149,6 +153,7 @@ class Opener:
             return Unopened(sealed, _DAMAGED)
         key = await self._known_key(ring, sealed)
         if key is None:
+            await self._keys.check(ring)
             return Unopened(sealed, _UNKNOWN_KEY)
         payload = key.open(context, sealed)
         return Unopened(sealed, _DAMAGED) if payload is None else payload
@@ -158,6 +163,23 @@ class Opener:
         if sealed[:4] != KIND or (key_id := key_id_of(sealed)) not in ring.records:
             return None
         return await self._keys.key(ring, key_id)
+
+
+def may_have_lost_keys(opened: Sequence[bytes]) -> bool:
+    """Whether the conversation has none of the data keys that sealed the records of a read."""
+    return len(opened) > 0 and all(
+        isinstance(each, Unopened) and each.problem == _UNKNOWN_KEY for each in opened
+    )
+
+
+def check_has_keys(log: Log, opened: Sequence[bytes]) -> None:
+    """Raise `Unreadable` if `opened`, all of a log, shows that its keys are missing.
+
+    That is so if none is there, and one has sealed several records: damage gives each an id of its
+    own.
+    """
+    if may_have_lost_keys(opened) and len(set(map(key_id_of, opened))) < len(opened):
+        raise Unreadable(log, 0, _LOST_KEYS)
 
 
 def key_id_of(sealed: bytes) -> int:
