@@ -127,11 +127,11 @@ class Encrypted(Layer):
     async def _ring(self, draft: SealedCommit, fence: Fence) -> Ring:
         """The keys of the conversation. Raises `Unreadable` if they are missing."""
         ring = await fence.ring()
-        while ring.end == 0 and (error := await draft.sealed_already()):
+        while ring.end == 0 and (error := await draft.forbids_first_key()):
             # It may have been encrypted, or deleted, since its keys were looked at.
             fence.failed()
             ring = await fence.ring()
-            again = await draft.sealed_already()
+            again = await draft.forbids_first_key()
             if ring.end == 0 and again and again.position == error.position:
                 raise error
         return ring

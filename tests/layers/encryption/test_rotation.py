@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.layers.encryption.rotating import BOTH, NEW, OLD, key_records, sealing_keys
+from tests.layers.encryption.rotating import BOTH, NEW, OLD, RAW, key_records, sealing_keys
 from turnlog import Log, Store, StoredSession
 from turnlog.changes import Replace
 from turnlog.errors import Unreadable
 from turnlog.layers.encrypted import Encrypted
+from turnlog.layers.encryption.keyring import Keyring
 from turnlog.layers.encryption.resealing import BATCH
 from turnlog.layers.encryption.rotation import Rotated
 from turnlog.stores.memory import MemoryStore
@@ -148,7 +149,8 @@ async def test_plain_records_are_sealed_where_they_are_read() -> None:
     await plain.add_items(ITEMS)
     await plain.describe(title="canary")
     await plain.fork("branch")
-    assert (await Encrypted(store, NEW).reseal()).changed == 0
+    refused = await Encrypted(store, NEW).reseal()
+    assert (refused.changed, [*refused.failed]) == (0, ["s"])
     rotated = await Encrypted(store, NEW, reads="ours+plain").reseal()
     assert (rotated.changed, rotated.keys) == (1, 1)
     assert 0 not in await sealing_keys(store)
@@ -166,6 +168,20 @@ async def test_a_key_that_is_missing_stops_one_conversation_only() -> None:
         with pytest.raises(Unreadable, match="'old'"):
             await work("a")
     await check_filled(store, "a", ring=OLD)
+
+
+async def test_a_wrong_ring_adds_no_data_key() -> None:
+    """Not even under the same id: a newest key that the right ring can't unwrap stops writers."""
+    store = MemoryStore()
+    await filled(store)
+    before = await key_records(store)
+    wrong = Encrypted(store, Keyring({"old": RAW["new"]}))
+    for work in (wrong.rewrap, wrong.reseal):
+        rotated = await work()
+        assert (rotated.changed, rotated.keys, [*rotated.failed]) == (0, 0, ["s"])
+    assert (await wrong.key_counts()).conversations == {"old (another key)": 1}
+    assert await key_records(store) == before
+    await check_filled(store, ring=OLD)
 
 
 async def test_it_can_be_stopped_after_a_conversation() -> None:

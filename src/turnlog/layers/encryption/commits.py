@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from turnlog.changes import Annotate, Append, Change, Replace
 from turnlog.errors import Conflict, RecordChanged, Unreadable
 from turnlog.layers.encryption.header import CLEAR, KIND, is_in_plain, is_sealed
-from turnlog.layers.encryption.opening import NO_KEYS, Opener, place_of
+from turnlog.layers.encryption.opening import Opener, place_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import END, Store
@@ -75,18 +75,20 @@ class SealedCommit:
         """The changes, sealed with `key`."""
         return [await self._sealed(change, key) for change in self._changes]
 
-    async def sealed_already(self) -> Unreadable | None:
-        """The error that a log holds a sealed record although the conversation has no data key.
+    async def forbids_first_key(self) -> Unreadable | None:
+        """The error that a log holds a record that must not be there if there is no data key.
 
         Asked before a conversation gets its first data key. Logs that were seen empty, or are
         expected to be empty, are not read.
         """
         for change in self._changes:
+            if is_in_plain(change.log):
+                continue
             if isinstance(change, Annotate) or (isinstance(change, Append) and self._base(change)):
                 log = Log(self._session, change.log)
                 newest = await self._store.read(log, limit=1)
-                if newest and is_sealed(newest.payloads[0]):
-                    return Unreadable(log, newest.positions[0], NO_KEYS)
+                if newest and (problem := self._opener.problem_without_keys(newest.payloads[0])):
+                    return Unreadable(log, newest.positions[0], problem)
         return None
 
     async def learn(self, conflict: Conflict) -> bool:

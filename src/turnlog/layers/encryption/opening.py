@@ -16,14 +16,18 @@ from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_in_plain, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
-from turnlog.layers.encryption.unsealed import Reads
+from turnlog.layers.encryption.unsealed import Reads, refused
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head
 
-__all__ = ["NO_KEYS", "Opener", "key_id_of", "place_of"]
+__all__ = ["NOT_ENCRYPTED", "Opener", "key_id_of", "place_of"]
 
 
-NO_KEYS = (
+NOT_ENCRYPTED = (
+    "it is not encrypted, nor is anything in this conversation: "
+    'Encrypted(…, reads="ours+plain") reads it, and its reseal() encrypts it'
+)
+_NO_KEYS = (
     "it is sealed, and the conversation has no data key: its log ':keys' is missing, as after a "
     "copy without it"
 )
@@ -62,6 +66,8 @@ class Opener:
         ring = await self._ring(log.session, starts, is_final)
         opened = await self._at_once(ring, log, stored.positions, payloads, starts)
         if opened is None:
+            if ring.end == 0:
+                await self._check_encrypted(log, stored)
             opened = await self._one_by_one(ring, log, stored.positions, payloads)
         return Records(stored.positions, opened, stored.times)
 
@@ -95,6 +101,21 @@ class Opener:
                 notes[head.log] = note
         return [head._replace(note=notes[head.log]) if head.note else head for head in heads]
 
+    def problem_without_keys(self, stored: bytes) -> str:
+        """Why a record must not be in a conversation that has no data key; "" if it may be."""
+        if is_sealed(stored):
+            return _NO_KEYS
+        return NOT_ENCRYPTED if self._reads is refused else ""
+
+    async def _check_encrypted(self, log: Log, stored: Records) -> None:
+        """Raise `Unreadable` if nothing of the conversation was ever encrypted, and should be.
+
+        It would look empty otherwise: all its records would be left out.
+        """
+        problem = self.problem_without_keys(stored.payloads[0])
+        if problem and (await self._keys.load(log.session)).end == 0:
+            raise Unreadable(log, stored.positions[0], problem)
+
     async def _ring(self, session: str, starts: AbstractSet[bytes], is_final: bool) -> Ring:
         """The keys of `session`, loaded anew if one that is needed is not remembered.
 
@@ -106,7 +127,7 @@ class Opener:
             ring = await self._keys.load(session)
         if not ring.records and any(map(is_sealed, starts)):
             ring.check_not_destroyed()
-            raise Unreadable(ring.log, ring.end, NO_KEYS)
+            raise Unreadable(ring.log, ring.end, _NO_KEYS)
         if not is_final and not needed <= ring.records.keys():
             raise Unreadable(ring.log, ring.end, _UNKNOWN_KEY)
         return ring

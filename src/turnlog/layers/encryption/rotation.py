@@ -17,8 +17,9 @@ from typing import TypeAlias
 from turnlog.changes import Append
 from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
+from turnlog.layers.encryption.header import is_in_plain
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
-from turnlog.layers.encryption.opening import Opener
+from turnlog.layers.encryption.opening import NOT_ENCRYPTED, Opener
 from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
 from turnlog.layers.encryption.walking import walk
@@ -209,10 +210,26 @@ class Rotation:
                     raise
 
     async def _needs_key(self, ring: Ring, cutoff: float) -> bool:
-        """Whether a new data key is to be made: not if there are several, of which one is new."""
+        """Whether a new data key is to be made: not if there are several, of which one is new.
+
+        Raises `Unreadable` if the key before can't be unwrapped: a wrong ring must add no key.
+        """
         if ring.newest is None:
-            return self._adopts and bool(await self._store.logs(ring.log.session))
-        return len(ring.records) == 1 and ring.records[ring.newest][1].at < cutoff
+            return await self._is_in_plain(ring)
+        if len(ring.records) > 1 or ring.records[ring.newest][1].at >= cutoff:
+            return False
+        await self._keys.key(ring, ring.newest)
+        return True
+
+    async def _is_in_plain(self, ring: Ring) -> bool:
+        """Whether a conversation without keys is to be sealed. Raises if it is, and must not be."""
+        heads = await self._store.logs(ring.log.session)
+        if self._adopts:
+            return bool(heads)
+        for head in heads:
+            if (head.length and not is_in_plain(head.log.name)) or head.note:
+                raise Unreadable(head.log, head.last, NOT_ENCRYPTED)
+        return False
 
     async def _add_key(self, ring: Ring) -> None:
         """Make a new data key the newest. From then on all writers use it."""
