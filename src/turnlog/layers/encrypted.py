@@ -16,12 +16,7 @@ from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
 from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
-from turnlog.layers.encryption.unsealed import (
-    Reading,
-    check_sdk_key,
-    may_be_wrong_key,
-    reads_of,
-)
+from turnlog.layers.encryption.unsealed import Reading, reads_of
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records
 from turnlog.store import END, Cursor, Head, Layer, Store, check
@@ -74,7 +69,6 @@ class Encrypted(Layer):
         self._keys = DataKeys(store, keyring, self._elsewhere, remember)
         self._opener = Opener(self._keys, unsealed)
         self._adopts = reads != "ours"
-        self._reads_sdk = reads == "ours+sdk"
         self._ends: dict[str, dict[str, int]] = {}
         self._rotation = Rotation(
             store,
@@ -180,9 +174,9 @@ class Encrypted(Layer):
         records: Records = await _opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
-        if self._reads_sdk and may_be_wrong_key(records.payloads):
+        if await self._opener.may_look_empty(log, records):
             whole = await self._opener.records(log, await self.inner.read(log))
-            check_sdk_key(log, whole.payloads)
+            await self._opener.check_not_empty(log, whole)
         return _limited(records, limit, oldest)
 
     async def logs(self, session: str) -> list[Head]:

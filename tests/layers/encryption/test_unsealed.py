@@ -50,13 +50,14 @@ async def test_policies(any_store: Store, reads: str, opens: tuple[str, ...]) ->
     assert [is_sealed(payload) for payload in before.payloads] == [True, False, False]
 
 
+@pytest.mark.parametrize("more", [{}, {"reads": "ours+sdk", "sdk_key": "sdk"}])
 async def test_a_conversation_that_was_never_encrypted_does_not_look_empty(
-    any_store: Store,
+    any_store: Store, more: dict[str, Any]
 ) -> None:
     """Neither reads nor writes nor a reseal pass it over, and nothing is changed."""
     await StoredSession("a", any_store).add_items(ITEMS)
     before = await any_store.logs("a")
-    store = layer(any_store)
+    store = layer(any_store, **more)
     session = StoredSession("a", store)
     for call in (
         session.get_items,
@@ -69,6 +70,17 @@ async def test_a_conversation_that_was_never_encrypted_does_not_look_empty(
             await call()
     assert [*(await store.reseal()).failed] == ["a"]
     assert await any_store.logs("a") == before
+
+
+async def test_what_the_sdk_wrote_after_plain_items_is_read_and_resealed(any_store: Store) -> None:
+    """Its class skips the plain ones. They stay, and are counted."""
+    await StoredSession("a", any_store).add_items(ITEMS[:2])
+    await any_store.append(LOG, envelopes(ITEMS[2:]))
+    store = layer(any_store, "ours+sdk", sdk_key="sdk")
+    session = StoredSession("a", store)
+    assert await session.get_items() == ITEMS[2:]
+    assert (await store.reseal()).unreadable == 2
+    assert await session.get_items() == ITEMS[2:]
 
 
 async def test_it_was_encrypted_by_another_process_meanwhile(any_store: Store) -> None:

@@ -87,8 +87,9 @@ class SealedCommit:
             if isinstance(change, Annotate) or (isinstance(change, Append) and self._base(change)):
                 log = Log(self._session, change.log)
                 newest = await self._store.read(log, limit=1)
-                if newest and (problem := self._opener.problem_without_keys(newest.payloads[0])):
-                    return Unreadable(log, newest.positions[0], problem)
+                for position, payload, _ in newest:
+                    if problem := self._opener.problem_without_key(log, payload):
+                        return Unreadable(log, position, problem)
         return None
 
     async def learn(self, conflict: Conflict) -> bool:

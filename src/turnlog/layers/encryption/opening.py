@@ -16,14 +16,14 @@ from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_in_plain, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
-from turnlog.layers.encryption.unsealed import Reads, refused
+from turnlog.layers.encryption.unsealed import Reads, check_sdk_key, is_in_clear, may_be_wrong_key
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head
 
-__all__ = ["NOT_ENCRYPTED", "Opener", "key_id_of", "place_of"]
+__all__ = ["Opener", "key_id_of", "place_of"]
 
 
-NOT_ENCRYPTED = (
+_NOT_ENCRYPTED = (
     "it is not encrypted, nor is anything in this conversation: "
     'Encrypted(…, reads="ours+plain") reads it, and its reseal() encrypts it'
 )
@@ -66,8 +66,6 @@ class Opener:
         ring = await self._ring(log.session, starts, is_final)
         opened = await self._at_once(ring, log, stored.positions, payloads, starts)
         if opened is None:
-            if ring.end == 0:
-                await self._check_encrypted(log, stored)
             opened = await self._one_by_one(ring, log, stored.positions, payloads)
         return Records(stored.positions, opened, stored.times)
 
@@ -101,20 +99,33 @@ class Opener:
                 notes[head.log] = note
         return [head._replace(note=notes[head.log]) if head.note else head for head in heads]
 
-    def problem_without_keys(self, stored: bytes) -> str:
-        """Why a record must not be in a conversation that has no data key; "" if it may be."""
+    def problem_without_key(self, log: Log, stored: bytes) -> str:
+        """Why a record must not be in a conversation that has no data key; "" if it may be.
+
+        What lies beside the branches of a session is in plain text under the SDK's class, too.
+        """
         if is_sealed(stored):
             return _NO_KEYS
-        return NOT_ENCRYPTED if self._reads is refused else ""
+        if log.name.startswith(":"):
+            return ""
+        return _NOT_ENCRYPTED if is_in_clear(self._reads(log, stored)) else ""
 
-    async def _check_encrypted(self, log: Log, stored: Records) -> None:
-        """Raise `Unreadable` if nothing of the conversation was ever encrypted, and should be.
+    async def may_look_empty(self, log: Log, opened: Records) -> bool:
+        """Whether nothing of `opened` is shown, which a mistake in the set-up may have caused.
 
-        It would look empty otherwise: all its records would be left out.
+        That is a wrong key of the SDK, or a conversation that was never encrypted.
         """
-        problem = self.problem_without_keys(stored.payloads[0])
-        if problem and (await self._keys.load(log.session)).end == 0:
-            raise Unreadable(log, stored.positions[0], problem)
+        if may_be_wrong_key(opened.payloads):
+            return True
+        if not opened or log.name.startswith(":") or not all(map(is_in_clear, opened.payloads)):
+            return False
+        return (await self._keys.load(log.session)).end == 0
+
+    async def check_not_empty(self, log: Log, opened: Records) -> None:
+        """Raise `Unreadable` for that mistake. `opened` are all records of the log."""
+        check_sdk_key(log, opened.payloads)
+        if await self.may_look_empty(log, opened):
+            raise Unreadable(log, opened.positions[0], _NOT_ENCRYPTED)
 
     async def _ring(self, session: str, starts: AbstractSet[bytes], is_final: bool) -> Ring:
         """The keys of `session`, loaded anew if one that is needed is not remembered.

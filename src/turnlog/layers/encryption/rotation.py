@@ -17,9 +17,8 @@ from typing import TypeAlias
 from turnlog.changes import Append
 from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
-from turnlog.layers.encryption.header import is_in_plain
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
-from turnlog.layers.encryption.opening import NOT_ENCRYPTED, Opener
+from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
 from turnlog.layers.encryption.walking import walk
@@ -215,21 +214,21 @@ class Rotation:
         Raises `Unreadable` if the key before can't be unwrapped: a wrong ring must add no key.
         """
         if ring.newest is None:
-            return await self._is_in_plain(ring)
+            return await self._is_in_plain(ring.log.session)
         if len(ring.records) > 1 or ring.records[ring.newest][1].at >= cutoff:
             return False
         await self._keys.key(ring, ring.newest)
         return True
 
-    async def _is_in_plain(self, ring: Ring) -> bool:
-        """Whether a conversation without keys is to be sealed. Raises if it is, and must not be."""
-        heads = await self._store.logs(ring.log.session)
-        if self._adopts:
-            return bool(heads)
+    async def _is_in_plain(self, session: str) -> bool:
+        """Whether a conversation without keys is to be sealed. Raises if it can't be read."""
+        heads = await self._store.logs(session)
         for head in heads:
-            if (head.length and not is_in_plain(head.log.name)) or head.note:
-                raise Unreadable(head.log, head.last, NOT_ENCRYPTED)
-        return False
+            newest = await self._store.read(head.log, limit=1)
+            for position, payload, _ in newest:
+                if problem := self._opener.problem_without_key(head.log, payload):
+                    raise Unreadable(head.log, position, problem)
+        return self._adopts and bool(heads)
 
     async def _add_key(self, ring: Ring) -> None:
         """Make a new data key the newest. From then on all writers use it."""
