@@ -18,6 +18,7 @@ __all__ = [
     "LOST_ANSWERS",
     "READS",
     "ROTATED",
+    "SCHEDULES",
     "SECONDS",
     "STATES",
     "STOPS",
@@ -58,6 +59,8 @@ READS = _size(1_000, 200)
 ROTATED = _size(1_200, 40)
 #: Executions of one scenario in which turns are explored.
 STATES = _size(5_000, 300)
+#: Random schedules of sessions that compact, add and remove at the same time.
+SCHEDULES = _size(1_000, 60)
 #: Seconds that a program which a proof starts may take.
 SECONDS = _size(3_000, 300)
 #: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from turnlog.conversation.branches.diff import PlacedItem as PlacedItem
     from turnlog.conversation.branches.forks import Branch as Branch
     from turnlog.conversation.branches.positions import Position as Position
+    from turnlog.conversation.compaction.compacting import CompactionResult as CompactionResult
+    from turnlog.conversation.compaction.summariser import Summarised as Summarised
+    from turnlog.conversation.compaction.summariser import Summariser as Summariser
     from turnlog.conversation.reading.explain import Explanation as Explanation
     from turnlog.conversation.reading.explain import LeftOut as LeftOut
     from turnlog.conversation.reading.explain import Shown as Shown
@@ -130,6 +133,8 @@ _NAMES_BY_HOME = {
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.conversation.about": "About",
+    "turnlog.conversation.compaction.compacting": "CompactionResult",
+    "turnlog.conversation.compaction.summariser": "Summarised Summariser",
     "turnlog.conversation.branches.forks": "Branch",
     "turnlog.conversation.branches.diff": "DiffRow Difference PlacedItem",
     "turnlog.conversation.branches.positions": "Position",

@@ -3,6 +3,7 @@
 import typer
 
 from turnlog.cli.chat import chat
+from turnlog.cli.compact import compact
 from turnlog.cli.destroy_keys import destroy_keys
 from turnlog.cli.diff import diff
 from turnlog.cli.fork import fork
@@ -31,6 +32,7 @@ app.command()(show)
 app.command()(tree)
 app.command()(fork)
 app.command()(rewind)
+app.command()(compact)
 app.command()(diff)
 app.command()(usage)
 app.command()(rm)

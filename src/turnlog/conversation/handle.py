@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from turnlog.conversation.protocol import SessionABC
+from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.summaries.reading import KnownSummaries
 from turnlog.errors import StoreClosed
 from turnlog.records import Log
 from turnlog.store import Store
@@ -52,6 +54,7 @@ class Handle(SessionABC, HasTail):
         self.closed = False
         self._last_reader: LogReader | None = None
         self._known_records: KnownRecords | None = None
+        self._known_summaries: KnownSummaries | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, branch={self.branch!r})"
@@ -82,6 +85,13 @@ class Handle(SessionABC, HasTail):
         if reader is None or reader.log != log or reader.store is not self.store:
             reader = self._last_reader = LogReader(self.store, log)
         return reader
+
+    def _compacted_tail(self, log: Log) -> CompactedTail:
+        """The tail of `log` behind what a summary stands for."""
+        known = self._known_summaries
+        if known is None or known.log != log:
+            known = self._known_summaries = KnownSummaries(log)
+        return CompactedTail(self._reader_of(log), known)
 
     def _is_overridden(self, name: str) -> bool:
         """Whether a subclass or this instance has its own method `name`; see `faithful`."""

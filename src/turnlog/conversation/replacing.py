@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from turnlog.changes import Append, Change, Remove
+from turnlog.changes import Append, Change, Forget, Remove
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.opened import check_opened, items_of
 from turnlog.conversation.reading.known_records import KnownRecords
+from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.endings import mark_first, pinned
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
@@ -118,7 +119,7 @@ class Replaceable(Handle):
             cut=0,
             times=[None] * len(payloads) + [records.times[at] for at in kept],
         )
-        over = _over(log, replaced, len(payloads))
+        over = [*_over(log, replaced, len(payloads)), Forget(summaries_of(log).name)]
         end = await write_to(self.store, log, [change, *over], retried=True)
         await pinned(self.store, log, over)
         behind = await self.store.read(log, before=end + 1, limit=len(kept) + 1)
@@ -159,6 +160,8 @@ class _Suffix:
         change = Append(self._log.name, payloads, expect=end, cut=first - 1)
         over = _over(self._log, self._items[start:], start + len(payloads))
         over = over if self._complete else []
+        if self._complete and start == 0:
+            over.append(Forget(summaries_of(self._log).name))
         try:
             await write_to(self._store, self._log, [change, *over], retried=True)
         except Conflict as conflict:

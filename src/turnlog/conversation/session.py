@@ -9,6 +9,7 @@ from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
 from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.branches.clearing import cleared
+from turnlog.conversation.compaction.compactable import Compactable
 from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.protocol import Session, SessionABC
@@ -19,9 +20,9 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import (
     EVERYTHING,
     ListedTail,
-    PagedTail,
     Tail,
     lay_behind,
+    newest_of,
 )
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.replacing import Replaceable
@@ -47,7 +48,7 @@ from turnlog.records import Log
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
+class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactable):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -68,21 +69,25 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
             None too; with `max_turns` or `max_tokens`, the same as `view`. 0 means none; a
             negative number means all.
 
+        Without an argument, a summary stands for the records that it covers. With one, these are
+        shown themselves, as `history` shows all of them.
+
         Records that can't be decoded, or were damaged or moved in an encrypted store, are left
         out, logged with their position, and stay stored; the limit counts the others. Raises
         `Unreadable` for encrypted records without their key.
         """
-        reader = self._reader_of(self._log())
-        if limit is None and self._settings.has_windows:
-            view = await View.of(PagedTail(reader), self._settings)
-            return await view.shown()
         if limit is None:
-            limit = self._settings.limit
-        if limit is None or (limit < 0 and self._negative_limit_means_all):
-            page = await reader.page()
-            self._known_records = KnownRecords(reader.log, page.newest)
-            return page.items
-        return await reader.newest(limit)
+            return await self._shown_unasked(self._log())
+        if limit < 0 and self._negative_limit_means_all:
+            return await self.history()
+        return await self._reader_of(self._log()).newest(limit)
+
+    async def history(self) -> list[TResponseInputItem]:
+        """All items of this branch, oldest first, also those that a summary covers."""
+        reader = self._reader_of(self._log())
+        page = await reader.page()
+        self._known_records = KnownRecords(reader.log, page.newest)
+        return page.items
 
     async def view(
         self,
@@ -121,14 +126,15 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
                 f"{type(self).__name__} overrides get_items, so the records behind its items are "
                 f"not known: explain a StoredSession on the same store"
             )
-        tail = PagedTail(self._reader_of(self._log()))
+        tail = self._compacted_tail(self._log())
         return await explained(tail, self._settings.resolve(settings), interrupted)
 
     def tail(self) -> Tail:
         """The newest part of the conversation, to be read backwards as far as is needed."""
-        reader = self._reader_of(self._log())
+        log = self._log()
         if not self._get_items_is_overridden():
-            return PagedTail(reader)
+            return self._compacted_tail(log)
+        reader = self._reader_of(log)
         gives_less = self._settings.has_windows or self._settings.limit is not None
         return ListedTail(self.get_items, EVERYTHING if gives_less else {}, reader)
 
@@ -252,6 +258,18 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable):
         that has none of them is deleted.
         """
         await cleared(self.store, self._log())
+
+    async def _shown_unasked(self, log: Log) -> list[TResponseInputItem]:
+        """The items that `get_items()` shows: as many as the settings say."""
+        tail = self._compacted_tail(log)
+        most = self._settings.limit
+        if self._settings.has_windows:
+            return await (await View.of(tail, self._settings)).shown()
+        if most is not None and (most >= 0 or not self._negative_limit_means_all):
+            return await newest_of(tail, most)
+        await tail.all()
+        self._known_records = KnownRecords(log, tail.newest)
+        return [*tail.front, *tail.items]
 
     async def _remove(self, log: Log, newest: Newest) -> None:
         """Remove the newest item and what lies behind it, unless the log has changed."""

@@ -59,6 +59,24 @@ class Window(NamedTuple):
             or (self.max_tokens is not None and self._tokens(items) > self.max_tokens)
         )
 
+    def beside(self, front: Sequence[Item]) -> Window:
+        """The same window, less what the items of `front` take that are shown before it."""
+        most_items, most_tokens = self.max_items, self.max_tokens
+        if most_items is not None:
+            most_items -= len(front)
+        if most_tokens is not None:
+            most_tokens -= sum(map(self.count, repair(front)))
+        return self._replace(max_items=most_items, max_tokens=most_tokens)
+
+    def has_room(self, items: Sequence[Item], *, is_all: bool) -> bool:
+        """Whether one of the turns in `items` fits; without any turn, whether it isn't full.
+
+        is_all: whether no older items are there.
+        """
+        if turn_starts(items) or not is_all:
+            return bool(self.fitting(items))
+        return (self.max_items or 0) >= 0 and (self.max_tokens or 0) >= 0 and self.max_turns != 0
+
     def start(self, items: Sequence[Item], turns_before: int = 0) -> int:
         """The index of the first item that is shown; `len(items)` when none is.
 

@@ -10,6 +10,8 @@ from turnlog.conversation.about import About, Changes
 from turnlog.conversation.branches.diff import Difference
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.branches.positions import Position
+from turnlog.conversation.compaction.compacting import CompactionResult
+from turnlog.conversation.compaction.summariser import Summariser
 from turnlog.conversation.reading.explain import Explanation
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SettingsLike
@@ -62,6 +64,22 @@ class BlockingStoredSession(BlockingSession):
     ) -> Explanation:
         """The view with its reasons: what is done with each stored record, and why."""
         return run(self.session.explain, settings, interrupted=interrupted)
+
+    def history(self) -> list[Item]:
+        """All items of this branch, oldest first, also those that a summary covers."""
+        return run(self.session.history)
+
+    # Compaction
+
+    def compact(
+        self, summarise: Summariser | None = None, *, keep: int = 2, dry_run: bool = False
+    ) -> CompactionResult | None:
+        """Show the older turns as a summary from now on. Their records stay."""
+        return run(self.session.compact, summarise, keep=keep, dry_run=dry_run)
+
+    def drop_summary(self) -> bool:
+        """Undo the newest compaction; returns whether there was one."""
+        return run(self.session.drop_summary)
 
     # Branches
 

@@ -19,6 +19,9 @@ from turnlog.conversation.opened import check_opened
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import lay_behind_copy
+from turnlog.conversation.summaries.copies import copied
+from turnlog.conversation.summaries.copies import pinned as summaries_pinned
+from turnlog.conversation.summaries.reading import all_summaries
 from turnlog.conversation.turns.endings import Endings, mark_first, pinned
 from turnlog.conversation.usage.copied import copied_usage
 from turnlog.errors import BranchNameUsed, Conflict
@@ -100,13 +103,19 @@ async def _made(
     """Make the fork of `session` that is planned, and what saves its readers time."""
     if make is not None:
         await make(changes)
-        await pinned(session.store, planned.log, changes)
+        await _pinned(session, planned, changes)
         return
     source = Log(session.session_id, session.branch)
     _, end, *_ = await commit_unless_deleted(session.store, source, changes, retried=True)
     reader = LogReader(session.store, source)
     await lay_behind_copy(reader, planned.until, planned.log, end, added=planned.added)
+    await _pinned(session, planned, changes)
+
+
+async def _pinned(session: OnBranch, planned: Fork[S], changes: list[Change]) -> None:
+    """Write positions into what the fork has copied without them."""
     await pinned(session.store, planned.log, changes)
+    await summaries_pinned(session.store, planned.log, changes)
 
 
 async def planned_fork(
@@ -128,12 +137,14 @@ async def planned_fork(
     records = await session.store.read(source, before=None if at is None else at + 1)
     # A copy of what could not be opened would look like a record of this session's.
     check_opened(source, records)
+    summaries = await all_summaries(session.store, source)
     until = records.positions[-1] if records else 0
     changes = [
         registered(source, target, until, expect),
         *_copied(target, records, added),
         *await _ending(session, target, records),
         *await copied_usage(session.store, source, target, records),
+        *copied(summaries.found, target, records),
     ]
     on_target = copy.copy(session)
     on_target.branch = target.name

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from turnlog.changes import Change, Remove
+from turnlog.changes import Change, Forget, Remove
 from turnlog.conversation.branches.forks import forked
 from turnlog.conversation.branches.positions import (
     Position,
@@ -19,6 +19,7 @@ from turnlog.conversation.opened import check_opened, items_of
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
+from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
 from turnlog.records import Log, Records
@@ -124,5 +125,6 @@ class Rewind(NamedTuple):
             await self._commit(session.store)
 
     async def _commit(self, store: Store, beside: Sequence[Change] = ()) -> None:
-        changes = [Remove(self.log.name, self.end, expect=self.last), *beside]
+        forgotten = [] if self.end else [Forget(summaries_of(self.log).name)]
+        changes = [Remove(self.log.name, self.end, expect=self.last), *forgotten, *beside]
         await write_to(store, self.log, changes, retried=True)

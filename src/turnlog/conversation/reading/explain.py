@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.log import Page
-from turnlog.conversation.reading.tail import PagedTail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item
-from turnlog.items.reasons import Did, left_out, steps
+from turnlog.items.reasons import Did, Step, left_out, steps
 from turnlog.items.repair import Interrupted, repaired
 
 __all__ = ["Explanation", "LeftOut", "Shown", "explained"]
@@ -52,41 +52,56 @@ class Explanation:
     left_out: list[LeftOut]
 
 
+_SUMMARY = "It stands for older records, which a summary covers."
+_COVERED = "A summary covers it, which is shown instead."
+_NO_ROOM = "A summary covers it, which does not fit into the window beside a turn."
+
+
 async def explained(
-    tail: PagedTail, settings: SessionSettings, interrupted: Interrupted
+    tail: CompactedTail, settings: SessionSettings, interrupted: Interrupted
 ) -> Explanation:
     """The view of `tail` that `settings` ask for, with its reasons. It reads the whole log."""
     view = await View.of(tail, settings)
-    window = await view.window()
-    older = await _older(tail)
-    items = [*older.items, *tail.items]
-    positions = [*older.positions, *tail.page.positions]
+    front, window = await view.parts()
+    await tail.all()
+    covered = await _covered(tail)
+    items, positions = tail.items, list(tail.page.positions)
     start = len(items) - len(window)
     interrupted = view.interrupted_calls(interrupted)
-    result = repaired(window, interrupted)
+    result = repaired([*front, *window], interrupted)
+    bounds = view.bounds.beside(front)
     why = {
-        **dict(zip(positions, view.bounds.why_outside(items, start), strict=False)),
-        **{position: _problem(tail, position) for position in _unreadable(older)},
+        **dict.fromkeys(covered.positions, _COVERED if front or not tail.front else _NO_ROOM),
+        **dict(zip(positions, bounds.why_outside(items, start), strict=False)),
+        **{position: _problem(tail, position) for position in _unreadable(covered)},
         **{position: _problem(tail, position) for position in _unreadable(tail.page)},
     }
-    positions = positions[start:]
-    for place, reason in left_out(window, result, interrupted).items():
-        why[positions[place]] = reason
+    places: list[int | None] = [*[None] * len(front), *positions[start:]]
+    for place, reason in left_out([*front, *window], result, interrupted).items():
+        if (position := places[place]) is not None:
+            why[position] = reason
     shown = [
-        Shown(item, None if place is None else positions[place], did, reason)
-        for item, place, did, reason in steps(window, result)
+        _shown(step, None if step.place is None else places[step.place], step.place, len(front))
+        for step in steps([*front, *window], result)
     ]
     return Explanation(shown, [LeftOut(position, why[position]) for position in sorted(why)])
 
 
-async def _older(tail: PagedTail) -> Page:
-    """The records before those that the window needed."""
-    if tail.is_whole:
+def _shown(step: Step, position: int | None, place: int | None, size: int) -> Shown:
+    """A step as it is told. size: how many items the summary has, which come first."""
+    if place is not None and place < size:
+        return Shown(step.item, None, "made up", _SUMMARY)
+    return Shown(step.item, position, step.did, step.why)
+
+
+async def _covered(tail: CompactedTail) -> Page:
+    """The records that the summary stands for."""
+    if not tail.covers:
         return Page([], (), is_whole=True)
-    return await tail.reader.page(tail.page.oldest)
+    return await tail.reader.page(tail.covers + 1)
 
 
-def _problem(tail: PagedTail, position: int) -> str:
+def _problem(tail: CompactedTail, position: int) -> str:
     """Why the record at `position` can't be shown."""
     problem = tail.reader.problems.get(position)
     return "It can't be decoded." if problem is None else f"It can't be opened: {problem}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple, cast
@@ -46,6 +47,12 @@ class Page(NamedTuple):
     def newest(self) -> int:
         """The position of the last record; 0 if there are no records."""
         return next((part[-1] for part in reversed(self.parts) if len(part)), 0)
+
+    def behind(self, position: int) -> Page:
+        """The records behind `position`, as a whole page."""
+        start = bisect_right(self.records, position)
+        times = [*chain.from_iterable(self.times)][start:]
+        return Page(self.decoded[start:], (self.records[start:],), is_whole=True, times=(times,))
 
     @property
     def items(self) -> list[Item]:
@@ -110,10 +117,15 @@ class LogReader:
             page = await self.longer(page, len(page.decoded))
         return items[-count:]
 
-    async def page(self, before: int | None = None, count: int | None = None) -> Page:
-        """The newest `count` records before position `before`; None: of all, or all."""
-        records = await self.store.read(self.log, before=before, limit=count)
-        if before is None:
+    async def page(
+        self, before: int | None = None, count: int | None = None, *, after: int = 0
+    ) -> Page:
+        """The newest `count` records before position `before`; None: of all, or all.
+
+        after: only what lies behind this position, as if nothing came before that.
+        """
+        records = await self.store.read(self.log, after=after, before=before, limit=count)
+        if before is None and (records or after == 0):
             self._tell_turn(records)
         decoded = items_of(self.log, records)
         if not all(decoded):
@@ -121,22 +133,27 @@ class LogReader:
         is_whole = count is None or len(records) < count
         return Page(decoded, (records.positions,), is_whole, (records.times,))
 
-    async def longer(self, page: Page, count: int | None, end: int | None = None) -> Page:
+    async def longer(
+        self, page: Page, count: int | None, end: int | None = None, *, after: int = 0
+    ) -> Page:
         """`page` and the `count` records before it.
 
         end: `page` holds the newest records before this position; None: the newest of all.
+        after: as in `page`.
 
         If the log has meanwhile lost what the page begins with, these records are read anew, as
         many in all.
         """
         oldest = page.oldest
         if oldest is None:
-            return await self.page(end, count)
+            return await self.page(end, count, after=after)
         # Its oldest record is read again, to see that it still follows on the others.
-        before = await self.page(oldest + 1, None if count is None else count + 1)
+        more = None if count is None else count + 1
+        before = await self.page(oldest + 1, more, after=after)
         [positions] = before.parts
         if not positions or positions[-1] != oldest:
-            return await self.page(end, None if count is None else len(page.decoded) + count)
+            whole = None if count is None else len(page.decoded) + count
+            return await self.page(end, whole, after=after)
         first, *others = page.parts
         first_times, *other_times = page.times
         return Page(

@@ -26,6 +26,7 @@ async def run_input(
     settings: SettingsLike = None,
     callback: SessionInputCallback | None = None,
     resumes: bool = True,
+    guesses: bool = True,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -38,9 +39,13 @@ async def run_input(
     settings: override the session's own.
     callback: merges history and new input; without one, the new input follows the history.
     resumes: whether retries are recognised.
+    guesses: whether a turn that is about to begin relies on what the session knows of summaries,
+        which costs no read; the commit that begins it checks that. Otherwise they are read.
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
-    view = await View.of(tail_of(session), own.resolve(settings))
+    tail = tail_of(session)
+    tail.may_guess = guesses
+    view = await View.of(tail, own.resolve(settings))
     merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
     await view.mark()
     return merged

@@ -23,7 +23,16 @@ from turnlog.conversation.turns.endings import Endings
 from turnlog.items.json import Item, equal
 from turnlog.items.kinds import is_question
 
-__all__ = ["EVERYTHING", "HasTail", "ListedTail", "PagedTail", "Tail", "lay_behind", "tail_of"]
+__all__ = [
+    "EVERYTHING",
+    "HasTail",
+    "ListedTail",
+    "PagedTail",
+    "Tail",
+    "lay_behind",
+    "newest_of",
+    "tail_of",
+]
 
 #: The arguments of `get_items` with which a session gives all, where it would give less without.
 EVERYTHING = {"limit": sys.maxsize}
@@ -40,10 +49,15 @@ class Tail(ABC):
     """The newest part of a conversation, as much of it as was read so far.
 
     is_nested: whether the reader is part of a turn that is under way.
+    may_guess: whether it may rely on what its handle knows of summaries, in a turn that is about
+        to begin. The commit that begins it then checks that nothing has changed.
     """
 
     def __init__(self, *, is_nested: bool) -> None:
         self.is_nested = is_nested
+        self.may_guess = False
+        #: The items of a summary that stands for what comes before `items`.
+        self.front: list[Item] = []
         #: Oldest first.
         self.items: list[Item] = []
         #: Whether nothing comes before them.
@@ -76,6 +90,10 @@ class Tail(ABC):
         """Whether `stored`, some of `items`, are what was stored of `given`."""
         return equal(stored, given)
 
+    async def summary(self) -> list[Item]:
+        """The items of the summary that counts, whether `items` reach back to it or not."""
+        return self.front
+
     async def is_over(self, start: int) -> bool:  # noqa: ARG002 - most sessions have no marks
         """Whether the turn which begins at item `start` was marked as over."""
         return False
@@ -85,6 +103,10 @@ class Tail(ABC):
 
         start: the index of the item at which a window begins, if it took counting to know that.
         """
+
+    def _is_chosen(self, end: int) -> bool:
+        """Whether a run that writes behind position `end` lays a milestone there."""
+        return is_chosen(end, _RUNS)
 
 
 class ListedTail(Tail):
@@ -111,7 +133,7 @@ class ListedTail(Tail):
 
     async def mark(self, start: int | None) -> None:  # noqa: ARG002 - it knows no positions
         turn = None if self._reader is None else open_turn_on(self._reader.store, self._reader.log)
-        if self._reader is not None and turn is not None and is_chosen(turn.end, _RUNS):
+        if self._reader is not None and turn is not None and self._is_chosen(turn.end):
             await PagedTail(self._reader).mark(None)
 
     async def is_over(self, start: int) -> bool:  # noqa: ARG002 - it knows no positions
@@ -176,7 +198,7 @@ class PagedTail(Tail):
             wanted.add(self.page.positions[start])
         if not self._seen:
             await self.grow(_SOME)
-        if self.page.newest and is_chosen(self.page.newest, _RUNS):
+        if self.page.newest and self._is_chosen(self.page.newest):
             wanted.add(self.page.newest)
         if wanted:
             await self.lay(wanted)
@@ -258,6 +280,15 @@ def tail_of(session: Session) -> Tail:
         return session.tail()
     own = SessionSettings.of(getattr(session, "session_settings", None))
     return ListedTail(session.get_items, {} if own.limit is None else EVERYTHING)
+
+
+async def newest_of(tail: Tail, most: int) -> list[Item]:
+    """The newest `most` items of `tail`; with its summary, if there is room for all of that."""
+    if most <= 0:
+        return []
+    await tail.until(lambda items: len(items) >= most, most)
+    front = tail.front if len(tail.front) + len(tail.items) <= most else []
+    return [*front, *tail.items[-most:]]
 
 
 def _takes_limit(get_items: Callable[..., object]) -> bool:

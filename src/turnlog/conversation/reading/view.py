@@ -45,21 +45,34 @@ class View:
         return "leave out" if self.tail.is_nested else interrupted
 
     async def window(self, *, without: int = 0) -> list[Item]:
-        """The items in the window, as stored; without the newest `without` items."""
+        """The summary, and the items in the window, as stored; without the newest `without`."""
+        front, past = await self.parts(without=without)
+        return [*front, *past]
+
+    async def parts(self, *, without: int = 0) -> tuple[list[Item], list[Item]]:
+        """The items of the summary, and those in the window behind it.
+
+        A summary that leaves no room for any turn is not shown.
+        """
         tail, bounds = self.tail, self.bounds
         if not bounds.is_bounded:
             await tail.all()
-            return _before(tail.items, without)
+            return tail.front, _before(tail.items, without)
         guess = bounds.guess + without
         await tail.until(lambda items: bounds.is_full(_before(items, without)), guess)
+        front = await tail.summary()
         past = _before(tail.items, without)
+        if front and bounds.beside(front).has_room(past, is_all=tail.is_whole):
+            bounds = bounds.beside(front)
+        else:
+            front = []
         if bounds.step is None or not bounds.fitting(past):
-            return past[bounds.start(past) :]
+            return front, past[bounds.start(past) :]
         turns_before = await tail.turns_before()
         past = _before(tail.items, without)
         start = bounds.start(past, turns_before)
         self._counted = start if start < len(past) else None
-        return past[start:]
+        return front, past[start:]
 
     async def mark(self) -> None:
         """Lay milestones, so that later reads are quicker; for a run that is about to write."""

@@ -18,6 +18,8 @@ from turnlog.changes import Change
 from turnlog.conversation.deletion import mark_of, unless_deleted
 from turnlog.conversation.opened import items_of
 from turnlog.conversation.protocol import OnBranch
+from turnlog.conversation.summaries.copies import pinned as summaries_pinned
+from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
 from turnlog.conversation.turns.endings import Endings, pinned
 from turnlog.conversation.turns.holding import OpenTurn
@@ -230,7 +232,8 @@ class _Beginning(Generic[S]):
 
     async def _with_question(self) -> list[Item] | None:
         """Take the lease and store the question in one commit; None if that can't be done."""
-        for _ in range(_TRIES):
+        tries = _TRIES
+        while tries:
             self._turn.reads_again()
             try:
                 return await self._read_and_begin()
@@ -239,8 +242,12 @@ class _Beginning(Generic[S]):
                     raise
                 return None
             except Conflict as conflict:
+                if self._has_guessed_wrong(conflict.log):
+                    self._turn.reads_summaries = True
+                    continue
                 if not self._is_to_be_taken(conflict.log):
                     raise
+            tries -= 1
         return None
 
     async def _read_and_begin(self) -> list[Item]:
@@ -264,6 +271,11 @@ class _Beginning(Generic[S]):
     def _is_to_be_taken(self, log: Log) -> bool:
         """Whether an error about `log` came from taking the lease of this turn."""
         return log == self._turn.log and self._turn.lease.is_new
+
+    def _has_guessed_wrong(self, log: Log) -> bool:
+        """Whether an error about `log` shows that the branch has other summaries than guessed."""
+        is_guess = self._turn.may_guess_summaries
+        return is_guess and log == summaries_of(self._turn.log)
 
     async def _after_lease(self) -> list[Item]:
         """With the lease: read, and store the question unless it is stored."""
@@ -295,6 +307,7 @@ class _Beginning(Generic[S]):
                 raise BranchDeleted(source) from None
             raise
         await pinned(self.session.store, self._turn.log, changes)
+        await summaries_pinned(self.session.store, self._turn.log, changes)
 
 
 def _first_to_queue(session: Writable, policy: Policy) -> AbstractAsyncContextManager[None]:

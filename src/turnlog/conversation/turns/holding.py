@@ -45,6 +45,8 @@ class OpenTurn:
         #: Changes that the next write makes as well. What stands there when the log is read
         #: again is dropped.
         self.extra_changes: list[Change] = []
+        #: Whether summaries are read before its question is stored, and not guessed.
+        self.reads_summaries = False
         #: The key of the next write; one is drawn for None.
         self.next_key: Key | None = None
         #: The keys of the run, if it has one that outlives the turn.
@@ -64,6 +66,11 @@ class OpenTurn:
     def is_joinable(self) -> bool:
         """Whether another run can become part of this turn."""
         return self.is_open and not self._is_last
+
+    @property
+    def may_guess_summaries(self) -> bool:
+        """Whether the commit with its question can check a guess at the summaries."""
+        return self.lease.is_new and not self.reads_summaries
 
     @property
     def end(self) -> int:
