@@ -61,6 +61,7 @@ class Encrypted(Layer):
         remember: float = 300,
     ) -> None:
         super().__init__(store)
+        _check_arguments(store, keyring, keys, remember)
         try:
             unsealed = reads_of(reads, sdk_key)
         finally:
@@ -318,6 +319,23 @@ def _limited(records: Records, limit: int | None, oldest: bool) -> Records:
     if limit is None or len(records) <= limit:
         return records
     return records[:limit] if oldest else records[len(records) - limit :]
+
+
+def _check_arguments(store: object, keyring: object, keys: object, remember: object) -> None:
+    """Raise for arguments that would fail only later, or in a way that is hard to understand."""
+    if not isinstance(store, Store) or not isinstance(keys, Store | None):
+        raise TypeError("store and keys must be stores, such as open_store(url)")
+    if not (hasattr(keyring, "wrap") and hasattr(keyring, "unwrap")):
+        raise TypeError(
+            "keyring must be a Keyring, such as Keyring.from_file(path), or another KeyProvider"
+        )
+    if not isinstance(remember, int | float) or not remember >= 0:
+        raise ValueError("remember must be a number of seconds, 0 or more")
+    while isinstance(store, Layer):
+        if isinstance(store, Encrypted):
+            message = "the store is encrypted already: put one Encrypted in front of it, not two"
+            raise ValueError(message)  # noqa: TRY004 - the type is right
+        store = store.inner
 
 
 def _check_names(*names: object) -> None:

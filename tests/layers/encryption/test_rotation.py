@@ -222,3 +222,10 @@ async def test_a_key_left_in_the_other_store_is_dropped_later() -> None:
     await Encrypted(store, BOTH, keys=keys).reseal(before=0.0)
     assert len(await key_records(keys)) == 1
     assert await StoredSession("s", Encrypted(store, BOTH, keys=keys)).get_items() == ITEMS
+
+
+async def test_a_session_and_a_prefix_are_too_much() -> None:
+    store = Encrypted(MemoryStore(), NEW)
+    for work in (store.rewrap, store.reseal):
+        with pytest.raises(ValueError, match="not both"):
+            await work("a", prefix="b")

@@ -143,8 +143,10 @@ class Rotation:
     ) -> Rotated:
         rotated = Rotated()
         if session is not None:
+            if prefix:
+                raise ValueError("give a session or a prefix, not both")
             rotated.conversations = 1
-            rotated.changed = await work(session, rotated)
+            rotated.changed += await work(session, rotated)
             return rotated
         async for head in walk(self._store, prefix):
             await self._one(work, head.log.session, rotated)
