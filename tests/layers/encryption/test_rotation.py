@@ -10,6 +10,7 @@ from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.keyring import Keyring
 from turnlog.layers.encryption.resealing import BATCH
 from turnlog.layers.encryption.rotation import Rotated
+from turnlog.store import Head, Layer
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import Failing, Failure
 
@@ -229,3 +230,28 @@ async def test_a_session_and_a_prefix_are_too_much() -> None:
     for work in (store.rewrap, store.reseal):
         with pytest.raises(ValueError, match="not both"):
             await work("a", prefix="b")
+
+
+class Meanwhile(Layer):
+    """Before the logs are listed for the first time, another process writes."""
+
+    has_written = False
+
+    async def logs(self, session: str) -> list[Head]:
+        if not self.has_written:
+            self.has_written = True
+            other = Encrypted(self.inner, NEW, reads="ours+plain")
+            await StoredSession(session, other).add_items(ITEMS)
+        return await super().logs(session)
+
+
+async def test_a_plain_conversation_that_another_process_encrypts_meanwhile() -> None:
+    """It is finished under the key that the other one made."""
+    inner = MemoryStore()
+    await StoredSession("s", inner).add_items(ITEMS)
+    rotated = await Encrypted(Meanwhile(inner), NEW, reads="ours+plain").reseal()
+    assert (rotated.changed, rotated.failed) == (1, {})
+    session = StoredSession("s", Encrypted(inner, NEW))
+    assert await session.get_items() == ITEMS * 2
+    assert not session.unreadable
+    assert len(await key_records(inner)) == 1

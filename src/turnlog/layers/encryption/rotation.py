@@ -23,7 +23,7 @@ from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
 from turnlog.layers.encryption.walking import walk
 from turnlog.records import Log, Records
-from turnlog.store import Store
+from turnlog.store import Head, Store
 
 __all__ = ["KeyCounts", "Progress", "Rotated", "Rotation"]
 
@@ -225,12 +225,22 @@ class Rotation:
     async def _is_in_plain(self, session: str) -> bool:
         """Whether a conversation without keys is to be sealed. Raises if it can't be read."""
         heads = await self._store.logs(session)
-        for head in heads:
-            newest = await self._store.read(head.log, limit=1)
-            for position, payload, _ in newest:
-                if problem := self._opener.problem_without_key(head.log, payload):
-                    raise Unreadable(head.log, position, problem)
+        error = await self._forbidden(heads)
+        if error is not None:
+            ring = await self._keys.load(session)
+            if not ring.end:
+                raise error
+            # It was encrypted meanwhile. The caller looks at its keys again.
+            raise Conflict(ring.log, 0, ring.end)
         return self._adopts and bool(heads)
+
+    async def _forbidden(self, heads: Sequence[Head]) -> Unreadable | None:
+        """The error that a log holds a record that must not be there if there is no key."""
+        for head in heads:
+            for position, payload, _ in await self._store.read(head.log, limit=1):
+                if problem := self._opener.problem_without_key(head.log, payload):
+                    return Unreadable(head.log, position, problem)
+        return None
 
     async def _add_key(self, ring: Ring) -> None:
         """Make a new data key the newest. From then on all writers use it."""
