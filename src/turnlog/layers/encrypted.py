@@ -13,16 +13,11 @@ from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.fence import Fence
 from turnlog.layers.encryption.key_records import KEYS
-from turnlog.layers.encryption.opening import Opener, check_has_keys, may_have_lost_keys
+from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
 from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
 from turnlog.layers.encryption.sealing import DataKey
-from turnlog.layers.encryption.unsealed import (
-    Reading,
-    check_sdk_key,
-    may_be_wrong_key,
-    reads_of,
-)
+from turnlog.layers.encryption.unsealed import Reading, reads_of
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records
 from turnlog.store import END, Cursor, Head, Layer, Store, check
@@ -67,6 +62,7 @@ class Encrypted(Layer):
         remember: float = 300,
     ) -> None:
         super().__init__(store)
+        _check_arguments(store, keyring, keys, remember)
         try:
             unsealed = reads_of(reads, sdk_key)
         finally:
@@ -75,7 +71,6 @@ class Encrypted(Layer):
         self._keys = DataKeys(store, keyring, self._elsewhere, remember)
         self._opener = Opener(self._keys, unsealed)
         self._adopts = reads != "ours"
-        self._reads_sdk = reads == "ours+sdk"
         self._ends: dict[str, dict[str, int]] = {}
         self._rotation = Rotation(
             store,
@@ -128,11 +123,11 @@ class Encrypted(Layer):
     async def _ring(self, draft: SealedCommit, fence: Fence) -> Ring:
         """The keys of the conversation. Raises `Unreadable` if they are missing."""
         ring = await fence.ring()
-        while ring.end == 0 and (error := await draft.sealed_already()):
+        while ring.end == 0 and (error := await draft.forbids_first_key()):
             # It may have been encrypted, or deleted, since its keys were looked at.
             fence.failed()
             ring = await fence.ring()
-            again = await draft.sealed_already()
+            again = await draft.forbids_first_key()
             if ring.end == 0 and again and again.position == error.position:
                 raise error
         return ring
@@ -202,12 +197,9 @@ class Encrypted(Layer):
         records: Records = await _opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
-        is_sdk = self._reads_sdk and may_be_wrong_key(records.payloads)
-        if is_sdk or may_have_lost_keys(records.payloads):
+        if await self._opener.may_look_empty(log, records):
             whole = await self._opener.records(log, await self.inner.read(log))
-            check_has_keys(log, whole.payloads)
-            if is_sdk:
-                check_sdk_key(log, whole.payloads)
+            await self._opener.check_not_empty(log, whole)
         return _limited(records, limit, oldest)
 
     async def logs(self, session: str) -> list[Head]:
@@ -349,6 +341,23 @@ def _limited(records: Records, limit: int | None, oldest: bool) -> Records:
     if limit is None or len(records) <= limit:
         return records
     return records[:limit] if oldest else records[len(records) - limit :]
+
+
+def _check_arguments(store: object, keyring: object, keys: object, remember: object) -> None:
+    """Raise for arguments that would fail only later, or in a way that is hard to understand."""
+    if not isinstance(store, Store) or not isinstance(keys, Store | None):
+        raise TypeError("store and keys must be stores, such as open_store(url)")
+    if not (hasattr(keyring, "wrap") and hasattr(keyring, "unwrap")):
+        raise TypeError(
+            "keyring must be a Keyring, such as Keyring.from_file(path), or another KeyProvider"
+        )
+    if not isinstance(remember, int | float) or not remember >= 0:
+        raise ValueError("remember must be a number of seconds, 0 or more")
+    while isinstance(store, Layer):
+        if isinstance(store, Encrypted):
+            message = "the store is encrypted already: put one Encrypted in front of it, not two"
+            raise ValueError(message)  # noqa: TRY004 - the type is right
+        store = store.inner
 
 
 def _check_names(*names: object) -> None:

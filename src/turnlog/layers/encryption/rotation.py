@@ -23,7 +23,7 @@ from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
 from turnlog.layers.encryption.walking import walk
 from turnlog.records import Log, Records
-from turnlog.store import Store
+from turnlog.store import Head, Store
 
 __all__ = ["KeyCounts", "Progress", "Rotated", "Rotation"]
 
@@ -175,8 +175,10 @@ class Rotation:
     ) -> Rotated:
         rotated = Rotated()
         if session is not None:
+            if prefix:
+                raise ValueError("give a session or a prefix, not both")
             rotated.conversations = 1
-            rotated.changed = await work(session, rotated)
+            rotated.changed += await work(session, rotated)
             return rotated
         async for head in walk(self._store, prefix):
             await self._one(work, head.log.session, rotated)
@@ -241,10 +243,36 @@ class Rotation:
                     raise
 
     async def _needs_key(self, ring: Ring, cutoff: float) -> bool:
-        """Whether a new data key is to be made: not if there are several, of which one is new."""
+        """Whether a new data key is to be made: not if there are several, of which one is new.
+
+        Raises `Unreadable` if the key before can't be unwrapped: a wrong ring must add no key.
+        """
         if ring.newest is None:
-            return self._adopts and bool(await self._store.logs(ring.log.session))
-        return len(ring.records) == 1 and ring.records[ring.newest][1].at < cutoff
+            return await self._is_in_plain(ring.log.session)
+        if len(ring.records) > 1 or ring.records[ring.newest][1].at >= cutoff:
+            return False
+        await self._keys.key(ring, ring.newest)
+        return True
+
+    async def _is_in_plain(self, session: str) -> bool:
+        """Whether a conversation without keys is to be sealed. Raises if it can't be read."""
+        heads = await self._store.logs(session)
+        error = await self._forbidden(heads)
+        if error is not None:
+            ring = await self._keys.load(session)
+            if not ring.end:
+                raise error
+            # It was encrypted meanwhile. The caller looks at its keys again.
+            raise Conflict(ring.log, 0, ring.end)
+        return self._adopts and bool(heads)
+
+    async def _forbidden(self, heads: Sequence[Head]) -> Unreadable | None:
+        """The error that a log holds a record that must not be there if there is no key."""
+        for head in heads:
+            for position, payload, _ in await self._store.read(head.log, limit=1):
+                if problem := self._opener.problem_without_key(head.log, payload):
+                    return Unreadable(head.log, position, problem)
+        return None
 
     async def _add_key(self, ring: Ring) -> None:
         """Make a new data key the newest. From then on all writers use it."""
