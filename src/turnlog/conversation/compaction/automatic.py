@@ -1,0 +1,136 @@
+"""Automatic compaction: behind a turn that has ended, as its policy asks for it.
+
+It runs outside of the lease, so other runs go on meanwhile. Nothing of it can fail the turn: that
+is over, and its answer is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from turnlog.conversation.compaction.compactable import Compactable
+from turnlog.conversation.compaction.compacting import CompactionResult, Planned, planned
+from turnlog.conversation.compaction.policy import Compaction, Size, counter_of
+from turnlog.conversation.compaction.summariser import Summariser, said
+from turnlog.conversation.compaction.tries import tried
+from turnlog.conversation.reading.view import View
+from turnlog.conversation.turns.current import open_turn_on
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.recording import PendingUsage, recorded
+from turnlog.conversation.usage.reported import usage_in
+from turnlog.conversation.usage.spending import Spending
+from turnlog.conversation.usage.usage import Usage
+from turnlog.items.repair import repair
+from turnlog.items.tokens import TokenCounter
+from turnlog.items.turns import turn_starts
+from turnlog.records import Log
+
+__all__ = ["AGENT", "Compacted", "compacted_after", "with_usage"]
+
+#: The agent under which the usage of summaries is recorded.
+AGENT = "compaction"
+
+# A summary is worth a request of a model if it stands for at least so much of what is shown.
+_LEAST_SHARE = 0.1
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What came of a compaction behind a run.
+
+    because: the bound that was met: "tokens", "max_items" or "max_turns".
+    result: what a summary stands for now; None if nothing has changed.
+    failure: the class of the error if it failed, such as "TimeoutError"; else "". Then `result`
+        is None. Both are empty if others have changed what was to be covered.
+    """
+
+    because: str
+    result: CompactionResult | None = None
+    failure: str = ""
+
+
+async def compacted_after(
+    session: Compactable,
+    compaction: Compaction,
+    *,
+    question: Question | None = None,
+    reported: Usage | None = None,
+) -> Compacted | None:
+    """Compact `session` behind a turn that has ended; None if there was nothing to do.
+
+    question: of the turn, to which its usage is counted.
+    reported: what the provider has reported of the last request of the turn.
+
+    No error is raised but that the task is cancelled: the kind of an error is logged.
+    """
+    log = Log(session.session_id, session.branch)
+    if compaction.summarise is None or open_turn_on(session.store, log) is not None:
+        return None
+    spending = Spending()
+    because = ""
+    try:
+        async with asyncio.timeout(compaction.timeout):
+            because, plan = await _due(session, compaction, reported)
+            if plan is None:
+                return None
+            summarise = with_usage(tried(compaction.summarise), spending)
+            return Compacted(because, await plan.made(session.store, summarise))
+    except Exception as error:  # noqa: BLE001 - see the docstring
+        _logger.warning("session %r was not compacted: %s", log, type(error).__name__)
+        return Compacted(because, failure=type(error).__name__)
+    finally:
+        session._forget_summaries()  # noqa: SLF001 - not for users
+        asked = question or Question(None, is_exact=False)
+        await recorded(PendingUsage(session.store, log, asked, spending))
+
+
+def with_usage(summarise: Summariser, spending: Spending) -> Summariser:
+    """`summarise`; what it has cost is added to `spending`, also if its summary is of no use."""
+
+    async def counted(items):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - a Summariser
+        answer = await summarise(items)
+        usage, model = getattr(answer, "usage", None), getattr(answer, "model", "")
+        spending.add(usage_in(usage), AGENT, model)
+        return answer
+
+    return counted
+
+
+async def _due(
+    session: Compactable, compaction: Compaction, reported: Usage | None
+) -> tuple[str, Planned | None]:
+    """The bound that was met, and what a summary would cover."""
+    settings = await compaction.bounding(session.session_settings, [])
+    count = await counter_of(compaction, settings)
+    size = await _size(session, compaction, count)
+    told = _told(reported)
+    because = compaction.due(size if told is None else size._replace(tokens=told))
+    if not because:
+        return "", None
+    plan = await planned(session.store, session._log(), compaction.keep)  # noqa: SLF001 - not for users
+    if plan is None or _is_small(plan, size, count):
+        return because, None
+    return because, plan
+
+
+async def _size(session: Compactable, compaction: Compaction, count: TokenCounter) -> Size:
+    """The size of all that the next turn would be shown if no window cut it."""
+    view = View(session.tail(), View.unbounded(compaction.shortening))
+    shown = await view.shown()
+    return Size(len(shown), len(turn_starts(shown)), sum(map(count, shown)))
+
+
+def _told(reported: Usage | None) -> int | None:
+    """The tokens that the next request begins with, as the provider counts them."""
+    if reported is None or reported.requests > 1 or not reported.input_tokens:
+        return None
+    return reported.input_tokens + reported.output_tokens
+
+
+def _is_small(plan: Planned, size: Size, count: TokenCounter) -> bool:
+    """Whether a summary would stand for so little that it hardly changes what is shown."""
+    return sum(map(count, repair(plan.items))) < _LEAST_SHARE * size.tokens
