@@ -126,7 +126,7 @@ async def test_a_run_with_a_key(way: Way, store: Counted) -> None:
 
 
 async def test_a_run_within_a_run(way: Way, store: Counted) -> None:
-    """The inner run reads what it is shown, and takes no lease."""
+    """The inner run reads what it is shown, with a summary if there is one; it takes no lease."""
     session = StoredSession("session", store)
 
     @function_tool
@@ -135,7 +135,7 @@ async def test_a_run_within_a_run(way: Way, store: Counted) -> None:
 
     outer = Agent("A", model=Script([call("ask")], [answer("done")]), tools=[ask])
     await way(outer, "go", session=session)
-    assert store.counted() == Trips(2, 6)
+    assert store.counted() == Trips(3, 6)
 
 
 async def test_turns_by_hand(session: StoredSession, store: Counted) -> None:
@@ -155,6 +155,6 @@ async def test_what_an_application_does_itself(session: StoredSession, store: Co
     assert store.counted() == Trips(0, 1)
     await session.get_items()
     await session.view()
-    assert store.counted() == Trips(2, 0)
+    assert store.counted() == Trips(4, 0), "the log, and at the same time the newest summary"
     await session.pop_item()
     assert store.counted() == Trips(1, 1)

@@ -1,8 +1,8 @@
 """Shortening: old outputs of tools are shown as a marker that says how to get the original.
 
 Which outputs are old follows from the number of turns alone: the boundary moves once in `step`
-turns, as a window's does. So the beginning of what a model is shown stays the same for `step` turns,
-and a provider's prompt cache stays valid; everyone who looks at the conversation sees the same.
+turns, as a window's does. So the beginning of what a model is shown stays the same in between, and
+a provider's prompt cache stays valid; everyone who looks at the conversation sees the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ RECALL = "recall"
 
 #: Outputs whose form is free, so that a text can take their place.
 _TEXTUAL = {"function_call_output", "custom_tool_call_output"}
+
+
+_SUPERSEDED = "A later call of the same tool had the same arguments (shorten)."
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,9 @@ def _repeated(
             continue
         asked = _asked(item)
         if asked in newest:
-            newer = positions[newest[asked]]
-            text = f"[An older output of the same call, in record {newer} again. {_how(positions[output])}]"
+            text = _superseded(positions[output], positions[newest[asked]])
             if len(text) < _size(items[output]):
-                yield output, _Marker(text, "A later call of the same tool had the same arguments.")
+                yield output, _Marker(text, _SUPERSEDED)
         else:
             newest[asked] = output
 
@@ -146,6 +148,10 @@ def _asked(call: Item) -> tuple[str, str, str]:
 
 def _fetchable(position: int, size: int) -> str:
     return f"[An output of {size} characters is not shown. {_how(position)}]"
+
+
+def _superseded(position: int, newer: int) -> str:
+    return f"[The same call was made again: see record {newer}. {_how(position)}]"
 
 
 def _how(position: int) -> str:

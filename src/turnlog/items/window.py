@@ -68,9 +68,12 @@ class Window(NamedTuple):
             most_tokens -= sum(map(self.count, repair(front)))
         return self._replace(max_items=most_items, max_tokens=most_tokens)
 
-    def has_room(self, items: Sequence[Item]) -> bool:
-        """Whether one of the turns in `items` fits; without any turn, whether it isn't full."""
-        if turn_starts(items):
+    def has_room(self, items: Sequence[Item], *, is_all: bool) -> bool:
+        """Whether one of the turns in `items` fits; without any turn, whether it isn't full.
+
+        is_all: whether no older items are there.
+        """
+        if turn_starts(items) or not is_all:
             return bool(self.fitting(items))
         return (self.max_items or 0) >= 0 and (self.max_tokens or 0) >= 0 and self.max_turns != 0
 

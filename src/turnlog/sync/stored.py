@@ -10,7 +10,7 @@ from turnlog.conversation.about import About, Changes
 from turnlog.conversation.branches.diff import Difference
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.branches.positions import Position
-from turnlog.conversation.compaction.compacting import CompactionResult
+from turnlog.conversation.compaction.outcome import CompactionResult
 from turnlog.conversation.compaction.summariser import Summariser
 from turnlog.conversation.reading.explain import Explanation
 from turnlog.conversation.session import StoredSession

@@ -20,6 +20,7 @@ from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.advanced import AdvancedNamesTests
 from turnlog.testing.branching import BranchingTests
+from turnlog.testing.compaction import CompactionTests
 from turnlog.testing.conversation import said
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
@@ -51,7 +52,13 @@ class _Question:
 
 
 class StoredSessionTests(
-    AdvancedNamesTests, BranchingTests, AccountingTests, TurnTests, Replacement, SessionTests
+    AdvancedNamesTests,
+    BranchingTests,
+    AccountingTests,
+    TurnTests,
+    CompactionTests,
+    Replacement,
+    SessionTests,
 ):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from turnlog.conversation.compaction.compactable import Compactable
-from turnlog.conversation.compaction.compacting import CompactionResult, Planned, planned
+from turnlog.conversation.compaction.compacting import Planned, planned
+from turnlog.conversation.compaction.cost import with_usage
+from turnlog.conversation.compaction.outcome import Compacted
 from turnlog.conversation.compaction.policy import Compaction, Size, counter_of
-from turnlog.conversation.compaction.summariser import Summariser, said
+from turnlog.conversation.compaction.summariser import reads_sealed
 from turnlog.conversation.compaction.tries import tried
 from turnlog.conversation.reading.view import View
+from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
-from turnlog.conversation.usage.reported import usage_in
 from turnlog.conversation.usage.spending import Spending
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.repair import repair
@@ -27,30 +28,12 @@ from turnlog.items.tokens import TokenCounter
 from turnlog.items.turns import turn_starts
 from turnlog.records import Log
 
-__all__ = ["AGENT", "Compacted", "compacted_after", "with_usage"]
-
-#: The agent under which the usage of summaries is recorded.
-AGENT = "compaction"
+__all__ = ["compacted_after"]
 
 # A summary is worth a request of a model if it stands for at least so much of what is shown.
 _LEAST_SHARE = 0.1
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Compacted:
-    """What came of a compaction behind a run.
-
-    because: the bound that was met: "tokens", "max_items" or "max_turns".
-    result: what a summary stands for now; None if nothing has changed.
-    failure: the class of the error if it failed, such as "TimeoutError"; else "". Then `result`
-        is None. Both are empty if others have changed what was to be covered.
-    """
-
-    because: str
-    result: CompactionResult | None = None
-    failure: str = ""
 
 
 async def compacted_after(
@@ -88,18 +71,6 @@ async def compacted_after(
         await recorded(PendingUsage(session.store, log, asked, spending))
 
 
-def with_usage(summarise: Summariser, spending: Spending) -> Summariser:
-    """`summarise`; what it has cost is added to `spending`, also if its summary is of no use."""
-
-    async def counted(items):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - a Summariser
-        answer = await summarise(items)
-        usage, model = getattr(answer, "usage", None), getattr(answer, "model", "")
-        spending.add(usage_in(usage), AGENT, model)
-        return answer
-
-    return counted
-
-
 async def _due(
     session: Compactable, compaction: Compaction, reported: Usage | None
 ) -> tuple[str, Planned | None]:
@@ -111,7 +82,8 @@ async def _due(
     because = compaction.due(size if told is None else size._replace(tokens=told))
     if not because:
         return "", None
-    plan = await planned(session.store, session._log(), compaction.keep)  # noqa: SLF001 - not for users
+    log, reads = session._log(), reads_sealed(compaction.summarise)  # noqa: SLF001 - not for users
+    plan = await planned(session.store, log, compaction.keep, reads_sealed=reads)
     if plan is None or _is_small(plan, size, count):
         return because, None
     return because, plan
@@ -119,8 +91,10 @@ async def _due(
 
 async def _size(session: Compactable, compaction: Compaction, count: TokenCounter) -> Size:
     """The size of all that the next turn would be shown if no window cut it."""
-    view = View(session.tail(), View.unbounded(compaction.shortening))
-    shown = await view.shown()
+    asked = SessionSettings(
+        shorten=compaction.shortening, reads_compaction=reads_sealed(compaction.summarise)
+    )
+    shown = await (await View.of(session.tail(), asked)).shown()
     return Size(len(shown), len(turn_starts(shown)), sum(map(count, shown)))
 
 
@@ -133,4 +107,5 @@ def _told(reported: Usage | None) -> int | None:
 
 def _is_small(plan: Planned, size: Size, count: TokenCounter) -> bool:
     """Whether a summary would stand for so little that it hardly changes what is shown."""
-    return sum(map(count, repair(plan.items))) < _LEAST_SHARE * size.tokens
+    new = repair(plan.items)[-plan.result.added :]
+    return sum(map(count, new)) < _LEAST_SHARE * size.tokens

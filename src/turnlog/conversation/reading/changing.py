@@ -16,14 +16,14 @@ from turnlog.items.kinds import is_provider_summary
 from turnlog.items.shortening import Shorten, shortened
 from turnlog.items.turns import turn_starts
 
-__all__ = ["Changed", "Changing", "Compacting", "Parts"]
+__all__ = ["BEFORE", "Changed", "Changing", "Compacting", "Parts"]
 
 #: What is done with a provider's compaction items: the view begins at the newest, or leaves them
 #: out, or keeps all items as they are stored.
 Compacting: TypeAlias = Literal["begin", "leave out", "keep"]
 
 _SEALED = "The provider's summary of what came before, which only that provider can read."
-_BEFORE = "The provider has summed it up in a later item, with which the view begins."
+BEFORE = "The provider has summed it up in a later item, with which the view begins."
 _NO_ROOM = "The window has no room for the provider's summary and a turn."
 
 
@@ -119,7 +119,7 @@ def _begun(items: list[Item], begin: int, why: Mapping[int, str]) -> Changed:
         items[end:],
         [*range(end, len(items))],
         why,
-        dict.fromkeys(range(begin), _BEFORE),
+        dict.fromkeys(range(begin), BEFORE),
         tuple(range(begin, end)),
         begins=True,
         turns_left_out=sum(start < begin for start in starts),

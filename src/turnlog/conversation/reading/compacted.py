@@ -6,8 +6,7 @@ import asyncio
 
 from turnlog.changes import Check
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.reading.milestones import is_chosen
-from turnlog.conversation.reading.tail import RUNS, PagedTail
+from turnlog.conversation.reading.tail import PagedTail
 from turnlog.conversation.summaries.reading import (
     KnownSummaries,
     Summaries,
@@ -49,8 +48,12 @@ class CompactedTail(PagedTail):
             return
         if self._has_begun or self._guessed():
             await self._read(count)
-        else:
+        elif open_turn_on(self.reader.store, self.reader.log) is None:
             await self._begin(_AT_ONCE if count is None else count)
+        else:  # a turn does one thing after the other, so that its steps have one order
+            self._use(await newest_summary(self.reader.store, self.reader.log))
+            self._has_begun = True
+            await self._read(count)
 
     async def summary(self) -> list[Item]:
         while not self.is_whole and self._left:
@@ -69,7 +72,7 @@ class CompactedTail(PagedTail):
     async def mark(self, start: int | None) -> None:
         if not self._left:
             await super().mark(start)
-        elif self.newest and is_chosen(self.newest, RUNS):
+        elif self.newest and self._is_chosen(self.newest):
             await PagedTail(self.reader).mark(None)  # which counts from the start of the log
 
     def _guessed(self) -> bool:
@@ -80,6 +83,8 @@ class CompactedTail(PagedTail):
         if turn is None or not turn.may_guess_summaries:
             return False
         last = self._known.last
+        if not all(map(self._is_readable, last.found)):
+            return False  # older ones may count, which are perhaps not known
         self._left, self._has_begun = [*last.found], True
         turn.extra_changes.append(Check(summaries_of(self.reader.log).name, last.end))
         return True
@@ -92,6 +97,8 @@ class CompactedTail(PagedTail):
         )
         self._use(summaries)
         self.page, self._has_begun = page, True
+        if not all(map(self._is_readable, summaries.found)):
+            await self._next()
         await self._settle(count)
 
     async def _read(self, count: int | None) -> None:
@@ -145,7 +152,11 @@ class CompactedTail(PagedTail):
 
     def _use(self, summaries: Summaries) -> None:
         self._known.last, self._known.is_outdated = summaries, False
-        self._left = [*summaries.found]
+        self._left = [each for each in summaries.found if self._is_readable(each)]
+
+    def _is_readable(self, summary: Summary) -> bool:
+        """Whether whoever reads here can read `summary`: one that a provider has sealed or not."""
+        return self.reads_compaction or not summary.is_sealed
 
     async def _is_there(self, position: int) -> bool:
         return bool(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.reading.tail import Tail, tail_of
 from turnlog.conversation.reading.view import View
@@ -26,7 +27,8 @@ async def run_input(
     settings: SettingsLike = None,
     callback: SessionInputCallback | None = None,
     resumes: bool = True,
-    guesses: bool = True,
+    reads_compaction: bool | None = None,
+    compaction: Compaction | None = None,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -39,13 +41,19 @@ async def run_input(
     settings: override the session's own.
     callback: merges history and new input; without one, the new input follows the history.
     resumes: whether retries are recognised.
-    guesses: whether a turn that is about to begin relies on what the session knows of summaries,
-        which costs no read; the commit that begins it checks that. Otherwise they are read.
+    reads_compaction: whether the model can read a provider's compaction items, where the settings
+        don't say.
+    compaction: it bounds what is shown. Then a turn that is about to begin reads the summaries;
+        without, it relies on what the session knows of them, which costs no read, and the commit
+        that begins it checks that.
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
+    asked = SessionSettings(reads_compaction=reads_compaction).resolve(own.resolve(settings))
     tail = tail_of(session)
-    tail.may_guess = guesses
-    view = await View.of(tail, own.resolve(settings))
+    tail.may_guess = compaction is None
+    if compaction is not None:
+        asked = await compaction.bounding(asked, new)
+    view = await View.of(tail, asked)
     merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
     await view.mark()
     return merged

@@ -25,7 +25,6 @@ from turnlog.items.kinds import is_question
 
 __all__ = [
     "EVERYTHING",
-    "RUNS",
     "HasTail",
     "ListedTail",
     "PagedTail",
@@ -41,9 +40,9 @@ EVERYTHING = {"limit": sys.maxsize}
 # How many items more are read at first to find a milestone.
 _SOME = 32
 
-# About one of `RUNS` runs, and one of `_WRITES` writes outside of a turn, lays a milestone. Larger
+# About one of `_RUNS` runs, and one of `_WRITES` writes outside of a turn, lays a milestone. Larger
 # writes do it more often, and those of `_LARGE` items always, as counting takes as long as writing.
-RUNS, _WRITES, _LARGE = 32, 64, 512
+_RUNS, _WRITES, _LARGE = 32, 64, 512
 
 
 class Tail(ABC):
@@ -108,6 +107,10 @@ class Tail(ABC):
         start: the index of the item at which a window begins, if it took counting to know that.
         """
 
+    def _is_chosen(self, end: int) -> bool:
+        """Whether a run that writes behind position `end` lays a milestone there."""
+        return is_chosen(end, _RUNS)
+
 
 class ListedTail(Tail):
     """The tail of a session that has only `get_items`: it is asked again for more.
@@ -133,7 +136,7 @@ class ListedTail(Tail):
 
     async def mark(self, start: int | None) -> None:  # noqa: ARG002 - it knows no positions
         turn = None if self._reader is None else open_turn_on(self._reader.store, self._reader.log)
-        if self._reader is not None and turn is not None and is_chosen(turn.end, RUNS):
+        if self._reader is not None and turn is not None and self._is_chosen(turn.end):
             await PagedTail(self._reader).mark(None)
 
     async def is_over(self, start: int) -> bool:  # noqa: ARG002 - it knows no positions
@@ -202,7 +205,7 @@ class PagedTail(Tail):
             wanted.add(self.page.positions[start])
         if not self._seen:
             await self.grow(_SOME)
-        if self.page.newest and is_chosen(self.page.newest, RUNS):
+        if self.page.newest and self._is_chosen(self.page.newest):
             wanted.add(self.page.newest)
         if wanted:
             await self.lay(wanted)

@@ -75,7 +75,7 @@ class View:
         bounds = self.bounds
         if front or changed.lead:
             bounds = bounds.beside([*front, *changed.lead])
-            if not bounds.has_room(changed.past):
+            if not bounds.has_room(changed.past, is_all=self.tail.is_whole):
                 front, changed, bounds = [], changed.without_lead(), self.bounds
         if not bounds.is_bounded:
             return Parts(front, changed, 0)

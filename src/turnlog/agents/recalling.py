@@ -1,0 +1,43 @@
+"""Recalling: a tool that gets what a view has shortened."""
+
+from __future__ import annotations
+
+from turnlog.agents.tools.tool import FunctionTool, function_tool
+from turnlog.conversation.session import StoredSession
+from turnlog.items.json import decode
+from turnlog.items.kinds import is_output
+from turnlog.items.shortening import RECALL
+from turnlog.records import Log
+
+__all__ = ["recall_tool"]
+
+_MISSING = "There is no output with the id {id!r}. Ids stand in the markers of outputs not shown."
+
+
+def recall_tool(session: StoredSession) -> FunctionTool:
+    """A tool for an `Agent` with which a model gets an output that was shortened.
+
+    session: the one that the agent runs on; its branch counts at the moment of the call.
+
+    It reads outputs of tools of this one branch, and nothing else.
+    """
+
+    async def recall(id: str) -> object:  # noqa: A002 - the word that markers use
+        """Gets an output of an earlier tool call in full.
+
+        Args:
+            id: The id in the marker that stands in its place.
+        """
+        log = Log(session.session_id, session.branch)
+        position = int(id) if id.isascii() and id.isdigit() and len(id) < _DIGITS else 0
+        if position < 1:
+            return _MISSING.format(id=id[:40])
+        records = await session.store.read(log, after=position - 1, before=position + 1)
+        item = decode(records.payloads[0]) if records else {}
+        return item.get("output", "") if is_output(item) else _MISSING.format(id=id)
+
+    return function_tool(name_override=RECALL)(recall)
+
+
+#: Positions have fewer digits than this on every store.
+_DIGITS = 19
