@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from turnlog.conversation.branches.diff import PlacedItem as PlacedItem
     from turnlog.conversation.branches.forks import Branch as Branch
     from turnlog.conversation.branches.positions import Position as Position
-    from turnlog.conversation.compaction.outcome import Compacted as Compacted
-    from turnlog.conversation.compaction.outcome import CompactionResult as CompactionResult
     from turnlog.conversation.compaction.policy import Compaction as Compaction
     from turnlog.conversation.compaction.summariser import Summarised as Summarised
     from turnlog.conversation.compaction.summariser import Summariser as Summariser
@@ -68,6 +66,8 @@ if TYPE_CHECKING:
     from turnlog.conversation.session import SessionABC as SessionABC
     from turnlog.conversation.session import StoredSession as StoredSession
     from turnlog.conversation.settings import SessionSettings as SessionSettings
+    from turnlog.conversation.summaries.outcome import Compacted as Compacted
+    from turnlog.conversation.summaries.outcome import CompactionResult as CompactionResult
     from turnlog.conversation.turn_lists import TurnInfo as TurnInfo
     from turnlog.errors import BranchDeleted as BranchDeleted
     from turnlog.errors import BranchNameUsed as BranchNameUsed
@@ -127,7 +127,7 @@ _NAMES_BY_HOME = {
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.items.shortening": "Shorten",
     "turnlog.conversation.about": "About",
-    "turnlog.conversation.compaction.outcome": "Compacted CompactionResult",
+    "turnlog.conversation.summaries.outcome": "Compacted CompactionResult",
     "turnlog.conversation.compaction.policy": "Compaction",
     "turnlog.conversation.compaction.summariser": "Summarised Summariser",
     "turnlog.conversation.branches.forks": "Branch",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import Usage
-from turnlog.conversation.compaction.outcome import Compacted
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in

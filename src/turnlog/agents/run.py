@@ -44,9 +44,9 @@ from turnlog.agents.result import (
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.compaction.automatic import compacted_after
-from turnlog.conversation.compaction.outcome import Compacted
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
 from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
@@ -172,7 +172,7 @@ class Run:
             callback=self._config.session_input_callback,
             resumes=resumes,
             reads_compaction=reads_compaction(self.agent, self._config),
-            compaction=self._config.compaction,
+            bounding=compaction.bounding if (compaction := self._config.compaction) else None,
         )
 
     async def _answered_before(self, answer: list[Item]) -> Any:

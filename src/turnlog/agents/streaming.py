@@ -11,7 +11,7 @@ from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem, RunResult
 from turnlog.agents.run import Run
-from turnlog.conversation.compaction.outcome import Compacted
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
 

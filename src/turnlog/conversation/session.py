@@ -191,7 +191,7 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
                 settings=settings,
                 callback=callback,
                 resumes=resumes,
-                compaction=compaction,
+                bounding=None if compaction is None else compaction.bounding,
             )
 
         async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:

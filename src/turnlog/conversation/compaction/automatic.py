@@ -12,12 +12,12 @@ import logging
 from turnlog.conversation.compaction.compactable import Compactable
 from turnlog.conversation.compaction.compacting import Planned, planned
 from turnlog.conversation.compaction.cost import with_usage
-from turnlog.conversation.compaction.outcome import Compacted
 from turnlog.conversation.compaction.policy import Compaction, Size, counter_of
 from turnlog.conversation.compaction.summariser import reads_sealed
 from turnlog.conversation.compaction.tries import tried
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded

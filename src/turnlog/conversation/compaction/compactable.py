@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from turnlog.conversation.branches.positions import checked_number
-from turnlog.conversation.compaction.compacting import CompactionResult, dropped, planned
+from turnlog.conversation.compaction.compacting import dropped, planned
 from turnlog.conversation.compaction.cost import with_usage
 from turnlog.conversation.compaction.summariser import Summariser, reads_sealed
 from turnlog.conversation.handle import Handle
+from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending

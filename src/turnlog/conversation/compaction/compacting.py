@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from turnlog.changes import Append, Change, Remove, Replace
 from turnlog.conversation.compaction.cutting import cut
-from turnlog.conversation.compaction.outcome import CompactionResult
 from turnlog.conversation.compaction.summariser import Summariser, said
+from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.summaries.reading import valid
 from turnlog.conversation.summaries.record import Mark, Summary, parsed, summaries_of
 from turnlog.conversation.turns.claims import Claims

@@ -125,8 +125,9 @@ class Compaction:
 async def counter_of(compaction: Compaction, settings: SessionSettings) -> TokenCounter:
     """What counts the tokens of an item under `settings`."""
     given = settings.token_counter or compaction.token_counter
-    # The first use may have to load a table.
-    return given or await asyncio.to_thread(token_counter)
+    if given is not None:
+        return given
+    return await asyncio.to_thread(token_counter)  # it may have to load a table
 
 
 def _check_count(name: str, value: object, least: int) -> None:

@@ -90,7 +90,7 @@ class Changing(NamedTuple):
         return [item for item in items if not is_provider_summary(item)]
 
     def changed(
-        self, items: list[Item], positions: Sequence[int] | None, turns_before: int
+        self, items: list[Item], positions: Sequence[int] | None = None, turns_before: int = 0
     ) -> Changed:
         """`items` as they are shown.
 

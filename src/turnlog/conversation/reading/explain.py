@@ -66,16 +66,19 @@ async def explained(
     view = await View.of(tail, settings)
     parts = await view.parts()
     front, window = parts.front, parts.past
+    seen = len(tail.items)
     await tail.all()
     covered = await _covered(tail)
-    positions = list(tail.page.positions)
+    every = list(tail.page.positions)
+    older, positions = every[: len(every) - seen], every[len(every) - seen :]
     interrupted = view.interrupted_calls(interrupted)
     result = repaired([*front, *window], interrupted)
     bounds = view.bounds.beside([*front, *parts.changed.lead])
     why = {
         **dict.fromkeys(covered.positions, _why_covered(parts, tail)),
         **{positions[place]: reason for place, reason in parts.changed.out.items()},
-        **_outside(parts, bounds, positions),
+        **dict.fromkeys(older, BEFORE),
+        **_outside(parts, bounds, tail.items[: len(older)], every),
         **dict.fromkeys([*_unreadable(covered), *_unreadable(tail.page)], "It can't be decoded."),
     }
     changed = {positions[place]: reason for place, reason in parts.changed.why.items()}
@@ -86,16 +89,7 @@ async def explained(
     for place, reason in left_out([*front, *window], result, interrupted).items():
         if (position := places[place]) is not None:
             why[position] = reason
-    shown = [
-        _shown(
-            step,
-            changed,
-            None if step.place is None else places[step.place],
-            step.place,
-            len(front),
-        )
-        for step in steps([*front, *window], result)
-    ]
+    shown = [_shown(step, changed, places, len(front)) for step in steps([*front, *window], result)]
     return Explanation(shown, [LeftOut(position, why[position]) for position in sorted(why)])
 
 
@@ -105,13 +99,21 @@ def _why_covered(parts: Parts, tail: CompactedTail) -> str:
     return _COVERED if parts.front or not tail.front else _NO_ROOM
 
 
-def _outside(parts: Parts, bounds: Window, positions: Sequence[int]) -> dict[int, str]:
-    """Why records are outside of the window, by position."""
+def _outside(
+    parts: Parts, bounds: Window, older: list[Item], positions: Sequence[int]
+) -> dict[int, str]:
+    """Why records are outside of the window, by position.
+
+    older: items that the window did not need to be read for; `positions` has those of all.
+    """
     changed = parts.changed
-    reasons = bounds.why_outside(changed.past, parts.start)
-    return {
-        positions[place]: reason for place, reason in zip(changed.places, reasons, strict=False)
-    }
+    if changed.begins:
+        past: list[Item] = []
+    else:
+        past = older
+    places = [*range(len(past)), *[len(older) + place for place in changed.places]]
+    reasons = bounds.why_outside([*past, *changed.past], len(past) + parts.start)
+    return {positions[place]: why for place, why in zip(places, reasons, strict=False)}
 
 
 def _shown(step: Step, changed: Mapping[int, str], places: list[int | None], size: int) -> Shown:
@@ -126,7 +128,7 @@ def _shown(step: Step, changed: Mapping[int, str], places: list[int | None], siz
     if step.place < size:
         return Shown(step.item, None, "made up", _SUMMARY)
     position = places[step.place]
-    if position in changed:
+    if position is not None and position in changed:
         return Shown(step.item, position, "changed", f"{changed[position]} {step.why}".rstrip())
     return Shown(step.item, position, step.did, step.why)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeAlias
 
-from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.reading.tail import Tail, tail_of
 from turnlog.conversation.reading.view import View
@@ -20,6 +20,11 @@ __all__ = ["run_input"]
 _ITEMS_IN_A_TURN = 32
 
 
+#: Takes the settings that a run asks for, and its new input; returns those with which it is shown
+#: what it can be shown beside that.
+Bounding: TypeAlias = Callable[[SessionSettings, list[Item]], Awaitable[SessionSettings]]
+
+
 async def run_input(
     session: Session,
     new: list[Item],
@@ -28,7 +33,7 @@ async def run_input(
     callback: SessionInputCallback | None = None,
     resumes: bool = True,
     reads_compaction: bool | None = None,
-    compaction: Compaction | None = None,
+    bounding: Bounding | None = None,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -43,16 +48,16 @@ async def run_input(
     resumes: whether retries are recognised.
     reads_compaction: whether the model can read a provider's compaction items, where the settings
         don't say.
-    compaction: it bounds what is shown. Then a turn that is about to begin reads the summaries;
-        without, it relies on what the session knows of them, which costs no read, and the commit
-        that begins it checks that.
+    bounding: bounds what is shown beside the new input, for a run with compaction. Then a turn that
+        is about to begin reads the summaries; without, it relies on what the session knows of
+        them, which costs no read, and the commit that begins it checks that.
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
     asked = SessionSettings(reads_compaction=reads_compaction).resolve(own.resolve(settings))
     tail = tail_of(session)
-    tail.may_guess = compaction is None
-    if compaction is not None:
-        asked = await compaction.bounding(asked, new)
+    tail.may_guess = bounding is None
+    if bounding is not None:
+        asked = await bounding(asked, new)
     view = await View.of(tail, asked)
     merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
     await view.mark()

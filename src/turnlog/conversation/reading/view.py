@@ -102,8 +102,9 @@ class View:
     async def _changed(self, without: int) -> Changed:
         """The items that were read, in the form in which they are shown."""
         items = _before(self.tail.items, without)
-        turns_before = await self.tail.turns_before() if self._changing.shorten else 0
-        return self._changing.changed(items, self.tail.positions, turns_before)
+        if self._changing.shorten is None:  # positions take time on some stores
+            return self._changing.changed(items)
+        return self._changing.changed(items, self.tail.positions, await self.tail.turns_before())
 
     async def mark(self) -> None:
         """Lay milestones, so that later reads are quicker; for a run that is about to write."""

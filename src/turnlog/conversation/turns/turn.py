@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from turnlog.conversation.compaction.outcome import Compacted
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.current import inside
 from turnlog.conversation.turns.endings import Endings

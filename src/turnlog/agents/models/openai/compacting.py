@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from turnlog.agents.models.openai.answers import body_of, checked_item, items_in, reading
 from turnlog.agents.models.openai.client import AsyncOpenAI, default_client
 from turnlog.conversation.compaction.summariser import Summarised
@@ -42,9 +44,10 @@ class OpenAICompaction:
 
     async def __call__(self, items: list[Item]) -> Summarised:
         client = (self._client or await default_client()).with_options(max_retries=0)
-        shown = responses_input(items)
+        # Any, because what fits the API can't be typed by hand.
+        params: Any = {"model": self.model, "input": responses_input(items), **self._given}
         with reading():
-            answer = await client.responses.compact(model=self.model, input=shown, **self._given)
+            answer = await client.responses.compact(**params)
         body = body_of(answer)
         output = [_without_nulls(checked_item(item)) for item in items_in(body)]
         return Summarised(output, self.model, body.get("usage"))
