@@ -17,6 +17,9 @@ from turnlog import StoredSession
 from turnlog.items.json import Item
 from turnlog.stores.sqlite import SQLiteStore
 
+#: Settings of the caller that commands here must not see.
+_HIDDEN = {"TURNLOG_STORE", "TURNLOG_KEY_FILE"}
+
 COMMAND = [sys.executable, "-W", "error", "-m", "turnlog.cli"]
 
 
@@ -123,5 +126,5 @@ def _argument(value: object) -> str | bytes:
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if name != "TURNLOG_STORE"}
+    ours = {name: value for name, value in os.environ.items() if name not in _HIDDEN}
     return {**ours, "COLUMNS": "100", "NO_COLOR": "1", "TZ": "UTC", **more}

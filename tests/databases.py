@@ -5,14 +5,16 @@ wants other kinds names them: `@pytest.mark.stores("memory", "sqlite")`. "dapr" 
 tests that have the fixture `sidecar`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.layers.encrypting import Marked
 from tests.servers.dapr_sidecar import STORE
 from turnlog import Store
+from turnlog.layers.encrypted import Encrypted
 from turnlog.stores.dapr import DaprStore, at_address
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.redis import RedisStore
@@ -22,8 +24,13 @@ from turnlog.stores.sqlite import SQLiteStore
 __all__ = ["any_store", "any_url", "pytest_generate_tests"]
 
 KINDS = {
-    "any_store": ("memory", "sqlite", "postgres", "redis"),
+    "any_store": ("memory", "sqlite", "postgres", "redis", "encrypted"),
     "any_url": ("sqlite", "postgres", "redis"),
+}
+
+IN_MEMORY: Mapping[str, Callable[[], Store]] = {
+    "memory": MemoryStore,
+    "encrypted": lambda: Encrypted(MemoryStore(), Marked(), keys=MemoryStore()),
 }
 
 
@@ -42,8 +49,8 @@ async def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 
 
 def _store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "memory":
-        return MemoryStore()
+    if request.param in IN_MEMORY:
+        return IN_MEMORY[request.param]()
     if request.param == "sqlite":
         return SQLiteStore(tmp_path / "conversations.db")
     if request.param == "sqlite+sqlalchemy":

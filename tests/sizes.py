@@ -10,11 +10,15 @@ __all__ = [
     "DUELS",
     "EXAMPLES",
     "FIRST_USES",
+    "FLIPS",
+    "HEADER_STRIDE",
     "HISTORIES",
     "KILLED_COMMITS",
     "KILLED_WRITERS",
     "LOST_ANSWERS",
     "READS",
+    "ROTATED",
+    "SCHEDULES",
     "SECONDS",
     "STATES",
     "STOPS",
@@ -38,6 +42,10 @@ DUELS = _size(200, 20)
 EXAMPLES = _size(100, 15)
 #: Engines in each of eight processes that first use a database without tables.
 FIRST_USES = _size(25, 5)
+#: Random bits that are flipped in each of 100 encrypted records.
+FLIPS = _size(1_000, 10)
+#: Every bit of a header is flipped, or one of so many; prime to 8, so that all bits come up.
+HEADER_STRIDE = _size(1, 7)
 #: Random histories.
 HISTORIES = _size(10_000, 200)
 #: Processes that are killed while they commit to several logs, each of three sessions at once.
@@ -48,8 +56,12 @@ KILLED_WRITERS = _size(30, 6)
 LOST_ANSWERS = _size(200, 40)
 #: Reads among eight writers.
 READS = _size(1_000, 200)
+#: Items of each of 32 conversations whose keys are rotated.
+ROTATED = _size(1_200, 40)
 #: Executions of one scenario in which turns are explored.
 STATES = _size(5_000, 300)
+#: Random schedules of sessions that compact, add and remove at the same time.
+SCHEDULES = _size(1_000, 60)
 #: Seconds that a program which a proof starts may take.
 SECONDS = _size(3_000, 300)
 #: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.

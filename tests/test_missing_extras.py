@@ -6,7 +6,7 @@ import sys
 import pytest
 
 #: What a bare install lacks.
-DRIVERS = "openai", "pydantic", "redis", "dapr", "sqlalchemy", "agents"
+DRIVERS = "openai", "pydantic", "redis", "dapr", "sqlalchemy", "agents", "cryptography"
 OPENAI = [f"agents.models.openai.{name}" for name in ("responses", "chat", "client")]
 #: What needs pydantic, once it is used.
 PYDANTIC = [
@@ -72,6 +72,9 @@ def test_agents_and_conversions_need_neither(without: str) -> None:
         "import turnlog.sync as s; hasattr(s, 'DaprSession') and 1 / 0",
         "import turnlog; {'RedisSession', 'AsyncOpenAI'} & set(turnlog.__all__) and 1 / 0",
         "import turnlog; 'RedisSession' in dir(turnlog) and 1 / 0",
+        "import turnlog; {'Encrypted', 'Keyring', 'Passphrase'} & set(dir(turnlog)) and 1 / 0",
+        "from turnlog import KeyProvider, WrongKey",
+        "import turnlog.cli.keygen",
     ],
 )
 def test_a_bare_install_can_be_looked_at(code: str) -> None:
@@ -85,6 +88,9 @@ def test_a_bare_install_can_be_looked_at(code: str) -> None:
         ("turnlog import SQLAlchemySession", "postgresql"),
         ("turnlog import DaprSession", "dapr"),
         ("turnlog import OpenAIResponsesModel", "openai"),
+        ("turnlog import Encrypted", "encrypt"),
+        ("turnlog import Keyring", "encrypt"),
+        ("turnlog import Passphrase", "encrypt"),
         ("turnlog.sync import RedisSession", "redis"),
         ("turnlog.extensions.memory import RedisSession", "redis"),
     ],

@@ -143,3 +143,11 @@ def test_what_names_no_store(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         open_store(url)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("option", ["encrypt", "encryption_key", "key_file", "keyring"])
+@pytest.mark.parametrize("url", ["sqlite:///a.db", "memory://", "postgresql://host/db"])
+def test_no_url_holds_a_key(url: str, option: str) -> None:
+    with pytest.raises(ValueError, match=r"Encrypted\(open_store\(url\), .*--key-file") as raised:
+        open_store(f"{url}?{option}=hunter2")
+    assert "hunter2" not in str(raised.value)

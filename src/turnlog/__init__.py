@@ -90,6 +90,11 @@ if TYPE_CHECKING:
     from turnlog.items.json import TResponseInputItem as TResponseInputItem
     from turnlog.items.merge import SessionInputCallback as SessionInputCallback
     from turnlog.items.shortening import Shorten as Shorten
+    from turnlog.layers.encrypted import Encrypted as Encrypted
+    from turnlog.layers.encryption.keyring import Keyring as Keyring
+    from turnlog.layers.encryption.passphrase import Passphrase as Passphrase
+    from turnlog.layers.encryption.provider import KeyProvider as KeyProvider
+    from turnlog.layers.encryption.provider import WrongKey as WrongKey
     from turnlog.records import Log as Log
     from turnlog.records import Record as Record
     from turnlog.records import Records as Records
@@ -97,6 +102,8 @@ if TYPE_CHECKING:
     from turnlog.sessions import AsyncSQLiteSession as AsyncSQLiteSession
     from turnlog.sessions import SQLiteSession as SQLiteSession
     from turnlog.sessions.dapr import DaprSession as DaprSession
+    from turnlog.sessions.encrypt import EncryptSession as EncryptSession
+    from turnlog.sessions.encrypted import EncryptedSession as EncryptedSession
     from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.store import Cursor as Cursor
@@ -138,9 +145,15 @@ _NAMES_BY_HOME = {
     "turnlog.conversation.turn_lists": "TurnInfo",
     "turnlog.sessions": "AdvancedSQLiteSession AsyncSQLiteSession SQLiteSession",
     "turnlog.sessions.dapr": "DaprSession",
+    "turnlog.sessions.encrypt": "EncryptSession",
+    "turnlog.sessions.encrypted": "EncryptedSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.conversation.settings": "SessionSettings",
+    "turnlog.layers.encrypted": "Encrypted",
+    "turnlog.layers.encryption.keyring": "Keyring",
+    "turnlog.layers.encryption.passphrase": "Passphrase",
+    "turnlog.layers.encryption.provider": "KeyProvider WrongKey",
     "turnlog.records": "Log Record Records",
     "turnlog.store": "Cursor Head Layer Store",
     "turnlog.urls": "open_store",

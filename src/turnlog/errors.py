@@ -20,7 +20,7 @@ unless we know more about the cause.
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
-    └── Unreadable      (ValueError)    a stored record can't be decoded
+    └── Unreadable      (ValueError)    a stored record can't be decoded or decrypted
 
 No error text quotes the contents of an item.
 """
@@ -278,7 +278,10 @@ class StoreClosed(TurnlogError, RuntimeError):
 
 
 class Unreadable(TurnlogError, ValueError):
-    """A stored record can't be decoded. It is still stored."""
+    """A stored record can't be read: it can't be decoded, or not be decrypted. It is still stored.
+
+    position: of the record; 0 if the problem is not that of one record.
+    """
 
     def __init__(self, log: Log, position: int, problem: str) -> None:
         super().__init__(log, position, problem)
@@ -287,7 +290,5 @@ class Unreadable(TurnlogError, ValueError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return (
-            f"record {self.position} of log {self.log.name!r} of session "
-            f"{self.log.session!r}: {self.problem}"
-        )
+        record = f"record {self.position} of " if self.position else ""
+        return f"{record}log {self.log.name!r} of session {self.log.session!r}: {self.problem}"

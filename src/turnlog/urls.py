@@ -38,6 +38,8 @@ def open_store(url: str, **defaults: str) -> Store:
 
     defaults: options that the URL may override.
 
+    A store is encrypted by `Encrypted(open_store(url), keyring)`, never by its URL.
+
     Raises `ValueError` for an unknown scheme or option, `ImportError` for a driver that is
     not installed. The error never contains the URL's password.
     """
@@ -49,7 +51,13 @@ def open_store(url: str, **defaults: str) -> Store:
     if opener is None:
         known = ", ".join(f"{scheme}://" for scheme in _OPENERS if "+" not in scheme)
         raise ValueError(f"no store is known for {parts.scheme}://; use one of {known}")
-    return opener(parts, {**defaults, **dict(parse_qsl(parts.query, keep_blank_values=True))})
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if not _ENCRYPTING.isdisjoint(options):
+        raise ValueError(
+            "no URL says how a store is encrypted, since URLs get into logs: write "
+            "Encrypted(open_store(url), Keyring.from_file(path)), or --key-file on the command line"
+        )
+    return opener(parts, {**defaults, **options})
 
 
 def _path(text: str) -> str:
@@ -170,6 +178,9 @@ def _refuse_unknown(options: Options, *known: str) -> None:
     if unknown:
         raise ValueError(f"unknown option {', '.join(unknown)}; known are {', '.join(known)}")
 
+
+#: Options that people may expect for an encrypted store.
+_ENCRYPTING = {"encrypt", "encryption_key", "key_file", "keyring"}
 
 #: What opens a URL, by its scheme. A new backend is a new line.
 _OPENERS: dict[str, Opener] = {

@@ -122,6 +122,19 @@ for _ in range(2):
 print(len(await session.get_items()))
 """
 
+_KEYS = """
+from pathlib import Path
+from turnlog import Keyring, Passphrase
+from turnlog.layers.encryption.key_files import write_key_file
+from turnlog.layers.encryption.key_sets import KeySet
+write_key_file(Path("keys.json"), lambda _: KeySet.new("2026-11"))
+"""
+_SEALED = """
+import asyncio
+print(len(asyncio.run(session.get_items())))
+print(b"Alice" in b"".join(each.read_bytes() for each in Path().glob("chats.db*")))
+"""
+
 _TWO_TURNS = """
 from turnlog import Agent, Runner
 agent = Agent("Assistant")
@@ -145,6 +158,10 @@ PARTS = {
         prints="{} {}\n1 2\n",  # the offline model spends nothing
         before=_SESSION + _TWO_TURNS,
         after="print(len(await session.get_items()) // 2, len(rows))",
+    ),
+    "docs/encryption.md 1": Part(prints="2\nFalse\n", before=_KEYS, after=_SEALED),
+    "docs/encryption.md 2": Part(
+        prints="['2026-11', 'passphrase']\n", before=_KEYS, after="print(ring.ids)"
     ),
     "docs/runs.md 1": Part(
         prints="Booked.\n2\n",

@@ -1,4 +1,4 @@
-"""Forks, rewinds and clearings, one after another, until their process is killed."""
+"""Forks, rewinds, clearings and compactions, one after another, until their process is killed."""
 
 import asyncio
 import multiprocessing
@@ -8,6 +8,7 @@ from multiprocessing.process import BaseProcess
 
 from turnlog import BranchNameUsed, StoredSession, open_store
 from turnlog.items.json import Item
+from turnlog.testing.five_turns import texts
 
 __all__ = ["TALK", "forked"]
 
@@ -57,6 +58,9 @@ async def _work(work: str, url: str, session: str, told: int) -> None:
 async def _do(work: str, session: StoredSession) -> None:
     if work == "fork":
         await session.fork("b", at=3)
+    elif work == "compact":
+        await session.compact(texts)
+        await session.fork("b", at=4)
     elif work == "rewind":
         await session.rewind(turns=2, keep_as="b")
     else:

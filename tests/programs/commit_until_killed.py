@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 
 from dapr.conf import settings
 
-from turnlog import Store, open_store
-from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove
+from turnlog import Log, Store, open_store
+from turnlog.changes import Annotate, Append, Change, Forget, Key, Remove, Replace
 
 __all__ = ["TASKS", "changes", "commit", "forked", "key"]
 
@@ -23,8 +23,8 @@ __all__ = ["TASKS", "changes", "commit", "forked", "key"]
 TASKS = 3
 
 
-def changes(number: int) -> Sequence[Change]:
-    """What the commit of this number does: it writes to five logs, in all ways."""
+async def changes(store: Store, session: str, number: int) -> Sequence[Change]:
+    """What the commit of this number does: it writes to six logs, in all ways."""
     payload = b"%d" % number
     side: list[Change] = [
         Append("side", [payload, payload]),
@@ -33,13 +33,26 @@ def changes(number: int) -> Sequence[Change]:
         Append("side", [payload]),
         Remove("side"),
     ]
+    edited = await store.read(Log(session, "edited"))
     return [
         Append("main", [payload, payload], times=[86_400.0, None]),
         Annotate("main", payload),
         Append(":lease", [payload], cut=0),
+        Replace("edited", edited.positions, [payload] * len(edited), edited.payloads)
+        if edited
+        else Append("edited", [payload] * 3),
         side[number % len(side)],
+        await _replacement(store, Log(session, "kept"), payload),
         Append(":usage", [payload]),
     ]
+
+
+async def _replacement(store: Store, log: Log, payload: bytes) -> Change:
+    """Gives the one record of `log` this payload, or adds it."""
+    kept = await store.read(log)
+    if not kept:
+        return Append(log.name, [payload])
+    return Replace(log.name, kept.positions, [payload], list(kept.payloads))
 
 
 def key(number: int) -> Key:
@@ -48,7 +61,8 @@ def key(number: int) -> Key:
 
 async def commit(store: Store, session: str, number: int) -> bool:
     """Make the commit of this number; returns whether it had been made before."""
-    return (await store.commit(session, changes(number), key=key(number))).replayed
+    made = await changes(store, session, number)
+    return (await store.commit(session, made, key=key(number))).replayed
 
 
 def forked(url: str, sessions: Sequence[str]) -> tuple[BaseProcess, Connection]:

@@ -1,6 +1,5 @@
 """Sessions of every kind keep the promise of the four verbs."""
 
-import copy
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -10,6 +9,7 @@ import agents
 import pytest
 
 from tests.fake_models import Echo
+from tests.strangers import Stranger
 from turnlog import (
     AdvancedSQLiteSession,
     Agent,
@@ -17,7 +17,6 @@ from turnlog import (
     Item,
     RunConfig,
     Runner,
-    SessionSettings,
     SQLiteSession,
     StoredSession,
 )
@@ -194,30 +193,6 @@ class TestAsyncSQLiteSession(ClosableSessionTests):
 
 def _spent(tokens: int) -> object:
     return SimpleNamespace(context_wrapper=SimpleNamespace(usage=Usage(tokens, 2, requests=1)))
-
-
-class Stranger:
-    """Four methods, and never heard of Turnlog."""
-
-    session_settings: SessionSettings | None = None
-
-    def __init__(self, session_id: str, shelf: dict[str, list[Item]]) -> None:
-        self.session_id = session_id
-        self._shelf = shelf
-
-    async def get_items(self, limit: int | None = None) -> list[Item]:
-        items = copy.deepcopy(self._shelf.get(self.session_id, []))
-        return items if limit is None else items[max(0, len(items) - limit) :]
-
-    async def add_items(self, items: list[Item]) -> None:
-        self._shelf.setdefault(self.session_id, []).extend(copy.deepcopy(items))
-
-    async def pop_item(self) -> Item | None:
-        items = self._shelf.get(self.session_id)
-        return items.pop() if items else None
-
-    async def clear_session(self) -> None:
-        self._shelf.pop(self.session_id, None)
 
 
 class TestStranger(SessionTests):

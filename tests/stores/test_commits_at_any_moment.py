@@ -41,7 +41,7 @@ def _after(count: int) -> Contents:
     async def made() -> Contents:
         store = MemoryStore()
         for number in range(count):
-            await store.commit("s", changes(number))
+            await store.commit("s", await changes(store, "s", number))
         return await _contents(store, "s")
 
     return asyncio.run(made())
@@ -101,7 +101,8 @@ async def test_a_cancelled_commit_is_whole(any_store: Store) -> None:
     for round_ in range(COMMITS):
         session = f"s{round_ // 20}"
         number = made if round_ % 20 else 0
-        returned = await cancelled_at_random(dice, any_store.commit(session, changes(number)))
+        made_now = await changes(any_store, session, number)
+        returned = await cancelled_at_random(dice, any_store.commit(session, made_now))
         found = await _contents(any_store, session)
         done = found == await asyncio.to_thread(_after, number + 1)
         assert done or found == await asyncio.to_thread(_after, number)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from turnlog import Store
-from turnlog.changes import Append, Committed, Forget, Remove
+from turnlog.changes import Append, Committed, Forget, Remove, Replace
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
 from turnlog.testing.linear import Call, is_linearizable
 from turnlog.testing.promises import Linear
@@ -77,6 +77,24 @@ def test_positions_never_come_again() -> None:
     ):
         assert not is_linearizable([first, gone, _append(4, 5, 9)])
         assert is_linearizable([first, gone, _append(4, 5, 10)])
+
+
+def test_a_replacement_happens_to_what_is_there() -> None:
+    def replace(begin: int, end: int, outcome: object, old: bytes, new: bytes) -> Call:
+        change = Replace("main", [9], [new], [old])
+        return Call("commit", begin, end, outcome, (change,))
+
+    done, lost = Committed((9,)), ("changed", "main", 9, False)
+    first = _append(0, 1, 9)
+    left, right = replace(2, 9, done, b"{}", b"1"), replace(3, 8, lost, b"{}", b"2")
+    assert is_linearizable([first, left, right, replace(10, 11, done, b"1", b"{}")])
+    assert not is_linearizable([first, left, right._replace(outcome=done)])
+    assert not is_linearizable([first, left, right, replace(10, 11, done, b"2", b"{}")])
+    assert not is_linearizable([first, right])
+    gone = Call("commit", 12, 13, Committed((0,)), (Remove("main"),))
+    late = replace(14, 15, ("changed", "main", 9, True), b"1", b"2")
+    assert is_linearizable([first, left, gone, late])
+    assert not is_linearizable([first, left, gone, late._replace(outcome=lost)])
 
 
 CLIENT = """

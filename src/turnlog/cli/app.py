@@ -3,10 +3,14 @@
 import typer
 
 from turnlog.cli.chat import chat
+from turnlog.cli.compact import compact
+from turnlog.cli.destroy_keys import destroy_keys
 from turnlog.cli.diff import diff
 from turnlog.cli.fork import fork
+from turnlog.cli.keygen import keygen
 from turnlog.cli.ls import ls
 from turnlog.cli.migrate import migrate
+from turnlog.cli.reencrypt import reencrypt
 from turnlog.cli.rewind import rewind
 from turnlog.cli.rm import rm
 from turnlog.cli.show import show
@@ -28,7 +32,11 @@ app.command()(show)
 app.command()(tree)
 app.command()(fork)
 app.command()(rewind)
+app.command()(compact)
 app.command()(diff)
 app.command()(usage)
 app.command()(rm)
 app.command()(migrate)
+app.command()(keygen)
+app.command()(reencrypt)
+app.command(name="destroy-keys")(destroy_keys)

@@ -18,7 +18,7 @@ from turnlog.agents import (
 )
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.models import assistant, model_notice
-from turnlog.cli.stores import StoreOption, open_named
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, opened
 from turnlog.cli.text import one_line, plain
 from turnlog.conversation.session import StoredSession
 from turnlog.store import Store
@@ -29,18 +29,20 @@ __all__ = ["chat"]
 def chat(
     session: Annotated[str, typer.Option(help="Id of the session to continue.")] = "default",
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
 ) -> None:
     """Chat with an agent that remembers the conversation.
 
     Type exit or press Ctrl-D to leave; the conversation stays in the store. Ctrl-C stops an
     answer and continues the chat.
     """
+    access = Access(store, key_file)
     with errors_reported(store), asyncio.Runner() as loop:
-        opened = open_named(store)
+        chosen = opened(access)
         try:
-            _talk(loop, opened, session)
+            _talk(loop, chosen, session)
         finally:
-            loop.run(opened.aclose())
+            loop.run(chosen.aclose())
 
 
 def _talk(loop: asyncio.Runner, store: Store, session_id: str) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from turnlog.cli.errors import DIFFERENT, errors_reported
 from turnlog.cli.lines import print_lines
 from turnlog.cli.rendering import described
-from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import session_named
 from turnlog.cli.text import counted, one_line, plain
 from turnlog.conversation.branches.diff import Difference, DiffRow, PlacedItem, difference
@@ -29,13 +29,15 @@ def diff(
         str, typer.Argument(help="Another one; @BRANCH is a branch of A's session.", metavar="B")
     ],
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     stat: Annotated[bool, typer.Option("--stat", help="Only how many items differ.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the exit status.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one pair per line.")] = False,
 ) -> None:
     """Compare two branches, or two sessions. Exits with 0 if they are alike, with 4 if not."""
+    access = Access(store, key_file)
     with errors_reported(store):
-        found = asyncio.run(_difference(store, one, other))
+        found = asyncio.run(_difference(access, one, other))
         if as_json:
             print_lines(map(_as_dict, found.rows))
         elif not quiet:
@@ -44,8 +46,8 @@ def diff(
         raise typer.Exit(DIFFERENT)
 
 
-async def _difference(url: str, one: str, other: str) -> Difference:
-    async with open_existing(url) as store:
+async def _difference(access: Access, one: str, other: str) -> Difference:
+    async with open_existing(access) as store:
         ours = await session_named(store, one)
         if other.startswith("@"):
             theirs = await session_named(store, ours.session_id, other[1:])

@@ -9,10 +9,11 @@ import typer
 from turnlog.cli.editor import edited
 from turnlog.cli.errors import NOT_FOUND, Problem, errors_reported
 from turnlog.cli.lines import print_lines
-from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.branches.positions import Position
+from turnlog.conversation.opened import item_of
 from turnlog.conversation.session import StoredSession
 from turnlog.items.json import Item, decode, writable
 from turnlog.records import Log
@@ -24,6 +25,7 @@ def fork(
     target: Named,
     name: Annotated[str, typer.Argument(help="Name of the new branch.", metavar="NEW")],
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     branch: BranchOption = None,
     at: Annotated[
         int | None, typer.Option(help="Position of the last item to copy; otherwise all.")
@@ -36,26 +38,27 @@ def fork(
     """Make a new branch that begins as a copy of this one, which stays as it is."""
     if edit and at is None:
         raise typer.BadParameter("say which item with --at", param_hint="--edit")
+    access = Access(store, key_file)
     with errors_reported(store):
         item = None
         if edit and at is not None:
             # Edited while no event loop runs and no connection is held.
-            item = _edited(asyncio.run(_item(store, target, branch, at)))
-        made = asyncio.run(_forked(store, target, branch, name, at, item))
+            item = _edited(asyncio.run(_item(access, target, branch, at)))
+        made = asyncio.run(_forked(access, target, branch, name, at, item))
         if as_json:
             print_lines([{"session": made.session_id, "branch": made.branch}])
         else:
             typer.echo(one_line(made.branch))
 
 
-async def _item(url: str, target: str, branch: str | None, position: int) -> Item:
-    async with open_existing(url) as store:
+async def _item(access: Access, target: str, branch: str | None, position: int) -> Item:
+    async with open_existing(access) as store:
         session = await session_named(store, target, branch)
         log = Log(session.session_id, session.branch)
         records = await store.read(log, after=position - 1, before=position + 1)
         if not records:
             raise Problem(f"no item stands at position {position}", NOT_FOUND)
-        return decode(records.payloads[0])
+        return item_of(log, records[0])
 
 
 def _edited(item: Item) -> Item:
@@ -71,9 +74,9 @@ def _edited(item: Item) -> Item:
 
 
 async def _forked(
-    url: str, target: str, branch: str | None, name: str, at: int | None, item: Item | None
+    access: Access, target: str, branch: str | None, name: str, at: int | None, item: Item | None
 ) -> StoredSession:
-    async with open_existing(url) as store:
+    async with open_existing(access) as store:
         session = await session_named(store, target, branch)
         if item is not None and at is not None:
             return await session.edit(at, item, name)

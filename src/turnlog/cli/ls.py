@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
-from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
 
@@ -23,22 +23,24 @@ _PAGE = 200
 
 def ls(
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     prefix: Annotated[str, typer.Option(help="List only ids that begin with this.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="The most sessions to list; 0 lists all.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List the sessions, most recently changed first."""
+    access = Access(store, key_file)
     with errors_reported(store):
-        heads = asyncio.run(_heads(store, prefix, limit))
+        heads = asyncio.run(_heads(access, prefix, limit))
         if as_json:
             typer.echo(json.dumps([_as_dict(head) for head in heads], indent=2))
         else:
             _print(heads)
 
 
-async def _heads(url: str, prefix: str, limit: int) -> list[Head]:
+async def _heads(access: Access, prefix: str, limit: int) -> list[Head]:
     found: list[Head] = []
-    async with open_existing(url) as store:
+    async with open_existing(access) as store:
         async for head in _all(store, prefix):
             if limit and len(found) == limit:
                 break

@@ -11,7 +11,7 @@ from rich.text import Text
 from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.lines import print_lines, rfc3339
 from turnlog.cli.rendering import described
-from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.rewind import Rewind, Target, planned_rewind
@@ -29,6 +29,7 @@ _WIDTH = 60
 def rewind(
     target: Named,
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     branch: BranchOption = None,
     to: Annotated[
         int | None, typer.Option(min=0, help="The position of the last item to keep; 0 keeps none.")
@@ -44,29 +45,30 @@ def rewind(
     """Drop the newest turns of a conversation. Without --keep-as, this can't be undone."""
     if (to is None) == (turns is None):
         raise typer.BadParameter("say either --turns N, or --to POSITION, which is kept")
+    access = Access(store, key_file)
     with errors_reported(store):
-        planned = asyncio.run(_planned(store, target, branch, Target(turns=turns, position=to)))
+        planned = asyncio.run(_planned(access, target, branch, Target(turns=turns, position=to)))
         if planned.dropped and not dry_run:
             # Asked while no event loop runs: inside one, Ctrl-C would not stop the question.
             if not yes and not _agreed(planned, keep_as):
                 return
-            asyncio.run(_make(store, planned, keep_as))
+            asyncio.run(_make(access, planned, keep_as))
         if as_json:
             print_lines(map(_as_dict, planned.dropped))
         else:
             _print(planned, dry_run=dry_run, keep_as=keep_as)
 
 
-async def _planned(url: str, text: str, branch: str | None, target: Target) -> Rewind:
-    async with open_existing(url) as store:
+async def _planned(access: Access, text: str, branch: str | None, target: Target) -> Rewind:
+    async with open_existing(access) as store:
         session = await session_named(store, text, branch)
         log = Log(session.session_id, session.branch)
         return await planned_rewind(LogReader(store, log), target)
 
 
-async def _make(url: str, planned: Rewind, keep_as: str | None) -> None:
+async def _make(access: Access, planned: Rewind, keep_as: str | None) -> None:
     """Drop what was shown, and nothing that was written since."""
-    async with open_existing(url) as store:
+    async with open_existing(access) as store:
         session = StoredSession(planned.log.session, store, branch=planned.log.name)
         await planned.make(session, keep_as)
 

@@ -8,7 +8,7 @@ from rich.console import Console, Group
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.rendering import rendered
-from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import safe_json
 from turnlog.items.json import Item, encode, finite
@@ -19,6 +19,7 @@ __all__ = ["show"]
 def show(
     target: Named,
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     limit: Annotated[
         int | None, typer.Option(min=0, help="Only this many of the newest items.")
     ] = None,
@@ -26,16 +27,17 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one item per line.")] = False,
 ) -> None:
     """Show a conversation."""
+    access = Access(store, key_file)
     with errors_reported(store):
-        items = asyncio.run(_items(store, target, branch, limit))
+        items = asyncio.run(_items(access, target, branch, limit))
         if as_json:
             typer.echo(_as_json(items))
         else:
             _print(items)
 
 
-async def _items(url: str, target: str, branch: str | None, limit: int | None) -> list[Item]:
-    async with open_existing(url) as store:
+async def _items(access: Access, target: str, branch: str | None, limit: int | None) -> list[Item]:
+    async with open_existing(access) as store:
         session = await session_named(store, target, branch)
         return await session.get_items(limit)
 

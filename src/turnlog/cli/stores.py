@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import typer
 
@@ -13,7 +14,20 @@ from turnlog.store import Head, Store
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.urls import open_store
 
-__all__ = ["StoreOption", "head_of", "heads_of", "open_existing", "open_named"]
+if TYPE_CHECKING:
+    from turnlog.layers.encrypted import Encrypted
+
+__all__ = [
+    "Access",
+    "KeyFileOption",
+    "StoreOption",
+    "head_of",
+    "heads_of",
+    "open_encrypted",
+    "open_existing",
+    "open_named",
+    "opened",
+]
 
 StoreOption = Annotated[
     str,
@@ -24,6 +38,23 @@ StoreOption = Annotated[
         metavar="URL",
     ),
 ]
+
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="TURNLOG_KEY_FILE",
+        help="The key file of an encrypted store; see `turnlog keygen`.",
+        metavar="FILE",
+    ),
+]
+
+
+class Access(NamedTuple):
+    """How a command gets at a store: the URL, and the key file if it is encrypted."""
+
+    url: str
+    key_file: Path | None = None
+
 
 # Seconds to wait for a lock or a server; short, because a person waits.
 _PATIENCE = "2"
@@ -38,14 +69,39 @@ def open_named(url: str) -> Store:
         raise typer.BadParameter(message, param_hint="--store") from None
 
 
+def opened(access: Access) -> Store:
+    """The store of a command, behind the encryption if there is a key file."""
+    return _encrypted(open_named(access.url), access.key_file)
+
+
 @asynccontextmanager
-async def open_existing(url: str) -> AsyncIterator[Store]:
-    """The store at `url`. A file that doesn't exist is an error and isn't made."""
-    store = open_named(url)
+async def open_existing(access: Access) -> AsyncIterator[Store]:
+    """The same. A database file that doesn't exist is an error and isn't made."""
+    store = open_named(access.url)
     if isinstance(store, SQLiteStore) and not store.path.exists():
-        raise Problem(f"there is no store at {shown(url)}")
-    async with store:
+        raise Problem(f"there is no store at {shown(access.url)}")
+    async with _encrypted(store, access.key_file) as store:
         yield store
+
+
+@asynccontextmanager
+async def open_encrypted(access: Access) -> AsyncIterator["Encrypted"]:
+    """The encrypted store of a command, which needs the key file."""
+    if access.key_file is None:
+        raise typer.BadParameter(
+            "say which key file the store is encrypted with", param_hint="--key-file"
+        )
+    async with open_existing(access) as store:
+        yield cast("Encrypted", store)  # as there is a key file
+
+
+def _encrypted(store: Store, key_file: Path | None) -> Store:
+    if key_file is None:
+        return store
+    from turnlog.layers.encrypted import Encrypted  # noqa: PLC0415 - an extra
+    from turnlog.layers.encryption.keyring import Keyring  # noqa: PLC0415 - see above
+
+    return Encrypted(store, Keyring.from_file(key_file))
 
 
 async def heads_of(store: Store, session: str) -> list[Head]:

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines, rfc3339, short_time
-from turnlog.cli.stores import StoreOption, heads_of, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, heads_of, open_existing
 from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.session import StoredSession
@@ -22,19 +22,21 @@ __all__ = ["tree"]
 def tree(
     session: Annotated[str, typer.Argument(help="Id of the session.")],
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one branch per line.")] = False,
 ) -> None:
     """Show the branches of a conversation, each below the one that it was forked from."""
+    access = Access(store, key_file)
     with errors_reported(store):
-        branches = asyncio.run(_branches(store, session))
+        branches = asyncio.run(_branches(access, session))
         if as_json:
             print_lines(_as_dict(session, branch) for branch in branches)
         else:
             _print(branches)
 
 
-async def _branches(url: str, session: str) -> list[Branch]:
-    async with open_existing(url) as store:
+async def _branches(access: Access, session: str) -> list[Branch]:
+    async with open_existing(access) as store:
         await heads_of(store, session)
         return await StoredSession(session, store).branches()
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines
-from turnlog.cli.stores import StoreOption, open_existing
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.usage.usage import Usage, total
@@ -26,6 +26,7 @@ _COLUMNS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reaso
 def usage(
     target: Named,
     store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
     branch: BranchOption = None,
     by: Annotated[
         By | None, typer.Option(help="What is counted together: a turn; with --all, a model.")
@@ -41,8 +42,9 @@ def usage(
         message = "a turn has a number on one branch only: say --by run, agent or model"
         raise typer.BadParameter(message, param_hint="--all")
     by = by or ("model" if all_branches else "turn")
+    access = Access(store, key_file)
     with errors_reported(store):
-        spent = asyncio.run(_spent(store, target, branch, by, turns, all_branches))
+        spent = asyncio.run(_spent(access, target, branch, by, turns, all_branches))
         if as_json:
             print_lines({by: name, **_counts(used)} for name, used in spent.items())
         else:
@@ -50,9 +52,9 @@ def usage(
 
 
 async def _spent(
-    url: str, target: str, branch: str | None, by: By, turns: int | None, all_branches: bool
+    access: Access, target: str, branch: str | None, by: By, turns: int | None, all_branches: bool
 ) -> Mapping[int | str | None, Usage]:
-    async with open_existing(url) as store:
+    async with open_existing(access) as store:
         session = await session_named(store, target, branch)
         which: Literal["this", "all"] = "all" if all_branches else "this"
         spent = await session.usage(by, branches=which, turns=turns)

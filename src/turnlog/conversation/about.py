@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 from turnlog.conversation.handle import Handle
+from turnlog.conversation.opened import check_opened_note, problem_of
 from turnlog.errors import Conflict
 from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log
@@ -37,7 +38,7 @@ class About:
 
     @classmethod
     def of(cls, note: bytes) -> About:
-        """What is in a note. Values of a wrong type are left out."""
+        """What is in a note. Values of a wrong type are left out, as is all if it is unreadable."""
         found = _fields(note) or {}
         return cls(**{name: value for name, value in _read(found) if value is not None})
 
@@ -56,7 +57,10 @@ class Described(Handle):
     """What a session can tell about its conversation."""
 
     async def about(self) -> About:
-        """Title, tags, owner, and whether it is archived or on hold."""
+        """Title, tags, owner, and whether it is archived or on hold.
+
+        Raises `Unreadable` if the note that holds them is encrypted and can't be opened.
+        """
         return About.of(await _note(self.store, self._log().session))
 
     async def describe(self, **changes: Unpack[Changes]) -> About:
@@ -70,7 +74,8 @@ class Described(Handle):
 
         It concerns the whole conversation, whichever branch this session stands on. Changes that
         others make at the same time are kept. Raises `TypeError` for an unknown name and for a
-        value of another type, `ValueError` if the note holds something else than these.
+        value of another type, `ValueError` if the note holds something else than these,
+        `Unreadable` if it is encrypted and can't be opened.
         """
         session = self._log().session
         given = {name: _checked(name, value) for name, value in changes.items()}
@@ -86,14 +91,21 @@ class Described(Handle):
 
 
 def kept_note(note: bytes) -> bytes:
-    """What stays of the note of "main" when the conversation is cleared."""
+    """What stays of the note of "main" when the conversation is cleared.
+
+    A note that can't be opened stays as it is: it may hold an owner or a hold.
+    """
+    if problem_of(note) is not None:
+        return note
     fields = _fields(note) or {}
     return _written({name: fields[name] for name in _OUTLIVES if name in fields})
 
 
 async def _note(store: Store, session: str) -> bytes:
     heads: list[Head] = await store.logs(session)
-    return next((head.note for head in heads if head.log.name == "main"), b"")
+    note = next((head.note for head in heads if head.log.name == "main"), b"")
+    check_opened_note(Log(session), note)
+    return note
 
 
 def _fields(note: bytes) -> Item | None:

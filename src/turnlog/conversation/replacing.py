@@ -12,12 +12,13 @@ from itertools import takewhile
 
 from turnlog.changes import Append, Change, Forget, Remove
 from turnlog.conversation.handle import Handle
+from turnlog.conversation.opened import check_opened, items_of
 from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.endings import mark_first, pinned
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
-from turnlog.items.json import Item, TResponseInputItem, decode_all, encode_all
+from turnlog.items.json import Item, TResponseInputItem, encode_all
 from turnlog.items.turns import is_answered
 from turnlog.records import Log, Records
 from turnlog.store import Store
@@ -68,7 +69,7 @@ class Replaceable(Handle):
         log = self._log()
         records = await self.store.read(log, limit=limit + 1)
         found = records[max(0, len(records) - limit) :]
-        decoded = decode_all(found.payloads)
+        decoded = items_of(log, found)
         first = len(decoded) - decoded[::-1].index(None) if None in decoded else 0
         items = [item for item in decoded[first:] if item is not None]
         complete = first == 0 and len(records) <= limit
@@ -87,7 +88,8 @@ class Replaceable(Handle):
 
         What others added since its last full read, and records that can't be decoded, stay and
         come behind `items`. Raises `Conflict` if what it has read was removed meanwhile; nothing
-        is written then.
+        is written then. Raises `Unreadable` if one that would come behind `items` could not be
+        opened by a layer: put there anew, it would look like a record of this session's.
 
         False, with nothing done, in a class that overrides `add_items` or `clear_session`.
         """
@@ -106,8 +108,9 @@ class Replaceable(Handle):
 
     async def _replace_known(self, log: Log, records: Records, payloads: list[bytes]) -> None:
         others = self._added_by_others(log, records)
-        decoded = list(enumerate(decode_all(records.payloads)))
+        decoded = list(enumerate(items_of(log, records)))
         kept = [at for at, item in decoded if item is None or at in others]
+        check_opened(log, Records.of([records[at] for at in kept]))
         replaced = [item for at, item in decoded if item is not None and at not in others]
         change = Append(
             log.name,
@@ -177,7 +180,7 @@ class _Suffix:
         while records := await self._store.read(
             self._log, after=after, before=before, limit=_PAGE, oldest=True
         ):
-            decoded = decode_all(records.payloads)
+            decoded = items_of(self._log, records)
             expired = list(takewhile(lambda item: item is not None and is_expired(item), decoded))
             if expired:
                 after = records.positions[len(expired) - 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from turnlog.changes import Append, Key, Remove
@@ -74,8 +74,9 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         Without an argument, a summary stands for the records that it covers. With one, these are
         shown themselves, as `history` shows all of them.
 
-        Records that can't be decoded are left out, logged with their position, and
-        stay stored; the limit counts the others.
+        Records that can't be decoded, or were damaged or moved in an encrypted store, are left
+        out, logged with their position, and stay stored; the limit counts the others. Raises
+        `Unreadable` for encrypted records without their key.
         """
         if limit is None:
             return await self._shown_unasked(self._log())
@@ -240,13 +241,25 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         """Remove the newest item and return it; None if there is none.
 
         Two calls never return the same item. Records that can't be decoded are
-        removed on the way.
+        removed on the way. Raises `Unreadable`, and removes nothing, if the newest record is
+        encrypted and can't be opened.
+        """
+        return await self._pop_item_with_validation()
+
+    async def _pop_item_with_validation(
+        self, validate: Callable[[TResponseInputItem], None] | None = None
+    ) -> TResponseInputItem | None:
+        """The same as `pop_item`, if `validate` raises nothing for the item; for wrappers.
+
+        The SDK's `SQLiteSession` has this method too. If it raises, nothing is removed.
         """
         log = self._log()
         while True:
             newest = await self._reader_of(log).newest_readable()
             if newest.last == 0:
                 return None
+            if validate is not None and newest.item is not None:
+                validate(newest.item)
             try:
                 await self._remove(log, newest)
             except Conflict:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         DAPR_CONSISTENCY_STRONG,
         DaprSession,
     )
+    from turnlog.sessions.encrypted import EncryptedSession
     from turnlog.sessions.redis import RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         "AdvancedSQLiteSession",
         "AsyncSQLiteSession",
         "DaprSession",
+        "EncryptedSession",
         "RedisSession",
         "SQLAlchemySession",
     ]
@@ -37,6 +39,7 @@ _names = LazyNames(
         "AdvancedSQLiteSession": "turnlog.sessions",
         "AsyncSQLiteSession": "turnlog.sessions",
         "DaprSession": "turnlog.sessions.dapr",
+        "EncryptedSession": "turnlog.sessions.encrypted",
         "RedisSession": "turnlog.sessions.redis",
         "SQLAlchemySession": "turnlog.sessions.sqlalchemy",
     },

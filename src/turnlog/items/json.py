@@ -21,6 +21,7 @@ import orjson
 from turnlog.errors import InvalidItem
 from turnlog.items import deep_json
 from turnlog.items.deep_json import JSON, kind
+from turnlog.records import Unopened
 
 __all__ = [
     "JSON",
@@ -109,7 +110,8 @@ def decode(payload: bytes) -> Item:
 
 
 def decode_all(payloads: Sequence[bytes]) -> list[Item | None]:
-    """The item in each payload, or None where a payload is not a JSON object."""
+    """The item in each payload, or None where a payload is not a JSON object, or not opened."""
+    # orjson takes bytes only, and not `Unopened`, so that these need no look of their own.
     if not _has_long_digits(b"\n".join(payloads)):
         try:
             items = list(map(orjson.loads, payloads))
@@ -136,7 +138,9 @@ def _has_long_digits(payload: bytes) -> bool:
 
 
 def parsed(payload: bytes) -> JSON:
-    """The value in `payload`, exactly. Raises `ValueError` if it is not JSON."""
+    """The value in `payload`, exactly. Raises `ValueError` if it is not JSON, or not opened."""
+    if isinstance(payload, Unopened):  # what is stored may be JSON, and is not to be trusted
+        raise ValueError(payload.problem)  # noqa: TRY004 - the data is wrong, not the call
     if not _has_long_digits(payload):
         try:
             return cast("JSON", orjson.loads(payload))

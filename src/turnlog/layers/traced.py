@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from turnlog.changes import Annotate, Append, Change, Committed
+from turnlog.changes import Annotate, Append, Change, Committed, Replace
 from turnlog.errors import Conflict
 from turnlog.records import Records
 from turnlog.store import Call, Layer, Store
@@ -169,7 +169,7 @@ def _changes(call: Call[T]) -> Sequence[Change]:
 
 
 def _payloads(change: Change) -> Sequence[bytes]:
-    return change.payloads if isinstance(change, Append) else ()
+    return change.payloads if isinstance(change, Append | Replace) else ()
 
 
 def _size(change: Change) -> int:

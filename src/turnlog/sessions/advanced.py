@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from turnlog.conversation.branches.clearing import cleared
@@ -116,14 +116,16 @@ class AdvancedSQLiteSession(SQLiteSession):
             self._leave(error.log)
             await super().add_items(given, key=key)
 
-    async def pop_item(self) -> TResponseInputItem | None:
-        """Remove the newest item of the branch and return it; None if there is none."""
+    async def _pop_item_with_validation(
+        self, validate: Callable[[TResponseInputItem], None] | None = None
+    ) -> TResponseInputItem | None:
+        """Remove the newest item of the branch and return it; see `StoredSession`."""
         try:
-            item = await super().pop_item()
+            item = await super()._pop_item_with_validation(validate)
         except BranchDeleted:
             item = None
         if item is None and await self._has_left_deleted():
-            return await super().pop_item()
+            return await super()._pop_item_with_validation(validate)
         return item
 
     @faithful

@@ -24,6 +24,8 @@ from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
     from turnlog.sync.dapr import DaprSession as DaprSession
+    from turnlog.sync.encrypted import EncryptedSession as EncryptedSession
+    from turnlog.sync.encrypted import EncryptSession as EncryptSession
     from turnlog.sync.redis import RedisSession as RedisSession
     from turnlog.sync.sqlalchemy import SQLAlchemySession as SQLAlchemySession
 
@@ -43,6 +45,8 @@ _names = LazyNames(
     __name__,
     {
         "DaprSession": "turnlog.sync.dapr",
+        "EncryptSession": "turnlog.sync.encrypted",
+        "EncryptedSession": "turnlog.sync.encrypted",
         "RedisSession": "turnlog.sync.redis",
         "SQLAlchemySession": "turnlog.sync.sqlalchemy",
     },

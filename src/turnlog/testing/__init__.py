@@ -29,6 +29,7 @@ try:
         "turnlog.testing.sessions",
         "turnlog.testing.stored_sessions",
         "turnlog.testing.turns",
+        "turnlog.testing.unopened",
     )
 
     from turnlog.testing.failing import Failing, Failure, Plan, first_calls_of, never

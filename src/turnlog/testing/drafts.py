@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove, Replace
 
 __all__ = [
     "BEYOND",
@@ -60,6 +60,9 @@ class Draft(NamedTuple):
     before: int | None = None
     note: bytes = b""
     expect: bytes | None = None
+    #: Of a `Replace`: the ranks of the records, and whether it knows their payloads.
+    places: Sequence[int] = ()
+    knows: bool = False
 
 
 def _drafts(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Draft]:
@@ -81,10 +84,18 @@ annotates = _drafts(
     note=st.sampled_from(NOTES),
     expect=st.none() | st.sampled_from(NOTES),
 )
+replaces = _drafts(
+    kind=st.just(Replace),
+    log=names,
+    belief=beliefs,
+    batch=st.lists(timed, min_size=3, max_size=3),
+    places=st.lists(ranks, max_size=3),
+    knows=st.sampled_from([True, True, True, False]),
+)
 checks = _drafts(kind=st.just(Check), log=names, belief=beliefs)
 # Most of these meet no condition, so that what a log had is often forgotten.
 forgets = _drafts(kind=st.just(Forget), log=names, belief=st.none() | beliefs)
-drafts = st.lists(appends | removes | annotates | checks | forgets, max_size=3)
+drafts = st.lists(appends | removes | annotates | checks | forgets | replaces, max_size=3)
 # Of two digests, one differs from the other; no digest fits both. A name is brief or is not: to
 # change that between two tries would be a mistake, of which no store promises anything.
 digests = st.sampled_from([b"", b"1", b"2"])

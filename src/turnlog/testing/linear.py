@@ -22,15 +22,19 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
+    Replace,
     check_conditions,
     makes_session,
     writes,
 )
-from turnlog.errors import Conflict
+from turnlog.errors import Conflict, RecordChanged
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["Call", "client", "is_linearizable"]
+__all__ = ["PAYLOAD", "Call", "client", "is_linearizable"]
+
+#: The payload of every record when it is added.
+PAYLOAD = b"{}"
 
 
 class Call(NamedTuple):
@@ -40,9 +44,10 @@ class Call(NamedTuple):
     verb: str
     begin: int
     end: int
-    #: `Committed`, all positions of the log, what the heads say, or ("conflict", log, actual).
+    #: `Committed`, all positions of the log, what the heads say, ("conflict", log, actual), or
+    #: ("changed", log, position, is_gone).
     outcome: object
-    #: What a commit does. Its appends have one payload each.
+    #: What a commit does. Its appends have one payload each, `PAYLOAD`.
     changes: tuple[Change, ...] = ()
     key: str | None = None
     #: The name of the log that a read reads.
@@ -56,10 +61,23 @@ class _Kept(NamedTuple):
 
     positions: tuple[int, ...] = ()
     note: bytes = b""
+    #: The payloads of records that were replaced, by position.
+    replaced: tuple[tuple[int, bytes], ...] = ()
 
     @property
     def last(self) -> int:
         return self.positions[-1] if self.positions else 0
+
+    def payload(self, position: int) -> bytes | None:
+        """The payload of a record; None if there is no such record."""
+        if position not in self.positions:
+            return None
+        return dict(self.replaced).get(position, PAYLOAD)
+
+    def replace(self, change: Replace) -> _Kept:
+        """The log with the new payloads of `change`."""
+        new = zip(change.positions, change.payloads, strict=True)
+        return self._replace(replaced=tuple(sorted((dict(self.replaced) | dict(new)).items())))
 
 
 _Logs: TypeAlias = dict[str, _Kept]
@@ -148,6 +166,8 @@ def _make(change: Change, logs: _Logs, position: int) -> None:
             logs[change.log] = kept._replace(positions=left)
         case Annotate(note=note):
             logs[change.log] = kept._replace(note=note)
+        case Replace(positions=[*_, _]):
+            logs[change.log] = kept.replace(change)
         case Forget() if change.log == "main" and logs:
             logs["main"] = _Kept()
         case Forget():
@@ -156,11 +176,23 @@ def _make(change: Change, logs: _Logs, position: int) -> None:
 
 def _conflict(changes: Sequence[Change], logs: _Logs) -> object:
     notes = {name: kept.note for name, kept in logs.items()}
+
+    def payloads(change: Replace) -> list[bytes | None]:
+        kept = logs.get(change.log, _Kept())
+        return [kept.payload(at) for at in change.positions]
+
     try:
-        check_conditions("", changes, _ends(logs), notes)
+        check_conditions("", changes, _ends(logs), notes, payloads)
     except Conflict as conflict:
-        return "conflict", conflict.log.name, conflict.actual
+        return _told(conflict)
     return None
+
+
+def _told(conflict: Conflict) -> object:
+    """A conflict as the outcome of a call."""
+    if isinstance(conflict, RecordChanged):
+        return "changed", conflict.log.name, conflict.position, conflict.is_gone
+    return "conflict", conflict.log.name, conflict.actual
 
 
 def _ends(logs: _Logs) -> dict[str, int]:
@@ -212,6 +244,8 @@ async def client(store: Store, session: str, name: str, calls: int, seed: int) -
 
 #: How often each verb is drawn: mostly commits, and all that may happen between them.
 _MIX = ["commit"] * 8 + ["delete", "read", "read", "logs"]
+#: The payloads of records after they were replaced.
+_PAYLOADS = (PAYLOAD, PAYLOAD, b"{1}")
 #: The logs of the session.
 _NAMES = ("main", ":usage")
 
@@ -242,6 +276,7 @@ class _Drawing:
         rng = self._rng
         end = self._ends[log]
         expect = rng.choice([end, end, 0, None])
+        cut = None
         match rng.randrange(10):
             case 0:
                 return Remove(log, rng.choice([0, end - 1]), rng.choice([None, end]), expect)
@@ -252,8 +287,11 @@ class _Drawing:
             case 3:
                 return Check(log, end)
             case 4:
-                return Append(log, [b"{}"], expect, cut=rng.choice([0, end - 1, end]))
-        return Append(log, [b"{}"], expect)
+                cut = rng.choice([0, end - 1, end])
+            case 5:
+                old, new = rng.choice(_PAYLOADS), rng.choice(_PAYLOADS)
+                return Replace(log, [end], [new], [old], rng.choice([end, None]))
+        return Append(log, [PAYLOAD], expect, cut)
 
     def learn(self, call: Call) -> None:
         """Remember where the logs end, as the outcome of `call` tells."""
@@ -282,7 +320,7 @@ async def _outcome(call: Awaitable[object]) -> object:
     try:
         return await call
     except Conflict as conflict:
-        return "conflict", conflict.log.name, conflict.actual
+        return _told(conflict)
 
 
 async def _commit(store: Store, session: str, call: Call) -> Committed:

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from turnlog.changes import Annotate, Append, Change, Check, Committed, Forget, Key, Remove
-from turnlog.errors import Conflict
+from turnlog.changes import Annotate, Append, Change, Check, Committed, Forget, Key, Remove, Replace
+from turnlog.errors import Conflict, RecordChanged
 from turnlog.records import Log
 from turnlog.store import Head, Store
 from turnlog.testing.drafts import (
@@ -111,6 +111,8 @@ class _Side:
             batch = [payload for payload, _ in draft.batch]
             times = [moment for _, moment in draft.batch] if draft.timed else None
             return Append(draft.log, batch, expect, cut=after, times=times)
+        if draft.kind is Replace:
+            return await self.replacement(log, draft, expect)
         if draft.kind is Remove:
             return Remove(draft.log, after or 0, self.bound(log, draft.before), expect)
         if draft.kind is Annotate:
@@ -118,6 +120,13 @@ class _Side:
         if draft.kind is Forget:
             return Forget(draft.log, expect)
         return Check(draft.log, 0 if expect is None else expect)
+
+    async def replacement(self, log: Log, draft: Draft, expect: int | None) -> Replace:
+        positions = sorted({self.position(log, rank) for rank in draft.places})
+        stored = {record.position: record.payload for record in await self.store.read(log)}
+        old = [stored.get(at, b"") if draft.knows else b"unknown" for at in positions]
+        new = [payload for payload, _ in draft.batch[: len(positions)]]
+        return Replace(log.name, positions, new, old, expect)
 
     async def commit(self, session: str, drafts: Sequence[Draft], key: Key | None) -> object:
         changes = [await self.change(session, draft) for draft in drafts]
@@ -146,6 +155,8 @@ class _Side:
             return await call
         except ValueError:
             return "refused"
+        except RecordChanged as changed:
+            return "changed", changed.log, self.rank(changed.log, changed.position), changed.is_gone
         except Conflict as conflict:
             actual = conflict.actual
             shown = actual if isinstance(actual, bytes) else self.rank(conflict.log, actual)

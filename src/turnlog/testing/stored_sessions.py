@@ -26,6 +26,7 @@ from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
 from turnlog.testing.sessions import SessionTests
 from turnlog.testing.turns import TurnTests
+from turnlog.testing.unopened import UnopenedTests
 
 __all__ = ["ClosableSessionTests", "StoredSessionTests"]
 
@@ -58,6 +59,7 @@ class StoredSessionTests(
     TurnTests,
     CompactionTests,
     Replacement,
+    UnopenedTests,
     SessionTests,
 ):
     """`SessionTests` and more, for `StoredSession` and the classes made of it."""

@@ -9,7 +9,7 @@ from tests.random_histories import history
 from tests.sizes import HISTORIES
 from turnlog import Item, StoredSession
 from turnlog.stores.memory import MemoryStore
-from turnlog.testing.compaction import texts
+from turnlog.testing.five_turns import texts
 
 pytestmark = pytest.mark.anyio
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from turnlog import Log, Position, StoredSession
 from turnlog.store import Store
+from turnlog.testing.five_turns import texts
 
 __all__ = ["Act", "done", "performed"]
 
@@ -66,6 +67,16 @@ async def _edit(session: StoredSession, act: Act) -> str:
     return (await session.edit(position, act["item"], act["name"])).branch
 
 
+async def _compact(session: StoredSession, act: Act) -> int | None:
+    done = await session.compact(texts, keep=act["keep"])
+    return None if done is None else done.covered
+
+
+async def _drop(session: StoredSession, act: Act) -> bool:
+    del act
+    return await session.drop_summary()
+
+
 async def _spend(session: StoredSession, act: Act) -> None:
     for tokens in act["tokens"]:  # a run that goes on spends more; the last figure counts
         usage = _usage_of(act["run"])
@@ -93,7 +104,9 @@ def _usage_of(run: str) -> Any:
 _ACTS = {
     "add": _add,
     "clear": _clear,
+    "compact": _compact,
     "delete": _delete,
+    "drop": _drop,
     "edit": _edit,
     "fork": _fork,
     "pop": _pop,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
 
+from turnlog.conversation.compaction.summariser import summary_item
+
 __all__ = ["Conversation", "Entry", "Line"]
 
 Item = dict[str, Any]
@@ -31,16 +33,53 @@ class Line:
 
     usage: the tokens that each run has spent, and the number of the entry that begins its turn;
         0 stands for what comes before the first question.
+    summaries: the number of the last entry that each covers, the oldest first.
     """
 
     parent: str | None = None
     entries: list[Entry] = field(default_factory=list)
     usage: dict[str, tuple[int, int]] = field(default_factory=dict)
+    summaries: list[int] = field(default_factory=list)
 
     @property
     def starts(self) -> list[int]:
         """The index at which each turn begins."""
         return [at for at, entry in enumerate(self.entries) if entry.is_question]
+
+    @property
+    def covered(self) -> int:
+        """How many entries the newest summary covers of which nothing was removed."""
+        numbers = [entry.number for entry in self.entries]
+        return next((numbers.index(s) + 1 for s in reversed(self.summaries) if s in numbers), 0)
+
+    @property
+    def view(self) -> list[Item]:
+        """The summary, and the items behind it."""
+        items = [entry.item for entry in self.entries]
+        texts = [item["content"] for item in items[: self.covered]]
+        summary = [summary_item(" / ".join(texts))] if texts else []
+        return [*summary, *items[self.covered :]]
+
+    def compact(self, keep: int) -> int | None:
+        """Cover all but the newest `keep` turns; how many entries are covered then."""
+        rest = self.entries[self.covered :]
+        starts = [at for at, entry in enumerate(rest) if entry.is_question]
+        told = [entry for entry in rest if entry.item["role"] != "system"]
+        ends = [len(rest), *(starts[len(starts) - keep :][:1] if keep else [])]
+        if starts and told[-1].item["role"] != "assistant":
+            ends.append(starts[-1])
+        if keep > len(starts) or min(ends) == 0:
+            return None
+        self.summaries.append(rest[min(ends) - 1].number)
+        return self.covered
+
+    def drop(self) -> bool:
+        """Drop the newest summary that counts, and what was made behind it."""
+        numbers = {entry.number for entry in self.entries}
+        while self.summaries and self.covered:
+            if self.summaries.pop() in numbers:
+                return True
+        return False
 
     def start(self, turn: int) -> int:
         """The index at which `turn` begins. Raises `ValueError` if there is no such turn."""
@@ -75,7 +114,8 @@ class Line:
             {0} if entries else set()
         )
         usage = {run: spent for run, spent in self.usage.items() if spent[0] in asked}
-        return Line(name, entries, usage)
+        numbers = {entry.number for entry in entries}
+        return Line(name, entries, usage, [each for each in self.summaries if each in numbers])
 
 
 class Conversation:

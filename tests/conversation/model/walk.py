@@ -93,6 +93,7 @@ class Walk:
         line = self.expected.lines.get(name)
         size = 0 if line is None else len(line.entries)
         kinds = ["add"] * 8 + ["pop"] * 3 + ["fork"] * 3 + ["rewind", "edit", "delete", "spend"] * 2
+        kinds += ["compact", "compact", "drop"]
         kind = self.chance.choice([*kinds, "clear"] if size < LONGEST else ["clear", "rewind"])
         return {"do": kind, "on": name, **getattr(self, f"_{kind}")(size)}
 
@@ -104,7 +105,11 @@ class Walk:
         del size
         return {}
 
-    _clear = _pop
+    _clear = _drop = _pop
+
+    def _compact(self, size: int) -> Act:
+        del size
+        return {"keep": self.chance.randint(0, 3)}
 
     def _fork(self, size: int) -> Act:
         return {"name": self._name(), **self.chance.choice([{}, self._turn(), self._size(size)])}
@@ -170,6 +175,14 @@ class Walk:
         del result
         self.expected.clear(act["on"])
 
+    def _expect_compact(self, act: Act, result: Any) -> int | None:
+        del result
+        return self.expected.lines.get(act["on"], Line()).compact(act["keep"])
+
+    def _expect_drop(self, act: Act, result: Any) -> bool:
+        del result
+        return self.expected.lines.get(act["on"], Line()).drop()
+
     def _expect_fork(self, act: Act, result: Any) -> str:
         name = act["name"] or result
         self.expected.fork(act["on"], name, self._kept(act))
@@ -209,7 +222,8 @@ class Walk:
         """Items, turns and usage, as `session` shows them."""
         line = self.expected.lines.get(session.branch)
         items = [] if line is None else [entry.item for entry in line.entries]
-        assert await session.get_items() == items
+        assert await session.history() == items
+        assert await session.get_items() == (line.view if line else [])
         assert [_told(turn) for turn in await session.turns()] == (line.turns() if line else [])
         by_turn = await session.usage("turn")
         spent = {turn: usage.total_tokens for turn, usage in by_turn.items() if usage.requests}

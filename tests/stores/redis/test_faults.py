@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError  # noqa: A004 - the driver's own
 
 from tests.servers.redis import RedisCluster, RedisServer
 from turnlog import Log
-from turnlog.changes import Annotate, Append, Forget, Key
+from turnlog.changes import Annotate, Append, Forget, Key, Replace
 from turnlog.sessions.redis import RedisSession
 from turnlog.store import Store
 from turnlog.stores.redis import RedisStore
@@ -118,11 +118,17 @@ async def test_a_write_is_known_for_longer_than_it_is_tried(
     assert least - 5 < await client.ttl(token) <= least
 
 
+async def _replace_first(store: Store) -> object:
+    position = (await store.read(Log("a"), limit=1, oldest=True)).positions[0]
+    return await store.commit("a", [Replace("main", [position], [b"sent"], [b"before"])])
+
+
 SENT: dict[str, Callable[[Store], Awaitable[object]]] = {
     "append": lambda store: store.append(Log("a"), [b"sent"]),
     "remove": lambda store: store.remove(Log("a")),
     "remove nothing": lambda store: store.remove(Log("a"), after=2**50),
     "annotate": lambda store: store.annotate(Log("a"), b"sent"),
+    "replace": _replace_first,
     "delete": lambda store: store.delete("a"),
     "forget": lambda store: store.commit("a", [Forget("main")]),
     "several": lambda store: store.commit(

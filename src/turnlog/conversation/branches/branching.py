@@ -38,8 +38,9 @@ class Branching(Handle):
             ``Position(p)`` copies up to the record at position p, and with it; None copies all.
 
         The branch is there whole or not at all, and its records keep their times. Raises
-        `BranchNameUsed`, `NoSuchTurn`, `NoSuchRecord`, and `BranchDeleted` if this session stands
-        on a branch that was deleted; all are `ValueError`s.
+        `BranchNameUsed`, `NoSuchTurn`, `NoSuchRecord`, `BranchDeleted` if this session stands on a
+        branch that was deleted, and `Unreadable` if a record to be copied was damaged or moved in
+        an encrypted store, or has no key; all are `ValueError`s.
         """
         end = await self._end_of_copy(self._log(), at)
         return await forked(self, name, end)
@@ -102,7 +103,8 @@ class Branching(Handle):
 
         Exactly one of the first three is given. Raises `Conflict` if somebody wrote to the branch
         meanwhile, `NoSuchTurn`, `NoSuchRecord`, `BranchNameUsed` and `BranchDeleted`; nothing has
-        changed then.
+        changed then. Raises `Unreadable` if a record that goes was damaged or moved in an encrypted
+        store, unless its place was named by `position`.
         """
         reader = self._reader_of(self._log())
         return await rewound(self, reader, Target(turn, turns, position), keep_as)

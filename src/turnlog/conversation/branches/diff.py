@@ -12,7 +12,8 @@ from difflib import SequenceMatcher
 from itertools import pairwise, starmap, zip_longest
 from typing import NamedTuple
 
-from turnlog.items.json import Item, decode_all, equal
+from turnlog.conversation.opened import items_of
+from turnlog.items.json import Item, equal
 from turnlog.items.kinds import is_output, is_question, kind_of, name_of
 from turnlog.items.turns import turn_starts
 from turnlog.records import Log, Records
@@ -49,7 +50,7 @@ class Difference:
 
     parted_at: our position of the last record that both begin with; 0 if there is none.
     common_turns: how many turns, from the first on, are equal in both from end to end.
-    rows: what comes behind, aligned by kind and call. Records that can't be decoded are left out.
+    rows: what comes behind, aligned by kind and call. Records that can't be read are left out.
     """
 
     parted_at: int
@@ -61,8 +62,8 @@ async def difference(store: Store, ours: Log, theirs: Log) -> Difference:
     """How the branch `theirs` differs from `ours`."""
     one, other = await store.read(ours), await store.read(theirs)
     common = _common(one.payloads, other.payloads)
-    shared = [item for item in decode_all(one.payloads[:common]) if item is not None]
-    rest, others = _placed(one[common:]), _placed(other[common:])
+    shared = [item for item in items_of(ours, one[:common]) if item is not None]
+    rest, others = _placed(ours, one[common:]), _placed(theirs, other[common:])
     return Difference(
         one.positions[common - 1] if common else 0,
         _common_turns(shared, rest, others),
@@ -76,8 +77,8 @@ def _common(one: Sequence[bytes], other: Sequence[bytes]) -> int:
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _placed(records: Records) -> list[PlacedItem]:
-    items = zip(records.positions, decode_all(records.payloads), strict=True)
+def _placed(log: Log, records: Records) -> list[PlacedItem]:
+    items = zip(records.positions, items_of(log, records), strict=True)
     return [PlacedItem(at, item) for at, item in items if item is not None]
 
 

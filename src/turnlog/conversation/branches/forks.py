@@ -15,6 +15,7 @@ from uuid import uuid4
 from turnlog.changes import Annotate, Append, Change
 from turnlog.conversation.branches.registry import Registry, registered, registry_of
 from turnlog.conversation.deletion import commit_unless_deleted, mark_of, unless_deleted
+from turnlog.conversation.opened import check_opened
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import lay_behind_copy
@@ -127,11 +128,15 @@ async def planned_fork(
 ) -> Fork[S]:
     """Read what `forked` copies, and make nothing yet.
 
+    Raises `Unreadable` if a record among it could not be opened by a layer.
+
     expect: where the registry has to end; None for a name that nobody else can choose.
     """
     source = Log(session.session_id, session.branch)
     target = Log(session.session_id, f"fork-{uuid4().hex[:12]}" if name is None else name)
     records = await session.store.read(source, before=None if at is None else at + 1)
+    # A copy of what could not be opened would look like a record of this session's.
+    check_opened(source, records)
     summaries = await all_summaries(session.store, source)
     until = records.positions[-1] if records else 0
     changes = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from turnlog.conversation.deletion import check_not_deleted
+from turnlog.conversation.opened import items_of
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.errors import NoSuchRecord, NoSuchTurn
-from turnlog.items.json import decode_all
 from turnlog.items.kinds import is_question
 
 __all__ = ["Position", "checked_number", "checked_position", "end_before_turn"]
@@ -59,5 +59,5 @@ async def end_before_turn(reader: LogReader, turn: object) -> int:
 async def _begins_before_turns(reader: LogReader) -> bool:
     """Whether anything comes before the first user's message."""
     records = await reader.store.read(reader.log, limit=1, oldest=True)
-    first = decode_all(records.payloads)
+    first = items_of(reader.log, records)
     return bool(first) and (first[0] is None or not is_question(first[0]))

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from turnlog.changes import Append
 from turnlog.conversation.deletion import mark_of
+from turnlog.conversation.opened import check_keyed, check_opened
 from turnlog.errors import BranchNameUsed
 from turnlog.items.json import decode, encode
-from turnlog.records import Log, Record
+from turnlog.records import Log, Record, Records, Unopened
 from turnlog.store import Head, Store
 
 __all__ = ["Origin", "Registry", "registered", "registry_of"]
@@ -39,11 +40,13 @@ class Registry(NamedTuple):
     heads: of all logs of the conversation, by name.
     origins: of all branches that were ever forked, the oldest first, by name.
     end: where the log of the registry ends.
+    unopened: the records that a layer could not open. Branches that they name seem to be new.
     """
 
     heads: dict[str, Head]
     origins: dict[str, Origin]
     end: int
+    unopened: Records
 
     @classmethod
     async def read(cls, store: Store, session: str) -> Registry:
@@ -51,8 +54,15 @@ class Registry(NamedTuple):
         # The heads first: so each branch that was forked is found in the records.
         heads = {head.log.name: head for head in await store.logs(session)}
         records = await store.read(registry_of(session))
-        origins = {origin.name: origin for origin in map(_origin, records) if origin}
-        return cls(heads, origins, records.positions[-1] if records else 0)
+        log, origins, unopened = registry_of(session), {}, []
+        for record in records:
+            check_keyed(log, record)
+            if (origin := _origin(record)) is not None:
+                origins[origin.name] = origin
+            elif isinstance(record.payload, Unopened):
+                unopened.append(record)
+        end = records.positions[-1] if records else 0
+        return cls(heads, origins, end, Records.of(unopened))
 
     def names(self) -> list[str]:
         """The branches that exist: "main", the forked ones, and those that were just written to."""
@@ -64,9 +74,13 @@ class Registry(NamedTuple):
         return ["main", *forked, *(head.log.name for head in rest)]
 
     def check_free(self, log: Log) -> None:
-        """Raise `BranchNameUsed` if the conversation has or had a branch of this name."""
+        """Raise `BranchNameUsed` if the conversation has or had a branch of this name.
+
+        Raises `Unreadable` if that can't be known.
+        """
         if log.name == "main" or log.name in self.origins or self._is_known(log):
             raise BranchNameUsed(log)
+        check_opened(registry_of(log.session), self.unopened)
 
     def _is_known(self, log: Log) -> bool:
         return log.name in self.heads or mark_of(log).name in self.heads

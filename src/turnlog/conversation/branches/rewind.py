@@ -15,6 +15,7 @@ from turnlog.conversation.branches.positions import (
     end_before_turn,
 )
 from turnlog.conversation.deletion import check_not_deleted
+from turnlog.conversation.opened import check_opened, items_of
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
@@ -58,6 +59,16 @@ class Target(NamedTuple):
         at = self.position
         return await checked_position(reader, at.position if isinstance(at, Position) else at)
 
+    def check_dropped(self, log: Log, dropped: Records) -> None:
+        """Raise `Unreadable` if a record that could not be opened was not named by the caller.
+
+        One that is encrypted, without a layer that opens it, is never dropped.
+        """
+        if self.position is None:
+            check_opened(log, dropped)
+        else:
+            items_of(log, dropped)
+
 
 def _checked_end(reader: LogReader, end: int, last: int) -> int:
     if end >= last:
@@ -87,6 +98,7 @@ async def planned_rewind(reader: LogReader, target: Target) -> Rewind:
     last = newest.positions[-1] if newest else 0
     end = await target.end(reader, last)
     dropped = await reader.store.read(reader.log, after=end, before=max(end, last) + 1)
+    target.check_dropped(reader.log, dropped)
     return Rewind(reader.log, end, last, dropped)
 
 

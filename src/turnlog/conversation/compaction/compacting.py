@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from turnlog.changes import Append, Change, Remove, Replace
 from turnlog.conversation.compaction.cutting import cut
 from turnlog.conversation.compaction.summariser import Summariser, said
+from turnlog.conversation.opened import items_of
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.summaries.reading import valid
 from turnlog.conversation.summaries.record import Mark, Summary, parsed, summaries_of
@@ -23,7 +24,7 @@ from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
-from turnlog.items.json import Item, copied, decode_all
+from turnlog.items.json import Item, copied
 from turnlog.items.repair import repair
 from turnlog.items.turns import turn_starts
 from turnlog.records import Log, Record, Records, Unopened
@@ -84,7 +85,7 @@ async def planned(
         the records that this one covers.
     """
     summary, end, records = await _uncovered(store, log, reads_sealed=reads_sealed)
-    decoded = decode_all(records.payloads)
+    decoded = items_of(log, records)
     ended = bisect_right(records.positions, await Endings(store, log).newest())
     open_from = await _open_from(store, log, records)
     count = cut(decoded, keep, ended=ended, open_from=open_from)

@@ -79,7 +79,8 @@ async def explained(
         **{positions[place]: reason for place, reason in parts.changed.out.items()},
         **dict.fromkeys(older, BEFORE),
         **_outside(parts, bounds, tail.items[: len(older)], every),
-        **dict.fromkeys([*_unreadable(covered), *_unreadable(tail.page)], "It can't be decoded."),
+        **{position: _problem(tail, position) for position in _unreadable(covered)},
+        **{position: _problem(tail, position) for position in _unreadable(tail.page)},
     }
     changed = {positions[place]: reason for place, reason in parts.changed.why.items()}
     places: list[int | None] = [
@@ -138,6 +139,12 @@ async def _covered(tail: CompactedTail) -> Page:
     if not tail.covers:
         return Page([], (), is_whole=True)
     return await tail.reader.page(tail.covers + 1)
+
+
+def _problem(tail: CompactedTail, position: int) -> str:
+    """Why the record at `position` can't be shown."""
+    problem = tail.reader.problems.get(position)
+    return "It can't be decoded." if problem is None else f"It can't be opened: {problem}."
 
 
 def _unreadable(page: Page) -> Iterator[int]:

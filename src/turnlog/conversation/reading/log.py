@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple, cast
 
+from turnlog.conversation.opened import items_of
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.items.json import Item, decode_all
-from turnlog.records import Log, Records
+from turnlog.errors import Unreadable
+from turnlog.items.json import Item
+from turnlog.records import Log, Records, Unopened
 from turnlog.store import Store
 
 __all__ = ["LogReader", "Newest", "Page"]
@@ -81,16 +83,19 @@ class Newest(NamedTuple):
 class LogReader:
     """The items of one log.
 
-    A record that can't be decoded is left out, logged once with its position, and stays
-    stored.
+    A record that can't be decoded, or that a layer could not open, is left out, logged once with
+    its position, and stays stored. An encrypted record that no layer was asked to open raises
+    `Unreadable`.
 
     unreadable: the positions of such records, as far as they were met.
+    problems: why a layer could not open some of them, by position.
     """
 
     def __init__(self, store: Store, log: Log) -> None:
         self.store = store
         self.log = log
         self.unreadable: set[int] = set()
+        self.problems: dict[int, str] = {}
 
     @property
     def is_nested(self) -> bool:
@@ -122,7 +127,7 @@ class LogReader:
         records = await self.store.read(self.log, after=after, before=before, limit=count)
         if before is None and (records or after == 0):
             self._tell_turn(records)
-        decoded = decode_all(records.payloads)
+        decoded = items_of(self.log, records)
         if not all(decoded):
             self._report(records, decoded)
         is_whole = count is None or len(records) < count
@@ -159,16 +164,23 @@ class LogReader:
         )
 
     async def newest_readable(self) -> Newest:
-        """The newest item, past all records behind it that can't be decoded."""
+        """The newest item, past all records behind it that can't be decoded.
+
+        Raises `Unreadable` if a layer could not open one of those.
+        """
         last = position = 0
         wanted = 1
         while True:
             records = await self.store.read(self.log, before=position or None, limit=wanted)
             last = last or (records.positions[-1] if records else 0)
-            decoded = decode_all(records.payloads)
-            for position, item in zip(reversed(records.positions), reversed(decoded), strict=True):
+            decoded = items_of(self.log, records)
+            for (position, payload, _), item in zip(
+                reversed(records), reversed(decoded), strict=True
+            ):
                 if item is not None:
                     return Newest(item, position, last)
+                if isinstance(payload, Unopened):
+                    raise Unreadable(self.log, position, payload.problem)
             if len(records) < wanted:
                 return Newest(None, position, last)
             wanted *= 2
@@ -180,12 +192,16 @@ class LogReader:
             turn.saw(records.positions[-1] if records else 0)
 
     def _report(self, records: Records, decoded: list[Item | None]) -> None:
-        lost = {at for at, item in zip(records.positions, decoded, strict=True) if item is None}
-        for position in sorted(lost - self.unreadable):
-            _logger.warning(
-                "session %r, branch %r: record %d can't be decoded and is left out",
-                self.log.session,
-                self.log.name,
-                position,
-            )
-        self.unreadable |= lost
+        for (position, payload, _), item in zip(records, decoded, strict=True):
+            if item is None and position not in self.unreadable:
+                self.unreadable.add(position)
+                problem = "it can't be decoded"
+                if isinstance(payload, Unopened):
+                    problem = self.problems[position] = payload.problem
+                _logger.warning(
+                    "session %r, branch %r: record %d is left out: %s",
+                    self.log.session,
+                    self.log.name,
+                    position,
+                    problem,
+                )

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from turnlog.conversation.opened import check_keyed
 from turnlog.conversation.summaries.copies import located
 from turnlog.conversation.summaries.record import Mark, Summary, parsed, summaries_of
 from turnlog.records import Log, Record, Records
@@ -91,8 +92,12 @@ def _read(records: Records, log: Log) -> list[Summary | Mark]:
 
 
 def _readable(records: Sequence[Record], log: Log) -> Iterator[Summary | Mark]:
-    """What `records` hold. One that can't be read is logged and left out."""
+    """What `records` hold. One that can't be read is logged and left out.
+
+    Raises `Unreadable` for an encrypted one that no layer was asked to open.
+    """
     for record in records:
+        check_keyed(log, record)
         try:
             yield parsed(record)
         except (ValueError, TypeError, KeyError) as error:

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from turnlog.changes import Change
 from turnlog.conversation.deletion import mark_of, unless_deleted
+from turnlog.conversation.opened import items_of
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.summaries.copies import pinned as summaries_pinned
 from turnlog.conversation.summaries.record import summaries_of
@@ -28,7 +29,7 @@ from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.conversation.usage.question import Question, newest_question
 from turnlog.errors import BranchDeleted, Conflict, SessionBusy, StoreClosed
-from turnlog.items.json import Item, TResponseInputItem, decode_all
+from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.kinds import is_question
 from turnlog.items.merge import Merged
 from turnlog.items.turns import settled
@@ -336,7 +337,7 @@ async def _last_settled(session: OnBranch) -> int:
     log = Log(session.session_id, session.branch)
     question = await newest_question(session.store, log)
     records = await session.store.read(log, after=max(0, question - 1))
-    items = decode_all(records.payloads)
+    items = items_of(log, records)
     ended = await Endings(session.store, log).newest()
     kept = settled(items, bisect_right(records.positions, ended))
     if kept < len(records):

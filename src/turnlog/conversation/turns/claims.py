@@ -6,15 +6,19 @@ tickets of the runs that wait, in the order in which they came.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from turnlog.changes import Append, Change, Check, Committed, Key, Remove
+from turnlog.conversation.opened import check_keyed
 from turnlog.errors import Conflict
 from turnlog.items.json import decode, encode
-from turnlog.records import Log, Record
+from turnlog.records import Log, Record, Unopened
 from turnlog.store import Store
+
+_logger = logging.getLogger(__name__)
 
 __all__ = ["Claim", "Claims", "Ticket"]
 
@@ -52,6 +56,7 @@ class Claims:
         self._lease = guarded.beside("lease")
         self._queue = guarded.beside("queue")
         self._seconds = seconds
+        self._unopened = 0  # the position of a record that was logged because it is not opened
 
     def caused(self, conflict: Conflict) -> bool:
         """Whether the lease or its queue caused `conflict`."""
@@ -64,17 +69,34 @@ class Claims:
     async def newest(self) -> Claim | None:
         """The claim in the log; None if the lease is free."""
         records = await self._store.read(self._lease, limit=1)
-        return _claim(records[0], self._seconds) if records else None
+        if not records:
+            return None
+        self._check(self._lease, records[0])
+        return _claim(records[0], self._seconds)
 
     async def first(self) -> Ticket | None:
         """The ticket of the run that has waited longest; None if no run waits."""
         records = await self._store.read(self._queue, limit=1, oldest=True)
-        return _ticket(records[0]) if records else None
+        if not records:
+            return None
+        self._check(self._queue, records[0])
+        return _ticket(records[0])
 
     async def tickets_of(self, waiter: str) -> list[int]:
         """The positions of all tickets of a run."""
         tickets = map(_ticket, await self._store.read(self._queue))
         return [ticket.position for ticket in tickets if ticket.waiter == waiter]
+
+    def _check(self, log: Log, record: Record) -> None:
+        """Log once if a layer could not open `record`.
+
+        Raises `Unreadable` for an encrypted one that no layer was asked to open.
+        """
+        check_keyed(log, record)
+        if isinstance(record.payload, Unopened) and record.position != self._unopened:
+            self._unopened = record.position
+            what = "session %r, log %r: record %d counts as one of an unknown run: %s"
+            _logger.warning(what, *log, record.position, record.payload.problem)
 
     def claim(self, holder: str, position: int) -> Append:
         """Claims the lease for `holder`.
@@ -111,7 +133,11 @@ class Claims:
 
 
 def _claim(record: Record, seconds: float) -> Claim:
-    """The claim in `record`. One that can't be read lasts for `seconds`."""
+    """The claim in `record`. One that can't be read lasts for `seconds`.
+
+    So a record that was tampered with delays a run and never stops it. The holder, if it lives,
+    is fenced by the position of its claim, whatever is in it.
+    """
     try:
         entry = decode(record.payload)
         lasts, until = float(entry["seconds"]), float(entry["until"])

@@ -10,9 +10,11 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import takewhile
+from typing import NamedTuple
 
 from turnlog.changes import Append, Change
 from turnlog.conversation.deletion import commit_unless_deleted
+from turnlog.conversation.opened import check_keyed
 from turnlog.errors import Conflict, FileReplaced
 from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log, Record
@@ -41,6 +43,15 @@ def mark_first(log: Log, count: int, times: Sequence[float] = ()) -> Append:
     return _mark(log, {**mark, "until": max(times)} if times else mark)
 
 
+class _Mark(NamedTuple):
+    """A mark as it is stored: a position, or a number of records up to a time."""
+
+    position: int
+    first: int | None
+    #: In microseconds since the epoch.
+    until: int
+
+
 class Endings:
     """The newest mark on `log`: all turns that began up to its position are over."""
 
@@ -57,10 +68,11 @@ class Endings:
     async def newest(self) -> int:
         """The position up to which turns are over; 0 if there is no mark."""
         records = await self._store.read(self._marks, limit=1)
-        try:
-            return await self._position(records[0]) if records else 0
-        except (ValueError, TypeError, KeyError):
-            return 0  # a mark that can't be read counts for nothing
+        if not records:
+            return 0
+        check_keyed(self._marks, records[0])
+        mark = _mark_in(records[0])
+        return 0 if mark is None else await self._position(mark)
 
     async def pin(self) -> None:
         """Put the position into a mark by `mark_first`, so that it means these records for ever.
@@ -70,9 +82,10 @@ class Endings:
         """
         try:
             records = await self._store.read(self._marks, limit=1)
-            if records and "records" in decode(records.payloads[0]):
-                mark = {"position": await self._position(records[0])}
-                await self._pinned(mark, records.positions[0])
+            mark = _mark_in(records[0]) if records else None
+            if mark is not None and mark.first is not None:
+                pinned = {"position": await self._position(mark)}
+                await self._pinned(pinned, records.positions[0])
         except FileReplaced:
             raise
         except Exception as error:  # noqa: BLE001 - it is logged
@@ -93,14 +106,12 @@ class Endings:
         newest = await self.newest()
         return newest > 0 and newest >= await self._end()
 
-    async def _position(self, record: Record) -> int:
-        mark = decode(record.payload)
-        if "records" not in mark:
-            return int(mark["position"])
-        until = _micros(float(mark.get("until", record.created_at)))
-        first = await self._store.read(self._log, limit=int(mark["records"]), oldest=True)
+    async def _position(self, mark: _Mark) -> int:
+        if mark.first is None:
+            return mark.position
+        first = await self._store.read(self._log, limit=mark.first, oldest=True)
         # What is newer came after some of the marked records were removed.
-        marked = list(takewhile(lambda each: _micros(each.created_at) <= until, first))
+        marked = list(takewhile(lambda each: _micros(each.created_at) <= mark.until, first))
         return marked[-1].position if marked else 0
 
     async def _end(self) -> int:
@@ -117,6 +128,18 @@ async def pinned(store: Store, log: Log, made: Iterable[Change]) -> None:
 def _mark(log: Log, mark: Item) -> Append:
     """Replaces the mark on `log`."""
     return Append(log.beside("ended").name, [encode(mark)], cut=0)
+
+
+def _mark_in(record: Record) -> _Mark | None:
+    """The mark in `record`; None if it can't be read, which counts for nothing."""
+    try:
+        mark = decode(record.payload)
+        if "records" not in mark:
+            return _Mark(int(mark["position"]), None, 0)
+        until = _micros(float(mark.get("until", record.created_at)))
+        return _Mark(0, int(mark["records"]), until)
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _micros(moment: float) -> int:

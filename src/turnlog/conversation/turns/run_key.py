@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from turnlog.changes import Append, Check, Committed, Key
+from turnlog.conversation.opened import check_opened, item_of, items_of
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
-from turnlog.items.json import Item, decode, decode_all, encode, encode_all
+from turnlog.items.json import Item, encode, encode_all
 from turnlog.items.kinds import is_question
 from turnlog.items.turns import is_answered
 from turnlog.records import Log, Records
@@ -109,14 +110,15 @@ class RunKey(NamedTuple):
         records = await store.read(self.log, after=start, before=end + 1)
         if end > start and (not records or records.positions[-1] != end):
             return None
-        later = _readable(records)
+        check_opened(self.log, records)  # an answer with a gap is none
+        later = _readable(self.log, records)
         return later if start <= question else [*items, *later]
 
     async def _start(self, store: Store, position: int) -> int:
         """Behind which position the answer was stored; 0 if that was not noted."""
         log = self.log.beside("runs")
         records = await store.read(log, after=position - 1, before=position + 1)
-        return int(decode(records.payloads[0])["from"]) if records else 0
+        return int(item_of(log, records[0])["from"]) if records else 0
 
     async def _known(self, store: Store, key: Key) -> Committed | None:
         try:
@@ -136,7 +138,7 @@ async def _turn_behind(store: Store, log: Log, question: int) -> tuple[list[Item
         records = await store.read(log, after=question - 1, limit=limit, oldest=True)
         if not records or records.positions[0] != question:
             return None
-        items = _readable(records[1:])
+        items = _readable(log, records[1:])
         ends = [place for place, item in enumerate(items) if is_question(item)]
         if ends:
             return items[: ends[0]], False
@@ -145,5 +147,5 @@ async def _turn_behind(store: Store, log: Log, question: int) -> tuple[list[Item
         limit *= 4
 
 
-def _readable(records: Records) -> list[Item]:
-    return [item for item in decode_all(records.payloads) if item is not None]
+def _readable(log: Log, records: Records) -> list[Item]:
+    return [item for item in items_of(log, records) if item is not None]

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from turnlog.conversation.opened import check_keyed
 from turnlog.conversation.usage.usage import COUNTS, Usage, total
 from turnlog.items.json import Item, decode
 from turnlog.records import Log, Record
@@ -86,8 +87,12 @@ class Entry(NamedTuple):
 
 
 def entries_in(records: Iterable[Record], log: Log) -> Iterator[tuple[Record, Entry]]:
-    """Each of `records` with its entry. One that can't be read is logged and left out."""
+    """Each of `records` with its entry. One that can't be read is logged and left out.
+
+    Raises `Unreadable` for an encrypted one that no layer was asked to open.
+    """
     for record in records:
+        check_keyed(log, record)
         try:
             yield record, Entry.of(record.payload)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

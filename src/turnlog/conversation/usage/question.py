@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from turnlog.items.json import decode_all
+from turnlog.conversation.opened import items_of
 from turnlog.items.kinds import is_question
 from turnlog.records import Log
 from turnlog.store import Store
@@ -38,7 +38,7 @@ async def newest_question(store: Store, log: Log, end: int | None = None) -> int
         records = await store.read(log, before=before, limit=limit)
         if end is not None and (not records or records.positions[-1] != end):
             return end
-        items = decode_all(records.payloads)
+        items = items_of(log, records)
         for position, item in zip(reversed(records.positions), reversed(items), strict=True):
             if item is not None and is_question(item):
                 return position

@@ -7,34 +7,43 @@ otherwise from what was seen last; where that is wrong, the `Conflict` tells wha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from turnlog.changes import Annotate, Append, Change, Replace
-from turnlog.errors import Conflict, RecordChanged
-from turnlog.layers.encryption.header import PLACE, is_sealed
-from turnlog.layers.encryption.opening import Opener, place_of
+from turnlog.errors import Conflict, RecordChanged, Unreadable
+from turnlog.layers.encryption.header import CLEAR, KIND, is_in_plain, is_sealed
+from turnlog.layers.encryption.opening import NO_KEYS, Opener, place_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
-from turnlog.records import Log
+from turnlog.records import Log, Records, Unopened
 from turnlog.store import END, Store
 
 __all__ = ["SealedCommit", "needs_key", "waits_for_others"]
 
+#: A payload that no record has. A change that expects it fails.
+_NEVER = KIND + os.urandom(16)
+#: The records of a `Replace` are read at once if there are at most so many times as many positions
+#: between the first and the last.
+_SPREAD = 8
+
 
 def needs_key(changes: Sequence[Change]) -> bool:
-    """Whether `changes` hold anything to be sealed."""
-    return any(
-        (isinstance(change, Annotate) and (change.note or change.expect))
-        or (isinstance(change, Append | Replace) and len(change.payloads) > 0)
-        for change in changes
-    )
+    """Whether `changes` hold anything to be sealed, or to be compared with something sealed."""
+    for change in changes:
+        if isinstance(change, Append | Replace):
+            if len(change.payloads) > 0 and not is_in_plain(change.log):
+                return True
+        elif isinstance(change, Annotate) and (change.note or change.expect):
+            return True
+    return False
 
 
 def waits_for_others(changes: Sequence[Change]) -> bool:
     """Whether the end of a log has to be guessed, so that commits at once disturb each other."""
-    return any(
-        isinstance(change, Append) and change.expect is None and len(change.payloads) > 0
-        for change in changes
-    )
+    for change in changes:
+        if isinstance(change, Append) and change.expect is None and len(change.payloads) > 0:
+            return True
+    return False
 
 
 class SealedCommit:
@@ -56,6 +65,8 @@ class SealedCommit:
         self._session = session
         self._changes = changes
         self._ends = ends
+        #: The ends that were guessed, and the stored notes, by log.
+        self._guessed: dict[str, int] = {}
         self._notes: dict[str, bytes] = {}
         #: The stored payloads of the records that a `Replace` names, by log.
         self._stored: dict[str, list[bytes]] = {}
@@ -64,6 +75,20 @@ class SealedCommit:
         """The changes, sealed with `key`."""
         return [await self._sealed(change, key) for change in self._changes]
 
+    async def sealed_already(self) -> Unreadable | None:
+        """The error that a log holds a sealed record although the conversation has no data key.
+
+        Asked before a conversation gets its first data key. Logs that were seen empty, or are
+        expected to be empty, are not read.
+        """
+        for change in self._changes:
+            if isinstance(change, Annotate) or (isinstance(change, Append) and self._base(change)):
+                log = Log(self._session, change.log)
+                newest = await self._store.read(log, limit=1)
+                if newest and is_sealed(newest.payloads[0]):
+                    return Unreadable(log, newest.positions[0], NO_KEYS)
+        return None
+
     async def learn(self, conflict: Conflict) -> bool:
         """Whether `conflict` came of a wrong guess, so that the commit is to be tried again."""
         name = conflict.log.name
@@ -71,15 +96,14 @@ class SealedCommit:
             return await self._learn_records(conflict)
         if isinstance(conflict.actual, bytes):
             return await self._learn_note(name, conflict.actual)
-        guessed = any(
-            isinstance(change, Append) and change.log == name and change.expect is None
-            for change in self._changes
-        )
-        if guessed:
-            self._ends[name] = conflict.actual
-        return guessed
+        if self._guessed.get(name, conflict.actual) == conflict.actual:
+            return False
+        self._ends[name] = conflict.actual
+        return True
 
     async def _sealed(self, change: Change, key: DataKey) -> Change:
+        if is_in_plain(change.log) and not isinstance(change, Annotate):
+            return change
         match change:
             case Append(_, payloads) if len(payloads) > 0:
                 return self._append(change, key)
@@ -90,17 +114,23 @@ class SealedCommit:
         return change
 
     def _append(self, change: Append, key: DataKey) -> Append:
-        base = self._ends.get(change.log, 0) if change.expect is None else change.expect
+        base = self._base(change)
+        if change.expect is None:
+            self._guessed[change.log] = base
         context = record_context(Log(self._session, change.log))
         # An end that no log can have makes the commit fail, whatever was sealed.
         sealed = key.seal(context, change.payloads, min(max(base, 0), END))
-        return change._replace(payloads=sealed, expect=base)
+        return Append(change.log, sealed, base, change.cut, change.times)
+
+    def _base(self, change: Append) -> int:
+        """Where the log ends before the append: as it is expected, or as it was last seen."""
+        return self._ends.get(change.log, 0) if change.expect is None else change.expect
 
     def _annotate(self, change: Annotate, key: DataKey) -> Annotate:
         note, expect = change.note, change.expect
         if note:
             [note] = key.seal(note_context(Log(self._session, change.log)), [note])
-        if expect and not is_sealed(expect):
+        if expect:
             expect = self._notes.get(change.log, expect)
         return change._replace(note=note, expect=expect)
 
@@ -113,8 +143,8 @@ class SealedCommit:
         )
         log = Log(self._session, name)
         opened = await self._opener.note(log, actual)
-        if expected is None or opened != expected:
-            raise Conflict(log, expected or b"", opened)
+        if not expected or opened != expected or self._notes.get(name) == actual:
+            raise Conflict(log, expected or b"", opened) from None
         self._notes[name] = actual
         return True
 
@@ -133,15 +163,25 @@ class SealedCommit:
         return change._replace(payloads=payloads, old=stored)
 
     async def _records(self, change: Replace) -> list[bytes]:
-        """The stored payloads of the records; where another is stored, what no store holds."""
+        """The stored payloads of the records; `_NEVER` where a record is not the expected one."""
         log = Log(self._session, change.log)
+        found: dict[int, tuple[bytes, bytes]] = {}
+        for part in await self._parts(log, change.positions):
+            opened = await self._opener.records(log, part)
+            pairs = zip(part.payloads, opened.payloads, strict=True)
+            found.update(zip(part.positions, pairs, strict=True))
         stored: list[bytes] = []
         for position, old in zip(change.positions, change.old, strict=True):
-            found = await self._store.read(log, after=position - 1, before=position + 1)
-            opened = await self._opener.records(log, found)
-            is_as_expected = [*opened.payloads] == [old]
-            stored.append(found.payloads[0] if is_as_expected else old)
+            payload, was = found.get(position, (_NEVER, _NEVER))
+            stored.append(payload if _is_same(was, old) else _NEVER)
         return stored
+
+    async def _parts(self, log: Log, positions: Sequence[int]) -> list[Records]:
+        """The records at `positions`, and perhaps those between them."""
+        first, last = positions[0], positions[-1]
+        if last - first < _SPREAD * len(positions):
+            return [await self._store.read(log, after=first - 1, before=last + 1)]
+        return [await self._store.read(log, after=at - 1, before=at + 1) for at in positions]
 
     async def _learn_records(self, conflict: RecordChanged) -> bool:
         """Whether the record was only sealed anew, and still has the payload that is expected."""
@@ -155,8 +195,16 @@ class SealedCommit:
         return stored != before
 
 
+def _is_same(payload: bytes, old: bytes) -> bool:
+    """Whether a record with `payload` is the expected one.
+
+    What can't be opened is not, unless it was read as such.
+    """
+    return payload == old and (isinstance(old, Unopened) or not isinstance(payload, Unopened))
+
+
 def _place(position: int, stored: bytes) -> tuple[int, int]:
     """The place that a record at `position` is sealed for: as before, or right behind the last."""
-    return (
-        place_of(stored) if is_sealed(stored) and len(stored) >= PLACE.size else (position - 1, 0)
-    )
+    if is_sealed(stored) and len(stored) >= CLEAR:
+        return place_of(stored)
+    return min(max(position - 1, 0), END), 0

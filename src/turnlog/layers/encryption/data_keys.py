@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from traceback import clear_frames
+from typing import NamedTuple
 
-from turnlog.errors import Unreadable
+from turnlog.changes import Append, Remove
+from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
 from turnlog.layers.encryption.provider import KeyProvider, WrongKey
-from turnlog.layers.encryption.sealing import DataKey
+from turnlog.layers.encryption.sealing import KEY_BYTES, DataKey, RawKey
+from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["DataKeys", "Ring"]
+__all__ = ["DataKeys", "NewKey", "Ring"]
 
-_KEY_BYTES = 32
 #: Of how many conversations the keys are remembered. Then all are forgotten.
 _REMEMBERED = 10_000
+#: What the log "main" of a conversation holds in the store of the keys. It is written anew with
+#: each first key, so that a deletion notices a key that is made at the same moment.
+_MARK = b"{}"
+
+_NOT_HERE = (
+    "the wrapped data key is not in this store: name the store that has it, "
+    "Encrypted(store, keyring, keys=other_store)"
+)
+_MISSING = "its data key is missing in the store of the keys, or was destroyed there"
+_OTHER_KEY = "the provider gave another data key than the one that sealed the records"
+_DESTROYED = "the keys of this conversation were destroyed, so it can't be read any more"
+_DAMAGED = "it should hold a wrapped data key and can't be read, so nothing can be sealed"
 
 
 @dataclass
@@ -45,8 +61,21 @@ class Ring:
     def check_not_destroyed(self) -> None:
         """Raise `Unreadable` if the keys were destroyed."""
         if self.destroyed_at is not None:
-            problem = "the keys of this conversation were destroyed, so it can't be read any more"
-            raise Unreadable(self.log, self.end, problem)
+            raise Unreadable(self.log, self.end, _DESTROYED)
+
+    def check_writable(self) -> None:
+        """Raise `Unreadable` if the conversation has no key and must not be given one."""
+        self.check_not_destroyed()
+        if self.end and not self.records:
+            raise Unreadable(self.log, self.end, _DAMAGED)
+
+
+class NewKey(NamedTuple):
+    """A data key that was made and not yet stored."""
+
+    key: DataKey
+    #: For the log ":keys" of the conversation.
+    record: KeyRecord
 
 
 class DataKeys:
@@ -74,26 +103,30 @@ class DataKeys:
         return ring
 
     async def load(self, session: str) -> Ring:
-        """The keys of `session`, as they are stored now."""
+        """The keys of `session`, as they are stored now.
+
+        If cancelled, it ends first: a driver whose reads are cut off loses its connection.
+        """
+        return await finished(self._loaded(session))
+
+    async def _loaded(self, session: str) -> Ring:
         log = Log(session, KEYS)
         loaded_at = time.monotonic()
-        stored = await self._store.read(log)
-        ring = _ring(log, stored, loaded_at)
+        ring = _ring(log, await self._store.read(log), loaded_at)
         if self._elsewhere is not None and ring.records:
             ring.records = _with_wrapped(ring.records, await self._elsewhere.read(log))
         known = self._rings.get(session)
         if known is not None:
-            ring.opened = {
-                key_id: key for key_id, key in known.opened.items() if key_id in ring.records
-            }
-        if len(self._rings) >= _REMEMBERED:
-            self._rings.clear()
-        self._rings[session] = ring
+            ring.opened = _still_valid(known.opened, ring.records)
+        self._remember(ring)
         return ring
 
     def forget(self, session: str) -> None:
         """Load the keys of `session` anew when they are needed next."""
         self._rings.pop(session, None)
+
+    def forget_all(self) -> None:
+        self._rings.clear()
 
     async def key(self, ring: Ring, key_id: int) -> DataKey:
         """A key of `ring`, which has it. Raises `Unreadable` if it can't be unwrapped."""
@@ -102,41 +135,103 @@ class DataKeys:
             key = ring.opened[key_id] = await self._unwrapped(ring, *ring.records[key_id])
         return key
 
-    async def made(self, session: str) -> tuple[DataKey, KeyRecord]:
-        """A new data key, and the record to be appended to ":keys" of `store`."""
-        raw = _Raw(os.urandom(_KEY_BYTES))
+    async def made(self, session: str) -> NewKey:
+        """A new data key. Where wrapped keys have a store of their own, it is stored there."""
+        raw = RawKey(os.urandom(KEY_BYTES))
         key_id = int.from_bytes(os.urandom(4), "big") or 1
-        wrapped = await self._provider.wrap(session, raw.key)
-        key = DataKey.of(session, key_id, raw.key)
+        key = DataKey.of(session, key_id, raw)
+        with _cleared_frames():
+            wrapped = await self._provider.wrap(session, raw.key)
         record = KeyRecord(key_id, time.time(), wrapped, key.commitment)
         if self._elsewhere is not None:
-            await self._elsewhere.append(Log(session, KEYS), [record.payload()])
+            changes = [Append(KEYS, [record.payload()]), Append("main", [_MARK], cut=0)]
+            await self._elsewhere.commit(session, changes)
             record = record._replace(wrapped=None)
-        return key, record
+        return NewKey(key, record)
+
+    def remember(self, session: str, new: NewKey, position: int) -> None:
+        """Remember a key that was stored at `position` of ":keys", as the only one there."""
+        key, record = new
+        records, opened = {key.id: (position, record)}, {key.id: key}
+        log = Log(session, KEYS)
+        self._remember(Ring(log, position, records, None, time.monotonic(), opened))
+
+    async def listed(self, session: str) -> list[int]:
+        """The ids of all keys of `session`, as they are stored now."""
+        return await _ids_in(self._store, session)
+
+    async def listed_elsewhere(self, session: str) -> list[int]:
+        """The ids of all keys of `session` in the store of the keys; none if there is none."""
+        return [] if self._elsewhere is None else await _ids_in(self._elsewhere, session)
+
+    async def drop_unused(self, session: str, key_id: int) -> None:
+        """Delete a key from the store of the keys, unless the conversation uses it."""
+        if self._elsewhere is not None and key_id not in (await self.load(session)).records:
+            await self.drop(session, {key_id})
+
+    async def drop(self, session: str, key_ids: Collection[int]) -> None:
+        """Delete keys from the store of the keys, and no others.
+
+        So a conversation that another process makes anew at the same moment keeps its key.
+        """
+        if self._elsewhere is not None and key_ids:
+            while not await self._dropped(self._elsewhere, session, key_ids):
+                pass
+
+    async def _dropped(self, elsewhere: Store, session: str, key_ids: Collection[int]) -> bool:
+        mark = await elsewhere.read(Log(session), limit=1)
+        stored = await elsewhere.read(Log(session, KEYS))
+        dropped = [at for at, payload, _ in stored if _id_of(payload) in key_ids]
+        if len(dropped) < len(stored):
+            for at in dropped:
+                await elsewhere.commit(session, [Remove(KEYS, at - 1, at + 1)])
+            return True
+        try:
+            await elsewhere.delete(session, expect=mark.positions[-1] if mark else 0)
+        except Conflict:  # another first key is being made
+            return False
+        return True
+
+    def _remember(self, ring: Ring) -> None:
+        if len(self._rings) >= _REMEMBERED:
+            self._rings.clear()
+        self._rings[ring.log.session] = ring
+
+    async def wrapped_anew(self, ring: Ring, key_id: int) -> bytes:
+        """A key of `ring`, wrapped once more. Raises `Unreadable` if it can't be unwrapped."""
+        raw, _ = await self._raw(ring, *ring.records[key_id])
+        with _cleared_frames():
+            return await self._provider.wrap(ring.log.session, raw.key)
 
     async def _unwrapped(self, ring: Ring, position: int, record: KeyRecord) -> DataKey:
-        session = ring.log.session
-        if record.wrapped is None:
-            raise Unreadable(ring.log, position, "its data key is missing in the store of the keys")
-        try:
-            raw = _Raw(await self._provider.unwrap(session, record.wrapped))
-        except WrongKey as error:
-            raise Unreadable(ring.log, position, str(error)) from None
-        key = DataKey.of(session, record.id, raw.key)
-        if not key.has(record.commitment):
-            problem = "the provider gave another data key than the one that sealed the records"
-            raise Unreadable(ring.log, position, problem)
+        _, key = await self._raw(ring, position, record)
         return key
 
+    async def _raw(self, ring: Ring, position: int, record: KeyRecord) -> tuple[RawKey, DataKey]:
+        """The bytes of a key, and the key; the commitment says that it is the right one."""
+        session = ring.log.session
+        if record.wrapped is None:
+            problem = _NOT_HERE if self._elsewhere is None else _MISSING
+            raise Unreadable(ring.log, position, problem)
+        try:
+            with _cleared_frames():
+                raw = RawKey(await self._provider.unwrap(session, record.wrapped))
+        except WrongKey as error:
+            raise Unreadable(ring.log, position, str(error)) from None
+        key = DataKey.of(session, record.id, raw)
+        if not key.has(record.commitment):
+            raise Unreadable(ring.log, position, _OTHER_KEY)
+        return raw, key
 
-class _Raw:
-    """The bytes of a key, which no traceback shows."""
 
-    def __init__(self, key: bytes) -> None:
-        self.key = key
-
-    def __repr__(self) -> str:
-        return "<key>"
+@contextmanager
+def _cleared_frames() -> Iterator[None]:
+    """Clear the local variables of a provider that fails: they may hold the key."""
+    try:
+        yield
+    except BaseException as error:
+        clear_frames(error.__traceback__)
+        raise
 
 
 def _ring(log: Log, stored: Records, loaded_at: float) -> Ring:
@@ -152,6 +247,28 @@ def _ring(log: Log, stored: Records, loaded_at: float) -> Ring:
     return Ring(log, end, records, destroyed_at, loaded_at)
 
 
+async def _ids_in(store: Store, session: str) -> list[int]:
+    stored = await store.read(Log(session, KEYS))
+    return [key_id for key_id in map(_id_of, stored.payloads) if key_id]
+
+
+def _id_of(payload: bytes) -> int:
+    """The id of the key in a record of ":keys"; 0 if it has none."""
+    record = key_record_of(payload)
+    return record.id if isinstance(record, KeyRecord) else 0
+
+
+def _still_valid(
+    opened: Mapping[int, DataKey], records: Mapping[int, tuple[int, KeyRecord]]
+) -> dict[int, DataKey]:
+    """The keys of `opened` that `records` still has."""
+    return {
+        key_id: key
+        for key_id, key in opened.items()
+        if key_id in records and key.has(records[key_id][1].commitment)
+    }
+
+
 def _with_wrapped(
     records: Mapping[int, tuple[int, KeyRecord]], elsewhere: Records
 ) -> dict[int, tuple[int, KeyRecord]]:
@@ -162,6 +279,6 @@ def _with_wrapped(
         if isinstance(record, KeyRecord)
     }
     return {
-        key_id: (position, record._replace(wrapped=wrapped.get(key_id)))
+        key_id: (position, record._replace(wrapped=wrapped.get(key_id, record.wrapped)))
         for key_id, (position, record) in records.items()
     }

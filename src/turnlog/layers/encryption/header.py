@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-__all__ = ["CLEAR", "HEADER", "KIND", "PLACE", "TAG", "begin", "is_sealed"]
+__all__ = ["CLEAR", "HEADER", "KIND", "PLACE", "TAG", "begin", "is_in_plain", "is_sealed"]
 
 #: The magic bytes, the version and the algorithm of all that is written.
 KIND = b"\xf5T\x01\x01"
@@ -30,6 +30,14 @@ PLACE = Struct(">QI")
 def begin(key_id: int) -> bytes:
     """The first 8 bytes of a record that is sealed with the data key `key_id`."""
     return KIND + key_id.to_bytes(4, "big")
+
+
+def is_in_plain(log: str) -> bool:
+    """Whether the records of the log `log` are not sealed: those that say that a branch is deleted.
+
+    They hold nothing but a time, and only count. So a conversation can be cleared without its key.
+    """
+    return log.startswith(":deleted@")
 
 
 def is_sealed(payload: bytes) -> bool:

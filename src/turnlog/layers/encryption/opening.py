@@ -6,27 +6,36 @@ mistake in the set-up and raises `Unreadable`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+import asyncio
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from struct import Struct
 
 from turnlog.errors import Unreadable
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
-from turnlog.layers.encryption.header import CLEAR, KIND, PLACE, is_sealed
+from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_in_plain, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
+from turnlog.layers.encryption.unsealed import Reads
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head
 
-__all__ = ["Opener", "Reads", "key_id_of", "place_of"]
+__all__ = ["NO_KEYS", "Opener", "key_id_of", "place_of"]
 
-#: Opens a payload that is not sealed in this format, or says why it is not shown.
-Reads: TypeAlias = Callable[[Log, bytes], bytes]
 
+NO_KEYS = (
+    "it is sealed, and the conversation has no data key: its log ':keys' is missing, as after a "
+    "copy without it"
+)
 _DAMAGED = "it can't be authenticated: it was damaged, or comes from another place"
 _MISPLACED = "it does not stand where it was written: it was moved or replayed"
 _UNKNOWN_FORM = "it is sealed in a form that this version does not know, or was damaged"
 _UNKNOWN_KEY = "the conversation has no such data key: it was damaged, or comes from another place"
-_NO_KEYS = "the conversation has sealed records but no data keys: its log ':keys' is missing"
+
+#: The authenticated part of a header: its first 8 bytes, the base and the ordinal.
+_CLEAR = Struct(">8sQI")
+#: How many notes of a list are opened at the same time.
+_AT_ONCE = 16
 
 
 class Opener:
@@ -40,53 +49,84 @@ class Opener:
         self._keys = keys
         self._reads = reads
 
-    async def records(self, log: Log, stored: Records) -> Records:
-        """`stored`, opened."""
+    async def records(self, log: Log, stored: Records, *, is_final: bool = True) -> Records:
+        """`stored`, opened.
+
+        is_final: whether the conversation has no such key if one is missing. Otherwise it may
+            have been deleted after `stored` was read, and `Unreadable` is raised.
+        """
         payloads = [*stored.payloads]
-        if not payloads:
+        if not payloads or is_in_plain(log.name):
             return stored
-        ring = await self._ring(log.session, payloads)
-        opened = await self._at_once(ring, log, stored.positions, payloads)
+        starts = {each[:8] for each in payloads}
+        ring = await self._ring(log.session, starts, is_final)
+        opened = await self._at_once(ring, log, stored.positions, payloads, starts)
         if opened is None:
             opened = await self._one_by_one(ring, log, stored.positions, payloads)
         return Records(stored.positions, opened, stored.times)
 
-    async def note(self, log: Log, note: bytes) -> bytes:
-        """A note, opened. It never raises `Unreadable`: heads are listed without a key too."""
+    async def note(self, log: Log, note: bytes, *, is_final: bool = True) -> bytes:
+        """A note, opened; `Unopened` if that is impossible."""
         if not note:
             return note
         if not is_sealed(note):
             return self._reads(log, note)
         try:
-            ring = await self._ring(log.session, [note])
+            ring = await self._ring(log.session, {note[:8]}, is_final)
             return await self._opened(ring, note_context(log), note)
         except Unreadable as error:
+            if not is_final:
+                raise
             return Unopened(note, error.problem)
 
-    async def head(self, head: Head) -> Head:
-        """`head` with its note opened."""
-        return head._replace(note=await self.note(head.log, head.note)) if head.note else head
+    async def heads(self, heads: Sequence[Head], *, is_final: bool = True) -> list[Head]:
+        """`heads` with their notes opened. If `is_final`, a missing or wrong key raises nothing."""
+        noted = [head for head in heads if head.note]
+        notes: dict[Log, bytes] = {}
+        for start in range(0, len(noted), _AT_ONCE):
+            part = noted[start : start + _AT_ONCE]
+            opened = await asyncio.gather(
+                *(self.note(head.log, head.note, is_final=is_final) for head in part),
+                return_exceptions=True,  # so that all have ended before one is raised
+            )
+            for head, note in zip(part, opened, strict=True):
+                if isinstance(note, BaseException):
+                    raise note
+                notes[head.log] = note
+        return [head._replace(note=notes[head.log]) if head.note else head for head in heads]
 
-    async def _ring(self, session: str, payloads: Sequence[bytes]) -> Ring:
-        """The keys of `session`, loaded anew if one that is needed is not remembered."""
+    async def _ring(self, session: str, starts: AbstractSet[bytes], is_final: bool) -> Ring:
+        """The keys of `session`, loaded anew if one that is needed is not remembered.
+
+        starts: the first 8 bytes of all that is to be opened.
+        """
         ring = await self._keys.ring(session)
-        needed = {key_id_of(each) for each in payloads if is_sealed(each)}
+        needed = {key_id_of(start) for start in starts if start[:4] == KIND}
         if not needed <= ring.records.keys():
             ring = await self._keys.load(session)
-        if needed and not ring.records:
+        if not ring.records and any(map(is_sealed, starts)):
             ring.check_not_destroyed()
-            raise Unreadable(ring.log, 0, _NO_KEYS)
+            raise Unreadable(ring.log, ring.end, NO_KEYS)
+        if not is_final and not needed <= ring.records.keys():
+            raise Unreadable(ring.log, ring.end, _UNKNOWN_KEY)
         return ring
 
     async def _at_once(
-        self, ring: Ring, log: Log, positions: Sequence[int], payloads: list[bytes]
+        self,
+        ring: Ring,
+        log: Log,
+        positions: Sequence[int],
+        payloads: list[bytes],
+        starts: AbstractSet[bytes],
     ) -> list[bytes] | None:
         """The payloads of records that one key has sealed; None if a closer look is needed."""
-        starts = {each[:8] for each in payloads}
         key = await self._known_key(ring, payloads[0]) if len(starts) == 1 else None
-        if key is None or not _in_place(positions, payloads):
+        if key is None or min(map(len, payloads)) < HEADER + TAG:
             return None
-        return key.open_all(record_context(log), payloads)
+        clear = [each[:CLEAR] for each in payloads]
+        if not _in_place(positions, clear):
+            return None
+        return key.open_all(record_context(log), payloads, clear)
 
     async def _one_by_one(
         self, ring: Ring, log: Log, positions: Sequence[int], payloads: list[bytes]
@@ -103,8 +143,10 @@ class Opener:
         ]
 
     async def _opened(self, ring: Ring, context: bytes, sealed: bytes) -> bytes:
-        if sealed[:4] != KIND or len(sealed) < CLEAR:
+        if sealed[:4] != KIND:
             return Unopened(sealed, _UNKNOWN_FORM)
+        if len(sealed) < HEADER + TAG:
+            return Unopened(sealed, _DAMAGED)
         key = await self._known_key(ring, sealed)
         if key is None:
             return Unopened(sealed, _UNKNOWN_KEY)
@@ -129,13 +171,19 @@ def place_of(sealed: bytes) -> tuple[int, int]:
     return base, ordinal
 
 
-def _in_place(positions: Sequence[int], payloads: Sequence[bytes]) -> bool:
-    """Whether all records stand where they were written, as `misplaced` decides it; faster."""
-    places = PLACE.iter_unpack(b"".join([each[8:CLEAR] for each in payloads]))
+def _in_place(positions: Sequence[int], clear: Sequence[bytes]) -> bool:
+    """Whether all records stand where they were written, as `misplaced` decides it; faster.
+
+    clear: the authenticated part of each header, all of one data key.
+    """
     before, last_base, last = 0, -1, -1
-    for position, (base, ordinal) in zip(positions, places, strict=True):
-        follows = base >= before or (base == last_base and ordinal > last)
-        if base >= position or not follows:
+    for position, (_, base, ordinal) in zip(
+        positions, _CLEAR.iter_unpack(b"".join(clear)), strict=True
+    ):
+        if base == last_base:
+            if ordinal <= last:
+                return False
+        elif base < before or base >= position:
             return False
         before, last_base, last = position, base, ordinal
     return True

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
+from typing import NoReturn
 
 from turnlog.layers.encryption.header import CLEAR, HEADER, PLACE, begin
 from turnlog.records import Log
@@ -18,9 +19,26 @@ try:
 except ImportError as error:
     raise ImportError("encryption needs cryptography: pip install 'turnlog[encrypt]'") from error
 
-__all__ = ["DataKey", "joined", "note_context", "record_context"]
+__all__ = ["KEY_BYTES", "DataKey", "RawKey", "joined", "note_context", "record_context"]
 
+#: How many bytes a data key has.
+KEY_BYTES = 32
 _NONCE = HEADER - CLEAR
+
+
+class RawKey:
+    """The bytes of a key. No traceback, log or pickle shows them."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+
+    def __repr__(self) -> str:
+        return "<key>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key can't be pickled or copied")
 
 
 @dataclass(frozen=True)
@@ -36,13 +54,10 @@ class DataKey:
     _cipher: AESGCM = field(repr=False)
 
     @classmethod
-    def of(cls, session: str, key_id: int, key: bytes) -> DataKey:
-        """The data key `key_id` of `session` with the 32 bytes `key`."""
-        return cls._derived(key_id, _derive(session, key_id, key))
-
-    @classmethod
-    def _derived(cls, key_id: int, derived: bytes) -> DataKey:
-        return cls(key_id, derived[32:], AESGCM(derived[:32]))
+    def of(cls, session: str, key_id: int, raw: RawKey) -> DataKey:
+        """The data key `key_id` of `session` with the 32 bytes of `raw`."""
+        derived = _derive(session, key_id, raw)
+        return cls(key_id, derived.key[KEY_BYTES:], AESGCM(derived.key[:KEY_BYTES]))
 
     def has(self, commitment: bytes) -> bool:
         """Whether this is the key with `commitment`."""
@@ -57,29 +72,35 @@ class DataKey:
         base: the position at which the log ends before the append.
         first: the ordinal of the first one.
         """
-        encrypt, pack, start = self._cipher.encrypt, PLACE.pack, begin(self.id)
+        encrypt, prefix = self._cipher.encrypt, begin(self.id) + PLACE.pack(base, 0)[:8]
+        bound = context + prefix
         nonces = os.urandom(_NONCE * len(payloads))
         sealed: list[bytes] = []
         for at, payload in enumerate(payloads):
-            clear = start + pack(base, first + at)
+            ordinal = (first + at).to_bytes(4, "big")
             nonce = nonces[_NONCE * at : _NONCE * (at + 1)]
-            sealed.append(clear + nonce + encrypt(nonce, payload, context + clear))
+            sealed.append(prefix + ordinal + nonce + encrypt(nonce, payload, bound + ordinal))
         return sealed
 
-    def open_all(self, context: bytes, sealed: Sequence[bytes]) -> list[bytes] | None:
-        """The payloads of records that this key has sealed; None if one was tampered with."""
+    def open_all(
+        self, context: bytes, sealed: Sequence[bytes], clear: Sequence[bytes]
+    ) -> list[bytes] | None:
+        """The payloads of records that this key has sealed; None if one was tampered with.
+
+        clear: the authenticated part of each header.
+        """
         decrypt = self._cipher.decrypt
         try:
             return [
-                decrypt(each[CLEAR:HEADER], each[HEADER:], context + each[:CLEAR])
-                for each in sealed
+                decrypt(each[CLEAR:HEADER], each[HEADER:], context + start)
+                for each, start in zip(sealed, clear, strict=True)
             ]
         except InvalidTag:
             return None
 
     def open(self, context: bytes, sealed: bytes) -> bytes | None:
         """The payload of one record; None if it was tampered with, or is another log's."""
-        opened = self.open_all(context, [sealed])
+        opened = self.open_all(context, [sealed], [sealed[:CLEAR]])
         return opened[0] if opened else None
 
 
@@ -98,7 +119,7 @@ def joined(*parts: bytes) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
-def _derive(session: str, key_id: int, key: bytes) -> bytes:
+def _derive(session: str, key_id: int, raw: RawKey) -> RawKey:
     """32 bytes of key for the cipher, and 32 bytes of commitment."""
     info = joined(b"turnlog data key 1", session.encode(), key_id.to_bytes(4, "big"))
-    return HKDF(SHA256(), 64, salt=None, info=info).derive(key)
+    return RawKey(HKDF(SHA256(), 2 * KEY_BYTES, salt=None, info=info).derive(raw.key))

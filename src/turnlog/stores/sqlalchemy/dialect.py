@@ -16,7 +16,7 @@ from turnlog.stores.sqlalchemy.caching import Cache
 from turnlog.stores.sqlalchemy.commits import Commit, Part
 from turnlog.stores.sqlalchemy.heads import Heads
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.payloads import from_text
+from turnlog.stores.sqlalchemy.payloads import TEXT
 from turnlog.stores.sqlalchemy.places import Kinds, Place, Types, parameters, places_of
 from turnlog.stores.sqlalchemy.retrying import Undone
 from turnlog.stores.sqlalchemy.state import (
@@ -99,6 +99,8 @@ class Dialect(ABC):
     _beyond = "({time}, {id}) {after} (:at, :session)"
     #: The types of parameters.
     _types = Types()
+    #: How the shared messages hold payloads.
+    _form = TEXT
     #: The template that finds the row of a key.
     _join_key = JOIN_KEY
 
@@ -115,7 +117,7 @@ class Dialect(ABC):
         counted = {"counted": filled(COUNTED, self._names)}
         known = {"join_key": filled(self._join_key, self._names, given)}
         self._shared = {**self._names, **given, **counted, **known, **self._expressions()}
-        self._places = places_of(self._names, given)
+        self._places = places_of(self._names, given, self._form)
         self._reads = self._places.map(self._reads_of)
         self._is_there = Kinds(layout.is_readable, bool(layout.version))
         self._heads = Heads(self._names, layout, self._time_of)
@@ -147,6 +149,7 @@ class Dialect(ABC):
         if not self._is_there.of(log.name):
             return Records([], [], [])
         reads, (after, before) = self._reads.of(log.name), bounds
+        decode = self._places.of(log.name).decode
         values = {**log._asdict(), "after": after, "before": before}
         if limit is None:
             rows = db.execute(reads.all, values).all()
@@ -156,7 +159,7 @@ class Dialect(ABC):
             rows = rows if oldest else rows[::-1]
         return Records(
             [row[0] for row in rows],
-            [from_text(row[1]) for row in rows],
+            [decode(row[1]) for row in rows],
             Column([row[2] for row in rows], seconds),
         )
 
@@ -260,7 +263,7 @@ class Dialect(ABC):
     def _fragments(self, part: Part) -> dict[str, str]:
         """The fragments of templates for one part of a commit."""
         given = parameters(self._types, part.number)
-        place = places_of(self._names, given).of(part.log)
+        place = places_of(self._names, given, self._form).of(part.log)
         number = {"number": str(part.number)}
         return {**self._shared, **given, **place._asdict(), **number}
 

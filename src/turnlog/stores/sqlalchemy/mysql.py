@@ -12,7 +12,6 @@ from turnlog.changes import Committed
 from turnlog.stores.sqlalchemy.commits import Commit
 from turnlog.stores.sqlalchemy.deletion import Deletion
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.payloads import to_text
 from turnlog.stores.sqlalchemy.schema_mysql import quoted
 from turnlog.stores.sqlalchemy.transactional import RowByRow, Templates
 from turnlog.stores.tables import Tables, filled
@@ -72,7 +71,7 @@ class MySQL(RowByRow):
             return super().commit(db, commit)
         self._check_sizes(commit)
         (part,) = commit.parts
-        values = {"session": commit.session, "payload": to_text(part.payloads[0])}
+        values = {"session": commit.session, "payload": self._form.encode(part.payloads[0])}
         db.execute(self._statements.touch, values)
         return commit.result({"main": int(db.execute(self._append_one, values).lastrowid)})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from turnlog.stores.sqlalchemy.payloads import to_text
+from turnlog.stores.sqlalchemy.payloads import Form
 from turnlog.stores.tables import filled
 
 __all__ = ["Kinds", "Place", "Types", "parameters", "places_of"]
@@ -57,8 +57,9 @@ class Place(NamedTuple):
     here: str
     #: The condition for the positions between two bounds.
     inside: str
-    #: Makes a payload what its column takes.
+    #: Makes a payload what its column takes, and the other way round.
     encode: Callable[[bytes], str | bytes]
+    decode: Callable[[str | bytes], bytes]
 
 
 #: Parameters of which a commit has one for each log, with their types.
@@ -95,11 +96,12 @@ def parameters(types: Types, number: int | str = "") -> dict[str, str]:
     return {name: getattr(types, kind).format(given) for name, (given, kind) in names.items()}
 
 
-def places_of(names: Mapping[str, str], given: Mapping[str, str]) -> Kinds[Place]:
+def places_of(names: Mapping[str, str], given: Mapping[str, str], form: Form) -> Kinds[Place]:
     """Both places.
 
     names: the tables.
     given: the parameters.
+    form: how the shared messages hold payloads.
     """
     inside = filled(_INSIDE, given)
     session, name = given["session"], given["name"]
@@ -111,7 +113,8 @@ def places_of(names: Mapping[str, str], given: Mapping[str, str]) -> Kinds[Place
             values=session,
             here=f"session_id = {session}",
             inside=inside,
-            encode=to_text,
+            encode=form.encode,
+            decode=form.decode,
         ),
         Place(
             records=names["records"],
@@ -121,5 +124,11 @@ def places_of(names: Mapping[str, str], given: Mapping[str, str]) -> Kinds[Place
             here=f"session_id = {session} AND name = {name}",
             inside=inside,
             encode=bytes,
+            decode=_as_they_are,
         ),
     )
+
+
+def _as_they_are(stored: str | bytes) -> bytes:
+    assert isinstance(stored, bytes)  # noqa: S101 - our own column of bytes
+    return stored

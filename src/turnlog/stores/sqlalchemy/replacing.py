@@ -8,7 +8,6 @@ from sqlalchemy import BigInteger, Connection, bindparam, text
 
 from turnlog.changes import Replace
 from turnlog.store import END
-from turnlog.stores.sqlalchemy.payloads import from_text
 from turnlog.stores.sqlalchemy.places import Kinds, Place
 from turnlog.stores.tables import filled
 
@@ -44,9 +43,10 @@ class Replacing:
     def stored(self, db: Connection, session: str, change: Replace) -> list[bytes | None]:
         """The payloads of the records that are to be replaced; None where no record is."""
         statement, log = self._stored.of(change.log), {"session": session, "name": change.log}
+        decode = self._places.of(change.log).decode
         possible = [at for at in change.positions if 0 < at <= END]
         found = {
-            row[0]: from_text(row[1])
+            row[0]: decode(row[1])
             for some in _pieces(possible)
             for row in db.execute(statement, {**log, "positions": some})
         }

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from turnlog.stores.clock import as_text, now
 from turnlog.stores.sqlalchemy.deletion import Deletion
 from turnlog.stores.sqlalchemy.layout import Layout
+from turnlog.stores.sqlalchemy.payloads import TEXT_OR_BLOB
 from turnlog.stores.sqlalchemy.schema_sqlite import in_transaction
 from turnlog.stores.sqlalchemy.transactional import RowByRow, Templates
 from turnlog.stores.tables import SQLITE_CHANGED, Tables
@@ -35,6 +36,7 @@ class SQLite(RowByRow):
 
     locks_all = True
 
+    _form = TEXT_OR_BLOB
     _begin = "BEGIN IMMEDIATE"
     _changed = SQLITE_CHANGED
     _templates = _TEMPLATES

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from turnlog.changes import Annotate, Append, Change, Forget, Remove, Replace
@@ -48,7 +49,8 @@ class Logs:
 
     def payloads(self, change: Replace) -> list[bytes | None]:
         """The payloads of the records that `change` is to replace; None where no record is."""
-        return [self._payload(change.log, position) for position in change.positions]
+        with _texts_as_bytes(self._cursor.connection):
+            return [self._payload(change.log, position) for position in change.positions]
 
     def make(self, changes: Iterable[Change], *, makes_session: bool) -> None:
         """Make `changes`, whose conditions hold.
@@ -156,3 +158,13 @@ class Logs:
         values = (self._session, name, facts.last, facts.length, facts.note or None, at)
         self._cursor.execute(self._sql.of(name).put, values)
         self._exists = self._exists or name == "main"
+
+
+@contextmanager
+def _texts_as_bytes(db: sqlite3.Connection) -> Iterator[None]:
+    """Within the block, text is read as the bytes that are stored, whatever they are."""
+    before, db.text_factory = db.text_factory, bytes
+    try:
+        yield
+    finally:
+        db.text_factory = before

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove, Replace
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Store
@@ -22,6 +22,7 @@ class Atomicity:
 
     async def test_every_change_is_made(self, store: Store, twin: Store) -> None:
         await fill(store, "s", "other")
+        kept = await store.append(Log("s", "kept"), [b"old"])
         others = await seen(store, "other")
         done = await store.commit(
             "s",
@@ -33,18 +34,21 @@ class Atomicity:
                 Append("new", [b"3"]),
                 Annotate("noted", b"note"),
                 Check("missing", 0),
+                Replace("kept", [kept], [b"replaced"], [b"old"]),
             ],
         )
         assert await payloads_of(twin, Log("s")) == [b"s", b"main", b"1", b"2"]
+        assert await payloads_of(twin, Log("s", "kept")) == [b"replaced"]
         assert await payloads_of(twin, Log("s", "new")) == [b"3"]
         heads = await twin.logs("s")
         notes = {head.log.name: head.note for head in heads}
         lengths = {head.log.name: head.length for head in heads}
-        assert notes == {"main": b"title", ":usage": b":usage", "new": b"", "noted": b"note"}
-        assert lengths == {"main": 4, ":usage": 0, "new": 1, "noted": 0}
+        noted = {"main": b"title", ":usage": b":usage", "new": b"", "noted": b"note"}
+        assert notes == {**noted, "kept": b""}
+        assert lengths == {"main": 4, ":usage": 0, "new": 1, "noted": 0, "kept": 1}
         ends = {head.log.name: head.last for head in heads}
         main, new = ends["main"], ends["new"]
-        assert (done.positions, done.replayed) == ((main, main, 0, 0, new, 0, 0), False)
+        assert (done.positions, done.replayed) == ((main, main, 0, 0, new, 0, 0, kept), False)
         assert await seen(store, "other") == others
 
     async def test_positions_are_those_of_the_logs(self, store: Store, log: Log) -> None:
@@ -58,20 +62,23 @@ class Atomicity:
         assert len(await store.read(log)) == len(await store.read(side)) == 6
 
     async def test_a_conflict_at_any_place_writes_nothing(self, store: Store) -> None:
+        kept = await store.append(Log("s", "kept"), [b"old"])
         await fill(store, "s", "later")
         before = await seen(store, "s")
         changes: list[Change] = [
             Append("main", [b"1"]),
+            Replace("kept", [kept], [b"replaced"], [b"old"]),
             Annotate("main", b"changed"),
             Remove(":usage"),
             Forget("side"),
             Append("new", [b"2"], cut=0),
         ]
         for index in range(len(changes) + 1):
-            failing = [*changes[:index], Check("elsewhere", 7), *changes[index:]]
-            for key in (None, Key("k")):
-                with pytest.raises(Conflict):
-                    await store.commit("s", failing, key=key)
+            for wrong in (Check("elsewhere", 7), Replace("elsewhere", [7], [b"1"], [b"2"])):
+                failing = [*changes[:index], wrong, *changes[index:]]
+                for key in (None, Key("k")):
+                    with pytest.raises(Conflict):
+                        await store.commit("s", failing, key=key)
         assert await seen(store, "s") == before
         assert await all_sessions(store) == ["later", "s"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove, Replace
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import all_sessions, end_of, fill, head_of, seen
@@ -27,7 +27,12 @@ FINDING_NOTHING: tuple[Change, ...] = (
     Forget("main"),
 )
 #: They write nothing, and keep no key.
-SILENT: tuple[Change, ...] = (Append("side", []), Append("main", [], expect=0), Check("side", 0))
+SILENT: tuple[Change, ...] = (
+    Append("side", []),
+    Append("main", [], expect=0),
+    Check("side", 0),
+    Replace("side", [], [], []),
+)
 
 
 class Existence:

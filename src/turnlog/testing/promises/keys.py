@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove, Replace
 from turnlog.errors import Conflict
 from turnlog.records import Log
 from turnlog.store import Store
@@ -53,7 +53,8 @@ class Keys:
     async def test_a_commit_that_writes_nothing_keeps_no_key(self, store: Store, log: Log) -> None:
         assert await store.append(log, [], key=Key("k")) == 0
         assert not (await store.commit(log.session, [], key=Key("k"))).replayed
-        assert not (await store.commit(log.session, [Check(log.name, 0)], key=Key("k"))).replayed
+        for silent in (Check(log.name, 0), Replace(log.name, [], [], [])):
+            assert not (await store.commit(log.session, [silent], key=Key("k"))).replayed
         await store.append(log, [b"1"], key=Key("k"))
         assert await payloads_of(store, log) == [b"1"]
 
@@ -129,6 +130,7 @@ class Keys:
             Remove(log.name, expect=-1),
             Forget(log.name, expect=-1),
             Annotate(log.name, b"2", expect=b"other"),
+            Replace(log.name, [first], [b"2"], [b"other"]),
         ):
             known = await twin.commit(log.session, [impossible], key=Key("k"))
             assert (known.positions, known.replayed) == ((first,), True)

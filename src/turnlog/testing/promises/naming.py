@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from turnlog.changes import Forget, Key
+from turnlog.changes import Forget, Key, Replace
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.hostile import NAMES, PLAIN, UNENCODABLE
-from turnlog.testing.looking import all_sessions, payloads_of
+from turnlog.testing.looking import all_sessions, payloads_of, positions_of
 
 __all__ = ["Naming"]
 
@@ -77,6 +77,19 @@ class Naming:
             expected = [name.encode()] if n % 2 else []
             assert await payloads_of(store, _branch(name)) == expected
 
+    @pytest.mark.parametrize("log_of", [_session, _branch])
+    async def test_replacing_in_one_log_replaces_in_no_other(
+        self, store: Store, log_of: Callable[[str], Log]
+    ) -> None:
+        taken = await _write_each(store, log_of)
+        for name in taken[::2]:
+            log, old = log_of(name), name.encode()
+            replace = Replace(log.name, await positions_of(store, log), [b"new " + old], [old])
+            await store.commit(log.session, [replace])
+        for n, name in enumerate(taken):
+            expected = name.encode() if n % 2 else b"new " + name.encode()
+            assert await payloads_of(store, log_of(name)) == [expected]
+
     async def test_deleting_a_session_deletes_no_other(self, store: Store) -> None:
         taken = await _write_each(store, _session)
         await _write_each(store, _branch_of_its_own)
@@ -112,6 +125,7 @@ class Naming:
             lambda: store.sessions(prefix=bad),
             lambda: store.delete(bad),
             lambda: store.commit("a", [Forget(bad)]),
+            lambda: store.commit("a", [Replace(bad, [1], [b"1"], [b"2"])]),
         ]
         for attempt in attempts:
             with pytest.raises(ValueError):  # noqa: PT011 - the words are each store's own

@@ -12,7 +12,14 @@ from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove
 from turnlog.errors import Conflict, RecordChanged
 from turnlog.records import Log
 from turnlog.store import Store
-from turnlog.testing.looking import head_of, payloads_of, positions_of, seen
+from turnlog.testing.looking import (
+    all_sessions,
+    end_of,
+    head_of,
+    payloads_of,
+    positions_of,
+    seen,
+)
 
 __all__ = ["Replacing"]
 
@@ -41,6 +48,40 @@ class Replacing:
             assert list(records.positions) == [first, second, third, last]
             assert list(records.times) == times
             assert await head_of(handle, log) == before
+
+    async def test_no_time_of_the_session_moves(self, store: Store, twin: Store, log: Log) -> None:
+        await store.append(log, [b"1"])
+        await store.append(Log("later"), [b"1"])
+        end, before = await end_of(store, log), await store.logs(log.session)
+        for old, new in ((b"1", b"2"), (b"2", b"2"), (b"2", b"\xff"), (b"\xff", b"1")):
+            await _replace(store, log, {end: (old, new)})
+            assert await store.logs(log.session) == await twin.logs(log.session) == before
+        assert await all_sessions(store) == ["later", log.session]
+
+    async def test_many_at_once(self, store: Store, log: Log) -> None:
+        await store.append(log, [b"%d" % n for n in range(2500)])
+        positions = await positions_of(store, log)
+        pairs = {at: (b"%d" % n, b"new %d" % n) for n, at in enumerate(positions) if n % 5}
+        await _replace(store, log, pairs)
+        expected = [b"new %d" % n if n % 5 else b"%d" % n for n in range(2500)]
+        assert await payloads_of(store, log) == expected
+        pairs[positions[-1]] = (b"?", b"")
+        with pytest.raises(RecordChanged):
+            await _replace(store, log, {at: (new, b"") for at, (_, new) in pairs.items()})
+        assert await payloads_of(store, log) == expected
+
+    async def test_what_fails_at_once_with_others_touches_none_of_them(
+        self, store: Store, log: Log
+    ) -> None:
+        end = await store.append(log, [b"1"])
+        others = [Log(f"other {n}", log.name) for n in range(20)]
+        wrong = [_replace(store, log, {end: (b"?", b"%d" % n)}) for n in range(20)]
+        right = [store.append(other, [b"1"]) for other in others]
+        calls = [call for pair in zip(wrong, right, strict=True) for call in pair]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [RecordChanged, int] * 20
+        assert await payloads_of(store, log) == [b"1"]
+        assert [await payloads_of(store, other) for other in others] == [[b"1"]] * 20
 
     async def test_every_byte_and_size(self, store: Store, log: Log) -> None:
         sizes: Sequence[bytes] = [bytes(range(256)), b"\xf5TL\x00", b"{}", b"\0", b"x" * 70_000]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-from turnlog.changes import Annotate, Append, Change, Committed, Forget, Key, Remove
+import pytest
+
+from turnlog.changes import Annotate, Append, Change, Committed, Forget, Key, Remove, Replace
 from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.failing import Failing, Failure, Plan
@@ -84,6 +86,20 @@ class Retrying:
         )
         usage = await payloads_of(store, Log("s", ":usage"))
         assert usage == [name for name in main for _ in range(2)]
+
+    async def test_replacements_are_not_repeated_on_what_came_later(
+        self, store: Store, log: Log
+    ) -> None:
+        failing = Failing(store, lambda _: Failure(ConnectionError("lost"), happened=True))
+        end = await store.append(log, [b"1"])
+        forth = Replace(log.name, [end], [b"2"], [b"1"])
+        with pytest.raises(ConnectionError):
+            await failing.commit(log.session, [forth], key=Key("forth"))
+        await store.commit(log.session, [Replace(log.name, [end], [b"1"], [b"2"])])
+        failing.plan = lambda _: None
+        done = await failing.commit(log.session, [forth], key=Key("forth"))
+        assert (done.positions, done.replayed) == ((end,), True)
+        assert await payloads_of(store, log) == [b"1"]
 
     async def test_removals_are_not_repeated_on_what_came_later(
         self, store: Store, log: Log

@@ -1,0 +1,84 @@
+"""`turnlog compact`: older turns shown as a summary, and the undoing of that."""
+
+import asyncio
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from turnlog.agents.models.environment import default_name
+from turnlog.agents.summarising import summarised_by
+from turnlog.cli.errors import Problem, errors_reported
+from turnlog.cli.lines import print_lines
+from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.targets import BranchOption, Named, session_named
+from turnlog.cli.text import counted
+from turnlog.conversation.compaction.compacting import CompactionResult
+
+__all__ = ["compact"]
+
+
+def compact(
+    target: Named,
+    store: StoreOption = "turnlog.db",
+    key_file: KeyFileOption = None,
+    branch: BranchOption = None,
+    keep: Annotated[int, typer.Option(min=0, help="Keep the newest N turns as they are.")] = 2,
+    undo: Annotated[bool, typer.Option("--undo", help="Drop the newest summary.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only tell what would be covered.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show a model the older turns of a conversation as a summary. All items stay stored.
+
+    The summary is written by the model that the environment names: OPENAI_API_KEY, and
+    TURNLOG_MODEL or OPENAI_DEFAULT_MODEL.
+    """
+    if undo and dry_run:
+        raise typer.BadParameter("--undo and --dry-run do not go together")
+    access = Access(store, key_file)
+    with errors_reported(store):
+        if undo:
+            _print_undone(asyncio.run(_undone(access, target, branch)), as_json=as_json)
+            return
+        if not dry_run and default_name() is None:
+            raise Problem(
+                "no model can write the summary: set OPENAI_API_KEY, or pass --dry-run to see what "
+                "would be covered"
+            )
+        result = asyncio.run(_compacted(access, target, branch, keep, dry_run=dry_run))
+        if as_json:
+            print_lines([dataclasses.asdict(result)] if result else [])
+        else:
+            _print(result)
+
+
+async def _undone(access: Access, target: str, branch: str | None) -> bool:
+    async with open_existing(access) as store:
+        return await (await session_named(store, target, branch)).drop_summary()
+
+
+async def _compacted(
+    access: Access, target: str, branch: str | None, keep: int, *, dry_run: bool
+) -> CompactionResult | None:
+    async with open_existing(access) as store:
+        session = await session_named(store, target, branch)
+        if dry_run:
+            return await session.compact(keep=keep, dry_run=True)
+        return await session.compact(summarised_by(), keep=keep)
+
+
+def _print_undone(done: bool, *, as_json: bool) -> None:
+    if as_json:
+        print_lines([{"dropped": done}])
+    else:
+        typer.echo("dropped the summary" if done else "there is no summary to drop")
+
+
+def _print(result: CompactionResult | None) -> None:
+    if result is None:
+        typer.echo("nothing was covered: there are no older turns, or they changed meanwhile")
+        return
+    done = "a summary covers" if result.is_stored else "a summary would cover"
+    what = f"{counted(result.covered, 'item')} of {counted(result.turns, 'turn')}"
+    by = f", written by {result.model}" if result.model else ""
+    typer.echo(f"{done} {what}, up to #{result.covers}{by}")

@@ -1,0 +1,52 @@
+"""Erasure by owner: the keys of all conversations of one owner are destroyed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from turnlog.conversation.about import About
+from turnlog.conversation.opened import problem_of
+from turnlog.layers.encrypted import Encrypted
+from turnlog.layers.encryption.walking import walk
+
+__all__ = ["Destroyed", "destroy_keys_of", "owned_by"]
+
+
+@dataclass
+class Destroyed:
+    """What was done for one owner.
+
+    sessions: the ids of the conversations whose keys were destroyed.
+    unknown: conversations of which it is not known whose they are, because their note can't be
+        opened; with the problem. Their keys are still there.
+    """
+
+    sessions: list[str] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+async def destroy_keys_of(store: Encrypted, owner: str) -> Destroyed:
+    """Destroy the data keys of all conversations whose `about().owner` is `owner`.
+
+    It can be stopped and done again. It finds the conversations that are there when it begins:
+    first keep the owner from beginning others.
+    """
+    done = Destroyed()
+    async for session in owned_by(store, owner, done.unknown):
+        if await store.destroy_keys(session):
+            done.sessions.append(session)
+    return done
+
+
+async def owned_by(store: Encrypted, owner: str, unknown: dict[str, str]) -> AsyncIterator[str]:
+    """The ids of the conversations of `owner`.
+
+    unknown: gets those of which that can't be known, with the problem.
+    """
+    async for head in walk(store):
+        session, problem = head.log.session, problem_of(head.note)
+        if problem is None and About.of(head.note).owner == owner:
+            yield session
+        elif problem is not None and not await store.keys_destroyed(session):
+            unknown[session] = problem

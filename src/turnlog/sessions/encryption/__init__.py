@@ -1,0 +1,1 @@
+"""The parts of `EncryptedSession`: calls of the wrapped session, reading in windows, compaction."""

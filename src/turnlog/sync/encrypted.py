@@ -1,0 +1,70 @@
+"""`EncryptedSession` and `EncryptSession` as blocking twins, around sessions or their twins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from turnlog.conversation.protocol import Session
+from turnlog.conversation.session import StoredSession
+from turnlog.sessions import encrypt, encrypted
+from turnlog.sync.session import BlockingSession
+from turnlog.sync.stored import BlockingStoredSession
+
+__all__ = ["EncryptSession", "EncryptedSession"]
+
+
+class EncryptedSession(BlockingSession):
+    """The blocking twin of `turnlog.EncryptedSession`, with the same parameters.
+
+    underlying_session: a session, or the blocking twin of one.
+    """
+
+    session: encrypted.EncryptedSession
+
+    def __init__(
+        self,
+        session_id: str,
+        underlying_session: Session | BlockingSession,
+        encryption_key: str | bytes,
+        ttl: float | None = 600,
+        max_scan_items: int | None = None,
+    ) -> None:
+        try:
+            inner = _awaited(underlying_session)
+            session = encrypted.EncryptedSession(
+                session_id, inner, encryption_key, ttl, max_scan_items
+            )
+        finally:
+            del encryption_key  # so that it is not in the frame of an error
+        super().__init__(session)
+
+    @property
+    def cipher(self) -> Any:
+        """The Fernet that makes and opens the tokens."""
+        return self.session.cipher
+
+    @property
+    def unreadable(self) -> set[str]:
+        """Digests of stored items that reads left out because they can't be opened."""
+        return self.session.unreadable
+
+
+def EncryptSession(  # noqa: N802 - as in turnlog
+    inner_session: Session | BlockingSession, encryption_key: str | bytes
+) -> BlockingSession:
+    """The blocking twin of what `turnlog.EncryptSession` makes, with the same parameters.
+
+    inner_session: a session, or the blocking twin of one. Of a session of Turnlog, the result is
+        a `BlockingStoredSession`.
+    """
+    try:
+        session: Session = encrypt.EncryptSession(_awaited(inner_session), encryption_key)
+    finally:
+        del encryption_key  # so that it is not in the frame of an error
+    if isinstance(session, StoredSession):
+        return BlockingStoredSession(session)
+    return BlockingSession(session)
+
+
+def _awaited(session: Session | BlockingSession) -> Session:
+    return session.session if isinstance(session, BlockingSession) else session
