@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from turnlog.agents.tools.tool import FunctionTool, function_tool
+from turnlog.conversation.opened import items_of
 from turnlog.conversation.session import StoredSession
-from turnlog.items.json import decode
 from turnlog.items.kinds import is_output
 from turnlog.items.shortening import RECALL
 from turnlog.records import Log
@@ -33,8 +33,10 @@ def recall_tool(session: StoredSession) -> FunctionTool:
         if position < 1:
             return _MISSING.format(id=id[:40])
         records = await session.store.read(log, after=position - 1, before=position + 1)
-        item = decode(records.payloads[0]) if records else {}
-        return item.get("output", "") if is_output(item) else _MISSING.format(id=id)
+        item = next(iter(items_of(log, records)), None)
+        if item is None or not is_output(item):
+            return _MISSING.format(id=id)
+        return item.get("output", "")
 
     return function_tool(name_override=RECALL)(recall)
 

@@ -42,7 +42,7 @@ _CHARACTERS = 4
 
 
 def summarised_by(
-    model: Model | str | Agent | None,
+    model: Model | str | Agent | None = None,
     *,
     instructions: str | None = None,
     part_tokens: int = 50_000,

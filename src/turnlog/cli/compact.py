@@ -13,7 +13,7 @@ from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted
-from turnlog.conversation.compaction.compacting import CompactionResult
+from turnlog.conversation.summaries.outcome import CompactionResult
 
 __all__ = ["compact"]
 

@@ -145,18 +145,18 @@ async def test_changed_views_of_all_histories_are_accepted() -> None:
     changed = 0
     for seed in range(HISTORIES):
         session = StoredSession(f"s{seed}", store)
-        items = history(seed)
+        items = [*history(seed), *history(HISTORIES + seed)]
         items.insert(rng.randint(0, len(items)), SEALED)
         await session.add_items(items)
         stored = await store.read(Log(f"s{seed}"))
         if rng.random() < 0.3:
             await session.compact(summed, keep=rng.randint(0, 2))
-        shorten = Shorten(rng.randint(1, 2), rng.randint(1, 2), rng.choice([0, 50]))
+        shorten = Shorten(rng.randint(1, 2), rng.randint(1, 2), 0)
         settings = {
-            "shorten": rng.choice([None, shorten]),
+            "shorten": rng.choice([None, shorten, shorten]),
             "reads_compaction": rng.choice([None, True]),
-            "max_tokens": rng.choice([None, 50, 300]),
-            "max_turns": rng.choice([None, 2]),
+            "max_tokens": rng.choice([None, None, 50, 300]),
+            "max_turns": rng.choice([None, None, 2]),
         }
         view = await session.view(settings=settings)
         accepted_everywhere(view)
@@ -165,6 +165,6 @@ async def test_changed_views_of_all_histories_are_accepted() -> None:
         if not any(each.position is None for each in explanation.shown):
             by_position = dict(zip(stored.positions, items, strict=True))
             accounted_for(explanation, by_position, view)
-        changed += any(each.did == "changed" for each in explanation.shown)
+        changed += any("shorten" in each.why for each in explanation.shown)
         assert await session.history() == items
-    assert changed > HISTORIES / 20
+    assert changed > HISTORIES / 10
