@@ -19,6 +19,7 @@ from turnlog import (
     RunConfig,
     Runner,
     RunResult,
+    SessionSettings,
     StoredSession,
     Summarised,
     Usage,
@@ -112,9 +113,6 @@ async def test_a_long_conversation_stays_within_its_budget(session: StoredSessio
     # The longer the conversation, the less: it grows with the turns, not with their square.
     assert sent <= (0.15 if turns >= 2_000 else 0.5) * whole, sent / whole
     assert sum(model.cached[10:]) >= 0.7 * sum(model.sent[10:])
-    print(
-        f"most {max(model.sent)} sent {sent / whole:.4f} cached {sum(model.cached[10:]) / sum(model.sent[10:]):.4f} summaries {len(sums.sent)}"
-    )
     made = [result.compaction for result in results if result.compaction]
     assert len(made) == len(sums.sent) > 1
     assert all(each.result and each.because == "tokens" for each in made)
@@ -158,12 +156,13 @@ async def test_instructions_tools_and_the_runs_own_items_count(session: StoredSe
 
 
 async def test_each_bound_makes_a_summary() -> None:
-    for given, because in [
+    cases: list[tuple[dict[str, float], str]] = [
         ({"max_items": 8}, "max_items"),
         ({"max_turns": 4}, "max_turns"),
         ({"max_tokens": 600}, "tokens"),
         ({"fraction": 0.5, "window": 1_000}, "tokens"),
-    ]:
+    ]
+    for given, because in cases:
         session = StoredSession("s", MemoryStore())
         results = await talked(session, Talker(), configured(Summing(20), **given), 8)
         made = [each.compaction for each in results if each.compaction is not None]
@@ -331,7 +330,7 @@ async def test_a_streamed_run_tells_what_came_of_it(session: StoredSession) -> N
 async def test_sessions_that_cannot_be_compacted_are_refused() -> None:
     class Foreign:
         session_id = "f"
-        session_settings = None
+        session_settings: SessionSettings | None = None
 
         async def get_items(self, limit: int | None = None) -> list[Item]:
             return []

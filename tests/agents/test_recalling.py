@@ -1,5 +1,7 @@
 """The recall tool: a model gets what was shortened, and nothing else."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.fake_models import Script
@@ -8,12 +10,14 @@ from tests.sample_items import answer, call, user
 from turnlog import (
     Agent,
     Compaction,
+    Item,
     RunConfig,
     Runner,
     Shorten,
     StoredSession,
     ToolCallOutputItem,
     recall_tool,
+    sync,
 )
 from turnlog.stores.memory import MemoryStore
 
@@ -50,11 +54,25 @@ async def test_other_ids_give_nothing(session: StoredSession, given: str) -> Non
 
 
 async def test_what_a_summary_covers_can_be_recalled(session: StoredSession) -> None:
-    async def summed(items: list[object]) -> str:
+    async def summed(items: list[Item]) -> str:
         return 'the file was shortened: call recall with id "3"'
 
     await session.compact(summed, keep=2)
     assert await recalled(session, "3") == LONG
+
+
+def test_a_blocking_session_has_it_too(tmp_path: Path) -> None:
+    with sync.SQLiteSession(tmp_path / "c.db", session_id="s") as session:
+        session.add_items(talk(1))
+        script = Script([call("recall", 99, '{"id": "3"}')], [answer("ok")])
+        agent = Agent("A", model=script, tools=[recall_tool(session)])
+        result = Runner.run_sync(agent, "q", session=session)
+        assert result.new_items[1].raw_item["output"] == LONG
+
+
+def test_other_sessions_have_none() -> None:
+    with pytest.raises(TypeError, match="needs a session of Turnlog"):
+        recall_tool(object())  # type: ignore[arg-type]
 
 
 async def test_it_reads_the_branch_of_the_session(session: StoredSession) -> None:
