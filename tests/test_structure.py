@@ -53,7 +53,7 @@ ROOMS = {
     "orjson": {"items.json"},
     "sqlalchemy": {"stores.sqlalchemy", "sessions.sqlalchemy"},
     "redis": {"stores.redis"},
-    "openai": {"agents.models.openai.client"},
+    "openai": {"agents.models.openai.client", "sessions.openai_compaction"},
     "tiktoken": {"items.tokens"},
     "pydantic": {"agents.tools.pydantic"},
     "pydantic_core": {"agents.tools.pydantic"},

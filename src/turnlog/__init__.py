@@ -98,6 +98,9 @@ if TYPE_CHECKING:
     from turnlog.sessions.dapr import DaprSession as DaprSession
     from turnlog.sessions.encrypt import EncryptSession as EncryptSession
     from turnlog.sessions.encrypted import EncryptedSession as EncryptedSession
+    from turnlog.sessions.openai_compaction import (
+        OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession,
+    )
     from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.store import Cursor as Cursor
@@ -138,6 +141,7 @@ _NAMES_BY_HOME = {
     "turnlog.sessions.dapr": "DaprSession",
     "turnlog.sessions.encrypt": "EncryptSession",
     "turnlog.sessions.encrypted": "EncryptedSession",
+    "turnlog.sessions.openai_compaction": "OpenAIResponsesCompactionSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.conversation.settings": "SessionSettings",

@@ -17,10 +17,12 @@ _NEEDED = {
     "turnlog.sessions.dapr": "dapr",
     "turnlog.sessions.encrypt": "cryptography",
     "turnlog.sessions.encrypted": "cryptography",
+    "turnlog.sessions.openai_compaction": "openai",
     "turnlog.sessions.redis": "redis",
     "turnlog.sessions.sqlalchemy": "sqlalchemy",
     "turnlog.sync.dapr": "dapr",
     "turnlog.sync.encrypted": "cryptography",
+    "turnlog.sync.openai_compaction": "openai",
     "turnlog.sync.redis": "redis",
     "turnlog.sync.sqlalchemy": "sqlalchemy",
 }

@@ -4,5 +4,13 @@ from turnlog.conversation.session import Session, SessionABC
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.merge import SessionInputCallback
 from turnlog.sessions import SQLiteSession
+from turnlog.sessions.openai_compaction import OpenAIResponsesCompactionSession
 
-__all__ = ["SQLiteSession", "Session", "SessionABC", "SessionInputCallback", "SessionSettings"]
+__all__ = [
+    "OpenAIResponsesCompactionSession",
+    "SQLiteSession",
+    "Session",
+    "SessionABC",
+    "SessionInputCallback",
+    "SessionSettings",
+]
