@@ -40,6 +40,7 @@ from turnlog.agents.result import (
     ToolCallOutputItem,
     run_item,
 )
+from turnlog.agents.session_compaction import SessionCompaction
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.reading.run_input import run_input
@@ -49,7 +50,7 @@ from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.usage.question import Question
-from turnlog.conversation.usage.recording import PendingUsage
+from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
@@ -90,7 +91,8 @@ class Run:
         self.agent = agent
         self.new = new
         self.transcript = Transcript()
-        self._session = session
+        self._compaction = SessionCompaction(session, config)
+        self._session = self._compaction.run
         self._config = config
         self._max_turns = max_turns
         self._context = RunContextWrapper[Any](context)
@@ -108,11 +110,13 @@ class Run:
 
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
+        self._compaction.check(self._config.model or self.agent.model)
         async with _turn_on(self._session, self._view, self._config, self.new) as begun:
             self._session, self._turn = begun.session, begun.turn
             self.transcript.begin(begun.shown)
             async with self._accounted(begun):
                 output = await self._output(begun.answer)
+        await self._compact_session()
         return RunResult(
             self.new,
             self.transcript.items,
@@ -122,6 +126,13 @@ class Run:
             getattr(begun.session, "branch", None),
             self.spending,
         )
+
+    async def _compact_session(self) -> None:
+        """Have the session compact itself, if it can. The turn is over, and its lease is free."""
+        cost = await self._compaction.compact(self._session)
+        self._context.usage += self.spending.add(cost, self.agent.name, self._compaction.model)
+        if self._pending is not None and not cost.is_empty:
+            await recorded(self._pending)
 
     async def _output(self, answer: list[Item] | None) -> Any:
         """The final output. answer: what an earlier start of this run has stored."""
@@ -182,7 +193,9 @@ class Run:
         agent = self.agent
         tools = await agent.tools_for(self._context)
         handoffs = await handoffs_of(agent, self._context)
-        response = with_own_ids(await self._answer_of_model(await self._request(tools, handoffs)))
+        request = await self._request(tools, handoffs)
+        response = with_own_ids(await self._answer_of_model(request))
+        self._compaction.note(request, response, self._config.model or agent.model)
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
         calls = [item for item in response.output if _is_call(item) and item not in handing]
         is_answer = not calls and not handing

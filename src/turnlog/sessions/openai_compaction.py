@@ -14,10 +14,11 @@ from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item, TResponseInputItem
-from turnlog.sessions.compaction.compacting import Compacting, Context, Outside, as_it_is
+from turnlog.sessions.compaction.compacting import Compacting, Context, Outside
 from turnlog.sessions.compaction.modes import Mode, check_mode, is_openai_model, model_for
 from turnlog.sessions.compaction.state import State
 from turnlog.sessions.compaction.summarising import appends_to, newest_shown
+from turnlog.sessions.compaction.targets import as_it_is
 
 __all__ = ["OpenAIResponsesCompactionSession"]
 

@@ -16,11 +16,11 @@ from turnlog.sessions.compaction.modes import Mode, Resolved, check_mode, model_
 from turnlog.sessions.compaction.output import output_of
 from turnlog.sessions.compaction.state import State
 from turnlog.sessions.compaction.summarising import MOST_KEPT, appends_to, read_shown
-from turnlog.sessions.compaction.targets import Appending, Made, Rewriting, Suffix, Target
+from turnlog.sessions.compaction.targets import Appending, Made, Rewriting, Suffix, Target, as_it_is
 from turnlog.sessions.compaction.usage import add_usage, usage_fields
 from turnlog.sessions.encryption.calling import takes
 
-__all__ = ["Compacting", "Context", "Outside", "Owner", "as_it_is"]
+__all__ = ["Compacting", "Context", "Outside", "Owner"]
 
 _logger = logging.getLogger(__name__)
 
@@ -48,11 +48,6 @@ class Owner(Protocol):
     async def get_items(self, limit: int | None = None) -> list[Item]:
         """What is stored, as the session shows it."""
         ...
-
-
-def as_it_is(items: list[Item]) -> list[Item]:
-    """`items`: nothing has to be done to them."""
-    return items
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,8 @@ class Compacting:
         stored = appends_to(self._underlying)
         found = None if stored is None else await read_shown(stored)
         if found is not None:
-            target: Target = Appending(found, self._outside.prepare)
+            whole = Stored(seen, is_complete=True, most_kept=0)
+            target: Target = Appending(found, whole, self._outside.prepare)
         else:
             target = self._rewriting(Stored(seen, is_complete=True, most_kept=0))
         return _Chosen(target, 0, seen, mode)
@@ -166,10 +162,12 @@ class Compacting:
             if found is None:
                 return self._rewriting(Stored([], is_complete=False, most_kept=MOST_KEPT))
             if self._outside.read is None:
-                return Appending(found, self._outside.prepare)
+                is_whole = getattr(self._run, "_session_compaction_is_whole", False)
+                most = 0 if is_whole else MOST_KEPT
+                return Appending(found, Stored(found.items, is_complete=True, most_kept=most))
             items, is_complete = await self._outside.read(limit)
             is_complete = is_complete and await found.is_current()
-            return Appending(found, self._outside.prepare, Stored(items, is_complete, 0))
+            return Appending(found, Stored(items, is_complete, 0), self._outside.prepare)
         inner = getattr(self._underlying, "_get_compaction_snapshot", None)
         read = self._outside.snapshot or inner
         snapshot = None if read is None else await read(limit)

@@ -67,7 +67,7 @@ class ShownBranch:
     covered, turns: how many records a summary of all of this covers, and turns that begin in them.
     """
 
-    store: Store
+    session: StoredSession
     log: Log
     items: list[Item]
     covers: int
@@ -78,7 +78,7 @@ class ShownBranch:
 
     async def is_current(self) -> bool:
         """Whether the branch still ends where it did."""
-        newest = await self.store.read(self.log, limit=1)
+        newest = await self.session.store.read(self.log, limit=1)
         return (newest.positions[-1] if newest else 0) == self.covers
 
     async def summarise(self, items: list[Item], model: str, usage: Item | None) -> bool:
@@ -92,11 +92,13 @@ class ShownBranch:
         is_there = Replace(self.log.name, [self.covers], [self.payload], [self.payload])
         change = Append(summaries_of(self.log).name, [summary.payload()], expect=self.end)
         try:
-            await write_to(self.store, self.log, [is_there, change], retried=True)
+            await write_to(self.session.store, self.log, [is_there, change], retried=True)
         except Conflict as conflict:
             if conflict.log not in (self.log, summaries_of(self.log)):
                 raise
             return False
+        finally:
+            self.session._forget_summaries()  # noqa: SLF001 - ours
         return True
 
 
@@ -113,7 +115,7 @@ async def read_shown(session: StoredSession, most: int | None = None) -> ShownBr
     fresh = records[bisect_right(records.positions, before.covers) :]
     decoded = decode_all(fresh.payloads)
     return ShownBranch(
-        store,
+        session,
         log,
         [*before.items, *(item for item in decoded if item is not None)],
         records.positions[-1] if records else before.covers,

@@ -11,9 +11,14 @@ from turnlog.items.json import Item, copied
 from turnlog.loops.finishing import finished
 from turnlog.sessions.compaction.automatic import Stored
 from turnlog.sessions.compaction.replacing import Read, replaced
-from turnlog.sessions.compaction.summarising import MOST_KEPT, ShownBranch
+from turnlog.sessions.compaction.summarising import ShownBranch
 
-__all__ = ["Appending", "Made", "Rewriting", "Suffix", "Target"]
+__all__ = ["Appending", "Made", "Rewriting", "Suffix", "Target", "as_it_is"]
+
+
+def as_it_is(items: list[Item]) -> list[Item]:
+    """`items`: nothing has to be done to them."""
+    return items
 
 
 class Made(NamedTuple):
@@ -43,19 +48,20 @@ class Target(ABC):
 class Appending(Target):
     """A session of ours, to which a summary is appended.
 
-    items: if a session around it sees other items than are stored, these.
+    found: what its branch shows.
+    stored: the same, as a session around it sees it.
     prepare: makes of items what is to be stored.
     """
 
     def __init__(
         self,
         found: ShownBranch,
-        prepare: Callable[[list[Item]], list[Item]],
-        seen: Stored | None = None,
+        stored: Stored,
+        prepare: Callable[[list[Item]], list[Item]] = as_it_is,
     ) -> None:
+        self.stored = stored
         self._found = found
         self._prepare = prepare
-        self.stored = seen or Stored(found.items, is_complete=True, most_kept=MOST_KEPT)
 
     async def replace(self, start: int, made: Made, done: Callable[[], None]) -> bool:
         items = [*self._found.items[:start], *self._prepare(made.output)]

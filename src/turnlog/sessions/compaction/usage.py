@@ -21,10 +21,12 @@ def add_usage(run: Any, reported: object) -> None:
         return
     if isinstance(usage, Usage):
         run.usage = usage + with_a_request(counts_in(reported))
-    else:
+    elif hasattr(usage, "requests"):  # the SDK's, which takes its own kind only
         counts = {name: getattr(reported, name, None) or 0 for name in _COUNTS}
         details = {name: getattr(reported, name, None) for name in _DETAILS}
         usage.add(type(usage)(requests=1, **counts, **details))
+    else:
+        usage.add(reported)
 
 
 def usage_fields(reported: Any) -> Item | None:
