@@ -16,14 +16,13 @@ from agents import (
     function_tool,
     set_tracing_disabled,
 )
-from agents.extensions.memory import EncryptedSession as TheirEncryptedSession
 from agents.memory import OpenAIResponsesCompactionSession as Theirs
 from openai import AsyncOpenAI
 
-from tests.providers.openai_server import Failing, Reply, Server, serving
+from tests.providers.openai_server import Reply, Server, serving
 from tests.sample_items import answer, call, user
 from tests.strangers import TALK, Stranger
-from turnlog import EncryptedSession, OpenAIResponsesCompactionSession, StoredSession
+from turnlog import OpenAIResponsesCompactionSession, StoredSession
 from turnlog.extensions.memory import AsyncSQLiteSession
 from turnlog.items.json import Item
 from turnlog.stores.memory import MemoryStore
