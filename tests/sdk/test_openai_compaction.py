@@ -1,4 +1,4 @@
-"""`OpenAIResponsesCompactionSession` in the SDK's Runner: the same history as with its own class."""
+"""`OpenAIResponsesCompactionSession` in the SDK's Runner, beside the SDK's own class."""
 
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -16,13 +16,14 @@ from agents import (
     function_tool,
     set_tracing_disabled,
 )
+from agents.extensions.memory import EncryptedSession as TheirEncryptedSession
 from agents.memory import OpenAIResponsesCompactionSession as Theirs
 from openai import AsyncOpenAI
 
-from tests.providers.openai_server import Reply, Server, serving
+from tests.providers.openai_server import Failing, Reply, Server, serving
 from tests.sample_items import answer, call, user
 from tests.strangers import TALK, Stranger
-from turnlog import OpenAIResponsesCompactionSession, StoredSession
+from turnlog import EncryptedSession, OpenAIResponsesCompactionSession, StoredSession
 from turnlog.extensions.memory import AsyncSQLiteSession
 from turnlog.items.json import Item
 from turnlog.stores.memory import MemoryStore
@@ -239,3 +240,76 @@ async def test_what_the_model_has_not_seen_is_not_sent(
     assert asked == ([] if kind == "stranger" else [["user", "assistant"]])
     assert (await session.get_items(100))[:2] == [user("secret"), answer("ok")]
     await closed(inner)
+
+
+# Around and inside of encryption
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "stored", "stranger", "theirs"])
+@pytest.mark.parametrize("encrypted", [TheirEncryptedSession, EncryptedSession])
+@pytest.mark.parametrize("is_around", [True, False])
+async def test_with_encryption(
+    kind: str, encrypted: Any, is_around: bool, tmp_path: Path, client: AsyncOpenAI, server: Server
+) -> None:
+    """The requests have plain items, and the store has envelopes only."""
+    inner = inner_of(kind, tmp_path / "c.db")
+
+    def compacting(session: Any) -> Any:
+        return OpenAIResponsesCompactionSession(
+            "user", session, client=client, model="gpt-4.1", should_trigger_compaction=from_one_on
+        )
+
+    session = (
+        encrypted("user", compacting(inner), KEY)
+        if is_around
+        else compacting(encrypted("user", inner, KEY))
+    )
+    talk = Talk(session, server, client)
+    await two_turns(talk)
+    assert await session.get_items() == [user("one"), user("two"), {**SUMMARY, "id": "cmp_2"}]
+    asked = talk.compactions()
+    assert [each.get("previous_response_id") for each in asked] == ["resp_1", "resp_1"]
+    server.says(compacts("by hand"))
+    await session.run_compaction({"force": True, "compaction_mode": "input"})
+    kinds = [item.get("type", "message") for item in talk.compactions()[-1]["input"]]
+    assert kinds == ["message", "message", "compaction"]
+    assert all("__enc__" in item for item in await inner.get_items(1000))
+    assert await session.get_items() == [user("by hand"), SUMMARY]
+    await closed(inner)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_missing_model_is_said_before_the_run(
+    client: AsyncOpenAI, server: Server, streamed: bool
+) -> None:
+    inner = StoredSession("user", MemoryStore())
+    session = OpenAIResponsesCompactionSession("user", inner, client=client)
+    with pytest.raises(ValueError, match="model="):
+        await Talk(session, server, client).ask("one", streamed=streamed)
+    assert (await inner.get_items(), server.requests) == ([], [])
+
+
+async def test_usage_is_added_to_the_run(client: AsyncOpenAI, server: Server) -> None:
+    inner = StoredSession("user", MemoryStore())
+    session = OpenAIResponsesCompactionSession(
+        "user", inner, client=client, model="gpt-4.1", should_trigger_compaction=from_one_on
+    )
+    result = await Talk(session, server, client).ask("one", says("1", 1), compacts("one"))
+    usage = result.context_wrapper.usage
+    assert (usage.requests, len(usage.request_usage_entries)) == (2, 2)
+
+
+async def test_a_request_that_fails_is_raised_and_nothing_is_lost(
+    client: AsyncOpenAI, server: Server
+) -> None:
+    inner = StoredSession("user", MemoryStore())
+    session = OpenAIResponsesCompactionSession(
+        "user", inner, client=client, model="gpt-4.1", should_trigger_compaction=from_one_on
+    )
+    talk = Talk(session, server, client)
+    server.says(says("1", 1), Failing(500))
+    with pytest.raises(Exception, match="500"):
+        await talk.ask("one")
+    assert len(await session.get_items()) == 2
+    await talk.ask("two", says("2", 2), compacts("one", "two"))
+    assert len(await inner.history()) == 4

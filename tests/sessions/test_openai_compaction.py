@@ -20,6 +20,7 @@ from turnlog.testing import Failing, Failure, MakeSession, SessionTests, first_c
 pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite", "postgres", "redis")]
 
 SUMMARY: Item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "sealed"}
+KEY = "six random words or a longer key"
 BY_HAND: Any = {"force": True, "compaction_mode": "input"}
 
 

@@ -139,6 +139,9 @@ class Compacting:
     async def _automatic(self, seen: list[Item], mode: Resolved, asked: Mode) -> _Chosen | None:
         exchange = exchange_of(self._run)
         target = await self._target(len(exchange.digests) + 1)
+        if target is None:
+            self._skip(f"more than {MOST_KEPT} items before it would have to be kept")
+            return None
         stored = target.stored._replace(items=_sent(target.stored.items))
         ignore = bool(getattr(self._underlying, "_ignore_ids_for_matching", False))
         found = replaceable(stored, exchange, asked, ignore_ids=ignore)
@@ -154,13 +157,16 @@ class Compacting:
             await self._everything()
         return chosen
 
-    async def _target(self, limit: int) -> Target:
-        """The newest `limit` items, or more, in the form in which they can be replaced."""
+    async def _target(self, limit: int) -> Target | None:
+        """The newest `limit` items, or more, in the form in which they can be replaced.
+
+        None if too many come before them that a summary would have to hold.
+        """
         stored = appends_to(self._underlying)
         if stored is not None:
             found = await read_shown(stored, MOST_KEPT + limit)
             if found is None:
-                return self._rewriting(Stored([], is_complete=False, most_kept=MOST_KEPT))
+                return None
             if self._outside.read is None:
                 is_whole = getattr(self._run, "_session_compaction_is_whole", False)
                 most = 0 if is_whole else MOST_KEPT
