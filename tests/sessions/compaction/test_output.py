@@ -25,7 +25,7 @@ def message(*parts: Item) -> Item:
 def test_models_of_the_client() -> None:
     """With fields that are not set, and parts that the type of the item does not know."""
     part = {"type": "input_text", "text": "one"}
-    answer = CompactedResponse.construct(  # type: ignore[call-arg]
+    answer = CompactedResponse.construct(
         output=[{"type": "message", "role": "user", "content": [part]}, SUMMARY]
     )
     assert output_of(answer) == [message(part), SUMMARY]
