@@ -14,6 +14,9 @@ The workloads, with the module that defines them:
     turn_lists        the newest 20 turns of conversations of 1,000 and 100,000 items
     redis_workloads   Redis: add, read, and a session from a URL
     fork_workloads    a fork of 100,000 items over a file, PostgreSQL and Redis, beside reading them
+    encryption_workloads
+                      1,000 items added and read on a file, a turn, and PostgreSQL; "bare" is the
+                      same store without encryption
     import            `import turnlog` in a fresh process
 
 Pages of the list of sessions take some minutes to prepare, so they have a table of their own:
@@ -37,6 +40,7 @@ from statistics import median
 from time import perf_counter
 
 from bench import (
+    encryption_workloads,
     fork_workloads,
     redis_workloads,
     run_workloads,
@@ -77,11 +81,13 @@ def _workloads(only: str, servers: ExitStack) -> Iterator[Workload]:
     """Workloads whose name contains `only`; a server is started when the first one needs it."""
     turns = run_workloads.sqlite_workloads()
     yield from _named(only, [*sqlite_workloads.workloads(), *turn_lists.workloads(), *turns])
+    yield from _named(only, encryption_workloads.sqlite_workloads())
     yield from _named(only, fork_workloads.workloads("sqlite"))
     if not only.startswith("redis"):
         url = servers.enter_context(PostgresServer()).url()
         turns = run_workloads.postgresql_workloads(url)
         yield from _named(only, [*sql_workloads.workloads(url), *turns])
+        yield from _named(only, encryption_workloads.postgresql_workloads(url))
         yield from _named(only, fork_workloads.workloads("postgresql", url))
     if not only.startswith("postgresql"):
         url = servers.enter_context(RedisServer("--appendfsync", "everysec")).url

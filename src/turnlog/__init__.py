@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from turnlog.errors import BranchNameUsed as BranchNameUsed
     from turnlog.errors import Conflict as Conflict
     from turnlog.errors import FileReplaced as FileReplaced
+    from turnlog.errors import IncompleteAppend as IncompleteAppend
     from turnlog.errors import InvalidItem as InvalidItem
     from turnlog.errors import LeaseLost as LeaseLost
     from turnlog.errors import MaxTurnsExceeded as MaxTurnsExceeded
@@ -80,6 +81,8 @@ if TYPE_CHECKING:
     from turnlog.errors import NoSuchBranch as NoSuchBranch
     from turnlog.errors import NoSuchRecord as NoSuchRecord
     from turnlog.errors import NoSuchTurn as NoSuchTurn
+    from turnlog.errors import NotSupported as NotSupported
+    from turnlog.errors import PopUncertain as PopUncertain
     from turnlog.errors import RecordChanged as RecordChanged
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
@@ -107,6 +110,9 @@ if TYPE_CHECKING:
     from turnlog.sessions.openai_compaction import (
         OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession,
     )
+    from turnlog.sessions.openai_conversations import (
+        OpenAIConversationsSession as OpenAIConversationsSession,
+    )
     from turnlog.sessions.redis import RedisSession as RedisSession
     from turnlog.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
     from turnlog.store import Cursor as Cursor
@@ -130,9 +136,10 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.client": "AsyncOpenAI",
     "turnlog.agents.models.openai.compacting": "OpenAICompaction",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
-    "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced InvalidItem LeaseLost "
-    "MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord NoSuchTurn RecordChanged "
-    "SchemaError SessionBusy StoreClosed TurnlogError Unreadable",
+    "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced IncompleteAppend "
+    "InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord "
+    "NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy StoreClosed "
+    "TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.items.shortening": "Shorten",
@@ -151,6 +158,7 @@ _NAMES_BY_HOME = {
     "turnlog.sessions.encrypt": "EncryptSession",
     "turnlog.sessions.encrypted": "EncryptedSession",
     "turnlog.sessions.openai_compaction": "OpenAIResponsesCompactionSession",
+    "turnlog.sessions.openai_conversations": "OpenAIConversationsSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",
     "turnlog.conversation.settings": "SessionSettings",

@@ -9,6 +9,7 @@ unless we know more about the cause.
     ├── BranchNameUsed  (ValueError)    a branch of the conversation has or had this name
     ├── Conflict        (RuntimeError)  a log or its note was not what the writer expected
     ├── FileReplaced    (RuntimeError)  the database file was moved or deleted while it was open
+    ├── IncompleteAppend (RuntimeError) some of the items are stored at a provider, and others not
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
     ├── LeaseLost       (RuntimeError)  the run lost its lease on the session; nothing was written
     ├── MaxTurnsExceeded (RuntimeError) the model was called as often as allowed, without an answer
@@ -16,6 +17,8 @@ unless we know more about the cause.
     ├── NoSuchBranch    (ValueError)    the conversation has no branch of this name
     ├── NoSuchRecord    (ValueError)    the branch has no record at this position
     ├── NoSuchTurn      (ValueError)    the branch has no turn of this number
+    ├── NotSupported    (NotImplementedError) this kind of session can't do that
+    ├── PopUncertain    (RuntimeError)  an item is gone, and it is not known by whose call
     ├── RecordChanged   (Conflict)      a record that was to be replaced is gone or was replaced
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
@@ -27,7 +30,8 @@ No error text quotes the contents of an item.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from turnlog.records import Log
@@ -37,6 +41,7 @@ __all__ = [
     "BranchNameUsed",
     "Conflict",
     "FileReplaced",
+    "IncompleteAppend",
     "InvalidItem",
     "LeaseLost",
     "MaxTurnsExceeded",
@@ -44,6 +49,8 @@ __all__ = [
     "NoSuchBranch",
     "NoSuchRecord",
     "NoSuchTurn",
+    "NotSupported",
+    "PopUncertain",
     "RecordChanged",
     "SchemaError",
     "SessionBusy",
@@ -159,6 +166,32 @@ class FileReplaced(TurnlogError, RuntimeError):
         )
 
 
+class IncompleteAppend(TurnlogError, RuntimeError):
+    """A provider has stored the first part of the items, and the rest not.
+
+    Pass `remaining` to `add_items` of the same conversation to go on; nothing is stored twice.
+
+    stored: the items that are stored; with their ids, as far as the provider gave them back.
+    remaining: the others, in order. Of the first 20 of them it may be unknown whether they are
+        stored; `remaining` remembers where to look, which a copy of the list does not.
+    """
+
+    def __init__(self, stored: Sequence[dict[str, Any]], remaining: list[dict[str, Any]]) -> None:
+        super().__init__(stored, remaining)
+        self.stored = list(stored)
+        self.remaining = remaining
+
+    def __repr__(self) -> str:
+        return f"IncompleteAppend({str(self)!r})"  # the items are what people said
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.stored)} of {len(self.stored) + len(self.remaining)} items are stored: "
+            f"to go on, pass `remaining` of this error to add_items; it looks first which of them "
+            f"are stored, so that none is stored twice"
+        )
+
+
 class InvalidItem(TurnlogError, TypeError):
     """An item has no JSON form. Nothing was written.
 
@@ -263,6 +296,30 @@ class NoSuchTurn(TurnlogError, ValueError):
         return (
             f"Turn {self.number} does not contain a user message in branch {self.log.name!r} of "
             f"session {self.log.session!r}: turns() lists the turns, which are counted from 1"
+        )
+
+
+class NotSupported(TurnlogError, NotImplementedError):
+    """This kind of session can't do that. Nothing was done."""
+
+
+class PopUncertain(TurnlogError, RuntimeError):
+    """An item was removed, but the answer was lost: by this call, or by another one meanwhile.
+
+    item: the item that was to be removed.
+    """
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        super().__init__(item)
+        self.item = item
+
+    def __repr__(self) -> str:
+        return f"PopUncertain({str(self)!r})"  # the item is what people said
+
+    def __str__(self) -> str:
+        return (
+            "the newest item is gone, but the answer to its removal was lost: this call removed "
+            "it, or another one did so at the same time. Read the session before you pop again"
         )
 
 

@@ -19,11 +19,13 @@ _NEEDED = {
     "turnlog.sessions.encrypt": "cryptography",
     "turnlog.sessions.encrypted": "cryptography",
     "turnlog.sessions.openai_compaction": "openai",
+    "turnlog.sessions.openai_conversations": "openai",
     "turnlog.sessions.redis": "redis",
     "turnlog.sessions.sqlalchemy": "sqlalchemy",
     "turnlog.sync.dapr": "dapr",
     "turnlog.sync.encrypted": "cryptography",
     "turnlog.sync.openai_compaction": "openai",
+    "turnlog.sync.openai_conversations": "openai",
     "turnlog.sync.redis": "redis",
     "turnlog.sync.sqlalchemy": "sqlalchemy",
 }

@@ -123,3 +123,25 @@ def test_keys_are_destroyed_by_id_and_by_owner(store: Path, keys: Path) -> None:
     assert "destroyed" in err
     assert items(store, keys, "b") == [user("canary")]
     assert counted(store, keys)["destroyed"] == 1
+
+
+def test_what_was_stored_without_encryption_is_encrypted(tmp_path: Path, keys: Path) -> None:
+    """Without --plain it is named, not passed over."""
+    path = tmp_path / "plain.db"
+
+    async def fill() -> None:
+        async with SQLiteStore(path) as store:
+            await StoredSession("a", store).add_items([user("canary")])
+
+    asyncio.run(fill())
+    command = ["reencrypt", "--store", path, "--key-file", keys]
+    assert turnlog(*command, "--plain")[0] == 2
+    status, _, err = turnlog(*command, "--reseal")
+    assert status == 1
+    assert "a: it is not encrypted" in err
+    assert turnlog("show", "a", "--store", path, "--key-file", keys)[0] != 0
+    assert b"canary" in path.read_bytes()
+    status, _, err = turnlog(*command, "--reseal", "--plain")
+    assert (status, "--reseal --plain --before" in err) == (0, True)
+    assert items(path, keys, "a") == [user("canary")]
+    assert turnlog(*command, "--reseal")[0] == 0

@@ -6,6 +6,7 @@ The decoder here follows docs/encryption-format.md and shares no code with the l
 import base64
 import hmac
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from struct import pack
@@ -15,7 +16,6 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from turnlog.layers.encryption import sealing
 from turnlog.layers.encryption.key_records import Destroyed, KeyRecord, key_record_of
 from turnlog.layers.encryption.sealing import DataKey, RawKey, note_context, record_context
 from turnlog.records import Log
@@ -75,7 +75,7 @@ class TestSealed:
         context = record_context(log) if vector["kind"] == "record" else note_context(log)
         sealed, payload = bytes.fromhex(vector["sealed"]), bytes.fromhex(vector["payload"])
         assert key.open(context, sealed) == payload
-        monkeypatch.setattr(sealing.os, "urandom", lambda _: bytes.fromhex(vector["nonce"]))
+        monkeypatch.setattr(os, "urandom", lambda _: bytes.fromhex(vector["nonce"]))
         base, ordinal = vector["base"], vector["ordinal"]
         assert key.seal(context, [payload], base, ordinal) == [sealed]
 

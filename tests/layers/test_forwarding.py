@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from turnlog.changes import Annotate, Append, Change, Check, Committed, Forget, Key, Remove
+from turnlog.changes import Annotate, Append, Change, Check, Committed, Forget, Key, Remove, Replace
 from turnlog.layers.traced import Traced
 from turnlog.records import Log, Records
 from turnlog.store import Call, Layer, Store, T
@@ -28,9 +28,10 @@ CHANGES: list[Change] = [
     Annotate("c", b"1", b"2"),
     Forget("d", 1),
     Check("e", 1),
+    Replace("f", [1], [b"1"], [b"2"], 3),
 ]
 RESULTS: dict[str, object] = {
-    "commit": Committed((1, 2, 3, 4, 5), replayed=True),
+    "commit": Committed((1, 2, 3, 4, 5, 6), replayed=True),
     "read": Records([1], [b"1"], [1.0]),
     "logs": [],
     "sessions": [],

@@ -30,6 +30,7 @@ from turnlog.changes import (
     Forget,
     Key,
     Remove,
+    Replace,
 )
 from turnlog.layers.traced import Traced
 from turnlog.stores.memory import MemoryStore
@@ -156,6 +157,7 @@ WRITTEN: dict[type[Change], tuple[Change, int, int]] = {
     Annotate: (Annotate("main", b"note", expect=b""), 0, 4),
     Forget: (Forget("main"), 0, 0),
     Check: (Check("main", 0), 0, 0),
+    Replace: (Replace("other", [1, 2], [b"four", b"5"], [b"1", b"2"]), 2, 5),
 }
 
 
@@ -165,6 +167,7 @@ def test_every_kind_of_change_is_traced() -> None:
 
 @pytest.mark.parametrize(("change", "items", "size"), WRITTEN.values(), ids=repr)
 async def test_each_kind_of_change(watched: Watched, change: Change, items: int, size: int) -> None:
+    await watched.inner.append(Log(LOG.session, "other"), [b"1", b"2"])
     await watched.store.commit(LOG.session, [change])
     assert watched.told("turnlog.changes") == (type(change).__name__.lower(),)
     assert watched.told("turnlog.items") == items

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from turnlog.loops.finishing import heeded_cancellation
+from turnlog.loops.finishing import finished, heeded_cancellation
 
 pytestmark = pytest.mark.anyio
 
@@ -42,3 +42,16 @@ async def test_what_a_cancelled_task_tidies_up_is_done() -> None:
     task.cancel()
     await asyncio.wait([task])
     assert done
+
+
+async def test_long_work_is_told_to_end_early() -> None:
+    stopped = asyncio.Event()
+
+    async def work() -> None:
+        await stopped.wait()
+
+    task = asyncio.create_task(finished(work(), stopped.set))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 1)

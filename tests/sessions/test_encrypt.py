@@ -55,6 +55,7 @@ class TestOverAStranger(SessionTests):
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.stores("memory", "sqlite", "postgres", "redis")
 async def test_everything_is_sealed(any_store: Store) -> None:
     """Items, the title, usage and branches; and a run of ours has its lease."""
     session = EncryptSession(StoredSession("a", any_store), KEY)

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from turnlog.agents.config import RunConfig
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.beginning import View, turn_begun
+from turnlog.conversation.turns.elsewhere import BeginsTurns
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
 
 __all__ = ["Begun", "turn_on"]
@@ -34,6 +36,7 @@ async def turn_on(
     view: View[Session | None],
     config: RunConfig,
     new: list[Item],
+    spending: Spending,
 ) -> AsyncIterator[Begun]:
     """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
     if isinstance(session, StoredSession):
@@ -42,6 +45,17 @@ async def turn_on(
         key = None if config.key is None else RunKey.of(log, config.key, new)
         async with turn_begun(session, view, policy, seconds=seconds, key=key) as begun:
             yield Begun(*begun)
+        return
+    begins: object = session
+    if isinstance(begins, BeginsTurns):
+        async with begins.run_begun(
+            view,
+            config.session_policy,
+            seconds=config.lease_seconds,
+            key=config.key,
+            spending=spending,
+        ) as shown:
+            yield Begun(session, shown, None, None, None)
         return
     if config.key is not None:
         raise ValueError("RunConfig.key needs a session of Turnlog, which remembers the key")

@@ -101,9 +101,11 @@ class Run:
 
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
-        self._compaction.check(self._config.model or self.agent.model)
         check_compaction(self._session, self._config)
-        async with turn_on(self._session, self._view, self._config, self.new) as begun:
+        self._compaction.check(self._config.model or self.agent.model)
+        async with turn_on(
+            self._session, self._view, self._config, self.new, self.spending
+        ) as begun:
             self._session, self._turn = begun.session, begun.turn
             self.transcript.begin(begun.shown)
             async with self._accounted(begun):

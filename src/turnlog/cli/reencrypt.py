@@ -29,6 +29,12 @@ def reencrypt(
             help="New data keys and records sealed anew, or only data keys wrapped anew.",
         ),
     ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain", help="With --reseal: also encrypt what was stored without encryption."
+        ),
+    ] = False,
     prefix: Annotated[str, typer.Option(help="Only sessions whose ids begin with this.")] = "",
     before: Annotated[
         str | None,
@@ -42,13 +48,15 @@ def reencrypt(
     """Use the primary key of the key file for all conversations, while others read and write."""
     if before is not None and not reseal:
         raise typer.BadParameter("it says what --reseal skips", param_hint="--before")
+    if plain and not reseal:
+        raise typer.BadParameter("it says what --reseal encrypts as well", param_hint="--plain")
     began = time.time() if before is None else _time(before)
     access = Access(store, key_file)
     with errors_reported(store):
         if dry_run:
             _print_counts(asyncio.run(_counts(access, prefix)), as_json=as_json)
         else:
-            rotated = asyncio.run(_rotated(access, prefix, began if reseal else None))
+            rotated = asyncio.run(_rotated(access, prefix, began if reseal else None, plain))
             _print(rotated, as_json=as_json)
             _check(rotated)
 
@@ -67,12 +75,13 @@ async def _counts(access: Access, prefix: str) -> "KeyCounts":
         return await store.key_counts(prefix=prefix)
 
 
-async def _rotated(access: Access, prefix: str, began: float | None) -> "Rotated":
-    async with open_encrypted(access) as store:
+async def _rotated(access: Access, prefix: str, began: float | None, plain: bool) -> "Rotated":
+    async with open_encrypted(access, "ours+plain" if plain else "ours") as store:
         if began is None:
             return await store.rewrap(prefix=prefix, progress=_tell)
         moment = datetime.fromtimestamp(began, UTC).isoformat()
-        typer.echo(f"if this is interrupted, resume it with --reseal --before {moment}", err=True)
+        again = f"--reseal{' --plain' * plain} --before {moment}"
+        typer.echo(f"if this is interrupted, resume it with {again}", err=True)
         return await store.reseal(before=began, prefix=prefix, progress=_tell)
 
 
@@ -124,5 +133,5 @@ def _print_counts(counts: "KeyCounts", *, as_json: bool) -> None:
     for key_id, count in sorted(counts.conversations.items()):
         name = one_line(key_id) if key_id else "(not told by the provider)"
         typer.echo(f"{name}: {count} conversations, {counts.data_keys[key_id]} data keys")
-    typer.echo(f"without keys: {counts.without} conversations")
+    typer.echo(f"without keys, plain or empty: {counts.without} conversations")
     typer.echo(f"keys destroyed: {counts.destroyed} conversations")

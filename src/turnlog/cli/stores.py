@@ -16,6 +16,7 @@ from turnlog.urls import open_store
 
 if TYPE_CHECKING:
     from turnlog.layers.encrypted import Encrypted
+    from turnlog.layers.encryption.unsealed import Reading
 
 __all__ = [
     "Access",
@@ -75,33 +76,36 @@ def opened(access: Access) -> Store:
 
 
 @asynccontextmanager
-async def open_existing(access: Access) -> AsyncIterator[Store]:
+async def open_existing(access: Access, reads: "Reading" = "ours") -> AsyncIterator[Store]:
     """The same. A database file that doesn't exist is an error and isn't made."""
     store = open_named(access.url)
     if isinstance(store, SQLiteStore) and not store.path.exists():
         raise Problem(f"there is no store at {shown(access.url)}")
-    async with _encrypted(store, access.key_file) as store:
+    async with _encrypted(store, access.key_file, reads) as store:
         yield store
 
 
 @asynccontextmanager
-async def open_encrypted(access: Access) -> AsyncIterator["Encrypted"]:
-    """The encrypted store of a command, which needs the key file."""
+async def open_encrypted(access: Access, reads: "Reading" = "ours") -> AsyncIterator["Encrypted"]:
+    """The encrypted store of a command, which needs the key file.
+
+    reads: as for `Encrypted`.
+    """
     if access.key_file is None:
         raise typer.BadParameter(
             "say which key file the store is encrypted with", param_hint="--key-file"
         )
-    async with open_existing(access) as store:
+    async with open_existing(access, reads) as store:
         yield cast("Encrypted", store)  # as there is a key file
 
 
-def _encrypted(store: Store, key_file: Path | None) -> Store:
+def _encrypted(store: Store, key_file: Path | None, reads: "Reading" = "ours") -> Store:
     if key_file is None:
         return store
     from turnlog.layers.encrypted import Encrypted  # noqa: PLC0415 - an extra
     from turnlog.layers.encryption.keyring import Keyring  # noqa: PLC0415 - see above
 
-    return Encrypted(store, Keyring.from_file(key_file))
+    return Encrypted(store, Keyring.from_file(key_file), reads=reads)
 
 
 async def heads_of(store: Store, session: str) -> list[Head]:

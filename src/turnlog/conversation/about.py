@@ -16,7 +16,7 @@ from turnlog.items.json import Item, decode, encode
 from turnlog.records import Log
 from turnlog.store import Head, Store
 
-__all__ = ["About", "Changes", "Described", "kept_note"]
+__all__ = ["About", "Changes", "Described", "described", "kept_note"]
 
 #: What stays when the conversation is cleared: it is about the conversation, not its contents.
 _OUTLIVES = ("tags", "owner", "hold")
@@ -78,16 +78,21 @@ class Described(Handle):
         `Unreadable` if it is encrypted and can't be opened.
         """
         session = self._log().session
-        given = {name: _checked(name, value) for name, value in changes.items()}
         while True:
             note = await _note(self.store, session)
-            described = _with(session, note, given)
+            new = described(session, note, changes)
             try:
-                if described != note:
-                    await self.store.annotate(Log(session), described, expect=note)
+                if new != note:
+                    await self.store.annotate(Log(session), new, expect=note)
             except Conflict:
                 continue  # somebody else has changed it: read again
-            return About.of(described)
+            return About.of(new)
+
+
+def described(session: str, note: bytes, changes: Mapping[str, object]) -> bytes:
+    """`note`, with the `changes` that `describe` takes. It raises what `describe` raises."""
+    given = {name: _checked(name, value) for name, value in changes.items()}
+    return _with(session, note, given)
 
 
 def kept_note(note: bytes) -> bytes:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Protocol, TypeVar
 
-from turnlog.changes import Change, Committed, Key, check_changes
+from turnlog.changes import Change, Check, Committed, Key, check_changes
 from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for_others
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
@@ -16,12 +16,8 @@ from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
 from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
-from turnlog.layers.encryption.unsealed import (
-    Reading,
-    check_sdk_key,
-    may_be_wrong_key,
-    reads_of,
-)
+from turnlog.layers.encryption.sealing import DataKey
+from turnlog.layers.encryption.unsealed import Reading, reads_of
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records
 from turnlog.store import END, Cursor, Head, Layer, Store, check
@@ -66,6 +62,7 @@ class Encrypted(Layer):
         remember: float = 300,
     ) -> None:
         super().__init__(store)
+        _check_arguments(store, keyring, keys, remember)
         try:
             unsealed = reads_of(reads, sdk_key)
         finally:
@@ -74,7 +71,6 @@ class Encrypted(Layer):
         self._keys = DataKeys(store, keyring, self._elsewhere, remember)
         self._opener = Opener(self._keys, unsealed)
         self._adopts = reads != "ours"
-        self._reads_sdk = reads == "ours+sdk"
         self._ends: dict[str, dict[str, int]] = {}
         self._rotation = Rotation(
             store,
@@ -114,7 +110,7 @@ class Encrypted(Layer):
             data_key, last = await fence.key(ring)
             try:
                 sealed = await draft.sealed(data_key)
-                done = await self.inner.commit(session, [*sealed, last], key=key)
+                done = await self._committed(session, [*sealed, last], key, data_key)
             except Conflict as conflict:
                 if conflict.log.name == KEYS:
                     fence.failed()
@@ -127,11 +123,11 @@ class Encrypted(Layer):
     async def _ring(self, draft: SealedCommit, fence: Fence) -> Ring:
         """The keys of the conversation. Raises `Unreadable` if they are missing."""
         ring = await fence.ring()
-        while ring.end == 0 and (error := await draft.sealed_already()):
+        while ring.end == 0 and (error := await draft.forbids_first_key()):
             # It may have been encrypted, or deleted, since its keys were looked at.
             fence.failed()
             ring = await fence.ring()
-            again = await draft.sealed_already()
+            again = await draft.forbids_first_key()
             if ring.end == 0 and again and again.position == error.position:
                 raise error
         return ring
@@ -140,15 +136,36 @@ class Encrypted(Layer):
         """A commit that seals nothing. It has a fence too, as every commit with a key has."""
         fence = Fence(self._keys, session)
         while True:
-            last = fence.check(await fence.ring())
+            ring = await fence.ring()
+            data_key = await fence.known(ring) if key.digest else None
+            last = fence.check(ring)
             try:
-                done = await self.inner.commit(session, [*changes, last], key=key)
+                done = await self._committed(session, [*changes, last], key, data_key)
             except Conflict as conflict:
                 if conflict.log.name != KEYS:
                     raise
                 fence.failed()
             else:
                 return self._seen(session, changes, self._without_fence(changes, done))
+
+    async def _committed(
+        self, session: str, changes: Sequence[Change], key: Key | None, data_key: DataKey | None
+    ) -> Committed:
+        """Commit with `key`, whose digest is made anew with `data_key`.
+
+        The digest of a caller is one of plain text, so whoever reads it could try guesses. It is
+        left out as long as the conversation has no data key.
+        """
+        if key is None or not key.digest:
+            return await self.inner.commit(session, changes, key=key)
+        digest = data_key.digest(key.digest) if data_key else b""
+        try:
+            return await self.inner.commit(session, changes, key=key._replace(digest=digest))
+        except ValueError:
+            if not self._adopts:
+                raise
+            # Was it made before the store was encrypted? No log ends at -1.
+            return await self.inner.commit(session, [Check(changes[0].log, -1)], key=key)
 
     def _without_fence(self, changes: Sequence[Change], done: Committed) -> Committed:
         """`done` without the position of the fence, which is the last one."""
@@ -180,9 +197,9 @@ class Encrypted(Layer):
         records: Records = await _opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
-        if self._reads_sdk and may_be_wrong_key(records.payloads):
+        if await self._opener.may_look_empty(log, records):
             whole = await self._opener.records(log, await self.inner.read(log))
-            check_sdk_key(log, whole.payloads)
+            await self._opener.check_not_empty(log, whole)
         return _limited(records, limit, oldest)
 
     async def logs(self, session: str) -> list[Head]:
@@ -324,6 +341,23 @@ def _limited(records: Records, limit: int | None, oldest: bool) -> Records:
     if limit is None or len(records) <= limit:
         return records
     return records[:limit] if oldest else records[len(records) - limit :]
+
+
+def _check_arguments(store: object, keyring: object, keys: object, remember: object) -> None:
+    """Raise for arguments that would fail only later, or in a way that is hard to understand."""
+    if not isinstance(store, Store) or not isinstance(keys, Store | None):
+        raise TypeError("store and keys must be stores, such as open_store(url)")
+    if not (hasattr(keyring, "wrap") and hasattr(keyring, "unwrap")):
+        raise TypeError(
+            "keyring must be a Keyring, such as Keyring.from_file(path), or another KeyProvider"
+        )
+    if not isinstance(remember, int | float) or not remember >= 0:
+        raise ValueError("remember must be a number of seconds, 0 or more")
+    while isinstance(store, Layer):
+        if isinstance(store, Encrypted):
+            message = "the store is encrypted already: put one Encrypted in front of it, not two"
+            raise ValueError(message)  # noqa: TRY004 - the type is right
+        store = store.inner
 
 
 def _check_names(*names: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -12,11 +12,13 @@ __all__ = ["finished", "heeded_cancellation", "is_cancelled"]
 T = TypeVar("T")
 
 
-async def finished(work: Awaitable[T]) -> T:
+async def finished(work: Awaitable[T], stop: Callable[[], object] | None = None) -> T:
     """Wait until `work` has ended, and raise `CancelledError` only then if cancelled.
 
     So the outcome of a write is known before its caller continues. If `work` failed, its
     error is the cause of the `CancelledError`.
+
+    stop: called when the caller is cancelled, so that long work can end early.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -25,6 +27,8 @@ async def finished(work: Awaitable[T]) -> T:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
             cancelled = cancelled or error  # anyio recognises its own by their text
+            if stop is not None:
+                stop()
     if cancelled is not None:
         raise cancelled from None if task.cancelled() else task.exception()
     return task.result()

@@ -14,6 +14,7 @@ from turnlog.layers.encryption.key_values import key_problem
 from turnlog.layers.encryption.keyring import Keyring
 from turnlog.layers.encryption.passphrase import Passphrase
 from turnlog.sessions.encrypted import EncryptedSession
+from turnlog.sessions.encryption.arguments import check_inner
 
 __all__ = ["EncryptSession"]
 
@@ -41,7 +42,12 @@ def EncryptSession(  # noqa: N802 - the name that users know, of a class
         least 16 characters. Bytes of another length are such a text.
     """
     try:
+        check_inner(inner_session)
         if isinstance(inner_session, StoredSession):
+            if not isinstance(encryption_key, str | bytes):
+                raise TypeError(
+                    f"encryption_key must be str or bytes, not {type(encryption_key).__name__}"
+                )
             return _over_layer(inner_session, encryption_key)
         return EncryptedSession(inner_session.session_id, inner_session, encryption_key, ttl=None)
     finally:

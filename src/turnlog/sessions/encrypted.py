@@ -12,6 +12,7 @@ from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item, TResponseInputItem, encode_all
 from turnlog.layers.encryption.sdk_format import envelope_key
+from turnlog.sessions.encryption.arguments import check_inner, check_settings
 from turnlog.sessions.encryption.calling import called, takes_argument, wrapper_for
 from turnlog.sessions.encryption.compaction import COMPACTION, Compactable
 from turnlog.sessions.encryption.opening import Found, Opener, Read
@@ -52,12 +53,14 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
     ) -> None:
         self.session_id = session_id  # first, for `repr`
         self.underlying_session: Any = underlying_session
-        key = envelope_key(session_id, encryption_key)
-        del encryption_key  # so that it is not in the frame of an error
+        try:
+            check_settings(session_id, ttl, max_scan_items)
+            check_inner(underlying_session)
+            key = envelope_key(session_id, encryption_key)
+        finally:
+            del encryption_key  # so that it is not in the frame of an error
         if isinstance(key, str):
             raise ValueError(key)  # noqa: TRY004 - the text says what is wrong with the key
-        if max_scan_items is not None and max_scan_items <= 0:
-            raise ValueError("max_scan_items must be positive or None")
         self.ttl = ttl
         self.max_scan_items = max_scan_items
         self.cipher = key.cipher

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from turnlog.sync.openai_compaction import (
         OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession,
     )
+    from turnlog.sync.openai_conversations import (
+        OpenAIConversationsSession as OpenAIConversationsSession,
+    )
     from turnlog.sync.redis import RedisSession as RedisSession
     from turnlog.sync.sqlalchemy import SQLAlchemySession as SQLAlchemySession
 
@@ -51,6 +54,7 @@ _names = LazyNames(
         "EncryptSession": "turnlog.sync.encrypted",
         "EncryptedSession": "turnlog.sync.encrypted",
         "OpenAIResponsesCompactionSession": "turnlog.sync.openai_compaction",
+        "OpenAIConversationsSession": "turnlog.sync.openai_conversations",
         "RedisSession": "turnlog.sync.redis",
         "SQLAlchemySession": "turnlog.sync.sqlalchemy",
     },

@@ -23,6 +23,7 @@ __all__ = [
     "keys",
     "limits",
     "names",
+    "others",
     "ranks",
 ]
 
@@ -60,9 +61,9 @@ class Draft(NamedTuple):
     before: int | None = None
     note: bytes = b""
     expect: bytes | None = None
-    #: Of a `Replace`: the ranks of the records, and whether it knows their payloads.
+    #: Of a `Replace`: which records, and what it believes of them.
     places: Sequence[int] = ()
-    knows: bool = False
+    old: str | None = None
 
 
 def _drafts(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Draft]:
@@ -87,15 +88,23 @@ annotates = _drafts(
 replaces = _drafts(
     kind=st.just(Replace),
     log=names,
-    belief=beliefs,
+    belief=st.none() | st.none() | beliefs,
     batch=st.lists(timed, min_size=3, max_size=3),
     places=st.lists(ranks, max_size=3),
-    knows=st.sampled_from([True, True, True, False]),
+    old=st.sampled_from(["known", "known", "unknown", "anywhere"]),
 )
 checks = _drafts(kind=st.just(Check), log=names, belief=beliefs)
 # Most of these meet no condition, so that what a log had is often forgotten.
 forgets = _drafts(kind=st.just(Forget), log=names, belief=st.none() | beliefs)
-drafts = st.lists(appends | removes | annotates | checks | forgets | replaces, max_size=3)
+others = removes | annotates | checks | forgets | replaces
+# Some contradict each other; most lists are of what a commit can do at once.
+at_once = st.lists(
+    appends | others,
+    min_size=2,
+    max_size=3,
+    unique_by=lambda draft: (draft.kind is Annotate, draft.log),
+)
+drafts = at_once | at_once | st.lists(appends | others, max_size=3)
 # Of two digests, one differs from the other; no digest fits both. A name is brief or is not: to
 # change that between two tries would be a mistake, of which no store promises anything.
 digests = st.sampled_from([b"", b"1", b"2"])

@@ -38,6 +38,7 @@ from turnlog.testing.drafts import (
     keys,
     limits,
     names,
+    others,
     ranks,
 )
 from turnlog.testing.looking import all_sessions, end_of
@@ -122,9 +123,12 @@ class _Side:
         return Check(draft.log, 0 if expect is None else expect)
 
     async def replacement(self, log: Log, draft: Draft, expect: int | None) -> Replace:
-        positions = sorted({self.position(log, rank) for rank in draft.places})
         stored = {record.position: record.payload for record in await self.store.read(log)}
-        old = [stored.get(at, b"") if draft.knows else b"unknown" for at in positions]
+        there = [*stored] or [BEYOND]
+        positions = sorted({there[place % len(there)] for place in draft.places})
+        if draft.old == "anywhere":  # where a record is, was or never was
+            positions = sorted({self.position(log, place) for place in draft.places})
+        old = [b"?" if draft.old == "unknown" else stored.get(at, b"") for at in positions]
         new = [payload for payload, _ in draft.batch[: len(positions)]]
         return Replace(log.name, positions, new, old, expect)
 
@@ -218,6 +222,10 @@ class _SideBySide(RuleBasedStateMachine):
     @rule(session=ids, draft=appends)
     def append(self, session: str, draft: Draft) -> None:
         self._both(lambda side: side.commit(session, [draft], None))
+
+    @rule(session=ids, draft=others, key=keys)
+    def change(self, session: str, draft: Draft, key: Key | None) -> None:
+        self._both(lambda side: side.commit(session, [draft], key))
 
     @rule(
         session=ids,

@@ -261,7 +261,7 @@ async def test_a_stopped_run_writes_nothing_behind_the_take_of_another(
         found = await points(any_url, way)
         assert set(found) >= {
             "before read main",
-            "before commit :lease :queue main",
+            "before commit :lease :queue :summaries main",
             "before commit :lease",
             "before commit :lease main",
         }

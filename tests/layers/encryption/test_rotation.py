@@ -2,13 +2,15 @@
 
 import pytest
 
-from tests.layers.encryption.rotating import BOTH, NEW, OLD, key_records, sealing_keys
+from tests.layers.encryption.rotating import BOTH, NEW, OLD, RAW, key_records, sealing_keys
 from turnlog import Log, Store, StoredSession
 from turnlog.changes import Replace
 from turnlog.errors import Unreadable
 from turnlog.layers.encrypted import Encrypted
+from turnlog.layers.encryption.keyring import Keyring
 from turnlog.layers.encryption.resealing import BATCH
 from turnlog.layers.encryption.rotation import Rotated
+from turnlog.store import Head, Layer
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import Failing, Failure
 
@@ -148,7 +150,8 @@ async def test_plain_records_are_sealed_where_they_are_read() -> None:
     await plain.add_items(ITEMS)
     await plain.describe(title="canary")
     await plain.fork("branch")
-    assert (await Encrypted(store, NEW).reseal()).changed == 0
+    refused = await Encrypted(store, NEW).reseal()
+    assert (refused.changed, [*refused.failed]) == (0, ["s"])
     rotated = await Encrypted(store, NEW, reads="ours+plain").reseal()
     assert (rotated.changed, rotated.keys) == (1, 1)
     assert 0 not in await sealing_keys(store)
@@ -166,6 +169,20 @@ async def test_a_key_that_is_missing_stops_one_conversation_only() -> None:
         with pytest.raises(Unreadable, match="'old'"):
             await work("a")
     await check_filled(store, "a", ring=OLD)
+
+
+async def test_a_wrong_ring_adds_no_data_key() -> None:
+    """Not even under the same id: a newest key that the right ring can't unwrap stops writers."""
+    store = MemoryStore()
+    await filled(store)
+    before = await key_records(store)
+    wrong = Encrypted(store, Keyring({"old": RAW["new"]}))
+    for work in (wrong.rewrap, wrong.reseal):
+        rotated = await work()
+        assert (rotated.changed, rotated.keys, [*rotated.failed]) == (0, 0, ["s"])
+    assert (await wrong.key_counts()).conversations == {"old (another key)": 1}
+    assert await key_records(store) == before
+    await check_filled(store, ring=OLD)
 
 
 async def test_it_can_be_stopped_after_a_conversation() -> None:
@@ -206,3 +223,35 @@ async def test_a_key_left_in_the_other_store_is_dropped_later() -> None:
     await Encrypted(store, BOTH, keys=keys).reseal(before=0.0)
     assert len(await key_records(keys)) == 1
     assert await StoredSession("s", Encrypted(store, BOTH, keys=keys)).get_items() == ITEMS
+
+
+async def test_a_session_and_a_prefix_are_too_much() -> None:
+    store = Encrypted(MemoryStore(), NEW)
+    for work in (store.rewrap, store.reseal):
+        with pytest.raises(ValueError, match="not both"):
+            await work("a", prefix="b")
+
+
+class Meanwhile(Layer):
+    """Before the logs are listed for the first time, another process writes."""
+
+    has_written = False
+
+    async def logs(self, session: str) -> list[Head]:
+        if not self.has_written:
+            self.has_written = True
+            other = Encrypted(self.inner, NEW, reads="ours+plain")
+            await StoredSession(session, other).add_items(ITEMS)
+        return await super().logs(session)
+
+
+async def test_a_plain_conversation_that_another_process_encrypts_meanwhile() -> None:
+    """It is finished under the key that the other one made."""
+    inner = MemoryStore()
+    await StoredSession("s", inner).add_items(ITEMS)
+    rotated = await Encrypted(Meanwhile(inner), NEW, reads="ours+plain").reseal()
+    assert (rotated.changed, rotated.failed) == (1, {})
+    session = StoredSession("s", Encrypted(inner, NEW))
+    assert await session.get_items() == ITEMS * 2
+    assert not session.unreadable
+    assert len(await key_records(inner)) == 1

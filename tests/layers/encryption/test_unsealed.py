@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from turnlog import Encrypted, Keyring, Log, Store, StoredSession
+from turnlog.errors import Unreadable
 from turnlog.items.json import Item, encode, encode_all
 from turnlog.layers.encryption.header import is_sealed
 from turnlog.layers.encryption.sdk_format import EnvelopeKey, WrongEnvelopeKey, envelope_key
@@ -34,19 +35,64 @@ def layer(store: Store, reads: str = "ours", **more: Any) -> Encrypted:
 )
 async def test_policies(any_store: Store, reads: str, opens: tuple[str, ...]) -> None:
     """Of one plain record, one of the SDK and one of ours. Reading changes none."""
-    await any_store.append(LOG, [encode(ITEMS[0]), *envelopes(ITEMS[1:2])])
     more = {"sdk_key": "sdk"} if reads == "ours+sdk" else {}
     store = layer(any_store, reads, **more)
     await store.append(LOG, encode_all(ITEMS[2:3]))
+    await any_store.append(LOG, [encode(ITEMS[0]), *envelopes(ITEMS[1:2])])
     before = await any_store.read(LOG)
-    plain, sdk, own = (await store.read(LOG)).payloads
+    own, plain, sdk = (await store.read(LOG)).payloads
     assert isinstance(plain, Unopened) == ("plain" not in opens)
     assert isinstance(sdk, Unopened) == ("sdk" not in opens)
     assert own == encode(ITEMS[2])
     if reads == "ours+sdk":
         assert sdk == encode(ITEMS[1])
     assert await any_store.read(LOG) == before
-    assert [is_sealed(payload) for payload in before.payloads] == [False, False, True]
+    assert [is_sealed(payload) for payload in before.payloads] == [True, False, False]
+
+
+@pytest.mark.parametrize("more", [{}, {"reads": "ours+sdk", "sdk_key": "sdk"}])
+async def test_a_conversation_that_was_never_encrypted_does_not_look_empty(
+    any_store: Store, more: dict[str, Any]
+) -> None:
+    """Neither reads nor writes nor a reseal pass it over, and nothing is changed."""
+    await StoredSession("a", any_store).add_items(ITEMS)
+    before = await any_store.logs("a")
+    store = layer(any_store, **more)
+    session = StoredSession("a", store)
+    for call in (
+        session.get_items,
+        session.pop_item,
+        lambda: session.add_items(ITEMS[:1]),
+        lambda: session.describe(title="new"),
+        lambda: store.reseal("a"),
+    ):
+        with pytest.raises(Unreadable, match=r'not encrypted.*reads="ours\+plain".*reseal'):
+            await call()
+    assert [*(await store.reseal()).failed] == ["a"]
+    assert await any_store.logs("a") == before
+
+
+async def test_what_the_sdk_wrote_after_plain_items_is_read_and_resealed(any_store: Store) -> None:
+    """Its class skips the plain ones. They stay, and are counted."""
+    await StoredSession("a", any_store).add_items(ITEMS[:2])
+    await any_store.append(LOG, envelopes(ITEMS[2:]))
+    store = layer(any_store, "ours+sdk", sdk_key="sdk")
+    session = StoredSession("a", store)
+    assert await session.get_items() == ITEMS[2:]
+    assert (await store.reseal()).unreadable == 2
+    assert await session.get_items() == ITEMS[2:]
+
+
+async def test_it_was_encrypted_by_another_process_meanwhile(any_store: Store) -> None:
+    """What is remembered of its keys is not enough to call it plain."""
+    store = layer(any_store)
+    await any_store.append(LOG, [encode(ITEMS[0])])
+    with pytest.raises(Unreadable, match="not encrypted"):
+        await store.read(LOG)
+    await layer(any_store, "ours+plain").append(LOG, [encode(ITEMS[1])])
+    plain, own = (await store.read(LOG)).payloads
+    assert isinstance(plain, Unopened)
+    assert own == encode(ITEMS[1])
 
 
 async def test_what_the_sdk_wrote_is_read_and_forked(any_store: Store) -> None:

@@ -11,6 +11,7 @@ from tests.testing.defective_stores import (
     keys,
     reading,
     records,
+    replacing,
 )
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
@@ -41,4 +42,5 @@ DEFECTS: dict[str, type[Store]] = {
     **_defects(keys),
     **_defects(reading),
     **_defects(records),
+    **_defects(replacing),
 }

@@ -119,20 +119,21 @@ async def _begun(tail: Tail, new: list[Item]) -> _Begun | None:
     await tail.until(
         lambda items: any(map(is_question, items[len(new) - 1 :])), len(new) + _ITEMS_IN_A_TURN
     )
-    start = _start_of_unanswered(tail.items, new)
+    start = _start_of_unanswered(tail, new)
     if start is None or await tail.is_over(start):
         return None
     return _Begun(len(tail.items) - start, tail.items[start + len(new) :])
 
 
-def _start_of_unanswered(items: list[Item], new: list[Item]) -> int | None:
-    """The index at which `new` begins in `items`, if only unanswered work has followed it."""
+def _start_of_unanswered(tail: Tail, new: list[Item]) -> int | None:
+    """The index at which `new` begins in `tail`, if only unanswered work has followed it."""
+    items = tail.items
     if is_answered(items):
         return None
     for start in range(len(items) - len(new), -1, -1):
         end = start + len(new)
         if end < len(items) and is_question(items[end]):
             return None
-        if equal(items[start:end], new):
+        if tail.are_equal(items[start:end], new):
             return start
     return None

@@ -20,7 +20,7 @@ from turnlog.conversation.reading.milestones import (
 from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.turns.endings import Endings
-from turnlog.items.json import Item
+from turnlog.items.json import Item, equal
 from turnlog.items.kinds import is_question
 
 __all__ = [
@@ -92,6 +92,10 @@ class Tail(ABC):
         """How many turns come before `items`. It may have to read on to know that."""
         await self.all()
         return 0
+
+    def are_equal(self, stored: list[Item], given: list[Item]) -> bool:
+        """Whether `stored`, some of `items`, are what was stored of `given`."""
+        return equal(stored, given)
 
     async def summary(self) -> list[Item]:
         """The items of the summary that counts, whether `items` reach back to it or not."""

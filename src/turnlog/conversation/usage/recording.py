@@ -94,13 +94,15 @@ def merged(changes: Iterable[Change]) -> list[Change]:
     return [*others, *(Append(log, payloads) for log, payloads in plain.items())]
 
 
-async def recorded(pending: PendingUsage) -> None:
+async def recorded(pending: PendingUsage, *, is_new: bool = False) -> None:
     """Record it in a commit of its own.
+
+    is_new: the branch may hold no records.
 
     No error is raised: the caller is to get the run's own outcome.
     """
     try:
-        await pending.record()
+        await pending.record(is_new=is_new)
     except Exception as error:  # noqa: BLE001 - see the docstring
         _logger.warning(
             "the usage of a run on %r was not recorded: %s", pending.log, type(error).__name__

@@ -136,9 +136,16 @@ class Keyring(HoldsKeys):
         return f"Keyring({self.ids}, primary={self._primary!r})"
 
     def key_id(self, wrapped: bytes) -> str:
-        """The id of the key that has wrapped `wrapped`; "" if it can't be read."""
+        """The id of the key that has wrapped `wrapped`; "" if it can't be read.
+
+        If the ring has a different key with this id, " (another key)" is added.
+        """
         found = wrapped_of(wrapped)
-        return found.key_id if found else ""
+        if found is None:
+            return ""
+        own = self._keys.get(found.key_id)
+        is_other = own is not None and bool(own.check) and own.check != found.check
+        return f"{found.key_id} (another key)" if is_other else found.key_id
 
     async def wrap(self, session: str, key: bytes) -> bytes:
         """The 32 bytes `key`, encrypted for `session` with the primary key."""

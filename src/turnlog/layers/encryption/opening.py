@@ -16,20 +16,28 @@ from turnlog.layers.encryption.data_keys import DataKeys, Ring
 from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_in_plain, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
-from turnlog.layers.encryption.unsealed import Reads
+from turnlog.layers.encryption.unsealed import Reads, check_sdk_key, is_in_clear, may_be_wrong_key
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head
 
-__all__ = ["NO_KEYS", "Opener", "key_id_of", "place_of"]
+__all__ = ["Opener", "key_id_of", "place_of"]
 
 
-NO_KEYS = (
+_NOT_ENCRYPTED = (
+    "it is not encrypted, nor is anything in this conversation: "
+    'Encrypted(…, reads="ours+plain") reads it, and its reseal() encrypts it'
+)
+_NO_KEYS = (
     "it is sealed, and the conversation has no data key: its log ':keys' is missing, as after a "
     "copy without it"
 )
 _DAMAGED = "it can't be authenticated: it was damaged, or comes from another place"
 _MISPLACED = "it does not stand where it was written: it was moved or replayed"
 _UNKNOWN_FORM = "it is sealed in a form that this version does not know, or was damaged"
+_LOST_KEYS = (
+    "it is sealed, and the conversation has none of the data keys that sealed it: its log ':keys' "
+    "is an older one, or was damaged; restore it from a backup"
+)
 _UNKNOWN_KEY = "the conversation has no such data key: it was damaged, or comes from another place"
 
 #: The authenticated part of a header: its first 8 bytes, the base and the ordinal.
@@ -95,6 +103,40 @@ class Opener:
                 notes[head.log] = note
         return [head._replace(note=notes[head.log]) if head.note else head for head in heads]
 
+    def problem_without_key(self, log: Log, stored: bytes) -> str:
+        """Why a record must not be in a conversation that has no data key; "" if it may be.
+
+        What lies beside the branches of a session is in plain text under the SDK's class, too.
+        """
+        if is_sealed(stored):
+            return _NO_KEYS
+        if log.name.startswith(":"):
+            return ""
+        return _NOT_ENCRYPTED if is_in_clear(self._reads(log, stored)) else ""
+
+    async def may_look_empty(self, log: Log, opened: Records) -> bool:
+        """Whether nothing of `opened` is shown, which a mistake in the set-up may have caused.
+
+        That is a wrong key of the SDK, the loss of ":keys", or a conversation that was never
+        encrypted.
+        """
+        if may_be_wrong_key(opened.payloads) or _may_have_lost_keys(opened.payloads):
+            return True
+        return await self._is_in_clear(log, opened)
+
+    async def check_not_empty(self, log: Log, opened: Records) -> None:
+        """Raise `Unreadable` for that mistake. `opened` are all records of the log."""
+        check_sdk_key(log, opened.payloads)
+        _check_has_keys(log, opened.payloads)
+        if await self._is_in_clear(log, opened):
+            raise Unreadable(log, opened.positions[0], _NOT_ENCRYPTED)
+
+    async def _is_in_clear(self, log: Log, opened: Records) -> bool:
+        """Whether a branch holds nothing encrypted, and the conversation has no data key."""
+        if not opened or log.name.startswith(":") or not all(map(is_in_clear, opened.payloads)):
+            return False
+        return (await self._keys.load(log.session)).end == 0
+
     async def _ring(self, session: str, starts: AbstractSet[bytes], is_final: bool) -> Ring:
         """The keys of `session`, loaded anew if one that is needed is not remembered.
 
@@ -106,7 +148,7 @@ class Opener:
             ring = await self._keys.load(session)
         if not ring.records and any(map(is_sealed, starts)):
             ring.check_not_destroyed()
-            raise Unreadable(ring.log, ring.end, NO_KEYS)
+            raise Unreadable(ring.log, ring.end, _NO_KEYS)
         if not is_final and not needed <= ring.records.keys():
             raise Unreadable(ring.log, ring.end, _UNKNOWN_KEY)
         return ring
@@ -149,6 +191,7 @@ class Opener:
             return Unopened(sealed, _DAMAGED)
         key = await self._known_key(ring, sealed)
         if key is None:
+            await self._keys.check(ring)
             return Unopened(sealed, _UNKNOWN_KEY)
         payload = key.open(context, sealed)
         return Unopened(sealed, _DAMAGED) if payload is None else payload
@@ -158,6 +201,23 @@ class Opener:
         if sealed[:4] != KIND or (key_id := key_id_of(sealed)) not in ring.records:
             return None
         return await self._keys.key(ring, key_id)
+
+
+def _may_have_lost_keys(opened: Sequence[bytes]) -> bool:
+    """Whether the conversation has none of the data keys that sealed the records of a read."""
+    return len(opened) > 0 and all(
+        isinstance(each, Unopened) and each.problem == _UNKNOWN_KEY for each in opened
+    )
+
+
+def _check_has_keys(log: Log, opened: Sequence[bytes]) -> None:
+    """Raise `Unreadable` if `opened`, all of a log, shows that its keys are missing.
+
+    That is so if none is there, and one has sealed several records: damage gives each an id of its
+    own.
+    """
+    if _may_have_lost_keys(opened) and len(set(map(key_id_of, opened))) < len(opened):
+        raise Unreadable(log, 0, _LOST_KEYS)
 
 
 def key_id_of(sealed: bytes) -> int:

@@ -28,6 +28,7 @@ except ImportError as error:
 __all__ = [
     "KEY",
     "NO_ITEM",
+    "PLAIN",
     "REFUSED",
     "EnvelopeKey",
     "Opened",
@@ -99,7 +100,9 @@ class Opened(NamedTuple):
         return bool(self.problem)
 
 
-_PLAIN = Opened(None, "it is not encrypted")
+#: The problem of an item that is no envelope.
+PLAIN = "it is not encrypted"
+_PLAIN = Opened(None, PLAIN)
 _MALFORMED = Opened(None, "its envelope is malformed")
 #: The problem of a token that is whole, and yet this key does not open it.
 REFUSED = "it was changed, or encrypted with another key"

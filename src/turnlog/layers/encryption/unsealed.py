@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from turnlog.items.json import parsed
 from turnlog.layers.encryption.sdk_format import (
+    PLAIN,
     REFUSED,
     EnvelopeKey,
     WrongEnvelopeKey,
@@ -14,10 +15,20 @@ from turnlog.layers.encryption.sdk_format import (
 )
 from turnlog.records import Log, Unopened
 
-__all__ = ["Reading", "Reads", "SDKItems", "check_sdk_key", "may_be_wrong_key", "reads_of"]
+__all__ = [
+    "Reading",
+    "Reads",
+    "SDKItems",
+    "check_sdk_key",
+    "is_in_clear",
+    "may_be_wrong_key",
+    "reads_of",
+]
 
 #: Opens a payload that is not sealed in this format, or says why it is not shown.
 Reads: TypeAlias = Callable[[Log, bytes], bytes]
+
+_REFUSED_HERE = "it is not encrypted, and only encrypted records are read here"
 
 Reading = Literal["ours", "ours+sdk", "ours+plain"]
 
@@ -48,7 +59,7 @@ class SDKItems:
         try:
             stored = parsed(payload)
         except ValueError:
-            return refused(log, payload)
+            return Unopened(payload, PLAIN)
         [opened] = self._key_of(log.session).open_all([stored])
         return Unopened(payload, opened.problem) if opened.payload is None else opened.payload
 
@@ -91,7 +102,12 @@ def plain(_: Log, payload: bytes) -> bytes:
 
 def refused(_: Log, payload: bytes) -> bytes:
     """The payload, not opened."""
-    return Unopened(payload, "it is not encrypted, and only encrypted records are read here")
+    return Unopened(payload, _REFUSED_HERE)
+
+
+def is_in_clear(opened: bytes) -> bool:
+    """Whether a payload is not shown because it was stored without any encryption."""
+    return isinstance(opened, Unopened) and opened.problem in {_REFUSED_HERE, PLAIN}
 
 
 def may_be_wrong_key(opened: Sequence[bytes]) -> bool:

@@ -1,0 +1,48 @@
+"""About a conversation at OpenAI: title, tags and owner in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from turnlog.conversation.about import About, described
+from turnlog.sessions.conversations.beside import Beside
+from turnlog.sessions.conversations.metadata import about_in, changed, pairs_of
+from turnlog.sessions.conversations.remote import Remote
+from turnlog.sessions.conversations.writing import Writing
+
+__all__ = ["AboutRemote"]
+
+
+class AboutRemote:
+    """What is known about the conversation of one session.
+
+    beside: what lives in a store, whose lists show it too; None without one.
+    writing: keeps it until the conversation is created.
+    """
+
+    def __init__(self, remote: Remote, beside: Beside | None, writing: Writing) -> None:
+        self._remote = remote
+        self._beside = beside
+        self._writing = writing
+
+    async def read(self) -> About:
+        """What is known; before the conversation is created, what it will be created with."""
+        if self._remote.id is None:
+            return About.of(self._writing.note)
+        return about_in(await self._remote.metadata())
+
+    async def change(self, changes: Mapping[str, object]) -> About:
+        """Change some of it; returns what is known then."""
+        if self._remote.id is None:
+            note = described("", self._writing.note, changes)
+            pairs_of(note)  # raises for what the API can't hold
+            self._writing.note = note
+            return About.of(note)
+        before = await self._remote.metadata()
+        pairs = changed(self._remote.id, before, changes)
+        if pairs != before:
+            await self._remote.set_metadata(pairs)
+        about = about_in(pairs)
+        if self._beside is not None:
+            await self._beside.describe(self._remote.id, about)
+        return about

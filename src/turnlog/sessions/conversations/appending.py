@@ -1,0 +1,188 @@
+"""Appends to a conversation at OpenAI: requests of 20 items that are never repeated blindly.
+
+The API has no idempotency keys. When a request fails, it may have been carried out all the
+same. So the end of the conversation is read first, and compared with what was known of it
+before the request; only what is not found there is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from turnlog.errors import IncompleteAppend
+from turnlog.items.json import Item
+from turnlog.sessions.conversations.client import is_transient
+from turnlog.sessions.conversations.forms import are_same
+from turnlog.sessions.conversations.remote import MOST_AT_ONCE, Remote, Seen
+from turnlog.sessions.conversations.retrying import Waits
+
+__all__ = ["Appending", "Remaining"]
+
+
+class Remaining(list[Item]):
+    """Items that are not stored, or of which that is not known for the first 20.
+
+    conversation: the id of the one to which they were sent; None if it was not created.
+    before: what was known of its end before they were sent; None if they never were.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Item] = (),
+        conversation: str | None = None,
+        before: Seen | None = None,
+    ) -> None:
+        super().__init__(items)
+        self.conversation = conversation
+        self.before = before
+
+    def __reduce__(self) -> tuple[type[Remaining], tuple[list[Item], str | None, Seen | None]]:
+        return Remaining, (list(self), self.conversation, self.before)
+
+
+class Appending:
+    """One append of any number of items.
+
+    waits: between the tries of its requests.
+    allow: awaited before each request; it raises if the writer may not write any more.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        waits: Callable[[], Waits],
+        allow: Callable[[], Awaitable[None]],
+    ) -> None:
+        #: Awaited before each request with how many items are stored, and with what is known of
+        #: the end of the conversation, so that another process could go on from there.
+        self.note: Callable[[int, Seen], Awaitable[None]] | None = None
+        self._remote = remote
+        self._waits = waits
+        self._allow = allow
+        self._stored: list[Item] = []
+        self._is_stopped = False
+        self._current: Waits | None = None
+
+    @property
+    def count(self) -> int:
+        """How many items it has stored."""
+        return len(self._stored)
+
+    def stop(self) -> None:
+        """Begin no further request; the one under way ends first."""
+        self._is_stopped = True
+        if self._current is not None:
+            self._current.stop.set()
+
+    async def created_with(self, items: list[Item], metadata: dict[str, str]) -> None:
+        """Create the conversation with `items`, of which there is at least one.
+
+        A retry after a lost answer makes another conversation: the first one is never found.
+        """
+        first, rest = items[:MOST_AT_ONCE], items[MOST_AT_ONCE:]
+        self._stored += await self._created(first, metadata)
+        await self.added(rest)
+
+    async def added(self, items: list[Item], before: Seen | None = None) -> None:
+        """Add `items` to the conversation, which exists.
+
+        before: what was known of its end before the first 20 of them were sent; None if they
+            were not. Those that are found behind it are not sent again.
+        """
+        remaining = list(items)
+        while remaining:
+            if self._is_stopped:
+                raise self._incomplete(remaining, before)
+            chunk = remaining[:MOST_AT_ONCE]
+            done = await self._put(chunk, remaining, before)
+            self._stored += done
+            remaining, before = remaining[len(done) :], None
+
+    async def _created(self, first: list[Item], metadata: dict[str, str]) -> list[Item]:
+        waits = self._begun()
+        while True:
+            try:
+                return await self._remote.create(first, metadata)
+            except Exception as error:
+                if not is_transient(error) or not await waits.again(error):
+                    raise
+
+    async def _put(
+        self, chunk: list[Item], remaining: list[Item], before: Seen | None
+    ) -> list[Item]:
+        """Store `chunk`, or the first part of it; returns what is stored of it."""
+        waits = self._begun()
+        while True:
+            try:
+                if before is not None:
+                    found = await self._found(chunk, before)
+                    if found:
+                        return found
+                    before = None
+                seen = await self._ready()
+            except Exception as error:  # noqa: BLE001 - raised below
+                failed = error
+            else:
+                try:
+                    return await self._remote.add(chunk)
+                except Exception as error:  # noqa: BLE001 - raised below
+                    failed = error
+                    before = seen if is_transient(error) else None  # a refusal is certain
+            if not is_transient(failed):
+                raise self._error(failed, remaining, before)
+            if not await waits.again(failed):
+                raise await self._given_up(failed, remaining, before)
+
+    async def _ready(self) -> Seen:
+        """What is known of the end, when all is ready for a request."""
+        seen = await self._remote.look()
+        await self._allow()
+        if self.note is not None:
+            await self.note(len(self._stored), seen)
+        return seen
+
+    async def _found(self, chunk: list[Item], before: Seen) -> list[Item]:
+        """What is stored of `chunk`, if its request was carried out; nothing if it wasn't."""
+        new = await self._remote.since(before)
+        self._remote.seen = before.then([str(item["id"]) for item in new])
+        for start in range(len(new) - len(chunk) + 1):
+            if are_same(new[start : start + len(chunk)], chunk):
+                return new[start : start + len(chunk)]
+        # A part of it counts only if nothing else is new.
+        return new if new and are_same(new, chunk[: len(new)]) else []
+
+    async def _given_up(
+        self, error: Exception, remaining: list[Item], before: Seen | None
+    ) -> Exception:
+        """The error to raise when the patience is over."""
+        if before is not None:
+            found = await self._found_now(remaining[:MOST_AT_ONCE], before)
+            if found is not None:
+                self._stored += found
+                remaining, before = remaining[len(found) :], None
+        return self._error(error, remaining, before)
+
+    async def _found_now(self, chunk: list[Item], before: Seen) -> list[Item] | None:
+        """`_found`, tried once; None if it can't be known."""
+        try:
+            return await self._found(chunk, before)
+        except Exception:  # noqa: BLE001 - the error of the write is raised
+            return None
+
+    def _error(self, error: Exception, remaining: list[Item], before: Seen | None) -> Exception:
+        """`error` itself if it is certain that nothing is stored."""
+        if before is None and not self._stored:
+            return error
+        incomplete = self._incomplete(remaining, before)
+        incomplete.__cause__ = error
+        return incomplete
+
+    def _incomplete(self, remaining: list[Item], before: Seen | None) -> IncompleteAppend:
+        left = Remaining(remaining, self._remote.id, before)
+        return IncompleteAppend(self._stored, left)
+
+    def _begun(self) -> Waits:
+        self._current = self._waits()
+        if self._is_stopped:
+            self._current.stop.set()
+        return self._current

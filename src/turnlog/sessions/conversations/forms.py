@@ -1,0 +1,152 @@
+"""Forms of items at the Conversations API: as they are sent, as they are shown, and whether
+two forms are the same item.
+
+The API takes easy forms and gives back full ones, with an id and a status. It refuses some of
+its own fields in requests, and reasoning that it can't identify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from turnlog.items.json import Item, is_writable, writable
+from turnlog.items.kinds import kind_of
+
+__all__ = ["are_same", "is_same", "is_storable", "sendable", "shown"]
+
+#: The kinds whose id is part of what they say. All others get a new id with every request.
+_KEEPS_ID = frozenset({
+    "code_interpreter_call",
+    "computer_call",
+    "file_search_call",
+    "image_generation_call",
+    "item_reference",
+    "local_shell_call",
+    "local_shell_call_output",
+    "mcp_approval_request",
+    "mcp_call",
+    "mcp_list_tools",
+    "program",
+    "program_output",
+    "reasoning",
+    "web_search_call",
+})  # fmt: skip
+
+#: The id that the SDK gives to items of providers which have none.
+_PLACEHOLDER = "__fake_id__"
+
+#: Fields for programs on our side, which the API refuses.
+_PRIVATE = frozenset({
+    "_agents_tool_description",
+    "_agents_tool_title",
+    "created_by",
+    "parsed_arguments",
+    "provider_data",
+})  # fmt: skip
+
+#: What the API adds of itself, or leaves out unless it is asked for.
+_INCIDENTAL = frozenset({
+    "annotations",
+    "detail",
+    "encrypted_content",
+    "id",
+    "logprobs",
+    "status",
+})  # fmt: skip
+
+_TEXTS = frozenset({"input_text", "output_text", "text"})
+
+
+def is_storable(item: Item) -> bool:
+    """False for reasoning with neither an id nor its encrypted content, which the API refuses."""
+    if kind_of(item) != "reasoning":
+        return True
+    return bool(item.get("encrypted_content")) or _own_id(item) is not None
+
+
+def sendable(item: Item) -> Item:
+    """`item` as the API takes it: without private fields, and with its id only if it needs it."""
+    kept = _without_status(item)
+    return kept if is_writable(kept) else writable(kept)
+
+
+def shown(item: Item) -> Item:
+    """A stored item as any runner can send it to a model."""
+    return _without_status(item)
+
+
+def _without_status(item: Item) -> Item:
+    """`item`, stripped. The status of an answer belongs to its id, and goes with it."""
+    kept = _stripped(item)
+    if kind_of(item) == "message" and kept.get("role") == "assistant":
+        kept.pop("status", None)
+    return kept
+
+
+def _stripped(item: Item) -> Item:
+    kept = {name: value for name, value in item.items() if name not in _PRIVATE}
+    kept.pop("id", None)
+    own = _own_id(item)
+    if own is not None and kind_of(item) in _KEEPS_ID:
+        kept = {"id": own, **kept}
+    return kept
+
+
+def _own_id(item: Item) -> str | None:
+    own = item.get("id")
+    return own if isinstance(own, str) and own not in ("", _PLACEHOLDER) else None
+
+
+def are_same(stored: list[Item], given: list[Item]) -> bool:
+    """Whether `stored` is what the API has made of `given`, one by one."""
+    return len(stored) == len(given) and all(map(is_same, stored, given))
+
+
+def is_same(stored: Item, given: Item) -> bool:
+    """Whether `stored` is what the API has made of `given`: all that was given is in it."""
+    return _holds(_full(stored), _full(given))
+
+
+def _full(item: Item) -> Item:
+    """`item` in the full form: with a type, and with its text as a part."""
+    full: Item = {"type": kind_of(item), **item}
+    for name in ("content", "output"):
+        if isinstance(full.get(name), str):
+            full[name] = [{"type": "text", "text": full[name]}]
+    return {name: value for name, value in full.items() if name not in _PRIVATE}
+
+
+def _holds(stored: Any, given: Any) -> bool:
+    if isinstance(given, Mapping):
+        return isinstance(stored, Mapping) and _holds_fields(stored, given)
+    if isinstance(given, list):
+        return (
+            isinstance(stored, list)
+            and len(stored) == len(given)
+            and all(map(_holds, stored, given))
+        )
+    return bool(stored == given)
+
+
+def _holds_fields(stored: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    return all(
+        name in _INCIDENTAL
+        or _is_left_out(stored, name)
+        or _holds(_field(stored, name), _field(given, name))
+        for name in _names(given)
+    )
+
+
+def _names(fields: Mapping[str, Any]) -> Iterable[str]:
+    return (name for name, value in fields.items() if value is not None)
+
+
+def _is_left_out(stored: Mapping[str, Any], name: str) -> bool:
+    """Whether the API may have stored the field without giving it back."""
+    return name == "image_url" and stored.get(name) is None
+
+
+def _field(fields: Mapping[str, Any], name: str) -> Any:
+    value = fields.get(name)
+    return "text" if name == "type" and value in _TEXTS else value

@@ -1,0 +1,199 @@
+"""Turns on a conversation at OpenAI: one run at a time, and the object that `session.turn` gives.
+
+Runs on one session object take turns. With a store, they hold a lease there too, which all
+processes with the same store respect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from turnlog.conversation.turns.current import inside, joinable_turn_on
+from turnlog.conversation.turns.elsewhere import ReadView
+from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.lease import Lease, check_seconds
+from turnlog.conversation.turns.policy import Policy, check_policy
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.recording import PendingUsage, recorded
+from turnlog.conversation.usage.reported import usage_in
+from turnlog.conversation.usage.spending import Spending
+from turnlog.errors import LeaseLost, SessionBusy
+from turnlog.items.json import Item, TResponseInputItem, decode, encode_all
+from turnlog.loops.finishing import finished
+from turnlog.loops.locks import ProcessLock
+from turnlog.records import Log
+from turnlog.sessions.conversations.refusals import refuse
+from turnlog.store import Store
+
+__all__ = ["ConversationTurn", "Turns"]
+
+
+class Host(Protocol):
+    """The session whose turns these are."""
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The id of the conversation; None before it is created."""
+        ...
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        """Append `items`."""
+        ...
+
+
+class Turns:
+    """The turns on one session.
+
+    store: where leases and usage live; None for neither.
+    """
+
+    def __init__(self, session: Host, store: Store | None) -> None:
+        self._session = session
+        self._store = store
+        self._lock = ProcessLock()
+        self._is_asked = False
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the running task belongs to a turn on this session."""
+        return self in _within.get()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether it belongs to one whose question is stored."""
+        return self.is_inside and self._is_asked
+
+    @asynccontextmanager
+    async def begun(
+        self, view: ReadView, policy: Policy, seconds: float, key: str | None, spending: Spending
+    ) -> AsyncIterator[list[Item]]:
+        """A turn, as `BeginsTurns.run_begun` describes it."""
+        check_policy(policy)
+        check_seconds(seconds)
+        _check_possible(policy, key)
+        if policy == "off" or self.is_inside:
+            async with self._accounted(spending):
+                yield await self._asked(view)
+            return
+        if policy == "reject" and self._lock.is_held:
+            raise SessionBusy(self._log)
+        async with self._lock, self._accounted(spending):
+            with self._inside():
+                async with self._leased(view, policy, seconds) as shown:
+                    yield shown
+
+    @asynccontextmanager
+    async def _leased(
+        self, view: ReadView, policy: Policy, seconds: float
+    ) -> AsyncIterator[list[Item]]:
+        """The turn, with a lease around it if there is a store."""
+        if self._session.conversation_id is None:
+            # Nobody else knows the conversation before it is created, so the lease is free then.
+            shown = await self._asked(view)
+            async with self._lease("queue", seconds):
+                yield shown
+        else:
+            async with self._lease(policy, seconds):
+                yield await self._asked(view)
+
+    @asynccontextmanager
+    async def _lease(self, policy: Policy, seconds: float) -> AsyncIterator[None]:
+        store, log = self._store, self._log
+        if store is None or not log.session or joinable_turn_on(store, log) is not None:
+            yield
+            return
+        turn = OpenTurn(store, log, Lease(store, log, seconds=seconds))
+        if policy == "queue":
+            await turn.lease.queue()
+        elif isinstance(await turn.lease.take(in_order=True), str):
+            raise SessionBusy(log)
+        try:
+            with inside(turn):
+                yield
+        finally:
+            await finished(turn.give_back())
+
+    async def _asked(self, view: ReadView) -> list[Item]:
+        merged = await view(self._session)
+        if merged.fresh:
+            await self._session.add_items(merged.fresh)
+        self._is_asked = True
+        return merged.shown
+
+    @asynccontextmanager
+    async def _accounted(self, spending: Spending) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            if self._store is not None and self._log.session:
+                pending = PendingUsage(self._store, self._log, Question(0, is_exact=True), spending)
+                await finished(recorded(pending, is_new=True))
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        _within.set((*_within.get(), self))
+        try:
+            yield
+        finally:
+            self._is_asked = False
+            # Not reset by a token: an asynchronous generator may be closed in another context.
+            _within.set(tuple(turns for turns in _within.get() if turns is not self))
+
+    @property
+    def _log(self) -> Log:
+        return Log(self._session.conversation_id or "")
+
+
+class ConversationTurn:
+    """One turn under way: what to send, and `add` for the answer. See `turnlog.Turn`.
+
+    session: the session that holds the turn.
+    """
+
+    #: There are no run keys, so no earlier start has an answer.
+    answer: None = None
+
+    def __init__(self, session: Host, shown: list[Item], spending: Spending) -> None:
+        self.session = session
+        self._spending = spending
+        self._is_over = False
+        #: The items to send to the model; `add` puts its items here as well.
+        self.input: list[TResponseInputItem] = shown
+
+    async def add(self, items: Iterable[object], *, usage: object = None) -> None:
+        """Store what the model or a tool gave: dicts, or objects of the `openai` client.
+
+        usage: what it has cost, such as `response.usage`.
+
+        Raises `LeaseLost` if the turn is over, or another run has taken over.
+        """
+        cost = usage_in(usage)
+        payloads = encode_all(items)
+        self._spending.add(cost)  # it is spent, also if it can't be stored
+        if self._is_over:
+            raise LeaseLost(Log(self.session.conversation_id or ""))
+        added = [decode(payload) for payload in payloads]
+        await self.session.add_items(added)
+        self.input += added
+
+    async def end(self) -> None:
+        """Raises `NotSupported`: that a turn is over without an answer can't be stored."""
+        refuse("marks of turns", "store an answer, which ends the turn")
+
+    def left(self) -> None:
+        """The block was left: nothing can be added any more."""
+        self._is_over = True
+
+
+def _check_possible(policy: Policy, key: str | None) -> None:
+    if policy == "branch":
+        refuse("branches", "use the policy 'queue', 'reject' or 'off'")
+    if key is not None:
+        refuse("run keys", "leave the key out, or use a stored session; add_items takes a key")
+
+
+#: The turns that the running task belongs to.
+_within: ContextVar[tuple[Turns, ...]] = ContextVar("turnlog_turns_elsewhere", default=())

@@ -1,0 +1,144 @@
+"""Writes to a conversation at OpenAI: creation on the first write, and writes with a key."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from turnlog.changes import Key
+from turnlog.errors import IncompleteAppend
+from turnlog.items.json import Item
+from turnlog.sessions.conversations.appending import Appending, Remaining
+from turnlog.sessions.conversations.beside import Begun, Beside, KeyedWrite
+from turnlog.sessions.conversations.metadata import pairs_of
+from turnlog.sessions.conversations.remote import MOST_AT_ONCE, Remote, Seen
+from turnlog.sessions.conversations.retrying import Waits
+
+__all__ = ["Write", "Writing"]
+
+#: How many keys a session without a store remembers.
+_KEYS = 1000
+
+
+class Write(NamedTuple):
+    """What is to be stored.
+
+    items: as they are sent.
+    before: what was known of the end of the conversation when the first 20 were sent; None if
+        they were not.
+    key: its name and the digest of the items, if it has one.
+    """
+
+    items: list[Item]
+    before: Seen | None = None
+    key: Key | None = None
+
+
+class _Known(NamedTuple):
+    """A key that was used: the digest of its items, and those that are left to store."""
+
+    digest: bytes
+    left: Remaining | None
+
+
+class Writing:
+    """The writes of one session.
+
+    beside: what lives in a store; None without one.
+    waits: between the tries of a request.
+    """
+
+    def __init__(self, remote: Remote, beside: Beside | None, waits: Callable[[], Waits]) -> None:
+        self._remote = remote
+        self._beside = beside
+        self._waits = waits
+        self._current: Appending | None = None
+        self._keys: OrderedDict[str, _Known] = OrderedDict()
+        #: What is known about the conversation before it is created, as a note of a store.
+        self.note = b""
+
+    def stop(self) -> None:
+        """Begin no further request of the write under way."""
+        if self._current is not None:
+            self._current.stop()
+
+    def forget(self) -> None:
+        """The session stands on another conversation, or on none."""
+        self._keys.clear()
+        self.note = b""
+
+    async def store(self, write: Write) -> None:
+        """Store the items, of which there is at least one."""
+        appending = self._current = Appending(self._remote, self._waits, self._check_turn)
+        if write.key is None:
+            await self._append(appending, write.items, write.before)
+        elif self._beside is None:
+            await self._remembered(appending, write, write.key)
+        else:
+            await self._kept(appending, write, write.key, self._beside)
+
+    async def _append(self, appending: Appending, items: list[Item], before: Seen | None) -> None:
+        try:
+            if self._remote.id is None:
+                await appending.created_with(items, pairs_of(self.note))
+            else:
+                await appending.added(items, before)
+        finally:
+            await self._enter()
+
+    async def _enter(self) -> None:
+        """Make the entry in the directory of the store."""
+        if self._beside is not None and self._remote.id is not None:
+            await self._beside.enter(self._remote.id, self.note)
+
+    async def _remembered(self, appending: Appending, write: Write, key: Key) -> None:
+        """A write with a key that this session remembers."""
+        known = self._keys.get(key.name)
+        items, before = write.items, write.before
+        if known is not None:
+            key.check_digest(known.digest)
+            if known.left is None:
+                return
+            items, before = known.left, known.left.before
+        try:
+            await self._append(appending, items, before)
+        except IncompleteAppend as error:
+            left = error.remaining
+            self._remember(key, left if isinstance(left, Remaining) else Remaining(left))
+            raise
+        self._remember(key, None)
+
+    def _remember(self, key: Key, left: Remaining | None) -> None:
+        self._keys[key.name] = _Known(key.digest, left)
+        while len(self._keys) > _KEYS:
+            self._keys.popitem(last=False)
+
+    async def _kept(self, appending: Appending, write: Write, key: Key, beside: Beside) -> None:
+        """A write with a key that the store remembers, for all processes."""
+        created = 0
+        if self._remote.id is None:
+            await self._append(appending, write.items[:MOST_AT_ONCE], None)
+            created = len(write.items[:MOST_AT_ONCE])
+        async with beside.keyed(self._remote.id or "", key.name, key.digest) as kept:
+            begun = Begun(created, None) if created else await kept.begun()
+            if begun.stored is not None:
+                done = created or begun.stored
+                await self._continued(appending, write.items[done:], begun, kept)
+        await self._enter()
+
+    async def _continued(
+        self, appending: Appending, items: list[Item], begun: Begun, kept: KeyedWrite
+    ) -> None:
+        counted = appending.count  # of the items in `begun.stored`, those that it counts itself
+
+        async def note(stored: int, seen: Seen) -> None:
+            await kept.note((begun.stored or 0) + stored - counted, seen)
+
+        appending.note = note
+        await appending.added(items, begun.before)
+        await kept.done()
+
+    async def _check_turn(self) -> None:
+        if self._beside is not None and self._remote.id is not None:
+            await self._beside.check_turn(self._remote.id)

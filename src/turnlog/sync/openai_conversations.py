@@ -1,0 +1,91 @@
+"""`OpenAIConversationsSession` as a blocking twin, with the same constructor."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from turnlog.conversation.about import About, Changes
+from turnlog.conversation.protocol import Session
+from turnlog.conversation.settings import SettingsLike
+from turnlog.conversation.usage.usage import Usage
+from turnlog.items.json import Item
+from turnlog.sessions import openai_conversations
+from turnlog.sessions.conversations.client import AsyncOpenAI
+from turnlog.sessions.conversations.retrying import PATIENCE
+from turnlog.store import Store
+from turnlog.sync.loop import run
+from turnlog.sync.session import BlockingSession
+
+__all__ = ["OpenAIConversationsSession"]
+
+
+class OpenAIConversationsSession(BlockingSession):
+    """An `OpenAIConversationsSession`, with methods that wait. The parameters are the same.
+
+    All blocking twins use one event loop, so they can share a client.
+    """
+
+    session: openai_conversations.OpenAIConversationsSession
+
+    def __init__(
+        self,
+        conversation_id: str | None = None,
+        client: AsyncOpenAI | None = None,
+        *,
+        openai_client: AsyncOpenAI | None = None,
+        session_settings: SettingsLike = None,
+        settings: SettingsLike = None,
+        store: Store | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        session = openai_conversations.OpenAIConversationsSession(
+            conversation_id,
+            client,
+            openai_client=openai_client,
+            session_settings=session_settings,
+            settings=settings,
+            store=store,
+            patience=patience,
+        )
+        super().__init__(session)
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The id of the conversation; None before it is created."""
+        return self.session.conversation_id
+
+    def add_items(self, items: list[Item], *, key: str | None = None) -> None:
+        """Append `items`, in order; once, however often with this `key`."""
+        run(self.session.add_items, items, key=key)
+
+    def clear_session(self, *, erase: bool = False) -> None:
+        """Delete the conversation; with `erase` its items first."""
+        run(self.session.clear_session, erase=erase)
+
+    def view(self, limit: int | None = None, *, settings: SettingsLike = None) -> list[Item]:
+        """The items that a model may be shown: the newest turns, repaired."""
+        return run(self.session.view, limit, settings=settings)
+
+    def about(self) -> About:
+        """Title, tags, owner, and whether it is archived or on hold."""
+        return run(self.session.about)
+
+    def describe(self, **changes: Unpack[Changes]) -> About:
+        """Change some of it, and leave the rest as it is."""
+        return run(self.session.describe, **changes)
+
+    def usage(self, by: Any = None) -> Usage | dict[str, Usage]:
+        """What the runs of Turnlog on this conversation have spent; it is in the store."""
+        return run(self.session.usage, by)
+
+    def copy_to(self, session: Session | BlockingSession) -> int:
+        """Add all items to another session; returns how many that were."""
+        return run(self.session.copy_to, _awaited(session))
+
+    def copy_from(self, session: Session | BlockingSession) -> int:
+        """Add all items of another session; returns how many that were."""
+        return run(self.session.copy_from, _awaited(session))
+
+
+def _awaited(session: Session | BlockingSession) -> Session:
+    return session.session if isinstance(session, BlockingSession) else session
