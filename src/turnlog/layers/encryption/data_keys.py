@@ -33,7 +33,10 @@ _NOT_HERE = (
 )
 _MISSING = "its data key is missing in the store of the keys, or was destroyed there"
 _OTHER_KEY = "the provider gave another data key than the one that sealed the records"
-_DESTROYED = "the keys of this conversation were destroyed, so it can't be read any more"
+_DESTROYED = (
+    "the keys of this conversation were destroyed, so it can't be read or continued any more: "
+    "delete it, or use another session id"
+)
 _DAMAGED = "it should hold a wrapped data key and can't be read, so nothing can be sealed"
 
 

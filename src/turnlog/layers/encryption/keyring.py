@@ -194,8 +194,8 @@ class Keyring(HoldsKeys):
 
 def _other(key_id: str) -> str:
     return (
-        f"key {key_id!r} of the key ring is not the key {key_id!r} that wrapped its data key: load "
-        "the ring that wrote the conversation; two keys must never have the same id"
+        f"the key {key_id!r} is not the key {key_id!r} that wrapped its data key: use the key or "
+        "the key ring that wrote the conversation; two keys must never have the same id"
     )
 
 
