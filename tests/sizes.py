@@ -23,6 +23,7 @@ __all__ = [
     "STATES",
     "STOPS",
     "STRIDE",
+    "TALK",
     "WALK",
 ]
 
@@ -67,5 +68,7 @@ SECONDS = _size(3_000, 300)
 STRIDE = _size(1, 7)
 #: A run is stopped in all ways, or in every so many of them; odd, as `STRIDE` is.
 STOPS = _size(1, 37)
+#: Turns of one long conversation with compaction.
+TALK = _size(2_000, 400)
 #: Random acts on one conversation, each compared with a reference.
 WALK = _size(5_000, 150)

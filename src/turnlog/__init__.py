@@ -42,10 +42,13 @@ if TYPE_CHECKING:
     from turnlog.agents import Usage as Usage
     from turnlog.agents import function_tool as function_tool
     from turnlog.agents import handoff as handoff
+    from turnlog.agents import recall_tool as recall_tool
+    from turnlog.agents import summarised_by as summarised_by
     from turnlog.agents.models.openai.chat import (
         OpenAIChatCompletionsModel as OpenAIChatCompletionsModel,
     )
     from turnlog.agents.models.openai.client import AsyncOpenAI as AsyncOpenAI
+    from turnlog.agents.models.openai.compacting import OpenAICompaction as OpenAICompaction
     from turnlog.agents.models.openai.responses import OpenAIResponsesModel as OpenAIResponsesModel
     from turnlog.conversation.about import About as About
     from turnlog.conversation.branches.diff import Difference as Difference
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
     from turnlog.conversation.branches.diff import PlacedItem as PlacedItem
     from turnlog.conversation.branches.forks import Branch as Branch
     from turnlog.conversation.branches.positions import Position as Position
-    from turnlog.conversation.compaction.compacting import CompactionResult as CompactionResult
+    from turnlog.conversation.compaction.policy import Compaction as Compaction
     from turnlog.conversation.compaction.summariser import Summarised as Summarised
     from turnlog.conversation.compaction.summariser import Summariser as Summariser
     from turnlog.conversation.reading.explain import Explanation as Explanation
@@ -63,6 +66,8 @@ if TYPE_CHECKING:
     from turnlog.conversation.session import SessionABC as SessionABC
     from turnlog.conversation.session import StoredSession as StoredSession
     from turnlog.conversation.settings import SessionSettings as SessionSettings
+    from turnlog.conversation.summaries.outcome import Compacted as Compacted
+    from turnlog.conversation.summaries.outcome import CompactionResult as CompactionResult
     from turnlog.conversation.turn_lists import TurnInfo as TurnInfo
     from turnlog.errors import BranchDeleted as BranchDeleted
     from turnlog.errors import BranchNameUsed as BranchNameUsed
@@ -87,6 +92,7 @@ if TYPE_CHECKING:
     from turnlog.items.json import Item as Item
     from turnlog.items.json import TResponseInputItem as TResponseInputItem
     from turnlog.items.merge import SessionInputCallback as SessionInputCallback
+    from turnlog.items.shortening import Shorten as Shorten
     from turnlog.layers.encrypted import Encrypted as Encrypted
     from turnlog.layers.encryption.keyring import Keyring as Keyring
     from turnlog.layers.encryption.passphrase import Passphrase as Passphrase
@@ -122,9 +128,10 @@ _NAMES_BY_HOME = {
     "ModelSettings OfflineModel RawResponsesStreamEvent ReasoningItem RunConfig "
     "RunContextWrapper RunItem RunItemStreamEvent RunResult RunResultStreaming "
     "Runner StreamEvent TextDelta ToolCallItem ToolCallOutputItem Usage "
-    "function_tool handoff ",
+    "function_tool handoff recall_tool summarised_by",
     "turnlog.agents.models.openai.chat": "OpenAIChatCompletionsModel",
     "turnlog.agents.models.openai.client": "AsyncOpenAI",
+    "turnlog.agents.models.openai.compacting": "OpenAICompaction",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
     "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced IncompleteAppend "
     "InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord "
@@ -132,8 +139,10 @@ _NAMES_BY_HOME = {
     "TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
+    "turnlog.items.shortening": "Shorten",
     "turnlog.conversation.about": "About",
-    "turnlog.conversation.compaction.compacting": "CompactionResult",
+    "turnlog.conversation.summaries.outcome": "Compacted CompactionResult",
+    "turnlog.conversation.compaction.policy": "Compaction",
     "turnlog.conversation.compaction.summariser": "Summarised Summariser",
     "turnlog.conversation.branches.forks": "Branch",
     "turnlog.conversation.branches.diff": "DiffRow Difference PlacedItem",

@@ -10,6 +10,7 @@ __all__ = ["LazyNames"]
 _NEEDED = {
     "turnlog.agents.models.openai.chat": "openai",
     "turnlog.agents.models.openai.client": "openai",
+    "turnlog.agents.models.openai.compacting": "openai",
     "turnlog.agents.models.openai.responses": "openai",
     "turnlog.layers.encrypted": "cryptography",
     "turnlog.layers.encryption.keyring": "cryptography",

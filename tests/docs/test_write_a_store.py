@@ -41,7 +41,8 @@ def test_the_store_on_the_page_passes(stranger: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("check_conditions(session, changes, talk.ends(), talk.notes())", "pass"),
+        ("check_conditions(session, changes, talk.ends(), talk.notes(), talk.payloads)", "pass"),
+        ("if record[0] in payloads:", "if False:"),
         ('self._all["last"] += 1', 'self._all["last"] = len(str(self._all))'),
         ("fcntl.flock(lock, fcntl.LOCK_EX)", "pass"),
         ("return await finished(", "return await asyncio.shield("),

@@ -5,6 +5,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Sequence
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from turnlog.changes import (
 from turnlog.errors import Conflict, RecordChanged, StoreClosed, Unreadable
 from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.header import is_sealed
-from turnlog.layers.encryption.key_records import KEYS, Destroyed
+from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
 from turnlog.layers.encryption.sealing import DataKey, RawKey
 from turnlog.records import Log, Unopened
 from turnlog.store import Call, Layer, Store, T
@@ -127,7 +128,7 @@ async def test_after_a_first_write_the_keys_are_known(inner: MemoryStore) -> Non
     await store.append(LOG, [b"1"])
     await store.append(LOG, [b"2"])
     assert await payloads_of(store, LOG) == [b"1", b"2"]
-    assert watching.calls == [f"read {KEYS}", "commit", "commit", "read main"]
+    assert watching.calls == [f"read {KEYS}", "logs", "commit", "commit", "read main"]
     assert (provider.wrapped, provider.unwrapped) == (1, 0)
 
 
@@ -346,6 +347,92 @@ async def test_a_commit_from_before_the_encryption_is_replayed(inner: MemoryStor
     assert await store.commit("s", changes, key=Key("l")) == second._replace(replayed=True)
 
 
+# Digests of writes with a key
+
+
+async def test_no_digest_of_plain_text_is_stored(inner: MemoryStore) -> None:
+    """Whoever has the database could find out a short text from its digest."""
+    seen: list[bytes] = []
+
+    class Digests(Layer):
+        async def commit(
+            self, session: str, changes: Sequence[Change], *, key: Key | None = None
+        ) -> Committed:
+            seen.append(key.digest if key else b"")
+            return await self.inner.commit(session, changes, key=key)
+
+    store, given = encrypted(Digests(inner)), b"digest of yes"
+    for session in ("s", "t"):
+        await store.commit(session, [Append("main", [b"yes"])], key=Key("k", given))
+        with pytest.raises(Conflict):
+            await store.commit(session, [Check("main", -1)], key=Key("unknown", given))
+    with pytest.raises(Conflict):
+        await store.commit("none", [Check("main", -1)], key=Key("k", given))
+    assert given not in seen
+    assert seen[0] == seen[1]
+    assert seen[2] == seen[3] != seen[0]
+    assert seen[4] == b""
+    assert await inner.logs("none") == []
+
+
+async def test_a_write_is_known_by_its_digest_after_rotations(inner: MemoryStore) -> None:
+    changes, key, other = [Append("main", [b"yes"])], Key("k", b"digest"), Key("k", b"other")
+    first = await encrypted(inner).commit("s", changes, key=key)
+    for _ in range(3):
+        await encrypted(inner).reseal("s")
+        await encrypted(inner).rewrap("s")
+        store = encrypted(inner)
+        assert await store.commit("s", changes, key=key) == first._replace(replayed=True)
+        assert await store.commit("s", [Check("main", -1)], key=key) == first._replace(
+            replayed=True
+        )
+        with pytest.raises(ValueError, match="other contents"):
+            await store.commit("s", changes, key=other)
+    assert await payloads_of(store, LOG) == [b"yes"]
+
+
+async def test_a_digest_from_before_the_encryption_is_known(inner: MemoryStore) -> None:
+    changes, key, other = [Append("main", [b"1"])], Key("k", b"digest"), Key("k", b"other")
+    first = await inner.commit("s", changes, key=key)
+    store = encrypted(inner, reads="ours+plain")
+    for _ in range(2):
+        assert await store.commit("s", changes, key=key) == first._replace(replayed=True)
+        with pytest.raises(ValueError, match="other contents"):
+            await store.commit("s", changes, key=other)
+        await store.append(LOG.beside("usage"), [b"now it has a data key"])
+    assert await payloads_of(store, LOG) == [b"1"]
+
+
+async def test_a_damaged_digest_key_is_told(inner: MemoryStore) -> None:
+    await encrypted(inner).append(LOG, [b"1"])
+    await encrypted(inner).reseal("s")
+    [stored] = await payloads_of(inner, KEY_LOG)
+    record = key_record_of(stored)
+    assert isinstance(record, KeyRecord)
+    assert record.digests is not None
+    for damaged in (b"", record.digests[:20], record.digests[:-1] + b"\0"):
+        payload = record._replace(digests=damaged).payload()
+        await inner.commit("s", [Append(KEYS, [payload], cut=0)])
+        with pytest.raises(Unreadable, match="digest key beside it is damaged"):
+            await encrypted(inner).read(LOG)
+
+
+# The store of the keys
+
+
+async def test_a_conversation_in_the_store_of_the_keys_is_not_touched(inner: MemoryStore) -> None:
+    """As when two URLs reach one database, or the store of the keys is one of conversations."""
+    keys = MemoryStore()
+    await keys.append(LOG, [b"precious"])
+    store = encrypted(inner, keys=keys)
+    with pytest.raises(ValueError, match="holds a conversation of this id"):
+        await store.append(LOG, [b"1"])
+    await store.delete("s")
+    await store.destroy_keys("s")
+    assert await payloads_of(keys, LOG) == [b"precious"]
+    assert await inner.logs("s") == []
+
+
 # Keys that are missing or wrong
 
 
@@ -559,6 +646,37 @@ async def test_no_frame_of_an_error_holds_a_key(inner: MemoryStore) -> None:
                 assert not [k for k in seen_keys if repr(k)[2:-1] in held or k.hex() in held], name
             frame = frame.tb_next
     assert len(seen_keys) == 3
+
+
+@pytest.mark.parametrize("way", ["cause", "context", "group"])
+async def test_no_frame_behind_the_error_of_a_provider_holds_a_key(
+    inner: MemoryStore, way: str
+) -> None:
+    held: list[BaseException] = []
+
+    async def send(secret: bytes) -> None:
+        error = ConnectionError(f"{len(secret.hex())} digits were not sent")
+        held.append(error)
+        raise error
+
+    class Chained(Marked):
+        async def wrap(self, session: str, key: bytes) -> bytes:
+            try:
+                await send(key)
+            except ConnectionError as error:
+                if way == "group":
+                    raise ExceptionGroup("the KMS", [error]) from None
+                if way == "cause":
+                    raise RuntimeError("the KMS does not answer") from error
+                raise RuntimeError("the KMS does not answer") from None
+            return key
+
+    with pytest.raises((RuntimeError, ExceptionGroup)):
+        await encrypted(inner, provider=Chained()).append(LOG, [b"1"])
+    [error] = held
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    assert [frame.f_code.co_name for frame in frames] == ["wrap", "send"]
+    assert not any("secret" in frame.f_locals or "key" in frame.f_locals for frame in frames)
 
 
 async def test_what_a_provider_gives_is_checked(inner: MemoryStore) -> None:

@@ -39,3 +39,21 @@ async def test_the_keys_of_one_owner_are_destroyed() -> None:
         assert await sessions[name].get_items() == [SAID]
     again = await destroy_keys_of(layer, "a")
     assert (again.sessions, list(again.unknown)) == ([], ["damaged"])
+
+
+async def test_what_was_killed_between_the_stores_is_finished() -> None:
+    """Whose a half destroyed conversation was can't be read any more."""
+    store, keys = MemoryStore(), MemoryStore()
+    ring = Keyring({"k": os.urandom(32)})
+    layer = Encrypted(store, ring, keys=keys)
+    for name in ("a1", "b1"):
+        await StoredSession(name, layer).describe(owner=name[0])
+    wrapped = await keys.read(Log("a1", ":keys"))
+    await layer.destroy_keys("a1")
+    await keys.append(Log("a1", ":keys"), list(wrapped.payloads))
+    layer = Encrypted(store, ring, keys=keys)
+    done = await destroy_keys_of(layer, "a")
+    assert (done.sessions, done.unknown) == (["a1"], {})
+    assert await keys.read(Log("a1", ":keys")) == []
+    assert (await StoredSession("b1", layer).about()).owner == "b"
+    assert (await destroy_keys_of(layer, "a")).sessions == []

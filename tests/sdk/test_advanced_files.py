@@ -19,8 +19,8 @@ from tests.sdk.advanced import (
     usage_of,
 )
 from turnlog import SQLAlchemySession, SQLiteSession
-from turnlog.changes import Annotate, Append, Check, Forget, Key, Remove
-from turnlog.errors import Conflict, SchemaError
+from turnlog.changes import Annotate, Append, Check, Forget, Key, Remove, Replace
+from turnlog.errors import Conflict, RecordChanged, SchemaError
 from turnlog.items.json import encode
 from turnlog.records import Log
 from turnlog.stores.sqlite import SQLiteStore
@@ -250,6 +250,46 @@ async def test_types_and_tools_are_those_that_the_class_itself_notes(tmp_path: P
             )
     [theirs_noted, ours_noted] = [(turns, tools) for turns, tools, _ in noted]
     assert ours_noted == theirs_noted
+
+
+async def test_replacing_leaves_its_rows_as_they_are(path: Path) -> None:
+    await branched(path)
+    rows = "SELECT * FROM message_structure ORDER BY id"
+    with closing(sqlite3.connect(path)) as db:
+        before = db.execute(rows).fetchall()
+        async with store_of(path) as store:
+            logs = await contents(store)
+            changes = []
+            for name in ("main", "alt"):
+                positions = [position for position, _, _ in logs[name]]
+                old = [payload for _, payload, _ in logs[name]]
+                new = [payload.replace(b"one", b"ONE") for payload in old]
+                changes.append(Replace(name, positions, new, old))
+            await store.commit("a", changes)
+            assert await items_of(store) == said("ONE", "two", "three")
+            assert await items_of(store, "alt") == said("ONE", "other")
+        assert db.execute(rows).fetchall() == before
+    with theirs(path) as session:
+        assert await session.get_items() == said("ONE", "two", "three")
+        await session.switch_to_branch("alt")  # it shares the messages of "main"
+        assert await session.get_items() == said("ONE", "other")
+
+
+async def test_a_message_of_another_branch_is_not_on_main(path: Path) -> None:
+    await branched(path)
+    async with store_of(path) as store:
+        await store.append(Log("a"), [OURS])
+        before = dump(path)
+        with closing(sqlite3.connect(path)) as db:
+            [other] = db.execute(
+                "SELECT id FROM agent_messages WHERE message_data LIKE '%other!%'"
+            ).fetchone()
+            [data] = db.execute(
+                "SELECT message_data FROM agent_messages WHERE id = ?", (other,)
+            ).fetchone()
+        with pytest.raises(RecordChanged):
+            await store.commit("a", [Replace("main", [other], [b"{}"], [data.encode()])])
+        assert dump(path) == before
 
 
 async def test_deleting_a_branch_or_the_conversation_reaches_its_side(path: Path) -> None:

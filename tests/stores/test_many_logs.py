@@ -2,8 +2,8 @@
 
 import pytest
 
-from turnlog import Conflict, Log, Store, StoredSession
-from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove
+from turnlog import Conflict, Log, RecordChanged, Store, StoredSession
+from turnlog.changes import Annotate, Append, Change, Check, Forget, Key, Remove, Replace
 from turnlog.testing.looking import seen
 
 pytestmark = [
@@ -67,6 +67,21 @@ async def test_one_condition_of_many_fails(any_store: Store, number: int) -> Non
         assert (conflict.log, conflict.expected) == (Log("s", NAMES[number]), wrong[number])
         assert conflict.actual == ends[number]
     assert await seen(any_store, "s") == before
+
+
+async def test_records_of_many_are_replaced(any_store: Store) -> None:
+    ends = await _added(any_store)
+    pairs = list(zip(NAMES, ends, strict=True))
+    changes = [Replace(name, [end], [b"new"], [b"last"], end) for name, end in pairs]
+    wrong = [*changes[:-1], changes[-1]._replace(old=[b"other"])]
+    before = await seen(any_store, "s")
+    with pytest.raises(RecordChanged):
+        await any_store.commit("s", [*wrong, Append("main", [b"{}"])])
+    assert await seen(any_store, "s") == before
+    assert list((await any_store.commit("s", changes)).positions) == ends
+    for name in NAMES[::29]:
+        assert list((await any_store.read(Log("s", name))).payloads) == [name.encode(), b"new"]
+    assert await any_store.logs("s") == [head for head, _ in before]
 
 
 async def test_conditions_of_many_hold(any_store: Store) -> None:

@@ -32,6 +32,7 @@ from turnlog.agents.models.model import (
 )
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.offline.model import OfflineModel
+from turnlog.agents.recalling import recall_tool
 from turnlog.agents.result import (
     HandoffCallItem,
     HandoffOutputItem,
@@ -44,6 +45,7 @@ from turnlog.agents.result import (
 )
 from turnlog.agents.runner import Runner
 from turnlog.agents.streaming import RunResultStreaming
+from turnlog.agents.summarising import summarised_by
 from turnlog.agents.tools.tool import FunctionTool, function_tool
 
 __all__ = [
@@ -82,5 +84,7 @@ __all__ = [
     "Usage",
     "function_tool",
     "handoff",
+    "recall_tool",
     "resolve_model",
+    "summarised_by",
 ]

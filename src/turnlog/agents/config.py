@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
+from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
@@ -33,6 +34,8 @@ class RunConfig:
         our sessions, and the policy "queue" or "reject".
     model: a model or its name; overrides that of every agent.
     model_settings: laid over those of every agent.
+    compaction: when older turns of the session are summed up, behind the run and outside of its
+        lease; `RunResult.compaction` tells what came of it. It needs one of our sessions.
     """
 
     session_input_callback: SessionInputCallback | None = None
@@ -42,6 +45,7 @@ class RunConfig:
     key: str | None = None
     model: Model | str | None = None
     model_settings: ModelSettings | None = None
+    compaction: Compaction | None = None
 
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
@@ -49,6 +53,12 @@ class RunConfig:
         key: object = self.key
         if not isinstance(key, str | None):
             raise TypeError(f"key must be a str, not {type(key).__name__}: use str(…)")
+        compaction: object = self.compaction
+        if not isinstance(compaction, Compaction | None):
+            raise TypeError(
+                f"compaction must be a Compaction, not a {type(compaction).__name__}: "
+                f"write Compaction(summarised_by(model), max_tokens=…)"
+            )
         merge: object = self.session_input_callback
         if merge is not None and not callable(merge):
             raise TypeError(

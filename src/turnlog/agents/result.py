@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import Usage
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in
@@ -129,6 +130,7 @@ class RunResult:
     usage: what the run has spent.
     branch: the branch on which the run was stored; None if the session has none.
     spending: the same by agent and model, as it is recorded on the session.
+    compaction: what came of the compaction behind the run; None if none was due.
     """
 
     input: list[Item]
@@ -138,6 +140,7 @@ class RunResult:
     usage: Usage
     branch: str | None = None
     spending: Spending = field(default_factory=Spending, repr=False, compare=False)
+    compaction: Compacted | None = None
 
     @property
     def run_id(self) -> str:

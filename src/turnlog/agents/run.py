@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from turnlog.agents.agent import Agent
+from turnlog.agents.bounding import bounded, check_compaction, reads_compaction
 from turnlog.agents.calls import call_tools, hand_over
 from turnlog.agents.config import RunConfig
 from turnlog.agents.context import RunContextWrapper
@@ -42,8 +43,10 @@ from turnlog.agents.result import (
 )
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
+from turnlog.conversation.compaction.automatic import compacted_after
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
 from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.elsewhere import BeginsTurns
@@ -109,6 +112,7 @@ class Run:
 
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
+        check_compaction(self._session, self._config)
         async with _turn_on(
             self._session, self._view, self._config, self.new, self.spending
         ) as begun:
@@ -116,6 +120,7 @@ class Run:
             self.transcript.begin(begun.shown)
             async with self._accounted(begun):
                 output = await self._output(begun.answer)
+        compacted = await self._compacted(begun)
         return RunResult(
             self.new,
             self.transcript.items,
@@ -124,6 +129,16 @@ class Run:
             self.usage,
             getattr(begun.session, "branch", None),
             self.spending,
+            compacted,
+        )
+
+    async def _compacted(self, begun: _Begun) -> Compacted | None:
+        """What came of the compaction behind the turn, which is over; None if none was due."""
+        compaction, session = self._config.compaction, begun.session
+        if compaction is None or not isinstance(session, StoredSession) or begun.answer is not None:
+            return None
+        return await compacted_after(
+            session, compaction, question=begun.question, reported=self.spending.last
         )
 
     async def _output(self, answer: list[Item] | None) -> Any:
@@ -159,6 +174,8 @@ class Run:
             settings=self._config.session_settings,
             callback=self._config.session_input_callback,
             resumes=resumes,
+            reads_compaction=reads_compaction(self.agent, self._config),
+            bounding=compaction.bounding if (compaction := self._config.compaction) else None,
         )
 
     async def _answered_before(self, answer: list[Item]) -> Any:
@@ -185,7 +202,8 @@ class Run:
         agent = self.agent
         tools = await agent.tools_for(self._context)
         handoffs = await handoffs_of(agent, self._context)
-        response = with_own_ids(await self._answer_of_model(await self._request(tools, handoffs)))
+        request = await self._request(tools, handoffs)
+        response = with_own_ids(await self._answer_of_model(request))
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
         calls = [item for item in response.output if _is_call(item) and item not in handing]
         is_answer = not calls and not handing
@@ -203,7 +221,7 @@ class Run:
     ) -> ModelRequest:
         agent = self.agent
         output = OutputType.of(agent.output_type)
-        return ModelRequest(
+        request = ModelRequest(
             self.transcript.shown,
             await agent.instructions_for(self._context),
             tools=tuple(tool.definition for tool in tools.values()),
@@ -211,6 +229,7 @@ class Run:
             output=output.definition if output else None,
             settings=self._settings(),
         )
+        return await bounded(request, self._config, self._session)
 
     def _settings(self) -> ModelSettings:
         settings = self.agent.model_settings.resolve(self._config.model_settings)

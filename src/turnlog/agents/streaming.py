@@ -11,6 +11,7 @@ from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem, RunResult
 from turnlog.agents.run import Run
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
 
@@ -91,6 +92,11 @@ class RunResultStreaming:
     def branch(self) -> str | None:
         """The branch on which the run is stored; None until it has ended."""
         return None if self._result is None else self._result.branch
+
+    @property
+    def compaction(self) -> Compacted | None:
+        """What came of the compaction behind the run; None if none was due, or none has ended."""
+        return None if self._result is None else self._result.compaction
 
     @property
     def usage(self) -> Usage:

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from turnlog.agents.models.environment import default_name
-from turnlog.agents.summarising import summariser
+from turnlog.agents.summarising import summarised_by
 from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted
-from turnlog.conversation.compaction.compacting import CompactionResult
+from turnlog.conversation.summaries.outcome import CompactionResult
 
 __all__ = ["compact"]
 
@@ -64,7 +64,7 @@ async def _compacted(
         session = await session_named(store, target, branch)
         if dry_run:
             return await session.compact(keep=keep, dry_run=True)
-        return await session.compact(summariser(), keep=keep)
+        return await session.compact(summarised_by(), keep=keep)
 
 
 def _print_undone(done: bool, *, as_json: bool) -> None:

@@ -9,7 +9,9 @@ from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
 from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.branches.clearing import cleared
+from turnlog.conversation.compaction.automatic import compacted_after
 from turnlog.conversation.compaction.compactable import Compactable
+from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.protocol import Session, SessionABC
@@ -149,6 +151,7 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         lease_seconds: float = LEASE_SECONDS,
         key: str | None = None,
         usage: object = None,
+        compaction: Compaction | None = None,
     ) -> AsyncIterator[Turn]:
         """Hold the session for one turn of a loop of your own.
 
@@ -173,14 +176,23 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
             `ValueError`.
         usage: what the turn has cost, read when the block ends: a usage object that your loop
             adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
+        compaction: when older turns are summed up, as in `RunConfig`. That happens behind the
+            block, and `Turn.compaction` then tells what came of it.
         """
         given = input_items(new)
         log = await self._arrived()
+        if compaction is not None:
+            self._check_compactable()
         run = None if key is None else RunKey.of(log, key, given)
 
         async def view(session: StoredSession, *, resumes: bool = True) -> Merged:
             return await run_input(
-                session, given, settings=settings, callback=callback, resumes=resumes
+                session,
+                given,
+                settings=settings,
+                callback=callback,
+                resumes=resumes,
+                bounding=None if compaction is None else compaction.bounding,
             )
 
         async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
@@ -190,6 +202,10 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
                 with spent_at_end(spending, usage):
                     yield turn
                 await turn.left(pending)
+        if compaction is not None and begun.answer is None:
+            turn.compaction = await compacted_after(
+                begun.session, compaction, question=begun.question, reported=spending.last
+            )
 
     @faithful
     async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
@@ -264,7 +280,7 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         tail = self._compacted_tail(log)
         most = self._settings.limit
         if self._settings.has_windows:
-            return await (await View.of(tail, self._settings)).shown()
+            return await (await View.of(tail, self._settings, compaction="keep")).shown()
         if most is not None and (most >= 0 or not self._negative_limit_means_all):
             return await newest_of(tail, most)
         await tail.all()

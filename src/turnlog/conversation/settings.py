@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeAlias
 
+from turnlog.items.shortening import Shorten
 from turnlog.items.tokens import TokenCounter
 from turnlog.items.window import Window
 
@@ -26,6 +27,10 @@ class SessionSettings(dict[str, Any]):
     token_counter: takes an item and returns how many tokens it has; by default
         `turnlog.items.tokens.token_counter`: tiktoken's count if that is installed, else an
         estimate.
+    shorten: show old outputs of tools as markers; see `Shorten`.
+    reads_compaction: whether the model can read a provider's compaction items, as OpenAI's models
+        read OpenAI's. Then a view begins at the newest one. Else it leaves them out, and shows what
+        comes before them. Our Runner asks the model.
 
     A window holds whole turns, which begin with a user's message, and no part of a turn that
     doesn't fit. With `max_turns` or `max_tokens`, `get_items()` gives that window too; under
@@ -45,6 +50,8 @@ class SessionSettings(dict[str, Any]):
     max_tokens: int | None = None
     step: int | None = None
     token_counter: TokenCounter | None = None
+    shorten: Shorten | None = None
+    reads_compaction: bool | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("limit", None), ("max_turns", 0), ("max_tokens", 0), ("step", 1)):
@@ -58,6 +65,9 @@ class SessionSettings(dict[str, Any]):
         if counter is not None and not callable(counter):
             kind = type(counter).__name__
             raise TypeError(f"token_counter must be a function of an item, not {kind}")
+        shorten: object = self.shorten
+        if shorten is not None and not isinstance(shorten, Shorten):
+            raise TypeError(f"shorten must be a Shorten, not {type(shorten).__name__}")
         dict.update(self, {"limit": self.limit}, **_set_fields(self))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:

@@ -14,6 +14,7 @@ __all__ = [
     "is_call",
     "is_note",
     "is_output",
+    "is_provider_summary",
     "is_question",
     "kind_of",
     "name_of",
@@ -98,6 +99,11 @@ def is_call(item: Item) -> bool:
 def is_output(item: Item) -> bool:
     """Whether `item` is the output of a call."""
     return kind_of(item) in CALL_OF
+
+
+def is_provider_summary(item: Item) -> bool:
+    """Whether `item` is what a provider has made of all that came before, sealed for itself."""
+    return item.get("type") == "compaction"
 
 
 def name_of(item: Item) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Protocol, TypeVar
 
-from turnlog.changes import Change, Committed, Key, check_changes
+from turnlog.changes import Change, Check, Committed, Key, check_changes
 from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for_others
 from turnlog.layers.encryption.data_keys import DataKeys, Ring
@@ -16,6 +16,7 @@ from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
 from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
+from turnlog.layers.encryption.sealing import DataKey
 from turnlog.layers.encryption.unsealed import Reading, reads_of
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records
@@ -109,7 +110,7 @@ class Encrypted(Layer):
             data_key, last = await fence.key(ring)
             try:
                 sealed = await draft.sealed(data_key)
-                done = await self.inner.commit(session, [*sealed, last], key=key)
+                done = await self._committed(session, [*sealed, last], key, data_key)
             except Conflict as conflict:
                 if conflict.log.name == KEYS:
                     fence.failed()
@@ -135,15 +136,36 @@ class Encrypted(Layer):
         """A commit that seals nothing. It has a fence too, as every commit with a key has."""
         fence = Fence(self._keys, session)
         while True:
-            last = fence.check(await fence.ring())
+            ring = await fence.ring()
+            data_key = await fence.known(ring) if key.digest else None
+            last = fence.check(ring)
             try:
-                done = await self.inner.commit(session, [*changes, last], key=key)
+                done = await self._committed(session, [*changes, last], key, data_key)
             except Conflict as conflict:
                 if conflict.log.name != KEYS:
                     raise
                 fence.failed()
             else:
                 return self._seen(session, changes, self._without_fence(changes, done))
+
+    async def _committed(
+        self, session: str, changes: Sequence[Change], key: Key | None, data_key: DataKey | None
+    ) -> Committed:
+        """Commit with `key`, whose digest is made anew with `data_key`.
+
+        The digest of a caller is one of plain text, so whoever reads it could try guesses. It is
+        left out as long as the conversation has no data key.
+        """
+        if key is None or not key.digest:
+            return await self.inner.commit(session, changes, key=key)
+        digest = data_key.digest(key.digest) if data_key else b""
+        try:
+            return await self.inner.commit(session, changes, key=key._replace(digest=digest))
+        except ValueError:
+            if not self._adopts:
+                raise
+            # Was it made before the store was encrypted? No log ends at -1.
+            return await self.inner.commit(session, [Check(changes[0].log, -1)], key=key)
 
     def _without_fence(self, changes: Sequence[Change], done: Committed) -> Committed:
         """`done` without the position of the fence, which is the last one."""

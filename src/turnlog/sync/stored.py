@@ -10,11 +10,11 @@ from turnlog.conversation.about import About, Changes
 from turnlog.conversation.branches.diff import Difference
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.branches.positions import Position
-from turnlog.conversation.compaction.compacting import CompactionResult
 from turnlog.conversation.compaction.summariser import Summariser
 from turnlog.conversation.reading.explain import Explanation
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SettingsLike
+from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.totals import Branches, By
 from turnlog.conversation.turn_lists import TurnInfo
 from turnlog.conversation.usage.usage import Usage

@@ -9,9 +9,11 @@ import pytest
 from tests.layers.encrypting import Unclosed
 from tests.layers.encryption.rotating import NEW, OLD, key_records
 from turnlog import Log, Store, StoredSession
+from turnlog.changes import Append, Remove
 from turnlog.errors import BranchNameUsed, Unreadable
 from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.keyring import Keyring
+from turnlog.store import Call, Layer, T
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
 
@@ -91,6 +93,54 @@ async def test_killed_between_the_stores_it_is_finished_later() -> None:
     await keys.append(Log("s", ":keys"), list(wrapped.payloads))
     assert await Encrypted(store, NEW, keys=keys).destroy_keys("s")
     assert await key_records(keys) == []
+
+
+async def test_it_is_refused_where_the_other_store_is_not_named() -> None:
+    store, keys = MemoryStore(), MemoryStore()
+    session = await talk(Encrypted(store, NEW, keys=keys))
+    with pytest.raises(Unreadable, match="name the store that has it"):
+        await Encrypted(store, NEW).destroy_keys("s")
+    assert await session.get_items() == [SAID]
+
+
+async def test_a_first_write_at_the_same_moment_is_not_acknowledged_and_lost() -> None:
+    """Its key lies in the other store already, and is destroyed there."""
+    store, keys = MemoryStore(), MemoryStore()
+    layer = Encrypted(store, NEW, keys=keys)
+
+    class Destroying(Layer):
+        async def around(self, call: Call[T]) -> T:
+            if call.verb == "commit":
+                await layer.destroy_keys("s")
+            return await call()
+
+    writer = StoredSession("s", Encrypted(Destroying(store), NEW, keys=keys))
+    with pytest.raises(Unreadable, match="destroyed"):
+        await writer.add_items([SAID])
+    assert await store.read(Log("s")) == []
+    assert await key_records(keys) == []
+
+
+async def test_a_key_that_is_wrapped_anew_meanwhile_is_dropped() -> None:
+    """A rotation writes all keys in the other store anew, at other positions."""
+    store, keys = MemoryStore(), MemoryStore()
+    await talk(Encrypted(store, OLD, keys=keys))
+    [key] = await key_records(keys)
+    unused = key._replace(id=key.id % 1000 + 1)
+    await keys.append(Log("s", ":keys"), [unused.payload()])
+
+    class Rotating(Layer):
+        async def around(self, call: Call[T]) -> T:
+            changes = call.args[1] if call.verb == "commit" else None
+            if isinstance(changes, list) and isinstance(changes[0], Remove):
+                stored = await keys.read(Log("s", ":keys"))
+                if stored.positions[0] == 1:
+                    await keys.commit("s", [Append(":keys", list(stored.payloads), cut=0)])
+            return await call()
+
+    layer = Encrypted(store, OLD, keys=Rotating(keys))
+    await layer._keys.drop("s", {unused.id})
+    assert [each.id for each in await key_records(keys)] == [key.id]
 
 
 @pytest.mark.parametrize("ring", [OLD, NEW], ids=["wrong key", "destroyed"])

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.servers.databases import MariaDBServer, PostgresServer
 from turnlog import Log, SchemaError
-from turnlog.changes import Forget, Key
+from turnlog.changes import Forget, Key, Replace
 from turnlog.sessions.sqlalchemy import SQLAlchemySession
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
 
@@ -83,6 +83,8 @@ async def test_reading_needs_select_and_writing_no_ddl(owner: AsyncEngine, as_ro
         await writer.append(Log("a", ":usage"), [b"{}"])
         await writer.annotate(Log("a"), b"other")
         assert await writer.remove(Log("a"), after=last) == last
+        for old, new in ((b"{}", b"\xff"), (b"\xff", b"{}")):
+            await writer.commit("a", [Replace("main", [last], [new], [old])])
         await writer.commit("a", [Forget(":usage")])
 
 

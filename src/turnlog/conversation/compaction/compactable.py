@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from turnlog.conversation.branches.positions import checked_number
-from turnlog.conversation.compaction.compacting import CompactionResult, dropped, planned
-from turnlog.conversation.compaction.summariser import Summariser
+from turnlog.conversation.compaction.compacting import dropped, planned
+from turnlog.conversation.compaction.cost import with_usage
+from turnlog.conversation.compaction.summariser import Summariser, reads_sealed
 from turnlog.conversation.handle import Handle
+from turnlog.conversation.summaries.outcome import CompactionResult
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.recording import PendingUsage, recorded
+from turnlog.conversation.usage.spending import Spending
 
 __all__ = ["Compactable"]
 
@@ -39,12 +44,16 @@ class Compactable(Handle):
                 "compact() needs a summariser: an async function that makes a text of a list of "
                 "items; or dry_run=True, which only says what would be covered"
             )
-        plan = await planned(self.store, log, count)
+        plan = await planned(self.store, log, count, reads_sealed=reads_sealed(summarise))
         if plan is None or summarise is None or dry_run:
             return None if plan is None else plan.result
-        result = await plan.made(self.store, summarise)
-        self._forget_summaries()
-        return result
+        spending = Spending()
+        try:
+            return await plan.made(self.store, with_usage(summarise, spending))
+        finally:
+            self._forget_summaries()
+            question = Question(None, is_exact=False)
+            await recorded(PendingUsage(self.store, log, question, spending))
 
     async def drop_summary(self) -> bool:
         """Undo the newest compaction: what was shown before is shown again.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from turnlog.changes import Append, Change, Remove, Replace
 from turnlog.conversation.compaction.cutting import cut
 from turnlog.conversation.compaction.summariser import Summariser, said
 from turnlog.conversation.opened import items_of
+from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.summaries.reading import valid
 from turnlog.conversation.summaries.record import Mark, Summary, parsed, summaries_of
 from turnlog.conversation.turns.claims import Claims
@@ -29,31 +30,7 @@ from turnlog.items.turns import turn_starts
 from turnlog.records import Log, Record, Records, Unopened
 from turnlog.store import Store
 
-__all__ = ["CompactionResult", "Planned", "dropped", "planned"]
-
-
-@dataclass(frozen=True)
-class CompactionResult:
-    """What a compaction covers.
-
-    covers: the position of the last record that is covered.
-    covered: how many records the summary stands for, those of an earlier summary included.
-    turns: how many turns begin in them.
-    added: how many of these records no earlier summary covers.
-    items: what stands for them; empty for a dry run.
-    model: what has written it, "" if that is not known.
-    usage: what that has cost, as the summariser has told it.
-    is_stored: whether it is in effect; False for a dry run.
-    """
-
-    covers: int
-    covered: int
-    turns: int
-    added: int
-    items: list[Item] = field(default_factory=list)
-    model: str = ""
-    usage: Item | None = None
-    is_stored: bool = False
+__all__ = ["Planned", "dropped", "planned"]
 
 
 @dataclass(frozen=True)
@@ -98,12 +75,16 @@ class Planned:
         return True
 
 
-async def planned(store: Store, log: Log, keep: int) -> Planned | None:
+async def planned(
+    store: Store, log: Log, keep: int, *, reads_sealed: bool = False
+) -> Planned | None:
     """What a compaction would cover of the branch `log`; None if there is nothing to cover.
 
     keep: how many of the newest turns stay.
+    reads_sealed: whether the summariser can read a summary that a provider has sealed; else it gets
+        the records that this one covers.
     """
-    summary, end, records = await _uncovered(store, log)
+    summary, end, records = await _uncovered(store, log, reads_sealed=reads_sealed)
     decoded = items_of(log, records)
     ended = bisect_right(records.positions, await Endings(store, log).newest())
     open_from = await _open_from(store, log, records)
@@ -121,10 +102,12 @@ async def planned(store: Store, log: Log, keep: int) -> Planned | None:
     return Planned(log, result, repair(items), records.payloads[count - 1], end)
 
 
-async def _uncovered(store: Store, log: Log) -> tuple[Summary | None, int, Records]:
+async def _uncovered(
+    store: Store, log: Log, *, reads_sealed: bool
+) -> tuple[Summary | None, int, Records]:
     """The summary that counts, where the log of summaries ends, and the records behind it."""
     while True:
-        summary, end = await valid(store, log)
+        summary, end = await valid(store, log, reads_sealed=reads_sealed)
         if summary is None or summary.is_kept:
             return summary, end, await store.read(log, after=summary.covers if summary else 0)
         records = await store.read(log, after=summary.covers - 1)

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from turnlog.items.json import Item, decode, encode_all
 
-__all__ = ["Said", "Summarised", "Summariser", "said", "summary_item"]
+__all__ = ["Said", "Summarised", "Summariser", "is_summary", "reads_sealed", "said", "summary_item"]
 
 _INTRODUCTION = "Summary of the earlier part of this conversation, which is not shown:"
 
@@ -28,6 +28,17 @@ Summariser: TypeAlias = Callable[[list[Item]], Awaitable[str | Sequence[Item] | 
 def summary_item(text: str) -> Item:
     """A summary as an item: a user's message, which every provider accepts, that says so."""
     return {"role": "user", "content": f"{_INTRODUCTION}\n\n{text}"}
+
+
+def is_summary(item: Item) -> bool:
+    """Whether `item` is one that `summary_item` has made."""
+    content = item.get("content")
+    return isinstance(content, str) and content.startswith(_INTRODUCTION)
+
+
+def reads_sealed(summarise: object) -> bool:
+    """Whether a summariser can read what its provider has sealed; it says so by an attribute."""
+    return getattr(summarise, "reads_compaction", False) is True
 
 
 class Said(NamedTuple):

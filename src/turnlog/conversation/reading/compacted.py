@@ -83,6 +83,8 @@ class CompactedTail(PagedTail):
         if turn is None or not turn.may_guess_summaries:
             return False
         last = self._known.last
+        if not all(map(self._is_readable, last.found)):
+            return False  # older ones may count, which are perhaps not known
         self._left, self._has_begun = [*last.found], True
         turn.extra_changes.append(Check(summaries_of(self.reader.log).name, last.end))
         return True
@@ -95,6 +97,8 @@ class CompactedTail(PagedTail):
         )
         self._use(summaries)
         self.page, self._has_begun = page, True
+        if not all(map(self._is_readable, summaries.found)):
+            await self._next()
         await self._settle(count)
 
     async def _read(self, count: int | None) -> None:
@@ -148,7 +152,11 @@ class CompactedTail(PagedTail):
 
     def _use(self, summaries: Summaries) -> None:
         self._known.last, self._known.is_outdated = summaries, False
-        self._left = [*summaries.found]
+        self._left = [each for each in summaries.found if self._is_readable(each)]
+
+    def _is_readable(self, summary: Summary) -> bool:
+        """Whether whoever reads here can read `summary`: one that a provider has sealed or not."""
+        return self.reads_compaction or not summary.is_sealed
 
     async def _is_there(self, position: int) -> bool:
         return bool(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeAlias
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.reading.tail import Tail, tail_of
@@ -19,6 +20,11 @@ __all__ = ["run_input"]
 _ITEMS_IN_A_TURN = 32
 
 
+#: Takes the settings that a run asks for, and its new input; returns those with which it is shown
+#: what it can be shown beside that.
+Bounding: TypeAlias = Callable[[SessionSettings, list[Item]], Awaitable[SessionSettings]]
+
+
 async def run_input(
     session: Session,
     new: list[Item],
@@ -26,7 +32,8 @@ async def run_input(
     settings: SettingsLike = None,
     callback: SessionInputCallback | None = None,
     resumes: bool = True,
-    guesses: bool = True,
+    reads_compaction: bool | None = None,
+    bounding: Bounding | None = None,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -39,13 +46,19 @@ async def run_input(
     settings: override the session's own.
     callback: merges history and new input; without one, the new input follows the history.
     resumes: whether retries are recognised.
-    guesses: whether a turn that is about to begin relies on what the session knows of summaries,
-        which costs no read; the commit that begins it checks that. Otherwise they are read.
+    reads_compaction: whether the model can read a provider's compaction items, where the settings
+        don't say.
+    bounding: bounds what is shown beside the new input, for a run with compaction. Then a turn that
+        is about to begin reads the summaries; without, it relies on what the session knows of
+        them, which costs no read, and the commit that begins it checks that.
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
+    asked = SessionSettings(reads_compaction=reads_compaction).resolve(own.resolve(settings))
     tail = tail_of(session)
-    tail.may_guess = guesses
-    view = await View.of(tail, own.resolve(settings))
+    tail.may_guess = bounding is None
+    if bounding is not None:
+        asked = await bounding(asked, new)
+    view = await View.of(tail, asked)
     merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
     await view.mark()
     return merged

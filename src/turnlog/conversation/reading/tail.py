@@ -56,6 +56,8 @@ class Tail(ABC):
     def __init__(self, *, is_nested: bool) -> None:
         self.is_nested = is_nested
         self.may_guess = False
+        #: Whether a summary may hold items that only one provider can read.
+        self.reads_compaction = True
         #: The items of a summary that stands for what comes before `items`.
         self.front: list[Item] = []
         #: Oldest first.
@@ -63,6 +65,11 @@ class Tail(ABC):
         #: Whether nothing comes before them.
         self.is_whole = False
         self._seen = 0  # how many records were read, also those that can't be decoded
+
+    @property
+    def positions(self) -> Sequence[int] | None:
+        """The position of each of `items`; None where they are not known."""
+        return None
 
     @abstractmethod
     async def grow(self, count: int | None) -> None:
@@ -170,6 +177,10 @@ class PagedTail(Tail):
         self.milestones = milestones or Milestones(reader.store, reader.log)
         self._end = end
         self._endings = Endings(reader.store, reader.log)
+
+    @property
+    def positions(self) -> Sequence[int] | None:
+        return self.page.positions
 
     async def grow(self, count: int | None) -> None:
         if self.is_whole:

@@ -67,10 +67,15 @@ async def all_summaries(store: Store, log: Log) -> Summaries:
     return Summaries(found, records.positions[-1] if records else 0)
 
 
-async def valid(store: Store, log: Log) -> tuple[Summary | None, int]:
-    """The summary of the branch `log` that counts, and where the log of summaries ends."""
+async def valid(store: Store, log: Log, *, reads_sealed: bool = True) -> tuple[Summary | None, int]:
+    """The summary of the branch `log` that counts, and where the log of summaries ends.
+
+    reads_sealed: also one that a provider has sealed for itself; else an older one counts.
+    """
     summaries = await all_summaries(store, log)
     for each in summaries.found:
+        if each.is_sealed and not reads_sealed:
+            continue
         if each.is_kept or await store.read(log, after=each.covers - 1, before=each.covers + 1):
             return each, summaries.end
     return None, summaries.end

@@ -11,6 +11,7 @@ import time
 from typing import NamedTuple
 
 from turnlog.items.json import Item, decode, encode
+from turnlog.items.kinds import is_provider_summary
 from turnlog.records import Log, Record
 
 __all__ = ["Copy", "Mark", "Summary", "mark_payload", "parsed", "summaries_of"]
@@ -45,6 +46,11 @@ class Summary(NamedTuple):
     is_kept: bool = False
     #: In a fork, until `covers` is known.
     copy: Copy | None = None
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether a provider has sealed it, so that no other can read it."""
+        return any(map(is_provider_summary, self.items))
 
     def payload(self) -> bytes:
         """The record as it is stored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.current import inside
 from turnlog.conversation.turns.endings import Endings
@@ -43,6 +44,8 @@ class Turn:
         #: What was stored behind the question when the turn was begun earlier with the same
         #: key, and has ended; None if it has no answer yet.
         self.answer: list[Item] | None = answer
+        #: What came of the compaction behind the block; None if there was none.
+        self.compaction: Compacted | None = None
 
     async def add(self, items: Iterable[object], *, usage: object = None) -> None:
         """Store what the model or a tool gave: dicts, or objects of the `openai` client.

@@ -31,6 +31,8 @@ class Spending:
         #: What was spent when the record was last stored, and where that was.
         self.recorded: Usage | None = None
         self.place: Place | None = None
+        #: The usage that was added last: of one request, if it says so.
+        self.last = Usage()
         self._spent: dict[tuple[str, str], Usage] = {}
         self._began = time.monotonic()
 
@@ -54,6 +56,7 @@ class Spending:
         """
         usage = with_a_request(usage)
         if not usage.is_empty:
+            self.last = usage
             self._spent[agent, model] = self._spent.get((agent, model), Usage()) + usage
         return usage
 
@@ -69,7 +72,13 @@ class Spending:
 
     def _head(self, position: int) -> Item:
         seconds = round(time.monotonic() - self._began, 3)
-        return {"run": self.run, "position": position, "seconds": seconds, "at": time.time()}
+        head = {"run": self.run, "position": position, "seconds": seconds, "at": time.time()}
+        return {**head, **self._last_input()}
+
+    def _last_input(self) -> Item:
+        """The input tokens of the last request, where the record doesn't show them already."""
+        is_single = self.last.requests == 1 and self.last != self.usage
+        return {"last_input_tokens": self.last.input_tokens} if is_single else {}
 
     def _sum(self) -> Part:
         """All of it, with the agent and the model that were used last."""

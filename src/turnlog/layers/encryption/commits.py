@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from turnlog.changes import Annotate, Append, Change, Replace
 from turnlog.errors import Conflict, RecordChanged, Unreadable
 from turnlog.layers.encryption.header import CLEAR, KIND, is_in_plain, is_sealed
+from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener, place_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
@@ -78,18 +79,17 @@ class SealedCommit:
     async def forbids_first_key(self) -> Unreadable | None:
         """The error that a log holds a record that must not be there if there is no data key.
 
-        Asked before a conversation gets its first data key. Logs that were seen empty, or are
-        expected to be empty, are not read.
+        Asked before a conversation gets its first data key. All its logs are looked at: with a new
+        key, what is sealed in another one would be taken for damaged.
         """
-        for change in self._changes:
-            if is_in_plain(change.log):
-                continue
-            if isinstance(change, Annotate) or (isinstance(change, Append) and self._base(change)):
-                log = Log(self._session, change.log)
-                newest = await self._store.read(log, limit=1)
-                for position, payload, _ in newest:
-                    if problem := self._opener.problem_without_key(log, payload):
-                        return Unreadable(log, position, problem)
+        for head in await self._store.logs(self._session):
+            if head.log.name != KEYS and (head.note or head.length):
+                newest = await self._store.read(head.log, limit=1)
+                stored = [*zip(newest.positions, newest.payloads, strict=True)]
+                stored += [(0, head.note)] if is_sealed(head.note) else []
+                for position, payload in stored:
+                    if problem := self._opener.problem_without_key(head.log, payload):
+                        return Unreadable(head.log, position, problem)
         return None
 
     async def learn(self, conflict: Conflict) -> bool:

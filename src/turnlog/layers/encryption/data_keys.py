@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from traceback import clear_frames
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["DataKeys", "NewKey", "Ring"]
+__all__ = ["NOT_HERE", "DataKeys", "NewKey", "Ring"]
 
 #: Of how many conversations the keys are remembered. Then all are forgotten.
 _REMEMBERED = 10_000
@@ -27,7 +28,7 @@ _REMEMBERED = 10_000
 #: each first key, so that a deletion notices a key that is made at the same moment.
 _MARK = b"{}"
 
-_NOT_HERE = (
+NOT_HERE = (
     "the wrapped data key is not in this store: name the store that has it, "
     "Encrypted(store, keyring, keys=other_store)"
 )
@@ -36,6 +37,13 @@ _OTHER_KEY = "the provider gave another data key than the one that sealed the re
 _DESTROYED = (
     "the keys of this conversation were destroyed, so it can't be read or continued any more: "
     "delete it, or use another session id"
+)
+_IN_USE = (
+    "the store of the keys holds a conversation of this id, which a key must not be mixed with: "
+    "give the keys a store of their own, or another prefix or tables"
+)
+_DAMAGED_DIGESTS = (
+    "the digest key beside it is damaged: restore the log ':keys' of the conversation from a backup"
 )
 _DAMAGED = "it should hold a wrapped data key and can't be read, so nothing can be sealed"
 
@@ -138,17 +146,28 @@ class DataKeys:
             key = ring.opened[key_id] = await self._unwrapped(ring, *ring.records[key_id])
         return key
 
-    async def made(self, session: str) -> NewKey:
-        """A new data key. Where wrapped keys have a store of their own, it is stored there."""
+    async def check(self, ring: Ring) -> None:
+        """Raise `Unreadable` if the keys of `ring` are another conversation's, or damaged."""
+        if ring.newest is not None:
+            await self.key(ring, ring.newest)
+
+    async def made(self, session: str, before: Ring | None = None) -> NewKey:
+        """A new data key. Where wrapped keys have a store of their own, it is stored there.
+
+        before: the keys that the conversation has. Raises `Unreadable` if the newest can't be
+            unwrapped: whoever can't read the conversation must not give it a key.
+        """
+        ids = before.records.keys() if before else frozenset()
+        older = await self.key(before, before.newest) if before and before.newest else None
         raw = RawKey(os.urandom(KEY_BYTES))
-        key_id = int.from_bytes(os.urandom(4), "big") or 1
-        key = DataKey.of(session, key_id, raw)
+        key, digests = DataKey.of(session, _free_id(ids), raw), None
+        if older is not None:
+            key, digests = key.with_digests_of(older, session)
         with _cleared_frames():
             wrapped = await self._provider.wrap(session, raw.key)
-        record = KeyRecord(key_id, time.time(), wrapped, key.commitment)
+        record = KeyRecord(key.id, time.time(), wrapped, key.commitment, digests)
         if self._elsewhere is not None:
-            changes = [Append(KEYS, [record.payload()]), Append("main", [_MARK], cut=0)]
-            await self._elsewhere.commit(session, changes)
+            await _put(self._elsewhere, session, record)
             record = record._replace(wrapped=None)
         return NewKey(key, record)
 
@@ -182,13 +201,14 @@ class DataKeys:
                 pass
 
     async def _dropped(self, elsewhere: Store, session: str, key_ids: Collection[int]) -> bool:
+        """Whether nothing is left to be dropped. A rotation may write a key anew meanwhile."""
         mark = await elsewhere.read(Log(session), limit=1)
         stored = await elsewhere.read(Log(session, KEYS))
         dropped = [at for at, payload, _ in stored if _id_of(payload) in key_ids]
-        if len(dropped) < len(stored):
+        if len(dropped) < len(stored) or not _is_mark(mark):
             for at in dropped:
                 await elsewhere.commit(session, [Remove(KEYS, at - 1, at + 1)])
-            return True
+            return not dropped
         try:
             await elsewhere.delete(session, expect=mark.positions[-1] if mark else 0)
         except Conflict:  # another first key is being made
@@ -214,7 +234,7 @@ class DataKeys:
         """The bytes of a key, and the key; the commitment says that it is the right one."""
         session = ring.log.session
         if record.wrapped is None:
-            problem = _NOT_HERE if self._elsewhere is None else _MISSING
+            problem = NOT_HERE if self._elsewhere is None else _MISSING
             raise Unreadable(ring.log, position, problem)
         try:
             with _cleared_frames():
@@ -224,17 +244,38 @@ class DataKeys:
         key = DataKey.of(session, record.id, raw)
         if not key.has(record.commitment):
             raise Unreadable(ring.log, position, _OTHER_KEY)
-        return raw, key
+        if record.digests is None:
+            return raw, key
+        complete = key.with_digests(record.digests, session)
+        if complete is None:
+            raise Unreadable(ring.log, position, _DAMAGED_DIGESTS)
+        return raw, complete
 
 
 @contextmanager
 def _cleared_frames() -> Iterator[None]:
-    """Clear the local variables of a provider that fails: they may hold the key."""
+    """Clear the local variables of a provider that fails: they may hold the key.
+
+    Those of the errors that it failed with in turn too, such as one of a connection.
+    """
     try:
         yield
     except BaseException as error:
-        clear_frames(error.__traceback__)
+        for each in _with_causes(error):
+            clear_frames(each.__traceback__)
         raise
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """`error`, its cause and context, theirs, and those that a group holds; each once."""
+    ahead, seen = [error], set[int]()
+    while ahead:
+        each = ahead.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            grouped = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+            ahead += filter(None, (each.__cause__, each.__context__, *grouped))
 
 
 def _ring(log: Log, stored: Records, loaded_at: float) -> Ring:
@@ -248,6 +289,30 @@ def _ring(log: Log, stored: Records, loaded_at: float) -> Ring:
                 destroyed_at = at
     end = stored.positions[-1] if stored else 0
     return Ring(log, end, records, destroyed_at, loaded_at)
+
+
+def _free_id(taken: AbstractSet[int]) -> int:
+    while (found := int.from_bytes(os.urandom(4), "big")) in {0, *taken}:
+        pass
+    return found
+
+
+async def _put(elsewhere: Store, session: str, record: KeyRecord) -> None:
+    """Store a new key in the store of the keys. Raises `ValueError` if it holds other things."""
+    while True:
+        mark = await elsewhere.read(Log(session), limit=1)
+        if not _is_mark(mark):
+            raise ValueError(_IN_USE)
+        end = mark.positions[-1] if mark else 0
+        changes = [Append(KEYS, [record.payload()]), Append("main", [_MARK], expect=end, cut=0)]
+        with suppress(Conflict):  # another key is being made
+            await elsewhere.commit(session, changes)
+            return
+
+
+def _is_mark(newest: Records) -> bool:
+    """Whether the log "main", with this newest record, holds nothing but our mark."""
+    return not newest or newest.payloads[0] == _MARK
 
 
 async def _ids_in(store: Store, session: str) -> list[int]:

@@ -45,6 +45,11 @@ class Fence:
                 raise
             return await self.key(listed)
 
+    async def known(self, ring: Ring) -> DataKey | None:
+        """The newest key; None if the conversation has none. Raises `Unreadable` as `key`."""
+        ring.check_writable()
+        return (await self.key(ring))[0] if ring.newest else None
+
     def check(self, ring: Ring) -> Change:
         """The change for a commit that seals nothing."""
         return Check(KEYS, ring.end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from math import isfinite
 from typing import NamedTuple
 
 from turnlog.items.json import decode, encode
@@ -11,6 +12,8 @@ __all__ = ["KEYS", "Destroyed", "KeyRecord", "key_record_of"]
 
 #: The name of the log.
 KEYS = ":keys"
+_IDS = range(1, 2**32)
+_COMMITMENT = 32
 
 
 class KeyRecord(NamedTuple):
@@ -24,11 +27,16 @@ class KeyRecord(NamedTuple):
     wrapped: bytes | None
     #: `DataKey.commitment`.
     commitment: bytes
+    #: The digest key of the conversation, as `DataKey.with_digests_of` has sealed it. None for a
+    #: first data key, of which the digest key is derived.
+    digests: bytes | None = None
 
     def payload(self) -> bytes:
         stored: dict[str, object] = {"id": self.id, "at": self.at}
         if self.wrapped is not None:
             stored["wrapped"] = b64encode(self.wrapped).decode()
+        if self.digests is not None:
+            stored["digests"] = b64encode(self.digests).decode()
         return encode({**stored, "commit": b64encode(self.commitment).decode()})
 
 
@@ -47,9 +55,26 @@ def key_record_of(payload: bytes) -> KeyRecord | Destroyed | None:
     try:
         found = decode(payload)
         if "destroyed" in found:
-            return Destroyed(float(found["destroyed"]))
-        wrapped = b64decode(found["wrapped"], validate=True) if "wrapped" in found else None
+            return Destroyed(_moment(found["destroyed"]))
+        wrapped, digests = (
+            b64decode(found[name], validate=True) if name in found else None
+            for name in ("wrapped", "digests")
+        )
         commitment = b64decode(found["commit"], validate=True)
-        return KeyRecord(int(found["id"]), float(found["at"]), wrapped, commitment)
-    except (ValueError, TypeError, KeyError):
+        record = KeyRecord(found["id"], _moment(found["at"]), wrapped, commitment, digests)
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
+    return record if _is_possible(record) else None
+
+
+def _moment(stored: float) -> float:
+    moment = float(stored)
+    if not isfinite(moment):
+        raise ValueError("a time is a number of seconds")
+    return moment
+
+
+def _is_possible(record: KeyRecord) -> bool:
+    """Whether a key can have such an id and commitment. Anybody may have written the record."""
+    is_id = type(record.id) is int and record.id in _IDS  # and neither a bool nor a float
+    return is_id and len(record.commitment) == _COMMITMENT

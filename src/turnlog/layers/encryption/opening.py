@@ -34,6 +34,10 @@ _NO_KEYS = (
 _DAMAGED = "it can't be authenticated: it was damaged, or comes from another place"
 _MISPLACED = "it does not stand where it was written: it was moved or replayed"
 _UNKNOWN_FORM = "it is sealed in a form that this version does not know, or was damaged"
+_LOST_KEYS = (
+    "it is sealed, and the conversation has none of the data keys that sealed it: its log ':keys' "
+    "is an older one, or was damaged; restore it from a backup"
+)
 _UNKNOWN_KEY = "the conversation has no such data key: it was damaged, or comes from another place"
 
 #: The authenticated part of a header: its first 8 bytes, the base and the ordinal.
@@ -113,19 +117,25 @@ class Opener:
     async def may_look_empty(self, log: Log, opened: Records) -> bool:
         """Whether nothing of `opened` is shown, which a mistake in the set-up may have caused.
 
-        That is a wrong key of the SDK, or a conversation that was never encrypted.
+        That is a wrong key of the SDK, the loss of ":keys", or a conversation that was never
+        encrypted.
         """
-        if may_be_wrong_key(opened.payloads):
+        if may_be_wrong_key(opened.payloads) or _may_have_lost_keys(opened.payloads):
             return True
-        if not opened or log.name.startswith(":") or not all(map(is_in_clear, opened.payloads)):
-            return False
-        return (await self._keys.load(log.session)).end == 0
+        return await self._is_in_clear(log, opened)
 
     async def check_not_empty(self, log: Log, opened: Records) -> None:
         """Raise `Unreadable` for that mistake. `opened` are all records of the log."""
         check_sdk_key(log, opened.payloads)
-        if await self.may_look_empty(log, opened):
+        _check_has_keys(log, opened.payloads)
+        if await self._is_in_clear(log, opened):
             raise Unreadable(log, opened.positions[0], _NOT_ENCRYPTED)
+
+    async def _is_in_clear(self, log: Log, opened: Records) -> bool:
+        """Whether a branch holds nothing encrypted, and the conversation has no data key."""
+        if not opened or log.name.startswith(":") or not all(map(is_in_clear, opened.payloads)):
+            return False
+        return (await self._keys.load(log.session)).end == 0
 
     async def _ring(self, session: str, starts: AbstractSet[bytes], is_final: bool) -> Ring:
         """The keys of `session`, loaded anew if one that is needed is not remembered.
@@ -181,6 +191,7 @@ class Opener:
             return Unopened(sealed, _DAMAGED)
         key = await self._known_key(ring, sealed)
         if key is None:
+            await self._keys.check(ring)
             return Unopened(sealed, _UNKNOWN_KEY)
         payload = key.open(context, sealed)
         return Unopened(sealed, _DAMAGED) if payload is None else payload
@@ -190,6 +201,23 @@ class Opener:
         if sealed[:4] != KIND or (key_id := key_id_of(sealed)) not in ring.records:
             return None
         return await self._keys.key(ring, key_id)
+
+
+def _may_have_lost_keys(opened: Sequence[bytes]) -> bool:
+    """Whether the conversation has none of the data keys that sealed the records of a read."""
+    return len(opened) > 0 and all(
+        isinstance(each, Unopened) and each.problem == _UNKNOWN_KEY for each in opened
+    )
+
+
+def _check_has_keys(log: Log, opened: Sequence[bytes]) -> None:
+    """Raise `Unreadable` if `opened`, all of a log, shows that its keys are missing.
+
+    That is so if none is there, and one has sealed several records: damage gives each an id of its
+    own.
+    """
+    if _may_have_lost_keys(opened) and len(set(map(key_id_of, opened))) < len(opened):
+        raise Unreadable(log, 0, _LOST_KEYS)
 
 
 def key_id_of(sealed: bytes) -> int:

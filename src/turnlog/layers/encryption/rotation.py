@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from turnlog.changes import Append
 from turnlog.errors import Conflict, Unreadable
-from turnlog.layers.encryption.data_keys import DataKeys, Ring
+from turnlog.layers.encryption.data_keys import NOT_HERE, DataKeys, Ring
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
@@ -125,14 +125,46 @@ class Rotation:
     async def destroy(self, session: str) -> bool:
         """Destroy the keys of a conversation; whether it had any.
 
-        First in the store with the records, so that no process seals with a remembered key. Done
-        again, it finishes what was killed in between.
+        First in the store with the records, so that no process seals with a remembered key or
+        one in the making. Done again, it finishes what was killed in between.
+
+        Listed before that, the keys in the other store are not those of a conversation that
+        another process begins anew meanwhile.
         """
-        has_keys = await _destroyed(self._store, Log(session, KEYS))
-        self._keys.forget(session)
         there = await self._keys.listed_elsewhere(session)
-        await self._keys.drop(session, there)
-        return has_keys or bool(there)
+        ids = await self._marked(session, is_needed=bool(there))
+        self._keys.forget(session)
+        if not there and not ids:
+            return False
+        await self._keys.drop(session, {*there, *ids, 0})
+        return True
+
+    async def _marked(self, session: str, *, is_needed: bool) -> list[int]:
+        """Put a mark in place of all keys; their ids, 0 for one that can't be read.
+
+        is_needed: also if there are none.
+        """
+        log = Log(session, KEYS)
+        while True:
+            stored = await self._store.read(log)
+            found = [(at, key_record_of(payload)) for at, payload, _ in stored]
+            ids = [_id_in(each) for _, each in found if not isinstance(each, Destroyed)]
+            if not ids and (stored or not is_needed):
+                return ids
+            self._check_reached(log, found)
+            with suppress(Conflict):  # a key was added: look again
+                mark = Destroyed(time.time()).payload()
+                end = stored.positions[-1] if stored else 0
+                await _rewritten(self._store, log, end, [mark])
+                return ids
+
+    def _check_reached(
+        self, log: Log, found: Sequence[tuple[int, KeyRecord | Destroyed | None]]
+    ) -> None:
+        """Raise `Unreadable` if a wrapped key lies in a store that was not named."""
+        for position, each in found if self._elsewhere is None else ():
+            if isinstance(each, KeyRecord) and each.wrapped is None:
+                raise Unreadable(log, position, NOT_HERE)
 
     async def _each(
         self,
@@ -245,7 +277,7 @@ class Rotation:
     async def _add_key(self, ring: Ring) -> None:
         """Make a new data key the newest. From then on all writers use it."""
         session = ring.log.session
-        new = await self._keys.made(session)
+        new = await self._keys.made(session, ring)
         try:
             await self._store.append(ring.log, [new.record.payload()], expect=ring.end)
         except Conflict:
@@ -305,16 +337,8 @@ class Rotation:
             counts.conversations[key_id] = counts.conversations.get(key_id, 0) + 1
 
 
-async def _destroyed(store: Store, log: Log) -> bool:
-    """Put a mark in place of all keys; whether there were any."""
-    while True:
-        stored = await store.read(log)
-        if not any(isinstance(key_record_of(each), KeyRecord) for each in stored.payloads):
-            return False
-        with suppress(Conflict):  # a key was added: look again
-            mark = Destroyed(time.time()).payload()
-            await _rewritten(store, log, stored.positions[-1], [mark])
-            return True
+def _id_in(record: KeyRecord | None) -> int:
+    return record.id if record else 0
 
 
 async def _rewritten(store: Store, log: Log, end: int, payloads: Sequence[bytes]) -> None:
@@ -331,6 +355,9 @@ def _payload(stored: bytes, wrapped: dict[int, bytes]) -> bytes:
 
 
 def _only(stored: Records, kept: AbstractSet[int]) -> list[bytes]:
-    """The payloads of the keys `kept`, the newest last."""
+    """The payloads of the keys `kept`, the newest last, and of those that can't be read.
+
+    Nobody knows what such a key has sealed, and it may be repaired one day.
+    """
     found = [(key_record_of(payload), payload) for payload in stored.payloads]
-    return [payload for key, payload in found if isinstance(key, KeyRecord) and key.id in kept]
+    return [payload for key, payload in found if not isinstance(key, KeyRecord) or key.id in kept]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hmac import compare_digest
+from hmac import digest as hmac_of
 from typing import NoReturn
 
 from turnlog.layers.encryption.header import CLEAR, HEADER, PLACE, begin
@@ -52,16 +53,44 @@ class DataKey:
     id: int
     commitment: bytes
     _cipher: AESGCM = field(repr=False)
+    _digests: RawKey = field(repr=False)
 
     @classmethod
     def of(cls, session: str, key_id: int, raw: RawKey) -> DataKey:
         """The data key `key_id` of `session` with the 32 bytes of `raw`."""
         derived = _derive(session, key_id, raw)
-        return cls(key_id, derived.key[KEY_BYTES:], AESGCM(derived.key[:KEY_BYTES]))
+        sealing, commitment, digests = (
+            slice(KEY_BYTES * part, KEY_BYTES * (part + 1)) for part in range(3)
+        )
+        cipher, digest_key = AESGCM(derived.key[sealing]), RawKey(derived.key[digests])
+        return cls(key_id, derived.key[commitment], cipher, digest_key)
 
     def has(self, commitment: bytes) -> bool:
         """Whether this is the key with `commitment`."""
         return compare_digest(self.commitment, commitment)
+
+    def digest(self, of: bytes) -> bytes:
+        """A digest of a digest, which nobody can compare with a guess who has no key."""
+        return hmac_of(self._digests.key, of, "sha256")
+
+    def with_digests_of(self, older: DataKey, session: str) -> tuple[DataKey, bytes]:
+        """This key with the digest key of an older one, and that key in its sealed form.
+
+        All data keys of a conversation have the same one: a write is known by its digest also
+        after a rotation.
+        """
+        nonce = os.urandom(_NONCE)
+        context = _digests_context(session, self.id)
+        sealed = nonce + self._cipher.encrypt(nonce, older._digests.key, context)
+        return replace(self, _digests=older._digests), sealed
+
+    def with_digests(self, sealed: bytes, session: str) -> DataKey | None:
+        """This key with a digest key that it has sealed; None if that was tampered with."""
+        nonce, rest, context = sealed[:_NONCE], sealed[_NONCE:], _digests_context(session, self.id)
+        try:
+            return replace(self, _digests=RawKey(self._cipher.decrypt(nonce, rest, context)))
+        except (InvalidTag, ValueError):  # the latter for one that is too short
+            return None
 
     def seal(
         self, context: bytes, payloads: Sequence[bytes], base: int = 0, first: int = 0
@@ -114,12 +143,16 @@ def note_context(log: Log) -> bytes:
     return joined(b"turnlog note 1", log.session.encode(), log.name.encode())
 
 
+def _digests_context(session: str, key_id: int) -> bytes:
+    return joined(b"turnlog digest key 1", session.encode(), key_id.to_bytes(4, "big"))
+
+
 def joined(*parts: bytes) -> bytes:
     """`parts`, each behind its length in 4 bytes, so that no two lists give the same bytes."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
 def _derive(session: str, key_id: int, raw: RawKey) -> RawKey:
-    """32 bytes of key for the cipher, and 32 bytes of commitment."""
+    """32 bytes each: of the key for the cipher, of the commitment, and of the digest key."""
     info = joined(b"turnlog data key 1", session.encode(), key_id.to_bytes(4, "big"))
-    return RawKey(HKDF(SHA256(), 2 * KEY_BYTES, salt=None, info=info).derive(raw.key))
+    return RawKey(HKDF(SHA256(), 3 * KEY_BYTES, salt=None, info=info).derive(raw.key))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from turnlog.agents.models.call_ids import CallIds, with_own_ids
+from turnlog.agents.models.environment import address, is_openai
 from turnlog.agents.models.model import (
     ItemDone,
     ModelEvent,
@@ -66,6 +68,12 @@ class OpenAIResponsesModel:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
+
+    @property
+    def reads_compaction(self) -> bool:
+        """Whether it can read OpenAI's compaction items: only OpenAI's own API can."""
+        host = urlsplit(address()).hostname if self._client is None else self._client.base_url.host
+        return is_openai(host)
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
         response = body_of(await self._create(self._params(request)))
