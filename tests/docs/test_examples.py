@@ -73,7 +73,7 @@ def test_commands_on_the_pages_exist() -> None:
         for page in PAGES
         for shell in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     ]
-    commands = set(re.findall(r"^turnlog (\w+)", "\n".join(shells), re.MULTILINE))
+    commands = set(re.findall(r"^turnlog ([\w-]+)", "\n".join(shells), re.MULTILINE))
     assert commands
     for command in commands:
         helped = [sys.executable, "-m", "turnlog.cli", command, "--help"]

@@ -14,7 +14,7 @@ from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_encrypte
 from turnlog.cli.text import one_line
 
 if TYPE_CHECKING:
-    from turnlog.layers.encryption.rotation import KeyCounts, Rotated
+    from turnlog.layers.encryption.rotated import KeyCounts, Rotated
 
 __all__ = ["reencrypt"]
 

@@ -12,9 +12,10 @@ from collections.abc import Set as AbstractSet
 from struct import Struct
 
 from turnlog.errors import Unreadable
-from turnlog.layers.encryption.data_keys import DataKeys, Ring
+from turnlog.layers.encryption.data_keys import DataKeys
 from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_in_plain, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
+from turnlog.layers.encryption.ring import Ring
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.layers.encryption.unsealed import Reads, check_sdk_key, is_in_clear, may_be_wrong_key
 from turnlog.records import Log, Records, Unopened

@@ -11,63 +11,23 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from turnlog.changes import Append
 from turnlog.errors import Conflict, Unreadable
-from turnlog.layers.encryption.data_keys import NOT_HERE, DataKeys, Ring
+from turnlog.layers.encryption.data_keys import NOT_HERE, DataKeys
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
+from turnlog.layers.encryption.ring import Ring
+from turnlog.layers.encryption.rotated import KeyCounts, Progress, Rotated
 from turnlog.layers.encryption.walking import walk
 from turnlog.records import Log, Records
 from turnlog.store import Head, Store
 
-__all__ = ["KeyCounts", "Progress", "Rotated", "Rotation"]
+__all__ = ["Rotation"]
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Rotated:
-    """What a rotation has done so far.
-
-    conversations: how many were looked at, and how many of them changed.
-    keys: how many data keys were wrapped anew, or made.
-    records: how many records and notes were sealed anew.
-    unreadable: how many records and notes could not be opened; they stay, and so does their key.
-    destroyed: how many conversations have no keys any more, because they were destroyed.
-    failed: the conversations that could not be worked on, with the error.
-    """
-
-    conversations: int = 0
-    changed: int = 0
-    keys: int = 0
-    records: int = 0
-    unreadable: int = 0
-    destroyed: int = 0
-    failed: dict[str, Unreadable] = field(default_factory=dict)
-
-
-@dataclass
-class KeyCounts:
-    """What hangs on which key of the provider.
-
-    conversations, data_keys: how many have a data key that it has wrapped, and how many data keys
-        those are; by the id of the key, "" where the provider doesn't tell it.
-    without: conversations without data keys. destroyed: those whose keys were destroyed.
-    """
-
-    conversations: dict[str, int] = field(default_factory=dict)
-    data_keys: dict[str, int] = field(default_factory=dict)
-    without: int = 0
-    destroyed: int = 0
-
-
-#: Called after each conversation; a rotation ends when it returns True.
-Progress: TypeAlias = Callable[[Rotated], bool | None]
 
 
 class Rotation:
