@@ -65,7 +65,7 @@ def _time(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        message = "it is no time: write 2026-11-28T08:00:00Z"
+        message = "it is not a time: write 2026-11-28T08:00:00Z"
         raise typer.BadParameter(message, param_hint="--before") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

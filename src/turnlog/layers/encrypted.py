@@ -153,8 +153,8 @@ class Encrypted(Layer):
     ) -> Committed:
         """Commit with `key`, whose digest is made anew with `data_key`.
 
-        The digest of a caller is one of plain text, so whoever reads it could try guesses. It is
-        left out as long as the conversation has no data key.
+        The digest of a caller is one of plain text, so a reader of it could try guesses. It is left
+        out as long as the conversation has no data key.
         """
         if key is None or not key.digest:
             return await self.inner.commit(session, changes, key=key)
@@ -221,7 +221,7 @@ class Encrypted(Layer):
         """Delete `session`, and its keys in the store of the keys.
 
         Its keys there are those that it had before; what another process writes anew under this
-        id keeps its own. If this is interrupted, wrapped keys may be left of which nothing is.
+        id keeps its own. If this is interrupted, wrapped keys may be left that nothing needs.
         """
         check(session)
         listed = await self._keys.listed(session) if self._elsewhere is not None else ()
@@ -302,7 +302,7 @@ class Encrypted(Layer):
 
 
 async def _learned(draft: SealedCommit, conflict: Conflict, fence: Fence) -> bool:
-    """Whether the commit is to be tried again. If not, nothing is left of it."""
+    """Whether the commit is to be tried again. If not, the key that was made for it is deleted."""
     try:
         is_guess = await draft.learn(conflict)
     except Conflict:

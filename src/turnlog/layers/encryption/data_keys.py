@@ -117,7 +117,7 @@ class DataKeys:
         """A new data key. Where wrapped keys have a store of their own, it is stored there.
 
         before: the keys that the conversation has. Raises `Unreadable` if the newest can't be
-            unwrapped: whoever can't read the conversation must not give it a key.
+            unwrapped: a process that can't read the conversation must not give it a key.
         """
         ids = before.records.keys() if before else frozenset()
         older = await self.key(before, before.newest) if before and before.newest else None

@@ -167,7 +167,7 @@ class Keyring(HoldsKeys):
             del key
 
     async def unwrap(self, session: str, wrapped: bytes) -> bytes:
-        """The key that `wrap` was given. Raises `WrongKey`, with the cure, if it can't be had."""
+        """The key that `wrap` was given. Raises `WrongKey`, with the cure, if it can't be got."""
         found = wrapped_of(wrapped)
         if found is None:
             raise WrongKey(_NOT_WRAPPED)
@@ -227,7 +227,7 @@ def _wrapping(keys: Mapping[str, Key]) -> dict[str, _Wrapping]:
 
 
 def _same_key(keys: Mapping[str, _Wrapping]) -> str | None:
-    """The problem if one key stands under two ids: rotating from one to the other is in vain."""
+    """The problem if one key stands under two ids: a rotation would change nothing."""
     seen: dict[bytes, str] = {}
     for key_id, key in keys.items():
         if key.check and key.check in seen:

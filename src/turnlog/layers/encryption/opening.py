@@ -107,7 +107,7 @@ class Opener:
     def problem_without_key(self, log: Log, stored: bytes) -> str:
         """Why a record must not be in a conversation that has no data key; "" if it may be.
 
-        What lies beside the branches of a session is in plain text under the SDK's class, too.
+        Beside the branches, logs are in plain text under the SDK's class too.
         """
         if is_sealed(stored):
             return _NO_KEYS

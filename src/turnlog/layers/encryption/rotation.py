@@ -86,7 +86,7 @@ class Rotation:
         """Destroy the keys of a conversation; whether it had any.
 
         First in the store with the records, so that no process seals with a remembered key or
-        one in the making. Done again, it finishes what was killed in between.
+        one that is being made. Done again, it finishes what was killed in between.
 
         Listed before that, the keys in the other store are not those of a conversation that
         another process begins anew meanwhile.
@@ -203,16 +203,10 @@ class Rotation:
                     raise
 
     async def _needs_key(self, ring: Ring, cutoff: float) -> bool:
-        """Whether a new data key is to be made: not if there are several, of which one is new.
-
-        Raises `Unreadable` if the key before can't be unwrapped: a wrong ring must add no key.
-        """
+        """Whether a new data key is to be made: not if there are several, of which one is new."""
         if ring.newest is None:
             return await self._is_in_plain(ring.log.session)
-        if len(ring.records) > 1 or ring.records[ring.newest][1].at >= cutoff:
-            return False
-        await self._keys.key(ring, ring.newest)
-        return True
+        return len(ring.records) == 1 and ring.records[ring.newest][1].at < cutoff
 
     async def _is_in_plain(self, session: str) -> bool:
         """Whether a conversation without keys is to be sealed. Raises if it can't be read."""
@@ -274,7 +268,7 @@ class Rotation:
     async def _drop(self, ring: Ring, kept: AbstractSet[int]) -> None:
         """Keep only the data keys `kept`.
 
-        A key in the other store that is not in the ring may be in the making, by a process that is
+        A key in the other store that is not in the ring may be new, of a process that is
         about to add it to the ring. Of those that were there before the ring was written, none
         can be added any more: the ring ends elsewhere then.
         """
