@@ -53,7 +53,11 @@ ROOMS = {
     "orjson": {"items.json"},
     "sqlalchemy": {"stores.sqlalchemy", "sessions.sqlalchemy"},
     "redis": {"stores.redis"},
-    "openai": {"agents.models.openai.client", "sessions.conversations.client"},
+    "openai": {
+        "agents.models.openai.client",
+        "sessions.conversations.client",
+        "sessions.openai_compaction",
+    },
     "tiktoken": {"items.tokens"},
     "pydantic": {"agents.tools.pydantic"},
     "pydantic_core": {"agents.tools.pydantic"},

@@ -107,6 +107,9 @@ if TYPE_CHECKING:
     from turnlog.sessions.dapr import DaprSession as DaprSession
     from turnlog.sessions.encrypt import EncryptSession as EncryptSession
     from turnlog.sessions.encrypted import EncryptedSession as EncryptedSession
+    from turnlog.sessions.openai_compaction import (
+        OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession,
+    )
     from turnlog.sessions.openai_conversations import (
         OpenAIConversationsSession as OpenAIConversationsSession,
     )
@@ -154,6 +157,7 @@ _NAMES_BY_HOME = {
     "turnlog.sessions.dapr": "DaprSession",
     "turnlog.sessions.encrypt": "EncryptSession",
     "turnlog.sessions.encrypted": "EncryptedSession",
+    "turnlog.sessions.openai_compaction": "OpenAIResponsesCompactionSession",
     "turnlog.sessions.openai_conversations": "OpenAIConversationsSession",
     "turnlog.sessions.redis": "RedisSession",
     "turnlog.sessions.sqlalchemy": "SQLAlchemySession",

@@ -11,6 +11,9 @@ from turnlog.lazy import LazyNames
 from turnlog.sessions import SQLiteSession
 
 if TYPE_CHECKING:
+    from turnlog.sessions.openai_compaction import (
+        OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession,  # noqa: PLC0414 - handed on
+    )
     from turnlog.sessions.openai_conversations import (
         OpenAIConversationsSession as OpenAIConversationsSession,  # noqa: PLC0414 - handed on
     )
@@ -18,7 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteSession", "Session", "SessionABC", "SessionInputCallback", "SessionSettings"]
 
 _names = LazyNames(
-    __name__, {"OpenAIConversationsSession": "turnlog.sessions.openai_conversations"}
+    __name__,
+    {
+        "OpenAIConversationsSession": "turnlog.sessions.openai_conversations",
+        "OpenAIResponsesCompactionSession": "turnlog.sessions.openai_compaction",
+    },
 )
 __getattr__ = _names.resolve
 

@@ -41,6 +41,7 @@ from turnlog.agents.result import (
     ToolCallOutputItem,
     run_item,
 )
+from turnlog.agents.session_compaction import SessionCompaction
 from turnlog.agents.tools.tool import FunctionTool
 from turnlog.agents.transcript import Transcript
 from turnlog.conversation.compaction.automatic import compacted_after
@@ -53,7 +54,7 @@ from turnlog.conversation.turns.elsewhere import BeginsTurns
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.usage.question import Question
-from turnlog.conversation.usage.recording import PendingUsage
+from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
@@ -94,7 +95,8 @@ class Run:
         self.agent = agent
         self.new = new
         self.transcript = Transcript()
-        self._session = session
+        self._compaction = SessionCompaction(session, config)
+        self._session = self._compaction.run
         self._config = config
         self._max_turns = max_turns
         self._context = RunContextWrapper[Any](context)
@@ -113,6 +115,7 @@ class Run:
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
         check_compaction(self._session, self._config)
+        self._compaction.check(self._config.model or self.agent.model)
         async with _turn_on(
             self._session, self._view, self._config, self.new, self.spending
         ) as begun:
@@ -120,6 +123,7 @@ class Run:
             self.transcript.begin(begun.shown)
             async with self._accounted(begun):
                 output = await self._output(begun.answer)
+        await self._compact_session()
         compacted = await self._compacted(begun)
         return RunResult(
             self.new,
@@ -140,6 +144,13 @@ class Run:
         return await compacted_after(
             session, compaction, question=begun.question, reported=self.spending.last
         )
+
+    async def _compact_session(self) -> None:
+        """Have the session compact itself, if it can. The turn is over, and its lease is free."""
+        cost = await self._compaction.compact(self._session)
+        self._context.usage += self.spending.add(cost, self.agent.name, self._compaction.model)
+        if self._pending is not None and not cost.is_empty:
+            await recorded(self._pending)
 
     async def _output(self, answer: list[Item] | None) -> Any:
         """The final output. answer: what an earlier start of this run has stored."""
@@ -204,6 +215,7 @@ class Run:
         handoffs = await handoffs_of(agent, self._context)
         request = await self._request(tools, handoffs)
         response = with_own_ids(await self._answer_of_model(request))
+        self._compaction.note(request, response, self._config.model or agent.model)
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
         calls = [item for item in response.output if _is_call(item) and item not in handing]
         is_answer = not calls and not handing

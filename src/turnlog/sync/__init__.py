@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from turnlog.sync.dapr import DaprSession as DaprSession
     from turnlog.sync.encrypted import EncryptedSession as EncryptedSession
     from turnlog.sync.encrypted import EncryptSession as EncryptSession
+    from turnlog.sync.openai_compaction import (
+        OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession,
+    )
     from turnlog.sync.openai_conversations import (
         OpenAIConversationsSession as OpenAIConversationsSession,
     )
@@ -50,6 +53,7 @@ _names = LazyNames(
         "DaprSession": "turnlog.sync.dapr",
         "EncryptSession": "turnlog.sync.encrypted",
         "EncryptedSession": "turnlog.sync.encrypted",
+        "OpenAIResponsesCompactionSession": "turnlog.sync.openai_compaction",
         "OpenAIConversationsSession": "turnlog.sync.openai_conversations",
         "RedisSession": "turnlog.sync.redis",
         "SQLAlchemySession": "turnlog.sync.sqlalchemy",

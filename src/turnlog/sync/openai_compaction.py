@@ -1,0 +1,51 @@
+"""`OpenAIResponsesCompactionSession` as a blocking twin, around a session or the twin of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from turnlog.conversation.protocol import Session
+from turnlog.sessions import openai_compaction
+from turnlog.sessions.compaction.compacting import Context
+from turnlog.sessions.compaction.modes import Mode
+from turnlog.sync.loop import run
+from turnlog.sync.session import BlockingSession
+
+__all__ = ["OpenAIResponsesCompactionSession"]
+
+
+class OpenAIResponsesCompactionSession(BlockingSession):
+    """The blocking twin of `turnlog.OpenAIResponsesCompactionSession`, with the same parameters.
+
+    underlying_session: a session, or the blocking twin of one.
+    """
+
+    session: openai_compaction.OpenAIResponsesCompactionSession
+
+    def __init__(
+        self,
+        session_id: str,
+        underlying_session: Session | BlockingSession,
+        *,
+        client: Any = None,
+        model: str | None = None,
+        compaction_mode: Mode = "auto",
+        should_trigger_compaction: Callable[[Context], bool] | None = None,
+        max_rollback_items: int | None = None,
+    ) -> None:
+        inner = underlying_session
+        session = openai_compaction.OpenAIResponsesCompactionSession(
+            session_id,
+            inner.session if isinstance(inner, BlockingSession) else inner,
+            client=client,
+            model=model,
+            compaction_mode=compaction_mode,
+            should_trigger_compaction=should_trigger_compaction,
+            max_rollback_items=max_rollback_items,
+        )
+        super().__init__(session)
+
+    def run_compaction(self, args: Any = None) -> None:
+        """Have OpenAI compact the history, if it is time."""
+        run(self.session.run_compaction, args)

@@ -1,0 +1,188 @@
+"""Runs on sessions that compact themselves: found by the SDK's hooks, behind the run."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from agents.memory import OpenAIResponsesCompactionSession as Theirs
+from openai import AsyncOpenAI
+
+from tests.agents.runs import session, weather
+from tests.providers.openai_server import Failing, Reply, Server, serving
+from tests.sample_items import answer, call, user
+from tests.strangers import TALK, Stranger
+from turnlog import (
+    Agent,
+    OfflineModel,
+    OpenAIResponsesCompactionSession,
+    OpenAIResponsesModel,
+    RunConfig,
+    Runner,
+    RunResult,
+    StoredSession,
+)
+from turnlog.items.json import Item
+from turnlog.items.text import joined_text
+
+__all__ = ["session"]
+
+pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite")]
+
+SUMMARY: Item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "sealed"}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(api_key="key", base_url=server.url, max_retries=0) as client:
+        yield client
+
+
+def compacting(inner: Any, client: AsyncOpenAI, make: Any = None, **options: Any) -> Any:
+    def is_time(context: dict[str, Any]) -> bool:
+        return len(context["compaction_candidate_items"]) >= 1
+
+    make = make or OpenAIResponsesCompactionSession
+    return make("user", inner, client=client, should_trigger_compaction=is_time, **options)
+
+
+def says(text: str) -> Reply:
+    return Reply([answer(text, id="msg_1", status="completed")])
+
+
+async def ask(text: str, on: Any, client: AsyncOpenAI, **config: Any) -> RunResult:
+    model = OpenAIResponsesModel("gpt-5-mini", client)
+    agent = Agent("Assistant", model=model, tools=[weather])
+    return await Runner.run(agent, text, session=on, run_config=RunConfig(**config))
+
+
+def texts(items: list[Item]) -> list[str]:
+    return [joined_text(each.get("content")) or each["type"] for each in items]
+
+
+def bodies(server: Server, path: str) -> list[Item]:
+    return [each.body for each in server.requests if each.path.endswith(path)]
+
+
+async def test_a_summary_is_appended_behind_the_run(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    wrapper = compacting(session, client)
+    server.says(says("1"), Reply([user("one"), SUMMARY]), says("2"), Reply([user("two"), SUMMARY]))
+    await ask("one", wrapper, client)
+    assert await session.get_items() == [user("one"), SUMMARY]
+    await ask("two", wrapper, client)
+    assert await session.get_items() == [user("two"), SUMMARY]
+    assert texts(await session.history()) == ["one", "1", "two", "2"]
+    second = bodies(server, "/responses")[1]["input"]
+    assert texts(second) == ["one", "compaction", "two"]
+    for body in bodies(server, "/compact"):
+        assert body["model"] == "gpt-5-mini"
+        assert not any("id" in item for item in body["input"])
+    assert await session.drop_summary()
+    assert texts(await session.get_items()) == ["one", "compaction", "two", "2"]
+    assert await session.drop_summary()
+    assert texts(await session.get_items()) == ["one", "1", "two", "2"]
+
+
+async def test_the_usage_belongs_to_the_run(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    server.says(says("1"), Reply([SUMMARY]))
+    result = await ask("one", compacting(session, client), client)
+    assert result.usage.requests == 2
+    assert (await session.usage("run"))[result.run_id].requests == 2
+    records = await session.store.read(session._log().beside("summaries"))
+    assert b'"input_tokens"' in records.payloads[0]
+    assert b'"gpt-5-mini"' in records.payloads[0]
+
+
+async def test_a_turn_with_tools_is_compacted_whole(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    calls = Reply([call("weather", arguments='{"city": "Oslo"}', id="fc_1", status="completed")])
+    server.says(calls, says("rain"), Reply([user("Oslo?"), SUMMARY]))
+    await ask("Oslo?", compacting(session, client), client)
+    kinds = [item.get("type", "message") for item in bodies(server, "/compact")[0]["input"]]
+    assert kinds == ["message", "function_call", "function_call_output", "message"]
+    assert await session.get_items() == [user("Oslo?"), SUMMARY]
+
+
+async def test_a_failure_leaves_the_run_and_the_history(
+    session: StoredSession, server: Server, client: AsyncOpenAI, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.says(says("1"), Failing(500), says("2"), Reply([user("two"), SUMMARY]))
+    wrapper = compacting(session, client)
+    with caplog.at_level(logging.WARNING):
+        assert (await ask("one", wrapper, client)).final_output == "1"
+    assert "is not compacted: InternalServerError" in caplog.text
+    assert texts(await session.get_items()) == ["one", "1"]
+    await ask("two", wrapper, client)
+    assert await session.get_items() == [user("two"), SUMMARY]
+
+
+async def test_behind_a_limit_nothing_that_it_hides_is_compacted(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    await session.add_items(TALK)
+    server.says(says("3"))
+    await ask("three", compacting(session, client), client, session_settings={"limit": 2})
+    assert not bodies(server, "/compact")
+    assert texts(await session.get_items()) == ["one", "1", "two", "2", "three", "3"]
+
+
+async def test_what_others_have_added_is_not_compacted(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    """The run of another process on the same conversation ends between."""
+    other = StoredSession(session.session_id, session.store)
+    wrapper = compacting(session, client)
+    run = wrapper.run_compaction
+
+    async def late(args: Any, *, wrapper: Any) -> None:
+        await other.add_items([user("theirs"), answer("ok")])
+        await run(args, wrapper=wrapper)
+
+    wrapper.run_compaction = late
+    server.says(says("1"))
+    await ask("one", wrapper, client)
+    assert texts(await session.get_items()) == ["one", "1", "theirs", "ok"]
+
+
+async def test_a_run_that_raises_is_not_compacted(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    server.says(Failing(500))
+    with pytest.raises(Exception, match="500"):
+        await ask("one", compacting(session, client), client)
+    assert not bodies(server, "/compact")
+    assert texts(await session.get_items()) == ["one"]
+
+
+async def test_a_model_that_cannot_compact(session: StoredSession, client: AsyncOpenAI) -> None:
+    """It is said before anything is stored."""
+    with pytest.raises(ValueError, match=r"model=…"):
+        await Runner.run(
+            Agent("A", model=OfflineModel()), "one", session=compacting(session, client)
+        )
+    assert await session.get_items() == []
+
+
+@pytest.mark.stores("memory")
+@pytest.mark.parametrize("make", [OpenAIResponsesCompactionSession, Theirs])
+async def test_over_a_session_of_others(server: Server, client: AsyncOpenAI, make: Any) -> None:
+    """Ours and the SDK's class, which knows nothing of our Runner."""
+    shelf: dict[str, list[Item]] = {}
+    wrapper = compacting(Stranger("user", shelf), client, make, model="gpt-5-mini")
+    server.says(says("1"), Reply([user("one"), SUMMARY]), says("2"), Reply([user("two"), SUMMARY]))
+    result = await ask("one", wrapper, client)
+    assert shelf["user"] == [user("one"), SUMMARY]
+    assert result.usage.requests == 2
+    await ask("two", wrapper, client)
+    assert shelf["user"] == [user("two"), SUMMARY]
