@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from typing import Protocol, TypeVar
 
 from turnlog.changes import Change, Committed, Key, check_changes
-from turnlog.errors import Conflict, Unreadable
+from turnlog.errors import Conflict
 from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for_others
-from turnlog.layers.encryption.data_keys import DataKeys, Ring
+from turnlog.layers.encryption.data_keys import DataKeys
 from turnlog.layers.encryption.digests import committed
 from turnlog.layers.encryption.fence import Fence
 from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
-from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
+from turnlog.layers.encryption.reading import read_and_opened
+from turnlog.layers.encryption.ring import Ring
+from turnlog.layers.encryption.rotated import KeyCounts, Progress, Rotated
+from turnlog.layers.encryption.rotation import Rotation
 from turnlog.layers.encryption.unsealed import Reading, reads_of
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records
 from turnlog.store import END, Cursor, Head, Layer, Store, check
 
 __all__ = ["Encrypted"]
-
-T = TypeVar("T")
 
 #: Of how many conversations it is remembered where their logs end.
 _REMEMBERED = 10_000
@@ -176,7 +176,7 @@ class Encrypted(Layer):
         # One more is read, so that a record that was moved here is seen beside a neighbour.
         more = limit + 1 if limit and 0 < limit < END else limit
         read = partial(self.inner.read, log, after=after, before=before, limit=more, oldest=oldest)
-        records: Records = await _opened(read, partial(self._opener.records, log))
+        records: Records = await read_and_opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
         if await self._opener.may_look_empty(log, records):
@@ -185,7 +185,7 @@ class Encrypted(Layer):
         return _limited(records, limit, oldest)
 
     async def logs(self, session: str) -> list[Head]:
-        heads = await _opened(partial(self.inner.logs, session), self._opener.heads)
+        heads = await read_and_opened(partial(self.inner.logs, session), self._opener.heads)
         return [head for head in heads if head.log.name != KEYS]
 
     async def sessions(
@@ -197,13 +197,13 @@ class Encrypted(Layer):
         oldest: bool = False,
     ) -> list[Head]:
         read = partial(self.inner.sessions, prefix=prefix, after=after, limit=limit, oldest=oldest)
-        return await _opened(read, self._opener.heads)
+        return await read_and_opened(read, self._opener.heads)
 
     async def delete(self, session: str, *, expect: int | None = None) -> None:
         """Delete `session`, and its keys in the store of the keys.
 
         Its keys there are those that it had before; what another process writes anew under this
-        id keeps its own. If this is interrupted, wrapped keys may be left of which nothing is.
+        id keeps its own. If this is interrupted, wrapped keys may be left that nothing needs.
         """
         check(session)
         listed = await self._keys.listed(session) if self._elsewhere is not None else ()
@@ -257,7 +257,7 @@ class Encrypted(Layer):
         return await self._rotation.reseal(session, prefix, before, progress)
 
     async def key_counts(self, *, prefix: str = "") -> KeyCounts:
-        """How many conversations and data keys hang on which key of the key ring."""
+        """How many conversations and data keys each key of the key ring has wrapped."""
         return await self._rotation.counts(prefix)
 
     async def destroy_keys(self, session: str) -> bool:
@@ -283,32 +283,8 @@ class Encrypted(Layer):
         return ends
 
 
-class _Open(Protocol[T]):
-    """Opens what was read; `Opener.records` says what `is_final` means."""
-
-    def __call__(self, found: T, /, *, is_final: bool) -> Awaitable[T]: ...
-
-
-async def _opened(read: Callable[[], Awaitable[T]], opened: _Open[T]) -> T:
-    """What `read` finds, opened.
-
-    It is read again if a key is missing: the conversation may have been deleted between the look
-    at its records and the look at its keys. The key is missing if the records are still the same.
-    """
-    found = await read()
-    is_final = False
-    while True:
-        try:
-            return await opened(found, is_final=is_final)
-        except Unreadable:
-            if is_final:
-                raise
-            before, found = found, await read()
-            is_final = before == found
-
-
 async def _learned(draft: SealedCommit, conflict: Conflict, fence: Fence) -> bool:
-    """Whether the commit is to be tried again. If not, nothing is left of it."""
+    """Whether the commit is to be tried again. If not, the key that was made for it is deleted."""
     try:
         is_guess = await draft.learn(conflict)
     except Conflict:

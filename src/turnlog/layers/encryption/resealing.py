@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from turnlog.changes import Annotate, Change, Check, Replace
 from turnlog.errors import Conflict, RecordChanged
-from turnlog.layers.encryption.data_keys import Ring
 from turnlog.layers.encryption.header import is_in_plain, is_sealed
 from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener, key_id_of
 from turnlog.layers.encryption.replaced import places_of
+from turnlog.layers.encryption.ring import Ring
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head, Store
