@@ -71,4 +71,4 @@ STOPS = _size(1, 37)
 #: Turns of one long conversation with compaction.
 TALK = _size(2_000, 400)
 #: Random acts on one conversation, each compared with a reference.
-WALK = _size(5_000, 150)
+WALK = _size(1_500, 150)
