@@ -324,9 +324,10 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         if erase:
             await erased(self._remote)
         await self._remote.delete()
-        self._writing.forget()
         if self._beside is not None:
             await self._beside.forget(conversation)
+        self._remote.forget()
+        self._writing.forget()
 
     def _write_of(self, items: Iterable[object], key: str | None) -> Write:
         """What is to be sent. Raises `InvalidItem` before anything is."""

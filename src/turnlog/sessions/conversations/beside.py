@@ -111,14 +111,18 @@ class KeyedWrite:
             return Begun(0, None)
         progress = decode(records.payloads[-1])
         self._key.check_digest(bytes.fromhex(progress["digest"]))
-        return Begun(progress["stored"], Seen(tuple(progress["after"]), 0.0))
+        after = progress["after"]
+        return Begun(progress["stored"], None if after is None else Seen(tuple(after), 0.0))
 
-    async def note(self, stored: int, seen: Seen) -> None:
-        """The next request is about to be sent, behind `seen`; so many items are stored."""
+    async def note(self, stored: int, seen: Seen | None) -> None:
+        """So many items are stored; the next request is about to be sent, behind `seen`.
+
+        seen: None if that is not decided yet.
+        """
         progress = {
             "digest": self._key.digest.hex(),
             "stored": stored,
-            "after": list(seen.ids),
+            "after": None if seen is None else list(seen.ids),
         }
         change = Append(self._log.name, [encode(progress)], cut=0)
         await self._store.commit(self._log.session, [change])

@@ -42,6 +42,13 @@ class _Known(NamedTuple):
     left: Remaining | None
 
 
+class _First(NamedTuple):
+    """The write with a key that created the conversation, with so many items."""
+
+    key: Key
+    stored: int
+
+
 class Writing:
     """The writes of one session.
 
@@ -55,6 +62,7 @@ class Writing:
         self._waits = waits
         self._current: Appending | None = None
         self._keys: OrderedDict[str, _Known] = OrderedDict()
+        self._first: _First | None = None
         #: What is known about the conversation before it is created, as a note of a store.
         self.note = b""
 
@@ -66,6 +74,7 @@ class Writing:
     def forget(self) -> None:
         """The session stands on another conversation, or on none."""
         self._keys.clear()
+        self._first = None
         self.note = b""
 
     async def store(self, write: Write) -> None:
@@ -116,16 +125,24 @@ class Writing:
 
     async def _kept(self, appending: Appending, write: Write, key: Key, beside: Beside) -> None:
         """A write with a key that the store remembers, for all processes."""
-        created = 0
         if self._remote.id is None:
-            await self._append(appending, write.items[:MOST_AT_ONCE], None)
-            created = len(write.items[:MOST_AT_ONCE])
+            first = write.items[:MOST_AT_ONCE]
+            await self._append(appending, first, None)
+            self._first = _First(key, len(first))
         async with beside.keyed(self._remote.id or "", key.name, key.digest) as kept:
-            begun = Begun(created, None) if created else await kept.begun()
+            begun = await self._begun(kept, key)
             if begun.stored is not None:
-                done = created or begun.stored
-                await self._continued(appending, write.items[done:], begun, kept)
+                await self._continued(appending, write.items[begun.stored :], begun, kept)
         await self._enter()
+
+    async def _begun(self, kept: KeyedWrite, key: Key) -> Begun:
+        """How far the write has come. The store may not know that it created the conversation."""
+        begun, first = await kept.begun(), self._first
+        if begun != Begun(0, None) or first is None or first.key.name != key.name:
+            return begun
+        key.check_digest(first.key.digest)
+        await kept.note(first.stored, None)
+        return Begun(first.stored, None)
 
     async def _continued(
         self, appending: Appending, items: list[Item], begun: Begun, kept: KeyedWrite
