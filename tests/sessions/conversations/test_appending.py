@@ -9,7 +9,7 @@ from openai import APIStatusError, BadRequestError, InternalServerError
 
 from tests.providers.conversations_server import Fault, Server
 from tests.sessions.conversations.conversations import Make, numbered, texts
-from turnlog import AsyncOpenAI, IncompleteAppend, OpenAIConversationsSession
+from turnlog import AsyncOpenAI, IncompleteAppend, LeaseLost, OpenAIConversationsSession
 from turnlog.sessions.conversations import retrying
 from turnlog.stores.memory import MemoryStore
 
@@ -227,6 +227,39 @@ async def test_a_creation_with_a_key_when_the_store_fails_then(
             await session.add_items(numbered(60), key="k")
     await session.add_items(numbered(60), key="k")
     assert stored(server) == [str(n) for n in range(60)]
+
+
+async def test_a_write_that_stood_still_does_not_go_on(make: Make, server: Server) -> None:
+    """Another process has taken over the key, and maybe stored the rest."""
+    store = MemoryStore()
+    session = make(store=store)
+    await session.add_items(numbered(1))
+    loop = asyncio.get_running_loop()
+
+    def lose(method: str, path: str) -> None:
+        if server.count("POST") == 3:
+            deleted = store.delete(session.session_id)
+            asyncio.run_coroutine_threadsafe(deleted, loop).result(5)
+
+    server.before = lose
+    with pytest.raises(IncompleteAppend) as caught:
+        await session.add_items(numbered(60, 1), key="k")
+    assert isinstance(caught.value.__cause__, LeaseLost)
+    assert stored(server) == [str(n) for n in range(41)]
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+async def test_the_rest_goes_on_without_a_key(make: Make, server: Server, with_store: bool) -> None:
+    session = make(patience=0.05, store=MemoryStore() if with_store else None)
+    await session.add_items(numbered(1))
+    server.faults = dict.fromkeys(range(2, 100), Fault(500))
+    with pytest.raises(IncompleteAppend) as caught:
+        await session.add_items(numbered(50, 1), key="k")
+    server.faults.clear()
+    with pytest.raises(ValueError, match="without a key"):
+        await session.add_items(caught.value.remaining, key="k")
+    await session.add_items(caught.value.remaining)
+    assert stored(server) == [str(n) for n in range(51)]
 
 
 @pytest.mark.parametrize("count", [1, 45])

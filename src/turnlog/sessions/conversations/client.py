@@ -20,6 +20,7 @@ try:
         AsyncOpenAI,
         BadRequestError,
         NotFoundError,
+        OpenAI,
     )
 except ImportError as error:
     raise ImportError(
@@ -36,6 +37,7 @@ __all__ = [
     "BadRequestError",
     "Clients",
     "NotFoundError",
+    "OpenAI",
     "is_refusal",
     "is_transient",
     "retry_after",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from turnlog.changes import Key
 from turnlog.errors import IncompleteAppend
-from turnlog.items.json import Item
+from turnlog.items.digest import digest
+from turnlog.items.json import Item, decode, encode_all
 from turnlog.sessions.conversations.appending import Appending, Remaining
 from turnlog.sessions.conversations.beside import Begun, Beside, KeyedWrite
+from turnlog.sessions.conversations.forms import is_storable, sendable
 from turnlog.sessions.conversations.metadata import pairs_of
 from turnlog.sessions.conversations.remote import MOST_AT_ONCE, Remote, Seen
 from turnlog.sessions.conversations.retrying import Waits
@@ -33,6 +35,27 @@ class Write(NamedTuple):
     items: list[Item]
     before: Seen | None = None
     key: Key | None = None
+
+    @classmethod
+    def of(cls, given: Iterable[object], key: str | None, conversation: str | None) -> Write:
+        """The write of `given` to a conversation. Raises `InvalidItem`, and `ValueError` for the
+        rest of a write together with a key, which stands for all items of a write.
+        """
+        before = None
+        if isinstance(given, Remaining):
+            _check_keyless(key)
+            before = given.before if given.conversation == conversation else None
+        payloads = encode_all(given)
+        sent = [sendable(item) for item in map(decode, payloads) if is_storable(item)]
+        return cls(sent, before, None if key is None else Key(key, digest(payloads)))
+
+
+def _check_keyless(key: str | None) -> None:
+    if key is not None:
+        raise ValueError(
+            "`remaining` goes on without a key: leave the key out, or pass all items of the write "
+            "again, with the key that it had"
+        )
 
 
 class _Known(NamedTuple):
