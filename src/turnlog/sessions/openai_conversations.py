@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from operator import index
 from typing import Any, Unpack
 
-from turnlog.changes import Key
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.run_input import run_input
@@ -20,18 +20,22 @@ from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.conversation.usage.usage import Usage
-from turnlog.items.digest import digest
-from turnlog.items.json import Item, TResponseInputItem, decode, encode_all
+from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.repair import Interrupted
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
 from turnlog.sessions.conversations.about import AboutRemote
-from turnlog.sessions.conversations.appending import Remaining
+from turnlog.sessions.conversations.arguments import (
+    check_id,
+    check_patience,
+    check_store,
+    the_client,
+)
 from turnlog.sessions.conversations.beside import Beside
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
 from turnlog.sessions.conversations.erasing import erased
-from turnlog.sessions.conversations.forms import are_same, is_storable, sendable, shown
+from turnlog.sessions.conversations.forms import are_same, is_storable, shown
 from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
 from turnlog.sessions.conversations.remote import Remote
@@ -85,13 +89,15 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         store: Store | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        if client is not None and openai_client is not None:
-            raise TypeError("client and openai_client are the same: give only one of them")
+        check_id(conversation_id)
+        check_store(store)
+        check_patience(patience)
+        given = the_client(client, openai_client)
         register(type(self))
         self.store = store
         self.session_settings = SessionSettings.either(session_settings, settings)
         self._patience = patience
-        self._remote = Remote(conversation_id, Clients(client or openai_client))
+        self._remote = Remote(conversation_id, Clients(given))
         self._beside = None if store is None else Beside(store)
         self._writing = Writing(self._remote, self._beside, self._waits)
         self._about = AboutRemote(self._remote, self._beside, self._writing)
@@ -118,6 +124,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
     @session_id.setter
     def session_id(self, value: str) -> None:
+        check_id(value)
         self._remote.id, self._remote.seen = value, None
         self._writing.forget()
 
@@ -140,8 +147,8 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
             return await self.view()
         if limit is None:
             limit = self._settings.limit
-        if limit is not None and limit < 0:
-            limit = None
+        if limit is not None:
+            limit = None if limit < 0 else index(limit)
         async with self._lock:
             if self._remote.id is None or limit == 0:
                 return []
@@ -152,8 +159,8 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         """Append `items`, in order, in requests of 20 items.
 
         items: dicts, dataclasses, or models with `model_dump`; or `remaining` of an
-            `IncompleteAppend`, to go on. Reasoning with neither an id nor its encrypted content
-            is left out, because the API refuses it.
+            `IncompleteAppend`, to go on, without a key. Reasoning with neither an id nor its
+            encrypted content is left out, because the API refuses it.
         key: a name for this write. However often it is tried with the same key and items, each
             item is stored once: by this session object, or with a store by all processes.
 
@@ -163,7 +170,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         the `IncompleteAppend` is the cause of the `CancelledError` then.
         """
         register(type(self))
-        write = self._write_of(items, key)
+        write = Write.of(items, key, self._remote.id)
         if not write.items:
             return
         async with self._lock:
@@ -324,18 +331,10 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         if erase:
             await erased(self._remote)
         await self._remote.delete()
-        self._writing.forget()
         if self._beside is not None:
             await self._beside.forget(conversation)
-
-    def _write_of(self, items: Iterable[object], key: str | None) -> Write:
-        """What is to be sent. Raises `InvalidItem` before anything is."""
-        before = None
-        if isinstance(items, Remaining) and items.conversation == self._remote.id:
-            before = items.before
-        payloads = encode_all(items)
-        sent = [sendable(item) for item in map(decode, payloads) if is_storable(item)]
-        return Write(sent, before, None if key is None else Key(key, digest(payloads)))
+        self._remote.forget()
+        self._writing.forget()
 
     def _waits(self) -> Waits:
         return Waits(self._patience)

@@ -9,7 +9,7 @@ from openai import APIStatusError, BadRequestError, InternalServerError
 
 from tests.providers.conversations_server import Fault, Server
 from tests.sessions.conversations.conversations import Make, numbered, texts
-from turnlog import AsyncOpenAI, IncompleteAppend, OpenAIConversationsSession
+from turnlog import AsyncOpenAI, IncompleteAppend, LeaseLost, OpenAIConversationsSession
 from turnlog.sessions.conversations import retrying
 from turnlog.stores.memory import MemoryStore
 
@@ -189,6 +189,105 @@ async def test_a_first_write_with_a_key_in_a_store(make: Make, server: Server, c
         await session.add_items(numbered(count), key="k")
     await make(session.session_id, store=store).add_items(numbered(count), key="k")
     assert stored(server) == [str(n) for n in range(count)]
+
+
+@pytest.mark.parametrize("again", ["same", "other"])
+async def test_a_creation_with_a_key_that_fails_behind_the_first_request(
+    make: Make, server: Server, again: str
+) -> None:
+    """Nothing but the first 20 items is there, and no look could be made at them."""
+    store = MemoryStore()
+    session = make(store=store, patience=0.05)
+    server.read_faults = dict.fromkeys(range(100), Fault(500))
+    with pytest.raises(IncompleteAppend) as caught:
+        await session.add_items(numbered(60), key="k")
+    assert len(caught.value.stored) == 20
+    server.read_faults.clear()
+    if again == "other":
+        session = make(session.session_id, store=store)
+    with pytest.raises(ValueError, match="other contents"):
+        await session.add_items(numbered(59), key="k")
+    for _ in range(2):
+        await session.add_items(numbered(60), key="k")
+        assert stored(server) == [str(n) for n in range(60)]
+
+
+async def test_a_creation_with_a_key_when_the_store_fails_then(
+    make: Make, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    session = make(store=store)
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no store today")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "commit", fail)
+        with pytest.raises(OSError, match="no store"):
+            await session.add_items(numbered(60), key="k")
+    await session.add_items(numbered(60), key="k")
+    assert stored(server) == [str(n) for n in range(60)]
+
+
+async def test_a_write_that_stood_still_does_not_go_on(make: Make, server: Server) -> None:
+    """Another process has taken over the key, and maybe stored the rest."""
+    store = MemoryStore()
+    session = make(store=store)
+    await session.add_items(numbered(1))
+    loop = asyncio.get_running_loop()
+
+    def lose(method: str, path: str) -> None:
+        if server.count("POST") == 3:
+            deleted = store.delete(session.session_id)
+            asyncio.run_coroutine_threadsafe(deleted, loop).result(5)
+
+    server.before = lose
+    with pytest.raises(IncompleteAppend) as caught:
+        await session.add_items(numbered(60, 1), key="k")
+    assert isinstance(caught.value.__cause__, LeaseLost)
+    assert stored(server) == [str(n) for n in range(41)]
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+async def test_the_rest_goes_on_without_a_key(make: Make, server: Server, with_store: bool) -> None:
+    session = make(patience=0.05, store=MemoryStore() if with_store else None)
+    await session.add_items(numbered(1))
+    server.faults = dict.fromkeys(range(2, 100), Fault(500))
+    with pytest.raises(IncompleteAppend) as caught:
+        await session.add_items(numbered(50, 1), key="k")
+    server.faults.clear()
+    with pytest.raises(ValueError, match="without a key"):
+        await session.add_items(caught.value.remaining, key="k")
+    await session.add_items(caught.value.remaining)
+    assert stored(server) == [str(n) for n in range(51)]
+
+
+@pytest.mark.parametrize("count", [1, 45])
+async def test_an_answer_without_items_is_looked_at(
+    session: OpenAIConversationsSession,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+) -> None:
+    """A proxy may answer 200 with something else, although the request was carried out."""
+    await session.add_items(numbered(1))
+    answer = server.answer
+
+    def empty(method: str, path: list[str], query: Any, body: Any) -> Any:
+        answered = answer(method, path, query, body)
+        return {} if method == "POST" else answered
+
+    monkeypatch.setattr(server, "answer", empty)
+    await session.add_items(numbered(count, 1))
+    assert stored(server) == [str(n) for n in range(count + 1)]
+
+
+async def test_what_the_last_look_finds_is_stored(make: Make, server: Server) -> None:
+    session = make(patience=0)
+    await session.add_items(numbered(1))
+    server.fail(Fault("cut", is_done=True))
+    await session.add_items(numbered(5, 1))
+    assert stored(server) == [str(n) for n in range(6)]
 
 
 async def test_two_processes_with_one_key(make: Make, server: Server) -> None:

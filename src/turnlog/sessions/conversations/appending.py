@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from turnlog.errors import IncompleteAppend
 from turnlog.items.json import Item
-from turnlog.sessions.conversations.client import is_transient
+from turnlog.sessions.conversations.client import is_refusal, is_transient
 from turnlog.sessions.conversations.forms import are_same
 from turnlog.sessions.conversations.remote import MOST_AT_ONCE, Remote, Seen
 from turnlog.sessions.conversations.retrying import Waits
@@ -127,11 +127,9 @@ class Appending:
                     return await self._remote.add(chunk)
                 except Exception as error:  # noqa: BLE001 - raised below
                     failed = error
-                    before = seen if is_transient(error) else None  # a refusal is certain
-            if not is_transient(failed):
-                raise self._error(failed, remaining, before)
-            if not await waits.again(failed):
-                raise await self._given_up(failed, remaining, before)
+                    before = None if is_refusal(error) else seen
+            if not is_transient(failed) or not await waits.again(failed):
+                return await self._found_at_last(failed, remaining, before)
 
     async def _ready(self) -> Seen:
         """What is known of the end, when all is ready for a request."""
@@ -151,16 +149,16 @@ class Appending:
         # A part of it counts only if nothing else is new.
         return new if new and are_same(new, chunk[: len(new)]) else []
 
-    async def _given_up(
+    async def _found_at_last(
         self, error: Exception, remaining: list[Item], before: Seen | None
-    ) -> Exception:
-        """The error to raise when the patience is over."""
+    ) -> list[Item]:
+        """What is stored of the chunk after its last try; raises the error if that is nothing."""
         if before is not None:
             found = await self._found_now(remaining[:MOST_AT_ONCE], before)
-            if found is not None:
-                self._stored += found
-                remaining, before = remaining[len(found) :], None
-        return self._error(error, remaining, before)
+            if found:
+                return found
+            before = before if found is None else None
+        raise self._error(error, remaining, before)
 
     async def _found_now(self, chunk: list[Item], before: Seen) -> list[Item] | None:
         """`_found`, tried once; None if it can't be known."""

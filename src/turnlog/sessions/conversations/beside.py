@@ -80,11 +80,16 @@ class Beside:
 
     @asynccontextmanager
     async def keyed(self, conversation: str, name: str, digest: bytes) -> AsyncIterator[KeyedWrite]:
-        """Within, this is the only process that writes to the conversation with a key."""
+        """Within, this is the only process that writes to the conversation with a key.
+
+        Another one takes over when this one stands still for longer than a lease lasts; then its
+        next call raises `LeaseLost`.
+        """
         lease = Lease(self.store, Log(conversation).beside("writes"))
         await lease.queue()
         try:
-            yield KeyedWrite(self.store, conversation, Key.of(Log(conversation), name, digest))
+            key = Key.of(Log(conversation), name, digest)
+            yield KeyedWrite(self.store, conversation, key, lease)
         finally:
             await finished(lease.give_back())
 
@@ -95,11 +100,15 @@ class Beside:
 
 
 class KeyedWrite:
-    """The progress of one write with a key."""
+    """The progress of one write with a key.
 
-    def __init__(self, store: Store, conversation: str, key: Key) -> None:
+    lease: held by this process while it makes the write.
+    """
+
+    def __init__(self, store: Store, conversation: str, key: Key, lease: Lease) -> None:
         self._store = store
         self._key = key
+        self._lease = lease
         self._log = Log(conversation, f":writing@{key.hash.hex()}")
 
     async def begun(self) -> Begun:
@@ -111,21 +120,24 @@ class KeyedWrite:
             return Begun(0, None)
         progress = decode(records.payloads[-1])
         self._key.check_digest(bytes.fromhex(progress["digest"]))
-        return Begun(progress["stored"], Seen(tuple(progress["after"]), 0.0))
+        after = progress["after"]
+        return Begun(progress["stored"], None if after is None else Seen(tuple(after), 0.0))
 
-    async def note(self, stored: int, seen: Seen) -> None:
-        """The next request is about to be sent, behind `seen`; so many items are stored."""
+    async def note(self, stored: int, seen: Seen | None) -> None:
+        """So many items are stored; the next request is about to be sent, behind `seen`.
+
+        seen: None if that is not decided yet.
+        """
         progress = {
             "digest": self._key.digest.hex(),
             "stored": stored,
-            "after": list(seen.ids),
+            "after": None if seen is None else list(seen.ids),
         }
-        change = Append(self._log.name, [encode(progress)], cut=0)
-        await self._store.commit(self._log.session, [change])
+        await self._lease.renew(Append(self._log.name, [encode(progress)], cut=0))
 
     async def done(self) -> None:
         """All items are stored."""
-        await self._store.commit(self._log.session, [Forget(self._log.name)], key=self._key)
+        await self._lease.renew(Forget(self._log.name), key=self._key)
 
     async def _is_done(self) -> bool:
         try:

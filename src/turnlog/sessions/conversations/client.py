@@ -18,7 +18,9 @@ try:
         APIResponseValidationError,
         APIStatusError,
         AsyncOpenAI,
+        BadRequestError,
         NotFoundError,
+        OpenAI,
     )
 except ImportError as error:
     raise ImportError(
@@ -32,8 +34,11 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "AsyncOpenAI",
+    "BadRequestError",
     "Clients",
     "NotFoundError",
+    "OpenAI",
+    "is_refusal",
     "is_transient",
     "retry_after",
 ]
@@ -53,6 +58,11 @@ def is_transient(error: Exception) -> bool:
         return error.status_code in _TRANSIENT or error.status_code >= 500  # noqa: PLR2004 - HTTP
     lost = APIConnectionError, APIResponseValidationError, json.JSONDecodeError
     return isinstance(error, lost)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server has said that it did not carry out the request."""
+    return isinstance(error, APIStatusError) and not is_transient(error)
 
 
 def retry_after(error: Exception) -> float:

@@ -15,10 +15,19 @@ _PAGE, _AT_ONCE = 100, 8
 
 
 async def erased(remote: Remote) -> None:
-    """Delete every item. If that fails, some are left; calling it again goes on."""
-    while ids := [str(item["id"]) for item in await remote.newest(_PAGE)]:
+    """Delete every item. If that fails, some are left; calling it again goes on.
+
+    A conversation that an earlier try has deleted has none to list any more.
+    """
+    while ids := await _newest(remote):
         for start in range(0, len(ids), _AT_ONCE):
             await _deleted(remote, ids[start : start + _AT_ONCE])
+
+
+async def _newest(remote: Remote) -> list[str]:
+    with suppress(NotFoundError):
+        return [str(item["id"]) for item in await remote.newest(_PAGE)]
+    return []
 
 
 async def _deleted(remote: Remote, ids: list[str]) -> None:

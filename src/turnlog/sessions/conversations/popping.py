@@ -33,7 +33,6 @@ async def popped(remote: Remote, waits: Waits) -> Item | None:
                 raise
             taken = item_id
         else:
-            remote.seen = None if remote.seen is None else remote.seen.without(item_id)
             return item
 
 
@@ -48,7 +47,8 @@ async def _deleted(remote: Remote, item: Item, item_id: str, waits: Waits) -> No
             failed = error
         else:
             return
-        if not await waits.again(failed):
-            raise failed
+        is_over = not await waits.again(failed)
         if not await remote.has(item_id):
             raise PopUncertain(item) from failed
+        if is_over:
+            raise failed

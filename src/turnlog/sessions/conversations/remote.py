@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
 from turnlog.items.json import Item
-from turnlog.sessions.conversations.client import AsyncOpenAI, Clients, NotFoundError
+from turnlog.sessions.conversations.client import (
+    AsyncOpenAI,
+    BadRequestError,
+    Clients,
+    NotFoundError,
+)
 
 __all__ = ["MOST_AT_ONCE", "Remote", "Seen"]
 
@@ -17,6 +22,9 @@ MOST_AT_ONCE = 20
 
 #: The most items that one page of a list may have.
 _PAGE = 100
+
+#: How often a long read is begun while others delete the items behind which it goes on.
+_READS = 5
 
 #: For how many seconds the end of the conversation counts as known. Another writer may have
 #: stored the same words since, which would be taken for ours after a lost answer.
@@ -53,13 +61,19 @@ class Seen(NamedTuple):
         return monotonic() - self.at < _FRESH_SECONDS
 
     def then(self, ids: Sequence[str]) -> Seen:
-        """The same, with `ids` added behind."""
-        return Seen.now([*self.ids, *ids])
+        """The same, with `ids` added behind, seen now.
 
-    def without(self, item_id: str) -> Seen | None:
-        """The same, without an item that was removed; None if no other is known."""
-        kept = tuple(known for known in self.ids if known != item_id)
-        return Seen(kept, self.at) if kept else None
+        Ids that it knows already stay known, also of items that were removed: they are not new.
+        """
+        return Seen.now([*self._others(ids), *ids])
+
+    def knowing(self, ids: Sequence[str]) -> Seen:
+        """The same, as old as it is, with `ids` known as well."""
+        return Seen((*self._others(ids), *ids)[-_PAGE:], self.at)
+
+    def _others(self, ids: Sequence[str]) -> list[str]:
+        added = set(ids)
+        return [known for known in self.ids if known not in added]
 
 
 class Remote:
@@ -88,37 +102,34 @@ class Remote:
         answer = await self._once.conversations.items.create(self._known, items=cast("Any", items))
         stored = [_plain(item) for item in answer.data]
         if self.seen is not None:
-            self.seen = self.seen.then([str(item["id"]) for item in stored])
+            self.seen = self.seen.then(_ids(stored))
         return stored
 
     async def all(self, *, everything: bool = False) -> list[Item]:
         """All items, oldest first. everything: with the probabilities of their words as well."""
         include = _EVERYTHING if everything else _INCLUDE
-        items = [item async for item in self._listed("asc", _PAGE, include)]
+        items = await self._read(lambda: _all(self._listed("asc", _PAGE, include)))
         self._saw(items)
         return items
 
     async def newest(self, count: int) -> list[Item]:
         """The newest `count` items, oldest first."""
-        found: list[Item] = []
-        if count > 0:
-            async for item in self._listed("desc", min(count, _PAGE)):
-                found.append(item)
-                if len(found) == count:
-                    break
+        if count <= 0:
+            return []
+        page = min(count, _PAGE)
+        found = await self._read(lambda: _first(count, self._listed("desc", page)))
         found.reverse()
-        if count > 0:
+        if count >= MOST_AT_ONCE or len(found) < count:
             self._saw(found)
+        elif self.seen is not None:
+            # So few items don't say what else is new, so it is as old as before.
+            self.seen = self.seen.knowing(_ids(found))
         return found
 
     async def since(self, seen: Seen) -> list[Item]:
         """The items behind those that were `seen`, oldest first."""
-        found: list[Item] = []
         known = set(seen.ids)
-        async for item in self._listed("desc", 2 * MOST_AT_ONCE):
-            if item["id"] in known:
-                break
-            found.append(item)
+        found = await self._read(lambda: _until(known, self._listed("desc", 2 * MOST_AT_ONCE)))
         found.reverse()
         return found
 
@@ -151,6 +162,9 @@ class Remote:
         """Delete the conversation, but not its items. One that is gone is fine."""
         with suppress(NotFoundError):
             await self._clients.here().conversations.delete(self._known)
+
+    def forget(self) -> None:
+        """Stand on no conversation."""
         self.id = self.seen = None
 
     async def metadata(self) -> dict[str, str]:
@@ -174,16 +188,71 @@ class Remote:
         return self._clients.here().with_options(max_retries=0)
 
     def _saw(self, items: list[Item]) -> None:
-        self.seen = Seen.now([str(item["id"]) for item in items])
+        ids = _ids(items)
+        self.seen = Seen.now(ids) if self.seen is None else self.seen.then(ids)
+
+    async def _read(self, read: Callable[[], Awaitable[list[Item]]]) -> list[Item]:
+        """What `read` gives, begun again if the item behind which it goes on was deleted."""
+        for _ in range(_READS - 1):
+            with suppress(_CursorGone):
+                return await read()
+        try:
+            return await read()
+        except _CursorGone as gone:
+            raise gone.error from None
 
     async def _listed(
         self, order: str, page: int, include: Sequence[str] = _INCLUDE
     ) -> AsyncIterator[Item]:
-        items = self._clients.here().conversations.items
-        async for item in items.list(
+        """Items one by one. Raises `_CursorGone`."""
+        found = await self._clients.here().conversations.items.list(
             self._known, order=cast("Any", order), limit=page, include=cast("Any", list(include))
-        ):
-            yield _plain(item)
+        )
+        while True:
+            for item in found.data:
+                yield _plain(item)
+            if not found.has_next_page():
+                return
+            try:
+                found = await found.get_next_page()
+            except (BadRequestError, NotFoundError) as error:
+                raise _CursorGone(error) from error
+
+
+class _CursorGone(Exception):
+    """The item behind which a list was to go on is not in the conversation any more."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def _all(items: AsyncIterator[Item]) -> list[Item]:
+    return [item async for item in items]
+
+
+async def _first(count: int, items: AsyncIterator[Item]) -> list[Item]:
+    """The first `count` of `items`."""
+    found: list[Item] = []
+    async for item in items:
+        found.append(item)
+        if len(found) == count:
+            break
+    return found
+
+
+async def _until(known: set[str], items: AsyncIterator[Item]) -> list[Item]:
+    """Those of `items` that come before the first one whose id is `known`."""
+    found: list[Item] = []
+    async for item in items:
+        if item["id"] in known:
+            break
+        found.append(item)
+    return found
+
+
+def _ids(items: list[Item]) -> list[str]:
+    return [str(item["id"]) for item in items]
 
 
 def _plain(item: Any) -> Item:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from turnlog.changes import Key
 from turnlog.errors import IncompleteAppend
-from turnlog.items.json import Item
+from turnlog.items.digest import digest
+from turnlog.items.json import Item, decode, encode_all
 from turnlog.sessions.conversations.appending import Appending, Remaining
 from turnlog.sessions.conversations.beside import Begun, Beside, KeyedWrite
+from turnlog.sessions.conversations.forms import is_storable, sendable
 from turnlog.sessions.conversations.metadata import pairs_of
 from turnlog.sessions.conversations.remote import MOST_AT_ONCE, Remote, Seen
 from turnlog.sessions.conversations.retrying import Waits
@@ -34,12 +36,40 @@ class Write(NamedTuple):
     before: Seen | None = None
     key: Key | None = None
 
+    @classmethod
+    def of(cls, given: Iterable[object], key: str | None, conversation: str | None) -> Write:
+        """The write of `given` to a conversation. Raises `InvalidItem`, and `ValueError` for the
+        rest of a write together with a key, which stands for all items of a write.
+        """
+        before = None
+        if isinstance(given, Remaining):
+            _check_keyless(key)
+            before = given.before if given.conversation == conversation else None
+        payloads = encode_all(given)
+        sent = [sendable(item) for item in map(decode, payloads) if is_storable(item)]
+        return cls(sent, before, None if key is None else Key(key, digest(payloads)))
+
+
+def _check_keyless(key: str | None) -> None:
+    if key is not None:
+        raise ValueError(
+            "`remaining` goes on without a key: leave the key out, or pass all items of the write "
+            "again, with the key that it had"
+        )
+
 
 class _Known(NamedTuple):
     """A key that was used: the digest of its items, and those that are left to store."""
 
     digest: bytes
     left: Remaining | None
+
+
+class _First(NamedTuple):
+    """The write with a key that created the conversation, with so many items."""
+
+    key: Key
+    stored: int
 
 
 class Writing:
@@ -55,6 +85,7 @@ class Writing:
         self._waits = waits
         self._current: Appending | None = None
         self._keys: OrderedDict[str, _Known] = OrderedDict()
+        self._first: _First | None = None
         #: What is known about the conversation before it is created, as a note of a store.
         self.note = b""
 
@@ -66,6 +97,7 @@ class Writing:
     def forget(self) -> None:
         """The session stands on another conversation, or on none."""
         self._keys.clear()
+        self._first = None
         self.note = b""
 
     async def store(self, write: Write) -> None:
@@ -116,16 +148,24 @@ class Writing:
 
     async def _kept(self, appending: Appending, write: Write, key: Key, beside: Beside) -> None:
         """A write with a key that the store remembers, for all processes."""
-        created = 0
         if self._remote.id is None:
-            await self._append(appending, write.items[:MOST_AT_ONCE], None)
-            created = len(write.items[:MOST_AT_ONCE])
+            first = write.items[:MOST_AT_ONCE]
+            await self._append(appending, first, None)
+            self._first = _First(key, len(first))
         async with beside.keyed(self._remote.id or "", key.name, key.digest) as kept:
-            begun = Begun(created, None) if created else await kept.begun()
+            begun = await self._begun(kept, key)
             if begun.stored is not None:
-                done = created or begun.stored
-                await self._continued(appending, write.items[done:], begun, kept)
+                await self._continued(appending, write.items[begun.stored :], begun, kept)
         await self._enter()
+
+    async def _begun(self, kept: KeyedWrite, key: Key) -> Begun:
+        """How far the write has come. The store may not know that it created the conversation."""
+        begun, first = await kept.begun(), self._first
+        if begun != Begun(0, None) or first is None or first.key.name != key.name:
+            return begun
+        key.check_digest(first.key.digest)
+        await kept.note(first.stored, None)
+        return Begun(first.stored, None)
 
     async def _continued(
         self, appending: Appending, items: list[Item], begun: Begun, kept: KeyedWrite

@@ -1,0 +1,45 @@
+"""Checks of what the constructor of a conversation at OpenAI is given, before any request."""
+
+from __future__ import annotations
+
+from turnlog.sessions.conversations.client import AsyncOpenAI, OpenAI
+from turnlog.store import Store
+
+__all__ = ["check_id", "check_patience", "check_store", "the_client"]
+
+
+def check_id(conversation_id: object) -> None:
+    """Raise `TypeError` or `ValueError` unless it is None, or may be the id of a conversation."""
+    if conversation_id is not None and not isinstance(conversation_id, str):
+        kind = type(conversation_id).__name__
+        raise TypeError(f"conversation_id must be a str or None, not {kind}")
+    if conversation_id == "":
+        raise ValueError("conversation_id is empty: give None to create a conversation")
+
+
+def the_client(client: AsyncOpenAI | None, openai_client: AsyncOpenAI | None) -> AsyncOpenAI | None:
+    """The one that is given. Raises `TypeError` if both are, and for a client that blocks."""
+    if client is not None and openai_client is not None:
+        raise TypeError("client and openai_client are the same: give only one of them")
+    given: object = client if client is not None else openai_client
+    if isinstance(given, OpenAI):
+        raise TypeError(
+            "client must be an AsyncOpenAI, not an OpenAI; a program that blocks can use "
+            "turnlog.sync.OpenAIConversationsSession"
+        )
+    return client if client is not None else openai_client
+
+
+def check_store(store: Store | None) -> None:
+    """Raise `TypeError` for the URL of a store."""
+    given: object = store
+    if isinstance(given, str):
+        raise TypeError("store must be a store, not a str: give open_store(…)")
+
+
+def check_patience(seconds: object) -> None:
+    """Raise `TypeError` or `ValueError` unless requests can be tried again for `seconds`."""
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"patience must be a number of seconds, not {type(seconds).__name__}")
+    if not seconds >= 0:
+        raise ValueError(f"patience must be 0 seconds or more, not {seconds}")
