@@ -57,7 +57,7 @@ LOST_ANSWERS = _size(200, 40)
 #: Reads among eight writers.
 READS = _size(1_000, 200)
 #: Items of each of 32 conversations whose keys are rotated.
-ROTATED = _size(1_200, 40)
+ROTATED = _size(200, 40)
 #: Executions of one scenario in which turns are explored.
 STATES = _size(5_000, 300)
 #: Random schedules of sessions that compact, add and remove at the same time.
@@ -71,4 +71,4 @@ STOPS = _size(1, 37)
 #: Turns of one long conversation with compaction.
 TALK = _size(2_000, 400)
 #: Random acts on one conversation, each compared with a reference.
-WALK = _size(5_000, 150)
+WALK = _size(1_500, 150)

@@ -1,8 +1,7 @@
 """Errors: every error that Turnlog raises itself, in one tree.
 
-Each one also derives from the builtin it resembles, so that code written
-against plain Python errors keeps working. Errors of a driver pass through unchanged,
-unless we know more about the cause.
+Each one also derives from the builtin it resembles, so that code for Python's own errors keeps
+working. Errors of a driver pass through unchanged, unless we know more about the cause.
 
     TurnlogError
     ├── BranchDeleted   (ValueError)    the branch that was to be written to was deleted

@@ -9,6 +9,11 @@ from turnlog.conversation.settings import SessionSettings
 from turnlog.items.merge import SessionInputCallback
 from turnlog.lazy import LazyNames
 from turnlog.sessions import SQLiteSession
+from turnlog.sessions.compaction.aware import (
+    OpenAIResponsesCompactionArgs,
+    OpenAIResponsesCompactionAwareSession,
+    is_openai_responses_compaction_aware_session,
+)
 
 if TYPE_CHECKING:
     from turnlog.sessions.openai_compaction import (
@@ -18,7 +23,16 @@ if TYPE_CHECKING:
         OpenAIConversationsSession as OpenAIConversationsSession,  # noqa: PLC0414 - handed on
     )
 
-__all__ = ["SQLiteSession", "Session", "SessionABC", "SessionInputCallback", "SessionSettings"]
+__all__ = [
+    "OpenAIResponsesCompactionArgs",
+    "OpenAIResponsesCompactionAwareSession",
+    "SQLiteSession",
+    "Session",
+    "SessionABC",
+    "SessionInputCallback",
+    "SessionSettings",
+    "is_openai_responses_compaction_aware_session",
+]
 
 _names = LazyNames(
     __name__,

@@ -1,7 +1,9 @@
 """Runs on sessions that compact themselves: found by the SDK's hooks, behind the run."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -9,11 +11,14 @@ from agents.memory import OpenAIResponsesCompactionSession as Theirs
 from openai import AsyncOpenAI
 
 from tests.agents.runs import session, weather
+from tests.fake_models import Echo
 from tests.providers.openai_server import Failing, Reply, Server, serving
 from tests.sample_items import answer, call, user
 from tests.strangers import TALK, Stranger
 from turnlog import (
     Agent,
+    ModelRequest,
+    ModelResponse,
     OfflineModel,
     OpenAIResponsesCompactionSession,
     OpenAIResponsesModel,
@@ -44,9 +49,11 @@ async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
         yield client
 
 
-def compacting(inner: Any, client: AsyncOpenAI, make: Any = None, **options: Any) -> Any:
+def compacting(
+    inner: Any, client: AsyncOpenAI, make: Any = None, at: int = 1, **options: Any
+) -> Any:
     def is_time(context: dict[str, Any]) -> bool:
-        return len(context["compaction_candidate_items"]) >= 1
+        return len(context["compaction_candidate_items"]) >= at
 
     make = make or OpenAIResponsesCompactionSession
     return make("user", inner, client=client, should_trigger_compaction=is_time, **options)
@@ -89,6 +96,42 @@ async def test_a_summary_is_appended_behind_the_run(
     assert texts(await session.get_items()) == ["one", "compaction", "two", "2"]
     assert await session.drop_summary()
     assert texts(await session.get_items()) == ["one", "1", "two", "2"]
+
+
+async def test_a_model_that_cannot_read_it_is_shown_what_it_stands_for(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    shown: list[Item] = []
+
+    class Other(Echo):
+        async def respond(self, request: ModelRequest) -> ModelResponse:
+            shown.extend(request.items)
+            return await super().respond(request)
+
+    wrapper = compacting(session, client, model="gpt-5-mini", at=3)
+    server.says(says("1"), says("2"), says("3"), Reply([SUMMARY]))
+    for text in ("one", "two", "three"):
+        await ask(text, wrapper, client)
+    assert await session.get_items() == [SUMMARY]
+    await Runner.run(Agent("Other", model=Other()), "four", session=wrapper)
+    assert texts(shown) == ["one", "1", "two", "2", "three", "3", "four"]
+
+
+async def test_a_run_on_another_branch_leaves_this_one(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    """What is not covered: the turn under way, and the branch that the run has made."""
+    async with session.turn("first") as turn:
+        server.says(says("1"))
+
+        async def other() -> None:
+            fresh = StoredSession(session.session_id, session.store)
+            await ask("one", compacting(fresh, client), client, session_policy="branch")
+
+        await asyncio.get_running_loop().create_task(other(), context=Context())
+        await turn.add([answer("ok")])
+    assert not bodies(server, "/compact")
+    assert texts(await session.get_items()) == ["first", "ok"]
 
 
 async def test_the_usage_belongs_to_the_run(

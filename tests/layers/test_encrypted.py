@@ -338,6 +338,41 @@ async def test_a_plain_record_is_not_replaced_as_if_it_were_sealed(inner: Memory
     assert (await raw_payloads(inner, LOG))[-1] == b"plain"
 
 
+@pytest.mark.parametrize("damage", ["a forged base", "plain", "cut"])
+@pytest.mark.parametrize("at", range(5))
+async def test_a_replaced_record_can_be_read_and_so_can_its_neighbours(
+    inner: MemoryStore, damage: str, at: int
+) -> None:
+    """Also one that could not be opened, amid those of one append."""
+    store = encrypted(inner)
+    await store.append(LOG, [b"0"])
+    await store.append(LOG, [b"1", b"2", b"3"])
+    await store.append(LOG, [b"4"])
+    stored = await inner.read(LOG)
+    good, position = stored[at].payload, stored.positions[at]
+    bad = {
+        "a forged base": good[:8] + (2**40).to_bytes(8, "big") + good[16:],
+        "plain": b"plain",
+        "cut": good[:-1],
+    }[damage]
+    await inner.commit("s", [Replace("main", [position], [bad], [good])])
+    unopened = (await store.read(LOG))[at].payload
+    assert isinstance(unopened, Unopened)
+    await store.commit("s", [Replace("main", [position], [b"new"], [unopened])])
+    expected = [b"new" if n == at else b"%d" % n for n in range(5)]
+    assert await payloads_of(encrypted(inner), LOG) == expected
+
+
+async def test_sealing_what_is_plain_amid_an_append_costs_no_neighbour(inner: MemoryStore) -> None:
+    store = encrypted(inner, reads="ours+plain")
+    await store.append(LOG, [b"0", b"1", b"2", b"3", b"4"])
+    stored = await inner.read(LOG)
+    positions, old = stored.positions[1:3], list(stored.payloads[1:3])
+    await inner.commit("s", [Replace("main", positions, [b"1", b"2"], old)])
+    assert (await store.reseal("s")).records == 5
+    assert await payloads_of(encrypted(inner), LOG) == [b"0", b"1", b"2", b"3", b"4"]
+
+
 async def test_a_commit_from_before_the_encryption_is_replayed(inner: MemoryStore) -> None:
     changes = [Append("main", [b"1"]), Append(":usage", [b"2"])]
     first = await inner.commit("s", changes, key=Key("k"))

@@ -1,4 +1,4 @@
-"""An encrypted store keeps the contract on every database, and so do sessions, turns and branches.
+"""An encrypted store keeps the contract on databases, and so do sessions, turns and branches.
 
 The wrapped keys lie in the same store on some databases and in another one on others.
 """
@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from tests.layers.encrypting import Marked, Unclosed
 from tests.servers.dapr_sidecar import STORE, Sidecar
-from tests.servers.databases import MariaDBServer, PostgresServer
-from tests.servers.redis import RedisCluster, RedisServer
+from tests.servers.databases import PostgresServer
+from tests.servers.redis import RedisServer
 from tests.sizes import EXAMPLES
 from turnlog import StoredSession
 from turnlog.layers.encrypted import Encrypted
@@ -80,29 +80,11 @@ class TestSQLite(_Kit):
             yield twin
 
 
-class TestSQLiteWithKeysInAnotherFile(_Kit):
+class TestPostgreSQL(_Kit):
     @pytest.fixture
-    def make(self, tmp_path: Path) -> Callable[[], Store]:
-        data, keys = tmp_path / "conversations.db", tmp_path / "keys.db"
-        return lambda: encrypted(SQLiteStore(data), SQLiteStore(keys))
-
-    @pytest.fixture
-    async def store(self, make: Callable[[], Store]) -> AsyncIterator[Store]:
-        async with make() as store:
-            yield store
-
-    @pytest.fixture
-    async def twin(self, store: Store, make: Callable[[], Store]) -> AsyncIterator[Store]:
-        async with make() as twin:
-            yield twin
-
-
-class TestSQLAlchemy(_Kit):
-    @pytest.fixture(params=["postgres", "mariadb"])
-    def make(self, request: pytest.FixtureRequest) -> Callable[[], Store]:
-        server: PostgresServer | MariaDBServer = request.getfixturevalue(request.param)
+    def make(self, postgres: PostgresServer) -> Callable[[], Store]:
         tables = fresh()
-        return lambda: encrypted(SQLAlchemyStore.from_url(server.url(), tables=tables))
+        return lambda: encrypted(SQLAlchemyStore.from_url(postgres.url(), tables=tables))
 
     @pytest.fixture
     async def store(self, make: Callable[[], Store]) -> AsyncIterator[Store]:
@@ -118,12 +100,11 @@ class TestSQLAlchemy(_Kit):
 class TestRedis(_Kit):
     """With its keys in memory, as a process alone could have them."""
 
-    @pytest.fixture(params=["redis", "redis_cluster"])
-    def make(self, request: pytest.FixtureRequest) -> Callable[[], Store]:
-        server: RedisServer | RedisCluster = request.getfixturevalue(request.param)
+    @pytest.fixture
+    def make(self, redis: RedisServer) -> Callable[[], Store]:
         prefix = f"sealed-{next(_numbers)}"
         keys = Unclosed(MemoryStore())
-        return lambda: encrypted(RedisStore.from_url(server.url, key_prefix=prefix), keys)
+        return lambda: encrypted(RedisStore.from_url(redis.url, key_prefix=prefix), keys)
 
     @pytest.fixture
     async def store(self, make: Callable[[], Store]) -> AsyncIterator[Store]:

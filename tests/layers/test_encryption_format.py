@@ -34,17 +34,18 @@ def joined(*parts: bytes) -> bytes:
     return b"".join(pack(">I", len(part)) + part for part in parts)
 
 
-def derived(session: str, key_id: int, data_key: bytes) -> tuple[bytes, bytes]:
-    """HKDF-SHA256 without salt, 64 bytes, from RFC 5869 by hand."""
+def derived(session: str, key_id: int, data_key: bytes) -> tuple[bytes, bytes, bytes]:
+    """HKDF-SHA256 without salt, 96 bytes, from RFC 5869 by hand."""
     info = joined(b"turnlog data key 1", session.encode(), pack(">I", key_id))
     secret = hmac.digest(bytes(32), data_key, sha256)
     first = hmac.digest(secret, info + b"\x01", sha256)
-    return first, hmac.digest(secret, first + info + b"\x02", sha256)
+    second = hmac.digest(secret, first + info + b"\x02", sha256)
+    return first, second, hmac.digest(secret, second + info + b"\x03", sha256)
 
 
 def opened(kind: str, session: str, log: str, data_key: bytes, sealed: bytes) -> bytes:
     assert sealed[:4] == b"\xf5\x54\x01\x01"
-    sealing_key, _ = derived(session, int.from_bytes(sealed[4:8], "big"), data_key)
+    sealing_key, _, _ = derived(session, int.from_bytes(sealed[4:8], "big"), data_key)
     context = joined(f"turnlog {kind} 1".encode(), session.encode(), log.encode())
     return AESGCM(sealing_key).decrypt(sealed[20:32], sealed[32:], context + sealed[:20])
 
@@ -84,7 +85,7 @@ class TestSealed:
 def test_key_records(name: str) -> None:
     vector = KEYS[name]
     stored = json.loads(vector["stored"])
-    _, commitment = derived(vector["session"], vector["id"], bytes.fromhex(vector["data_key"]))
+    _, commitment, _ = derived(vector["session"], vector["id"], bytes.fromhex(vector["data_key"]))
     assert base64.b64decode(stored["commit"]) == commitment
     record = key_record_of(vector["stored"].encode())
     assert isinstance(record, KeyRecord)
@@ -96,3 +97,19 @@ def test_key_records(name: str) -> None:
 
 def test_the_record_of_destroyed_keys() -> None:
     assert key_record_of(VECTORS["destroyed"].encode()) == Destroyed(1790000000.0)
+
+
+def test_digests_of_writes() -> None:
+    first, second = (DataKey.of("s", n, RawKey(bytes([n]) * 32)) for n in (1, 2))
+    *_, digest_key = derived("s", 1, b"\x01" * 32)
+    assert first.digest(b"digest") == hmac.digest(digest_key, b"digest", sha256)
+    later, sealed = second.with_digests_of(first, "s")
+    sealing_key, *_ = derived("s", 2, b"\x02" * 32)
+    context = joined(b"turnlog digest key 1", b"s", pack(">I", 2))
+    assert AESGCM(sealing_key).decrypt(sealed[:12], sealed[12:], context) == digest_key
+    assert later.digest(b"digest") == first.digest(b"digest")
+    again = second.with_digests(sealed, "s")
+    assert again is not None
+    assert again.digest(b"digest") == first.digest(b"digest")
+    assert first.with_digests(sealed, "s") is None
+    assert second.with_digests(sealed, "t") is None

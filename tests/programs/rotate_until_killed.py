@@ -12,7 +12,7 @@ import sys
 from turnlog import open_store
 from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.keyring import Keyring
-from turnlog.layers.encryption.rotation import Rotated
+from turnlog.layers.encryption.rotated import Rotated
 
 
 def told(rotated: Rotated) -> None:

@@ -6,9 +6,10 @@ import copy
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from turnlog.agents.agent import Agent
+from turnlog.agents.begun import Begun, turn_on
 from turnlog.agents.bounding import bounded, check_compaction, reads_compaction
 from turnlog.agents.calls import call_tools, hand_over
 from turnlog.agents.config import RunConfig
@@ -49,11 +50,7 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
-from turnlog.conversation.turns.beginning import View, turn_begun
-from turnlog.conversation.turns.elsewhere import BeginsTurns
 from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.run_key import RunKey
-from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
@@ -63,16 +60,6 @@ from turnlog.items.repair import repair
 from turnlog.items.turns import is_answered
 
 __all__ = ["Run"]
-
-
-class _Begun(NamedTuple):
-    """The session to use, what the model is shown, and the open turn, if there is one."""
-
-    session: Session | None
-    shown: list[Item]
-    turn: OpenTurn | None
-    answer: list[Item] | None
-    question: Question | None
 
 
 class Run:
@@ -116,15 +103,15 @@ class Run:
         """Run to the end. What has happened by then is stored even if this raises."""
         check_compaction(self._session, self._config)
         self._compaction.check(self._config.model or self.agent.model)
-        async with _turn_on(
+        async with turn_on(
             self._session, self._view, self._config, self.new, self.spending
         ) as begun:
             self._session, self._turn = begun.session, begun.turn
             self.transcript.begin(begun.shown)
             async with self._accounted(begun):
                 output = await self._output(begun.answer)
-        await self._compact_session()
         compacted = await self._compacted(begun)
+        await self._compact_session()
         return RunResult(
             self.new,
             self.transcript.items,
@@ -136,7 +123,7 @@ class Run:
             compacted,
         )
 
-    async def _compacted(self, begun: _Begun) -> Compacted | None:
+    async def _compacted(self, begun: Begun) -> Compacted | None:
         """What came of the compaction behind the turn, which is over; None if none was due."""
         compaction, session = self._config.compaction, begun.session
         if compaction is None or not isinstance(session, StoredSession) or begun.answer is not None:
@@ -159,7 +146,7 @@ class Run:
         return await self._answered_before(answer)
 
     @asynccontextmanager
-    async def _accounted(self, begun: _Begun) -> AsyncIterator[None]:
+    async def _accounted(self, begun: Begun) -> AsyncIterator[None]:
         """Within, what the run spends is recorded on its session, if that is one of ours.
 
         Without a session, it is recorded for the turn around the run, if there is one.
@@ -186,6 +173,7 @@ class Run:
             callback=self._config.session_input_callback,
             resumes=resumes,
             reads_compaction=reads_compaction(self.agent, self._config),
+            compaction=self._compaction.items_for(self._config.model or self.agent.model),
             bounding=compaction.bounding if (compaction := self._config.compaction) else None,
         )
 
@@ -328,42 +316,6 @@ class Run:
         output = OutputType.of(self.agent.output_type)
         text = self.transcript.answer
         return text if output is None else output.parse(text)
-
-
-@asynccontextmanager
-async def _turn_on(
-    session: Session | None,
-    view: View[Session | None],
-    config: RunConfig,
-    new: list[Item],
-    spending: Spending,
-) -> AsyncIterator[_Begun]:
-    """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
-    if isinstance(session, StoredSession):
-        policy, seconds = config.session_policy, config.lease_seconds
-        log = await session._arrived()  # noqa: SLF001 - not for users
-        key = None if config.key is None else RunKey.of(log, config.key, new)
-        async with turn_begun(session, view, policy, seconds=seconds, key=key) as begun:
-            yield _Begun(*begun)
-        return
-    begins: object = session
-    if isinstance(begins, BeginsTurns):
-        async with begins.run_begun(
-            view,
-            config.session_policy,
-            seconds=config.lease_seconds,
-            key=config.key,
-            spending=spending,
-        ) as shown:
-            yield _Begun(session, shown, None, None, None)
-        return
-    if config.key is not None:
-        raise ValueError("RunConfig.key needs a session of Turnlog, which remembers the key")
-    merged = await view(session)
-    if session is not None and merged.fresh:
-        # A session that isn't ours may keep the very objects that it is given.
-        await session.add_items(copy.deepcopy(merged.fresh))
-    yield _Begun(session, merged.shown, None, None, None)
 
 
 def _is_call(item: Item) -> bool:

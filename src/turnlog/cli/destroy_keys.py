@@ -24,7 +24,7 @@ def destroy_keys(
     key_file: KeyFileOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Destroy without asking.")] = False,
 ) -> None:
-    """Destroy the keys of conversations, which nobody can read then. This can't be undone."""
+    """Destroy the keys of conversations, so that nobody can read them. This can't be undone."""
     if bool(sessions) == (owner is not None):
         raise typer.BadParameter("say either SESSION... or --owner NAME")
     access = Access(store, key_file)

@@ -14,7 +14,7 @@ from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_encrypte
 from turnlog.cli.text import one_line
 
 if TYPE_CHECKING:
-    from turnlog.layers.encryption.rotation import KeyCounts, Rotated
+    from turnlog.layers.encryption.rotated import KeyCounts, Rotated
 
 __all__ = ["reencrypt"]
 
@@ -65,7 +65,7 @@ def _time(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        message = "it is no time: write 2026-11-28T08:00:00Z"
+        message = "it is not a time: write 2026-11-28T08:00:00Z"
         raise typer.BadParameter(message, param_hint="--before") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 ENCRYPTED = (
-    "it is encrypted: open the store with Encrypted(store, keyring), or on the command line with "
-    "--key-file"
+    "it is encrypted: open the store with Encrypted(store, keyring), or the session with "
+    "EncryptSession(session, key), or on the command line use --key-file"
 )
 
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from typing import Protocol, TypeVar
 
-from turnlog.changes import Change, Check, Committed, Key, check_changes
-from turnlog.errors import Conflict, Unreadable
+from turnlog.changes import Change, Committed, Key, check_changes
+from turnlog.errors import Conflict
 from turnlog.layers.encryption.commits import SealedCommit, needs_key, waits_for_others
-from turnlog.layers.encryption.data_keys import DataKeys, Ring
+from turnlog.layers.encryption.data_keys import DataKeys
+from turnlog.layers.encryption.digests import committed
 from turnlog.layers.encryption.fence import Fence
 from turnlog.layers.encryption.key_records import KEYS
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider
-from turnlog.layers.encryption.rotation import KeyCounts, Progress, Rotated, Rotation
-from turnlog.layers.encryption.sealing import DataKey
+from turnlog.layers.encryption.reading import read_and_opened
+from turnlog.layers.encryption.ring import Ring
+from turnlog.layers.encryption.rotated import KeyCounts, Progress, Rotated
+from turnlog.layers.encryption.rotation import Rotation
 from turnlog.layers.encryption.unsealed import Reading, reads_of
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.records import Log, Records
 from turnlog.store import END, Cursor, Head, Layer, Store, check
 
 __all__ = ["Encrypted"]
-
-T = TypeVar("T")
 
 #: Of how many conversations it is remembered where their logs end.
 _REMEMBERED = 10_000
@@ -71,6 +71,7 @@ class Encrypted(Layer):
         self._keys = DataKeys(store, keyring, self._elsewhere, remember)
         self._opener = Opener(self._keys, unsealed)
         self._adopts = reads != "ours"
+        self._commit = partial(committed, store, self._adopts)
         self._ends: dict[str, dict[str, int]] = {}
         self._rotation = Rotation(
             store,
@@ -104,13 +105,13 @@ class Encrypted(Layer):
 
     async def _sealed(self, session: str, changes: Sequence[Change], key: Key | None) -> Committed:
         draft = SealedCommit(self.inner, self._opener, session, changes, self._ends_of(session))
-        fence = Fence(self._keys, session)
+        fence, commit = Fence(self._keys, session), self._commit
         while True:
             ring = await self._ring(draft, fence)
             data_key, last = await fence.key(ring)
             try:
                 sealed = await draft.sealed(data_key)
-                done = await self._committed(session, [*sealed, last], key, data_key)
+                done = await commit(session, [*sealed, last], key, data_key)
             except Conflict as conflict:
                 if conflict.log.name == KEYS:
                     fence.failed()
@@ -134,38 +135,19 @@ class Encrypted(Layer):
 
     async def _fenced(self, session: str, changes: Sequence[Change], key: Key) -> Committed:
         """A commit that seals nothing. It has a fence too, as every commit with a key has."""
-        fence = Fence(self._keys, session)
+        fence, commit = Fence(self._keys, session), self._commit
         while True:
             ring = await fence.ring()
             data_key = await fence.known(ring) if key.digest else None
             last = fence.check(ring)
             try:
-                done = await self._committed(session, [*changes, last], key, data_key)
+                done = await commit(session, [*changes, last], key, data_key)
             except Conflict as conflict:
                 if conflict.log.name != KEYS:
                     raise
                 fence.failed()
             else:
                 return self._seen(session, changes, self._without_fence(changes, done))
-
-    async def _committed(
-        self, session: str, changes: Sequence[Change], key: Key | None, data_key: DataKey | None
-    ) -> Committed:
-        """Commit with `key`, whose digest is made anew with `data_key`.
-
-        The digest of a caller is one of plain text, so whoever reads it could try guesses. It is
-        left out as long as the conversation has no data key.
-        """
-        if key is None or not key.digest:
-            return await self.inner.commit(session, changes, key=key)
-        digest = data_key.digest(key.digest) if data_key else b""
-        try:
-            return await self.inner.commit(session, changes, key=key._replace(digest=digest))
-        except ValueError:
-            if not self._adopts:
-                raise
-            # Was it made before the store was encrypted? No log ends at -1.
-            return await self.inner.commit(session, [Check(changes[0].log, -1)], key=key)
 
     def _without_fence(self, changes: Sequence[Change], done: Committed) -> Committed:
         """`done` without the position of the fence, which is the last one."""
@@ -194,7 +176,7 @@ class Encrypted(Layer):
         # One more is read, so that a record that was moved here is seen beside a neighbour.
         more = limit + 1 if limit and 0 < limit < END else limit
         read = partial(self.inner.read, log, after=after, before=before, limit=more, oldest=oldest)
-        records: Records = await _opened(read, partial(self._opener.records, log))
+        records: Records = await read_and_opened(read, partial(self._opener.records, log))
         if records and before is None and not oldest:
             self._ends_of(log.session)[log.name] = records.positions[-1]
         if await self._opener.may_look_empty(log, records):
@@ -203,7 +185,7 @@ class Encrypted(Layer):
         return _limited(records, limit, oldest)
 
     async def logs(self, session: str) -> list[Head]:
-        heads = await _opened(partial(self.inner.logs, session), self._opener.heads)
+        heads = await read_and_opened(partial(self.inner.logs, session), self._opener.heads)
         return [head for head in heads if head.log.name != KEYS]
 
     async def sessions(
@@ -215,13 +197,13 @@ class Encrypted(Layer):
         oldest: bool = False,
     ) -> list[Head]:
         read = partial(self.inner.sessions, prefix=prefix, after=after, limit=limit, oldest=oldest)
-        return await _opened(read, self._opener.heads)
+        return await read_and_opened(read, self._opener.heads)
 
     async def delete(self, session: str, *, expect: int | None = None) -> None:
         """Delete `session`, and its keys in the store of the keys.
 
         Its keys there are those that it had before; what another process writes anew under this
-        id keeps its own. If this is interrupted, wrapped keys may be left of which nothing is.
+        id keeps its own. If this is interrupted, wrapped keys may be left that nothing needs.
         """
         check(session)
         listed = await self._keys.listed(session) if self._elsewhere is not None else ()
@@ -275,7 +257,7 @@ class Encrypted(Layer):
         return await self._rotation.reseal(session, prefix, before, progress)
 
     async def key_counts(self, *, prefix: str = "") -> KeyCounts:
-        """How many conversations and data keys hang on which key of the key ring."""
+        """How many conversations and data keys each key of the key ring has wrapped."""
         return await self._rotation.counts(prefix)
 
     async def destroy_keys(self, session: str) -> bool:
@@ -301,32 +283,8 @@ class Encrypted(Layer):
         return ends
 
 
-class _Open(Protocol[T]):
-    """Opens what was read; `Opener.records` says what `is_final` means."""
-
-    def __call__(self, found: T, /, *, is_final: bool) -> Awaitable[T]: ...
-
-
-async def _opened(read: Callable[[], Awaitable[T]], opened: _Open[T]) -> T:
-    """What `read` finds, opened.
-
-    It is read again if a key is missing: the conversation may have been deleted between the look
-    at its records and the look at its keys. The key is missing if the records are still the same.
-    """
-    found = await read()
-    is_final = False
-    while True:
-        try:
-            return await opened(found, is_final=is_final)
-        except Unreadable:
-            if is_final:
-                raise
-            before, found = found, await read()
-            is_final = before == found
-
-
 async def _learned(draft: SealedCommit, conflict: Conflict, fence: Fence) -> bool:
-    """Whether the commit is to be tried again. If not, nothing is left of it."""
+    """Whether the commit is to be tried again. If not, the key that was made for it is deleted."""
     try:
         is_guess = await draft.learn(conflict)
     except Conflict:

@@ -14,6 +14,7 @@ from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item, TResponseInputItem
+from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Compacting, Context, Outside
 from turnlog.sessions.compaction.modes import Mode, check_mode, is_openai_model, model_for
 from turnlog.sessions.compaction.state import State
@@ -152,7 +153,9 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
             finally:  # it may have been cleared although it failed
                 self._state.removed()
 
-    async def run_compaction(self, args: Any = None, *, wrapper: Any = None) -> None:
+    async def run_compaction(
+        self, args: OpenAIResponsesCompactionArgs | None = None, *, wrapper: Any = None
+    ) -> None:
         """Have OpenAI compact the history, if it is time.
 
         args: None, or a dict with any of response_id: the newest response of the model; store:
@@ -166,7 +169,7 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
 
     async def _run_compaction(
         self,
-        args: Any,
+        args: OpenAIResponsesCompactionArgs | None,
         *,
         wrapper: Any,
         read_items: Callable[[int | None], Awaitable[tuple[list[Item], bool]]] | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from turnlog.conversation.protocol import Session
 from turnlog.sessions import openai_compaction
+from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Context
 from turnlog.sessions.compaction.modes import Mode
 from turnlog.sync.loop import run
@@ -46,6 +47,6 @@ class OpenAIResponsesCompactionSession(BlockingSession):
         )
         super().__init__(session)
 
-    def run_compaction(self, args: Any = None) -> None:
+    def run_compaction(self, args: OpenAIResponsesCompactionArgs | None = None) -> None:
         """Have OpenAI compact the history, if it is time."""
         run(self.session.run_compaction, args)

@@ -135,7 +135,7 @@ def test_a_missing_file_a_folder_and_a_pipe_are_told(tmp_path: Path) -> None:
         Keyring.from_file(missing)
     os.mkfifo(pipe, 0o600)
     for name in (tmp_path, pipe):
-        with pytest.raises(PermissionError, match="is no regular file"):
+        with pytest.raises(PermissionError, match="is not a regular file"):
             Keyring.from_file(name)
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_can_be_no_key_file_is_not_read(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_not_changed(path: Path) -> None:
     path.write_text("{")
-    with pytest.raises(ValueError, match="was not changed: it is no JSON"):
+    with pytest.raises(ValueError, match="was not changed: it is not JSON"):
         write_key_file(path, lambda before: _added("b", before))
     assert path.read_text() == "{"
     assert [each.name for each in path.parent.iterdir()] == ["keys.json"]

@@ -9,7 +9,7 @@ from turnlog.errors import Unreadable
 from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.keyring import Keyring
 from turnlog.layers.encryption.resealing import BATCH
-from turnlog.layers.encryption.rotation import Rotated
+from turnlog.layers.encryption.rotated import Rotated
 from turnlog.store import Head, Layer
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing import Failing, Failure

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
 from turnlog.conversation.protocol import Session
+from turnlog.conversation.reading.changing import Compacting
 from turnlog.conversation.reading.tail import Tail, tail_of
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
@@ -34,6 +35,7 @@ async def run_input(
     resumes: bool = True,
     reads_compaction: bool | None = None,
     bounding: Bounding | None = None,
+    compaction: Compacting | None = None,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -51,6 +53,7 @@ async def run_input(
     bounding: bounds what is shown beside the new input, for a run with compaction. Then a turn that
         is about to begin reads the summaries; without, it relies on what the session knows of
         them, which costs no read, and the commit that begins it checks that.
+    compaction: what is done with these items; None: as the model can read them.
     """
     own = SessionSettings.of(getattr(session, "session_settings", None))
     asked = SessionSettings(reads_compaction=reads_compaction).resolve(own.resolve(settings))
@@ -58,7 +61,7 @@ async def run_input(
     tail.may_guess = bounding is None
     if bounding is not None:
         asked = await bounding(asked, new)
-    view = await View.of(tail, asked)
+    view = await View.of(tail, asked, compaction=compaction)
     merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
     await view.mark()
     return merged

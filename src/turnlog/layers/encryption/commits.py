@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from turnlog.changes import Annotate, Append, Change, Replace
 from turnlog.errors import Conflict, RecordChanged, Unreadable
-from turnlog.layers.encryption.header import CLEAR, KIND, is_in_plain, is_sealed
+from turnlog.layers.encryption.header import KIND, is_in_plain, is_sealed
 from turnlog.layers.encryption.key_records import KEYS
-from turnlog.layers.encryption.opening import Opener, place_of
+from turnlog.layers.encryption.opening import Opener
+from turnlog.layers.encryption.replaced import places_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import END, Store
 
 __all__ = ["SealedCommit", "needs_key", "waits_for_others"]
 
-#: A payload that no record has. A change that expects it fails.
-_NEVER = KIND + os.urandom(16)
+
+class _Stored(NamedTuple):
+    """The payload of a record as it is stored, and the place to seal it for."""
+
+    payload: bytes
+    place: tuple[int, int]
+
+
+#: What no record has as its payload. A change that expects it fails.
+_NEVER = _Stored(KIND + os.urandom(16), (0, 0))
 #: The records of a `Replace` are read at once if there are at most so many times as many positions
 #: between the first and the last.
 _SPREAD = 8
@@ -69,8 +79,8 @@ class SealedCommit:
         #: The ends that were guessed, and the stored notes, by log.
         self._guessed: dict[str, int] = {}
         self._notes: dict[str, bytes] = {}
-        #: The stored payloads of the records that a `Replace` names, by log.
-        self._stored: dict[str, list[bytes]] = {}
+        #: The stored payloads and the places of the records that a `Replace` names, by log.
+        self._stored: dict[str, list[_Stored]] = {}
 
     async def sealed(self, key: DataKey) -> list[Change]:
         """The changes, sealed with `key`."""
@@ -158,26 +168,25 @@ class SealedCommit:
             stored = self._stored[change.log] = await self._records(change)
         context = record_context(log)
         payloads = [
-            key.seal(context, [payload], *_place(position, old))[0]
-            for position, payload, old in zip(
-                change.positions, change.payloads, stored, strict=True
-            )
+            key.seal(context, [payload], *place)[0]
+            for payload, (_, place) in zip(change.payloads, stored, strict=True)
         ]
-        return change._replace(payloads=payloads, old=stored)
+        return change._replace(payloads=payloads, old=[payload for payload, _ in stored])
 
-    async def _records(self, change: Replace) -> list[bytes]:
-        """The stored payloads of the records; `_NEVER` where a record is not the expected one."""
+    async def _records(self, change: Replace) -> list[_Stored]:
+        """The records as they are stored; `_NEVER` where one is not the expected one."""
         log = Log(self._session, change.log)
-        found: dict[int, tuple[bytes, bytes]] = {}
-        for part in await self._parts(log, change.positions):
-            opened = await self._opener.records(log, part)
-            pairs = zip(part.payloads, opened.payloads, strict=True)
-            found.update(zip(part.positions, pairs, strict=True))
-        stored: list[bytes] = []
+        found: dict[int, tuple[_Stored, bytes]] = {}
+        for part in filter(None, await self._parts(log, change.positions)):
+            opened = (await self._opener.records(log, part)).payloads
+            places = await places_of(self._store, self._opener, log, part, opened)
+            stored = map(_Stored, part.payloads, places)
+            found.update(zip(part.positions, zip(stored, opened, strict=True), strict=True))
+        expected: list[_Stored] = []
         for position, old in zip(change.positions, change.old, strict=True):
-            payload, was = found.get(position, (_NEVER, _NEVER))
-            stored.append(payload if _is_same(was, old) else _NEVER)
-        return stored
+            record, was = found.get(position, (_NEVER, _NEVER.payload))
+            expected.append(record if _is_same(was, old) else _NEVER)
+        return expected
 
     async def _parts(self, log: Log, positions: Sequence[int]) -> list[Records]:
         """The records at `positions`, and perhaps those between them."""
@@ -204,10 +213,3 @@ def _is_same(payload: bytes, old: bytes) -> bool:
     What can't be opened is not, unless it was read as such.
     """
     return payload == old and (isinstance(old, Unopened) or not isinstance(payload, Unopened))
-
-
-def _place(position: int, stored: bytes) -> tuple[int, int]:
-    """The place that a record at `position` is sealed for: as before, or right behind the last."""
-    if is_sealed(stored) and len(stored) >= CLEAR:
-        return place_of(stored)
-    return min(max(position - 1, 0), END), 0

@@ -7,20 +7,20 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from traceback import clear_frames
 from typing import NamedTuple
 
 from turnlog.changes import Append, Remove
 from turnlog.errors import Conflict, Unreadable
-from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
+from turnlog.layers.encryption.key_records import KEYS, KeyRecord, key_record_of
 from turnlog.layers.encryption.provider import KeyProvider, WrongKey
+from turnlog.layers.encryption.ring import Ring, ring_of
 from turnlog.layers.encryption.sealing import KEY_BYTES, DataKey, RawKey
 from turnlog.loops.finishing import finished
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["NOT_HERE", "DataKeys", "NewKey", "Ring"]
+__all__ = ["NOT_HERE", "DataKeys", "NewKey"]
 
 #: Of how many conversations the keys are remembered. Then all are forgotten.
 _REMEMBERED = 10_000
@@ -34,7 +34,6 @@ NOT_HERE = (
 )
 _MISSING = "its data key is missing in the store of the keys, or was destroyed there"
 _OTHER_KEY = "the provider gave another data key than the one that sealed the records"
-_DESTROYED = "the keys of this conversation were destroyed, so it can't be read any more"
 _IN_USE = (
     "the store of the keys holds a conversation of this id, which a key must not be mixed with: "
     "give the keys a store of their own, or another prefix or tables"
@@ -42,40 +41,6 @@ _IN_USE = (
 _DAMAGED_DIGESTS = (
     "the digest key beside it is damaged: restore the log ':keys' of the conversation from a backup"
 )
-_DAMAGED = "it should hold a wrapped data key and can't be read, so nothing can be sealed"
-
-
-@dataclass
-class Ring:
-    """The data keys of a conversation, as its log ":keys" held them."""
-
-    log: Log
-    #: Where ":keys" ended; 0 if the conversation has no data key.
-    end: int
-    #: The wrapped keys by id, the newest last; with the position of each.
-    records: dict[int, tuple[int, KeyRecord]]
-    #: When the keys were destroyed, in seconds since the epoch; None if they were not.
-    destroyed_at: float | None
-    #: By the clock `time.monotonic`.
-    loaded_at: float
-    #: The keys that were unwrapped so far.
-    opened: dict[int, DataKey] = field(default_factory=dict)
-
-    @property
-    def newest(self) -> int | None:
-        """The id of the key that writes; None if there is none."""
-        return next(reversed(self.records)) if self.records else None
-
-    def check_not_destroyed(self) -> None:
-        """Raise `Unreadable` if the keys were destroyed."""
-        if self.destroyed_at is not None:
-            raise Unreadable(self.log, self.end, _DESTROYED)
-
-    def check_writable(self) -> None:
-        """Raise `Unreadable` if the conversation has no key and must not be given one."""
-        self.check_not_destroyed()
-        if self.end and not self.records:
-            raise Unreadable(self.log, self.end, _DAMAGED)
 
 
 class NewKey(NamedTuple):
@@ -120,7 +85,7 @@ class DataKeys:
     async def _loaded(self, session: str) -> Ring:
         log = Log(session, KEYS)
         loaded_at = time.monotonic()
-        ring = _ring(log, await self._store.read(log), loaded_at)
+        ring = ring_of(log, await self._store.read(log), loaded_at)
         if self._elsewhere is not None and ring.records:
             ring.records = _with_wrapped(ring.records, await self._elsewhere.read(log))
         known = self._rings.get(session)
@@ -152,7 +117,7 @@ class DataKeys:
         """A new data key. Where wrapped keys have a store of their own, it is stored there.
 
         before: the keys that the conversation has. Raises `Unreadable` if the newest can't be
-            unwrapped: whoever can't read the conversation must not give it a key.
+            unwrapped: a process that can't read the conversation must not give it a key.
         """
         ids = before.records.keys() if before else frozenset()
         older = await self.key(before, before.newest) if before and before.newest else None
@@ -273,19 +238,6 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
             yield each
             grouped = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
             ahead += filter(None, (each.__cause__, each.__context__, *grouped))
-
-
-def _ring(log: Log, stored: Records, loaded_at: float) -> Ring:
-    records: dict[int, tuple[int, KeyRecord]] = {}
-    destroyed_at = None
-    for position, payload, _ in stored:
-        match key_record_of(payload):
-            case KeyRecord() as record:
-                records[record.id] = (position, record)
-            case Destroyed(at):
-                destroyed_at = at
-    end = stored.positions[-1] if stored else 0
-    return Ring(log, end, records, destroyed_at, loaded_at)
 
 
 def _free_id(taken: AbstractSet[int]) -> int:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from turnlog.changes import Append, Change, Check, Committed
 from turnlog.errors import Unreadable
-from turnlog.layers.encryption.data_keys import DataKeys, NewKey, Ring
+from turnlog.layers.encryption.data_keys import DataKeys, NewKey
 from turnlog.layers.encryption.key_records import KEYS
+from turnlog.layers.encryption.ring import Ring
 from turnlog.layers.encryption.sealing import DataKey
 
 __all__ = ["Fence"]

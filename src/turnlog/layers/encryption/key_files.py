@@ -125,7 +125,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _check_private(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise PermissionError(f"the key file {path} is no regular file: name the file itself")
+        raise PermissionError(f"the key file {path} is not a regular file: name the file itself")
     if os.name != "posix":
         return
     if status.st_uid not in {os.geteuid(), 0}:

@@ -68,7 +68,7 @@ def key_set_of(stored: bytes | str) -> KeySet | str:
     try:
         found = json.loads(stored, object_pairs_hook=_object)
     except (ValueError, RecursionError):
-        return f"it is no JSON: {_FORM}"
+        return f"it is not JSON: {_FORM}"
     problem = _problem(found)
     return problem or KeySet(found["primary"], found["keys"])
 

@@ -167,7 +167,7 @@ class Keyring(HoldsKeys):
             del key
 
     async def unwrap(self, session: str, wrapped: bytes) -> bytes:
-        """The key that `wrap` was given. Raises `WrongKey`, with the cure, if it can't be had."""
+        """The key that `wrap` was given. Raises `WrongKey`, with the cure, if it can't be got."""
         found = wrapped_of(wrapped)
         if found is None:
             raise WrongKey(_NOT_WRAPPED)
@@ -194,8 +194,8 @@ class Keyring(HoldsKeys):
 
 def _other(key_id: str) -> str:
     return (
-        f"key {key_id!r} of the key ring is not the key {key_id!r} that wrapped its data key: load "
-        "the ring that wrote the conversation; two keys must never have the same id"
+        f"the key {key_id!r} is not the key {key_id!r} that wrapped its data key: use the key or "
+        "the key ring that wrote the conversation; two keys must never have the same id"
     )
 
 
@@ -227,7 +227,7 @@ def _wrapping(keys: Mapping[str, Key]) -> dict[str, _Wrapping]:
 
 
 def _same_key(keys: Mapping[str, _Wrapping]) -> str | None:
-    """The problem if one key stands under two ids: rotating from one to the other is in vain."""
+    """The problem if one key stands under two ids: a rotation would change nothing."""
     seen: dict[bytes, str] = {}
     for key_id, key in keys.items():
         if key.check and key.check in seen:

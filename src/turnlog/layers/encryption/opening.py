@@ -12,9 +12,10 @@ from collections.abc import Set as AbstractSet
 from struct import Struct
 
 from turnlog.errors import Unreadable
-from turnlog.layers.encryption.data_keys import DataKeys, Ring
+from turnlog.layers.encryption.data_keys import DataKeys
 from turnlog.layers.encryption.header import CLEAR, HEADER, KIND, PLACE, TAG, is_in_plain, is_sealed
 from turnlog.layers.encryption.places import Placed, misplaced
+from turnlog.layers.encryption.ring import Ring
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.layers.encryption.unsealed import Reads, check_sdk_key, is_in_clear, may_be_wrong_key
 from turnlog.records import Log, Records, Unopened
@@ -106,7 +107,7 @@ class Opener:
     def problem_without_key(self, log: Log, stored: bytes) -> str:
         """Why a record must not be in a conversation that has no data key; "" if it may be.
 
-        What lies beside the branches of a session is in plain text under the SDK's class, too.
+        Beside the branches, logs are in plain text under the SDK's class too.
         """
         if is_sealed(stored):
             return _NO_KEYS

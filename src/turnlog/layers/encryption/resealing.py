@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from turnlog.changes import Annotate, Change, Check, Replace
 from turnlog.errors import Conflict, RecordChanged
-from turnlog.layers.encryption.data_keys import Ring
 from turnlog.layers.encryption.header import is_in_plain, is_sealed
 from turnlog.layers.encryption.key_records import KEYS
-from turnlog.layers.encryption.opening import Opener, key_id_of, place_of
+from turnlog.layers.encryption.opening import Opener, key_id_of
+from turnlog.layers.encryption.replaced import places_of
+from turnlog.layers.encryption.ring import Ring
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Head, Store
@@ -33,6 +34,8 @@ class _Old(NamedTuple):
     position: int
     stored: bytes
     payload: bytes
+    #: The place that it is sealed for.
+    place: tuple[int, int]
 
 
 class Resealing:
@@ -73,7 +76,8 @@ class Resealing:
         seen: Records | None = None
         while old := self._older(batch):
             opened = await self._opener.records(log, batch)
-            columns = zip(batch.positions, batch.payloads, opened.payloads, strict=True)
+            places = await places_of(self._store, self._opener, log, batch, opened.payloads)
+            columns = zip(batch.positions, batch.payloads, opened.payloads, places, strict=True)
             found = [_Old(*each) for at, each in enumerate(columns) if at in old]
             good = [each for each in found if not isinstance(each.payload, Unopened)]
             if not good and batch == seen:
@@ -98,7 +102,7 @@ class Resealing:
 
     def _replaced(self, log: Log, old: Sequence[_Old]) -> Change:
         context = record_context(log)
-        sealed = [self._key.seal(context, [each.payload], *_place(each))[0] for each in old]
+        sealed = [self._key.seal(context, [each.payload], *each.place)[0] for each in old]
         positions = [each.position for each in old]
         return Replace(log.name, positions, sealed, [each.stored for each in old])
 
@@ -133,11 +137,6 @@ class Resealing:
 
     async def _commit(self, change: Change) -> None:
         await self._store.commit(self._session, [change, self._fence])
-
-
-def _place(old: _Old) -> tuple[int, int]:
-    """The place that a record is sealed for: as before, or right behind the one before it."""
-    return place_of(old.stored) if is_sealed(old.stored) else (old.position - 1, 0)
 
 
 async def _batches(store: Store, log: Log) -> AsyncIterator[Records]:

@@ -11,63 +11,23 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from turnlog.changes import Append
 from turnlog.errors import Conflict, Unreadable
-from turnlog.layers.encryption.data_keys import NOT_HERE, DataKeys, Ring
+from turnlog.layers.encryption.data_keys import NOT_HERE, DataKeys
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
+from turnlog.layers.encryption.ring import Ring
+from turnlog.layers.encryption.rotated import KeyCounts, Progress, Rotated
 from turnlog.layers.encryption.walking import walk
 from turnlog.records import Log, Records
 from turnlog.store import Head, Store
 
-__all__ = ["KeyCounts", "Progress", "Rotated", "Rotation"]
+__all__ = ["Rotation"]
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Rotated:
-    """What a rotation has done so far.
-
-    conversations: how many were looked at, and how many of them changed.
-    keys: how many data keys were wrapped anew, or made.
-    records: how many records and notes were sealed anew.
-    unreadable: how many records and notes could not be opened; they stay, and so does their key.
-    destroyed: how many conversations have no keys any more, because they were destroyed.
-    failed: the conversations that could not be worked on, with the error.
-    """
-
-    conversations: int = 0
-    changed: int = 0
-    keys: int = 0
-    records: int = 0
-    unreadable: int = 0
-    destroyed: int = 0
-    failed: dict[str, Unreadable] = field(default_factory=dict)
-
-
-@dataclass
-class KeyCounts:
-    """What hangs on which key of the provider.
-
-    conversations, data_keys: how many have a data key that it has wrapped, and how many data keys
-        those are; by the id of the key, "" where the provider doesn't tell it.
-    without: conversations without data keys. destroyed: those whose keys were destroyed.
-    """
-
-    conversations: dict[str, int] = field(default_factory=dict)
-    data_keys: dict[str, int] = field(default_factory=dict)
-    without: int = 0
-    destroyed: int = 0
-
-
-#: Called after each conversation; a rotation ends when it returns True.
-Progress: TypeAlias = Callable[[Rotated], bool | None]
 
 
 class Rotation:
@@ -126,7 +86,7 @@ class Rotation:
         """Destroy the keys of a conversation; whether it had any.
 
         First in the store with the records, so that no process seals with a remembered key or
-        one in the making. Done again, it finishes what was killed in between.
+        one that is being made. Done again, it finishes what was killed in between.
 
         Listed before that, the keys in the other store are not those of a conversation that
         another process begins anew meanwhile.
@@ -243,16 +203,10 @@ class Rotation:
                     raise
 
     async def _needs_key(self, ring: Ring, cutoff: float) -> bool:
-        """Whether a new data key is to be made: not if there are several, of which one is new.
-
-        Raises `Unreadable` if the key before can't be unwrapped: a wrong ring must add no key.
-        """
+        """Whether a new data key is to be made: not if there are several, of which one is new."""
         if ring.newest is None:
             return await self._is_in_plain(ring.log.session)
-        if len(ring.records) > 1 or ring.records[ring.newest][1].at >= cutoff:
-            return False
-        await self._keys.key(ring, ring.newest)
-        return True
+        return len(ring.records) == 1 and ring.records[ring.newest][1].at < cutoff
 
     async def _is_in_plain(self, session: str) -> bool:
         """Whether a conversation without keys is to be sealed. Raises if it can't be read."""
@@ -314,7 +268,7 @@ class Rotation:
     async def _drop(self, ring: Ring, kept: AbstractSet[int]) -> None:
         """Keep only the data keys `kept`.
 
-        A key in the other store that is not in the ring may be in the making, by a process that is
+        A key in the other store that is not in the ring may be new, of a process that is
         about to add it to the ring. Of those that were there before the ring was written, none
         can be added any more: the ring ends elsewhere then.
         """

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from turnlog.convert.responses import responses_input
 from turnlog.items.json import Item
 from turnlog.sessions.compaction.automatic import Stored, exchange_of, is_automatic, replaceable
+from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.digests import sendable
 from turnlog.sessions.compaction.matching import is_candidate
 from turnlog.sessions.compaction.modes import Mode, Resolved, check_mode, model_for
@@ -84,7 +85,7 @@ class Compacting:
         self._run = run
         self._outside = outside
 
-    async def run(self, args: dict[str, Any]) -> None:
+    async def run(self, args: OpenAIResponsesCompactionArgs) -> None:
         """Compact if it is time; args: as those of `run_compaction`."""
         store = args.get("store")
         self._chain.note(args.get("response_id"), store)

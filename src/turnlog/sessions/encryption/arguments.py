@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["check_inner", "check_settings"]
+from turnlog.sessions.encryption.calling import VERBS
 
-_VERBS = ("get_items", "add_items", "pop_item", "clear_session")
+__all__ = ["check_inner", "check_settings"]
 
 
 def check_inner(session: object) -> None:
     """Raise `TypeError` if `session` can't hold the items of an encrypted session."""
-    if not all(hasattr(session, verb) for verb in _VERBS):
+    if not all(hasattr(session, verb) for verb in VERBS):
         raise TypeError(
             f"the session inside must be a session, such as SQLiteSession(id, path), not "
             f"{type(session).__name__}"

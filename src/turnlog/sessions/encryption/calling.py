@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["called", "checked_pop_of", "takes", "takes_argument", "wrapper_for"]
+__all__ = ["VERBS", "called", "checked_pop_of", "takes", "takes_argument", "wrapper_for"]
 
-_VERBS = ("get_items", "add_items", "pop_item", "clear_session")
+#: The methods of every session.
+VERBS = ("get_items", "add_items", "pop_item", "clear_session")
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _PLACED = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -27,7 +28,7 @@ async def called(method: Callable[..., Any], *args: object, wrapper: object = No
 
 def wrapper_for(session: Any, wrapper: object) -> object:
     """`wrapper`, the context of a run of the SDK; None unless all four verbs take one."""
-    if wrapper is None or not all(takes(getattr(session, verb), "wrapper") for verb in _VERBS):
+    if wrapper is None or not all(takes(getattr(session, verb), "wrapper") for verb in VERBS):
         return None
     return wrapper
 

@@ -55,13 +55,18 @@ class Visibility:
 
 
 async def _turns(store: Store, writer: int) -> None:
-    """Try some turns, and on until one was finished."""
+    """Try some turns, and on until one was finished.
+
+    The pauses between tries get longer by chance, or writers that keep step could rob each other of
+    the lease for ever.
+    """
+    chance = Random(writer)  # noqa: S311 - the same pauses in every run
     finished = False
     for n in count():
         finished |= await _turn(store, b"%d.%d" % (writer, n))
         if finished and n >= TURNS:
             return
-        await asyncio.sleep(0)
+        await asyncio.sleep(0 if finished else chance.random() * min(n, 20) / 1_000)
 
 
 async def _turn(store: Store, name: bytes) -> bool:

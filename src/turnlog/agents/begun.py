@@ -1,0 +1,66 @@
+"""The beginning of a run: the turn that it holds on its session, and what the model is shown."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from turnlog.agents.config import RunConfig
+from turnlog.conversation.session import Session, StoredSession
+from turnlog.conversation.turns.beginning import View, turn_begun
+from turnlog.conversation.turns.elsewhere import BeginsTurns
+from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.run_key import RunKey
+from turnlog.conversation.usage.question import Question
+from turnlog.conversation.usage.spending import Spending
+from turnlog.items.json import Item
+
+__all__ = ["Begun", "turn_on"]
+
+
+class Begun(NamedTuple):
+    """The session to use, what the model is shown, and the open turn, if there is one."""
+
+    session: Session | None
+    shown: list[Item]
+    turn: OpenTurn | None
+    answer: list[Item] | None
+    question: Question | None
+
+
+@asynccontextmanager
+async def turn_on(
+    session: Session | None,
+    view: View[Session | None],
+    config: RunConfig,
+    new: list[Item],
+    spending: Spending,
+) -> AsyncIterator[Begun]:
+    """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
+    if isinstance(session, StoredSession):
+        policy, seconds = config.session_policy, config.lease_seconds
+        log = await session._arrived()  # noqa: SLF001 - not for users
+        key = None if config.key is None else RunKey.of(log, config.key, new)
+        async with turn_begun(session, view, policy, seconds=seconds, key=key) as begun:
+            yield Begun(*begun)
+        return
+    begins: object = session
+    if isinstance(begins, BeginsTurns):
+        async with begins.run_begun(
+            view,
+            config.session_policy,
+            seconds=config.lease_seconds,
+            key=config.key,
+            spending=spending,
+        ) as shown:
+            yield Begun(session, shown, None, None, None)
+        return
+    if config.key is not None:
+        raise ValueError("RunConfig.key needs a session of Turnlog, which remembers the key")
+    merged = await view(session)
+    if session is not None and merged.fresh:
+        # A session that isn't ours may keep the very objects that it is given.
+        await session.add_items(copy.deepcopy(merged.fresh))
+    yield Begun(session, merged.shown, None, None, None)
