@@ -214,6 +214,19 @@ async def test_a_failing_summary_changes_nothing_and_is_logged(
     assert await session.get_items() == await session.history()
 
 
+async def test_a_summary_too_long_to_be_shown_is_not_stored(session: StoredSession) -> None:
+    """It would take the place of turns, and then leave no room for itself."""
+    config = configured(Summing(words=1_000), max_tokens=400)
+    model = Talker()
+    results = await talked(session, model, config, 8)
+    found = [each.compaction for each in results if each.compaction is not None]
+    assert found
+    assert {each.failure for each in found} == {"ModelBehaviorError"}
+    assert await session.get_items() == await session.history()
+    assert len(model.shown[-1]) > 3
+    assert max(model.sent) <= 400
+
+
 async def test_a_summary_that_takes_too_long_fails(session: StoredSession) -> None:
     async def slow(items: list[Item]) -> str:
         await asyncio.sleep(60)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.command_line import turnlog
 from tests.providers.openai_server import Reply, serving
-from turnlog import StoredSession
+from turnlog import Item, StoredSession
 from turnlog.stores.sqlite import SQLiteStore
 from turnlog.testing.three_turns import turns
 
@@ -70,4 +70,34 @@ def test_a_model_writes_the_summary_and_it_is_undone(path: Path) -> None:
     assert turnlog("compact", "s", "--undo", "--store", path)[1] == "dropped the summary\n"
     out = turnlog("compact", "s", "--undo", "--json", "--store", path)[1]
     assert json.loads(out)["dropped"] is False
+    assert shown(path) == 8
+
+
+def test_all_that_a_summary_stands_for_can_be_shown(path: Path) -> None:
+    async def summarise(_: list[Item]) -> str:
+        return "They spoke."
+
+    async def compact() -> None:
+        async with SQLiteStore(path) as store:
+            await StoredSession("s", store).compact(summarise)
+
+    asyncio.run(compact())
+    assert len(json.loads(turnlog("show", "s", "--json", "--store", path)[1])) == 5
+    assert len(json.loads(turnlog("show", "s", "--json", "--all", "--store", path)[1])) == 8
+    assert turnlog("show", "s", "--all", "--limit", 3, "--store", path)[0] == 2
+
+
+def test_a_failure_of_the_model_is_one_line(path: Path) -> None:
+    with serving() as server:
+        url = server.url
+    online: dict[str, Any] = {
+        "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": url,
+        "TURNLOG_MODEL": "gpt-x",
+    }
+    status, out, err = turnlog("compact", "s", "--store", path, **online)
+    assert (status, out) == (1, "")
+    assert err.startswith("turnlog: no summary was written, and nothing has changed: ")
+    assert err.count("\n") == 1
+    assert "sk-test" not in err
     assert shown(path) == 8

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted
+from turnlog.conversation.compaction.summariser import Summarised, Summariser
 from turnlog.conversation.summaries.outcome import CompactionResult
+from turnlog.items.json import Item
 
 __all__ = ["compact"]
 
@@ -64,7 +67,22 @@ async def _compacted(
         session = await session_named(store, target, branch)
         if dry_run:
             return await session.compact(keep=keep, dry_run=True)
-        return await session.compact(summarised_by(), keep=keep)
+        return await session.compact(_reported(summarised_by()), keep=keep)
+
+
+def _reported(summarise: Summariser) -> Summariser:
+    """`summarise`; its errors, which are those of a provider's client, become one line."""
+
+    async def reported(items: list[Item]) -> str | Sequence[Item] | Summarised:
+        try:
+            return await summarise(items)
+        except Exception as error:
+            kind, text = type(error).__name__, str(error) or "no more is known"
+            raise Problem(
+                f"no summary was written, and nothing has changed: {kind}: {text}"
+            ) from error
+
+    return reported
 
 
 def _print_undone(done: bool, *, as_json: bool) -> None:

@@ -24,22 +24,29 @@ def show(
         int | None, typer.Option(min=0, help="Only this many of the newest items.")
     ] = None,
     branch: BranchOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All items, also those that a summary stands for.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one item per line.")] = False,
 ) -> None:
-    """Show a conversation."""
+    """Show a conversation; of its older turns the summary, if there is one."""
+    if everything and limit is not None:
+        raise typer.BadParameter("--all and --limit do not go together")
     access = Access(store, key_file)
     with errors_reported(store):
-        items = asyncio.run(_items(access, target, branch, limit))
+        items = asyncio.run(_items(access, target, branch, limit, everything=everything))
         if as_json:
             typer.echo(_as_json(items))
         else:
             _print(items)
 
 
-async def _items(access: Access, target: str, branch: str | None, limit: int | None) -> list[Item]:
+async def _items(
+    access: Access, target: str, branch: str | None, limit: int | None, *, everything: bool
+) -> list[Item]:
     async with open_existing(access) as store:
         session = await session_named(store, target, branch)
-        return await session.get_items(limit)
+        return await (session.history() if everything else session.get_items(limit))
 
 
 def _as_json(items: list[Item]) -> bytes:

@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from turnlog import Log, Store, StoredSession
+from tests.sample_items import answer, user
+from turnlog import Log, SessionSettings, Store, StoredSession
 from turnlog.conversation.summaries.reading import all_summaries, is_among, valid
 from turnlog.items.json import Item
 from turnlog.records import Records
@@ -121,3 +122,38 @@ async def test_a_summary_that_is_voided_while_it_is_read(five: StoredSession, po
     expected: list[Item] = await five.get_items()
     between.goes_on.set()
     assert await reading == expected
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+async def test_the_first_turn_of_a_new_handle_does_not_read_what_is_covered(
+    windowed: bool,
+) -> None:
+    """A handle per request: it knows of no summary yet."""
+    store = MemoryStore()
+    session = StoredSession("s", store)
+    await session.add_items([user("q"), answer("a")] * 5_000)
+
+    async def summarise(_: list[Item]) -> str:
+        return "what was"
+
+    await session.compact(summarise, keep=20)
+    counting = Counting(store)
+    settings = SessionSettings(limit=6_000) if windowed else None
+    async with StoredSession("s", counting, session_settings=settings).turn("new") as turn:
+        assert len(turn.input) == 1 + 40 + 1
+        assert "what was" in turn.input[0]["content"]
+        await turn.add([answer("a")])
+    assert counting.records < 400
+
+
+async def test_a_long_conversation_without_a_summary_is_read_once() -> None:
+    store = MemoryStore()
+    await StoredSession("s", store).add_items([user("q"), answer("a")] * 1_000)
+    counting = Counting(store)
+    session = StoredSession("s", counting)
+    for before in (2_000, 2_002):
+        counting.records = 0
+        async with session.turn("new") as turn:
+            assert len(turn.input) == before + 1
+            await turn.add([answer("a")])
+        assert counting.records < before + 300

@@ -88,3 +88,10 @@ def test_usage_that_is_not_reported() -> None:
     assert usage_fields(None) is None
     assert usage_fields("text") is None
     assert usage_fields({"input_tokens": 1}) == {"input_tokens": 1}
+
+
+def test_what_no_model_could_be_shown_is_refused() -> None:
+    """The conversation would be empty for every model."""
+    alone = {"type": "function_call_output", "call_id": "c", "output": "seen"}
+    with pytest.raises(ValueError, match="nothing that a model could be shown"):
+        output_of(SimpleNamespace(output=[alone]))

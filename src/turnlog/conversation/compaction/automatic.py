@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from turnlog.conversation.compaction.compactable import Compactable
 from turnlog.conversation.compaction.compacting import Planned, planned
 from turnlog.conversation.compaction.cost import with_usage
 from turnlog.conversation.compaction.policy import Compaction, Size, counter_of
-from turnlog.conversation.compaction.summariser import reads_sealed
+from turnlog.conversation.compaction.summariser import (
+    Summarised,
+    Summariser,
+    reads_sealed,
+    said,
+)
 from turnlog.conversation.compaction.tries import tried
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings
@@ -23,6 +29,8 @@ from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.conversation.usage.usage import Usage
+from turnlog.errors import ModelBehaviorError
+from turnlog.items.json import Item
 from turnlog.items.repair import repair
 from turnlog.items.tokens import TokenCounter
 from turnlog.items.turns import turn_starts
@@ -60,7 +68,10 @@ async def compacted_after(
             because, plan = await _due(session, compaction, reported)
             if plan is None:
                 return None
-            summarise = with_usage(tried(compaction.summarise), spending)
+            count = await counter_of(compaction, session.session_settings)
+            summarise = _fitting(
+                with_usage(tried(compaction.summarise), spending), compaction, count
+            )
             return Compacted(because, await plan.made(session.store, summarise))
     except Exception as error:  # noqa: BLE001 - see the docstring
         _logger.warning("session %r was not compacted: %s", log, type(error).__name__)
@@ -103,6 +114,22 @@ def _told(reported: Usage | None) -> int | None:
     if reported is None or reported.requests > 1 or not reported.input_tokens:
         return None
     return reported.input_tokens + reported.output_tokens
+
+
+def _fitting(summarise: Summariser, compaction: Compaction, count: TokenCounter) -> Summariser:
+    """`summarise`; a summary that exceeds the bound on tokens by itself is refused.
+
+    There would be no room to show it, and the turns that it stands for would be shown no more.
+    """
+
+    async def fitting(items: list[Item]) -> str | Sequence[Item] | Summarised:
+        answer = await summarise(items)
+        tokens, most = sum(map(count, said(answer).items)), compaction.due_tokens
+        if most is not None and tokens > most:
+            raise ModelBehaviorError(f"the summary has {tokens} tokens, more than its bound allows")
+        return answer
+
+    return fitting
 
 
 def _is_small(plan: Planned, size: Size, count: TokenCounter) -> bool:

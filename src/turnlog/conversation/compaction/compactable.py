@@ -5,7 +5,7 @@ from __future__ import annotations
 from turnlog.conversation.branches.positions import checked_number
 from turnlog.conversation.compaction.compacting import dropped, planned
 from turnlog.conversation.compaction.cost import with_usage
-from turnlog.conversation.compaction.summariser import Summariser, reads_sealed
+from turnlog.conversation.compaction.summariser import Summariser, check_summariser, reads_sealed
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.usage.question import Question
@@ -44,6 +44,8 @@ class Compactable(Handle):
                 "compact() needs a summariser: an async function that makes a text of a list of "
                 "items; or dry_run=True, which only says what would be covered"
             )
+        if summarise is not None:
+            check_summariser(summarise)
         plan = await planned(self.store, log, count, reads_sealed=reads_sealed(summarise))
         if plan is None or summarise is None or dry_run:
             return None if plan is None else plan.result

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from turnlog.changes import Append, Change, Remove, Replace
 from turnlog.conversation.compaction.cutting import cut
-from turnlog.conversation.compaction.summariser import Summariser, said
+from turnlog.conversation.compaction.summariser import Summariser, asked, said
 from turnlog.conversation.opened import items_of
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.summaries.reading import valid
@@ -53,7 +53,7 @@ class Planned:
 
         Raises what `summarise` raises; nothing has changed then.
         """
-        answer = said(await summarise(copied(self.items)))
+        answer = said(await asked(summarise, copied(self.items)))
         items = [*answer.items]
         result = replace(
             self.result, items=items, model=answer.model, usage=answer.usage, is_stored=True

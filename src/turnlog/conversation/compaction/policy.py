@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from turnlog.conversation.compaction.summariser import Summariser
+from turnlog.conversation.compaction.summariser import Summariser, check_summariser
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item
 from turnlog.items.shortening import Shorten
@@ -67,11 +67,8 @@ class Compaction:
             raise ValueError("fraction is a share of the model's window: give fraction and window")
         if self.fraction is not None and not 0 < self.fraction <= 1:
             raise ValueError(f"fraction is {self.fraction}; it must be above 0 and at most 1")
-        if self.summarise is not None and not callable(self.summarise):
-            raise TypeError(
-                f"summarise must be an async function of a list of items, not a "
-                f"{type(self.summarise).__name__}; for a model, give summarised_by(model)"
-            )
+        if self.summarise is not None:
+            check_summariser(self.summarise)
         if self.summarise is not None and not self._has_bound:
             raise ValueError(
                 "Compaction needs a bound, or no summary would ever be made: give max_tokens, "

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from inspect import isawaitable
 from typing import NamedTuple, TypeAlias
 
+from turnlog.errors import InvalidItem
+from turnlog.items.deep_json import kind
 from turnlog.items.json import Item, decode, encode_all
+from turnlog.items.repair import repair
 
-__all__ = ["Said", "Summarised", "Summariser", "is_summary", "reads_sealed", "said", "summary_item"]
+__all__ = [
+    "Said",
+    "Summarised",
+    "Summariser",
+    "asked",
+    "check_summariser",
+    "is_summary",
+    "reads_sealed",
+    "said",
+    "summary_item",
+]
 
 _INTRODUCTION = "Summary of the earlier part of this conversation, which is not shown:"
 
@@ -49,13 +63,50 @@ class Said(NamedTuple):
     usage: Item | None
 
 
+def check_summariser(summarise: object) -> None:
+    """Raises `TypeError` if `summarise` can't be called."""
+    if not callable(summarise):
+        raise TypeError(
+            f"summarise must be an async function of a list of items, not a "
+            f"{type(summarise).__name__}; for a model, give summarised_by(model)"
+        )
+
+
+async def asked(summarise: Summariser, items: list[Item]) -> str | Sequence[Item] | Summarised:
+    """What `summarise` returns. Raises `TypeError` if it is not async."""
+    answer = summarise(items)
+    if not isawaitable(answer):
+        raise TypeError(
+            f"the summariser must be async: it returned {kind(answer)}, and nothing to await; "
+            f"define it with `async def`"
+        )
+    return await answer
+
+
 def said(answer: str | Sequence[Item] | Summarised) -> Said:
-    """What a summariser has returned. Raises `InvalidItem` or `ValueError` if it is of no use."""
+    """What a summariser has returned, as items that every provider accepts.
+
+    Raises `TypeError`, `InvalidItem` or `ValueError` if it is of no use.
+    """
     given = answer if isinstance(answer, Summarised) else Summarised(answer)
-    made = given.made
+    items = repair(_items(given.made))
+    if not items:
+        raise ValueError(
+            "the summariser returned nothing that a model could be shown, so nothing was compacted"
+        )
+    return Said(items, given.model or "", given.usage)
+
+
+def _items(made: object) -> list[Item]:
     if isinstance(made, str):
         made = [summary_item(made)] if made.strip() else []
+    if isinstance(made, Summarised) or not isinstance(made, Iterable):
+        raise TypeError(
+            f"the summariser returned {kind(made)}; it must return a text, a list of "
+            f"items, or a Summarised of one of these"
+        )
     items = [decode(payload) for payload in encode_all(made)]
-    if not items:
-        raise ValueError("the summariser returned nothing, so nothing was compacted")
-    return Said(items, given.model, given.usage)
+    for index, item in enumerate(items):
+        if "type" not in item and "role" not in item:
+            raise InvalidItem(f"items[{index}]", "an item of a summary needs a type or a role")
+    return items

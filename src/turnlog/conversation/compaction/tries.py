@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from random import uniform
 
-from turnlog.conversation.compaction.summariser import Summarised, Summariser
+from turnlog.conversation.compaction.summariser import Summarised, Summariser, asked
 from turnlog.items.json import Item, copied
 from turnlog.loops.finishing import is_cancelled
 
@@ -27,7 +27,7 @@ def tried(summarise: Summariser) -> Summariser:
     async def again(items: list[Item]) -> str | Sequence[Item] | Summarised:
         for number in range(_TRIES - 1):
             try:
-                return await summarise(copied(items))
+                return await asked(summarise, copied(items))
             except asyncio.CancelledError as error:
                 if is_cancelled():
                     raise
@@ -36,7 +36,7 @@ def tried(summarise: Summariser) -> Summariser:
                 if not is_transient(error):
                     raise
             await asyncio.sleep(_DELAY * 2**number * uniform(0.5, 1))  # noqa: S311 - no secret
-        return await summarise(copied(items))
+        return await asked(summarise, copied(items))
 
     return again
 

@@ -46,8 +46,10 @@ class CompactedTail(PagedTail):
     async def grow(self, count: int | None) -> None:
         if self.is_whole:
             return
-        if self._has_begun or self._guessed():
+        if self._has_begun:
             await self._read(count)
+        elif self._guessed():
+            await self._read_guessing(count)
         elif open_turn_on(self.reader.store, self.reader.log) is None:
             await self._begin(_AT_ONCE if count is None else count)
         else:  # a turn does one thing after the other, so that its steps have one order
@@ -86,8 +88,29 @@ class CompactedTail(PagedTail):
         if not all(map(self._is_readable, last.found)):
             return False  # older ones may count, which are perhaps not known
         self._left, self._has_begun = [*last.found], True
-        turn.extra_changes.append(Check(summaries_of(self.reader.log).name, last.end))
+        turn.extra_changes.append(self._check)
         return True
+
+    @property
+    def _check(self) -> Check:
+        """The condition that the summaries are as the handle knows them."""
+        return Check(summaries_of(self.reader.log).name, self._known.last.end)
+
+    async def _read_guessing(self, count: int | None) -> None:
+        """Read `count` records. A handle that was never used looks for a summary before many."""
+        if not self._known.is_unread or (count is not None and count <= _AT_ONCE):
+            await self._read(count)
+            return
+        await self._read(_AT_ONCE)
+        if self.is_whole:
+            return
+        turn = open_turn_on(self.reader.store, self.reader.log)
+        if turn is not None:  # what is read now need not be guessed
+            turn.extra_changes.remove(self._check)
+        self._use(await newest_summary(self.reader.store, self.reader.log))
+        await self._settle(count)
+        if not self.is_whole:
+            await self._read(None if count is None else count - _AT_ONCE)
 
     async def _begin(self, count: int) -> None:
         """Read the newest summary and, at the same time, `count` records."""
@@ -151,7 +174,8 @@ class CompactedTail(PagedTail):
         self._use(await all_summaries(self.reader.store, self.reader.log))
 
     def _use(self, summaries: Summaries) -> None:
-        self._known.last, self._known.is_outdated = summaries, False
+        self._known.last = summaries
+        self._known.is_outdated = self._known.is_unread = False
         self._left = [each for each in summaries.found if self._is_readable(each)]
 
     def _is_readable(self, summary: Summary) -> bool:

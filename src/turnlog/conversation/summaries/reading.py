@@ -38,6 +38,8 @@ class KnownSummaries:
         self.log = log
         #: What it has read last.
         self.last = Summaries()
+        #: Whether it has not read any yet.
+        self.is_unread = True
         #: Whether they have certainly changed since.
         self.is_outdated = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from turnlog.items.json import Item, copied, decode, encode_all
+from turnlog.items.repair import repair
 
 __all__ = ["output_of"]
 
@@ -24,6 +25,11 @@ def output_of(answer: Any) -> list[Item]:
     if not isinstance(output, list | tuple) or not output:
         raise ValueError("the compaction returned no items, so the history was left as it is")
     items = [_user_message(item) if item.get("role") == "user" else item for item in _read(output)]
+    if not repair(items):
+        raise ValueError(
+            "the compaction returned nothing that a model could be shown, so the history was left "
+            "as it is"
+        )
     return items if any(item.get("type") == "reasoning" for item in items) else _without_ids(items)
 
 
