@@ -90,7 +90,7 @@ class Encrypted(Layer):
     ) -> Committed:
         check_changes(session, changes, key)
         _check_names(*(change.log for change in changes))
-        if needs_key(changes):
+        if needs_key(changes, key):
             async with self._turn(session, changes):
                 return await self._sealed(session, changes, key)
         if key is not None:

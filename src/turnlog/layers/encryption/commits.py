@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from turnlog.changes import Annotate, Append, Change, Replace
+from turnlog.changes import Annotate, Append, Change, Key, Replace, writes
 from turnlog.errors import Conflict, RecordChanged, Unreadable
 from turnlog.layers.encryption.header import KIND, is_in_plain, is_sealed
 from turnlog.layers.encryption.key_records import KEYS
@@ -38,15 +38,15 @@ _NEVER = _Stored(KIND + os.urandom(16), (0, 0))
 _SPREAD = 8
 
 
-def needs_key(changes: Sequence[Change]) -> bool:
-    """Whether `changes` hold anything to be sealed, or to be compared with something sealed."""
+def needs_key(changes: Sequence[Change], key: Key | None) -> bool:
+    """Whether anything is to be sealed, or compared with something sealed; or a digest is kept."""
     for change in changes:
         if isinstance(change, Append | Replace):
             if len(change.payloads) > 0 and not is_in_plain(change.log):
                 return True
         elif isinstance(change, Annotate) and (change.note or change.expect):
             return True
-    return False
+    return key is not None and len(key.digest) > 0 and writes(changes)
 
 
 def waits_for_others(changes: Sequence[Change]) -> bool:

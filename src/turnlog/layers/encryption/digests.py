@@ -25,7 +25,8 @@ async def committed(
     """Commit `changes` to `store` with `key`, whose digest is made anew with `data_key`.
 
     adopts: whether the first commit with `key` may have been made before the store was encrypted.
-    data_key: of the conversation. As long as it has none, the digest is left out.
+    data_key: of the conversation; None if it has none. Then it has no digests either, because a
+        commit that keeps one makes a data key.
     """
     if key is None or not key.digest:
         return await store.commit(session, changes, key=key)
