@@ -49,7 +49,7 @@ HEADER_STRIDE = _size(1, 7)
 #: Random histories.
 HISTORIES = _size(10_000, 200)
 #: Processes that are killed while they commit to several logs, each of three sessions at once.
-KILLED_COMMITS = _size(334, 10)
+KILLED_COMMITS = _size(150, 10)
 #: Writers that are killed at a random moment.
 KILLED_WRITERS = _size(30, 6)
 #: Writes whose acknowledgement is lost.
@@ -59,15 +59,15 @@ READS = _size(1_000, 200)
 #: Items of each of 32 conversations whose keys are rotated.
 ROTATED = _size(200, 40)
 #: Executions of one scenario in which turns are explored.
-STATES = _size(5_000, 300)
+STATES = _size(2_000, 300)
 #: Random schedules of sessions that compact, add and remove at the same time.
 SCHEDULES = _size(1_000, 60)
 #: Seconds that a program which a proof starts may take.
 SECONDS = _size(3_000, 300)
-#: A run is killed at every step, or at every seventh: an odd number, since steps come in pairs.
-STRIDE = _size(1, 7)
-#: A run is stopped in all ways, or in every so many of them; odd, as `STRIDE` is.
-STOPS = _size(1, 37)
+#: A run is killed at every so many steps: an odd number, since steps come in pairs.
+STRIDE = _size(3, 7)
+#: A run is stopped in every so many of all ways; odd, as `STRIDE` is.
+STOPS = _size(5, 37)
 #: Turns of one long conversation with compaction.
 TALK = _size(2_000, 400)
 #: Random acts on one conversation, each compared with a reference.
