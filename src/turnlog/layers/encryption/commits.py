@@ -44,7 +44,7 @@ def needs_key(changes: Sequence[Change], key: Key | None) -> bool:
         if isinstance(change, Append | Replace):
             if len(change.payloads) > 0 and not is_in_plain(change.log):
                 return True
-        elif isinstance(change, Annotate) and (change.note or change.expect):
+        elif isinstance(change, Annotate) and (change.note or change.expect is not None):
             return True
     return key is not None and len(key.digest) > 0 and writes(changes)
 
