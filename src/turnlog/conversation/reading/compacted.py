@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from turnlog.changes import Check
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import PagedTail
@@ -20,7 +18,7 @@ from turnlog.items.json import Item
 
 __all__ = ["CompactedTail"]
 
-# So many records are read at the same time as the summary, where all are asked for: most
+# So many records are read at first, where all are asked for: most
 # conversations have fewer behind their summary, and others are not read whole in vain.
 _AT_ONCE = 256
 
@@ -113,13 +111,13 @@ class CompactedTail(PagedTail):
             await self._read(None if count is None else count - _AT_ONCE)
 
     async def _begin(self, count: int) -> None:
-        """Read the newest summary and, at the same time, `count` records."""
-        store, log = self.reader.store, self.reader.log
-        summaries, page = await asyncio.gather(
-            newest_summary(store, log), self.reader.page(count=count)
-        )
+        """Read the newest summary, then `count` records.
+
+        Not at the same time: if one read fails, the other must not go on behind the caller's back.
+        """
+        summaries = await newest_summary(self.reader.store, self.reader.log)
         self._use(summaries)
-        self.page, self._has_begun = page, True
+        self.page, self._has_begun = await self.reader.page(count=count), True
         if not all(map(self._is_readable, summaries.found)):
             await self._next()
         await self._settle(count)
