@@ -11,12 +11,12 @@ from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
 from turnlog.items.text import parts_of, text_of
 
-__all__ = ["responses_input"]
+__all__ = ["NEEDS_ID", "responses_input"]
 
-# An id is the name under which the provider stored an item. An item with an id is looked up
-# there, and refused if it isn't found; one without an id is used as it is. Only these kinds
-# need theirs: the type requires the id, or other items refer to it.
-_NEEDS_ID = frozenset({
+#: An id is the name under which the provider stored an item. An item with an id is looked up
+#: there, and refused if it isn't found; one without an id is used as it is. Only these kinds
+#: need theirs: the type requires the id, or other items refer to it.
+NEEDS_ID = frozenset({
     "code_interpreter_call",
     "computer_call",
     "file_search_call",
@@ -78,7 +78,7 @@ def _has_form(item: Item, *, reasoning: bool) -> bool:
 def _portable(item: Item) -> Item:
     kind = kind_of(item)
     kept = {key: item[key] for key in item if key not in _NOT_FOR_INPUT}
-    if kind not in _NEEDS_ID:
+    if kind not in NEEDS_ID:
         kept.pop("id", None)
         kept = {key: value for key, value in kept.items() if value is not None}
     if kind in _WITHOUT_STATUS:

@@ -10,28 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from turnlog.convert.responses import NEEDS_ID
 from turnlog.items.json import Item, is_writable, writable
 from turnlog.items.kinds import kind_of
 
 __all__ = ["are_same", "is_same", "is_storable", "sendable", "shown"]
 
 #: The kinds whose id is part of what they say. All others get a new id with every request.
-_KEEPS_ID = frozenset({
-    "code_interpreter_call",
-    "computer_call",
-    "file_search_call",
-    "image_generation_call",
-    "item_reference",
-    "local_shell_call",
-    "local_shell_call_output",
-    "mcp_approval_request",
-    "mcp_call",
-    "mcp_list_tools",
-    "program",
-    "program_output",
-    "reasoning",
-    "web_search_call",
-})  # fmt: skip
+_KEEPS_ID = NEEDS_ID | {"reasoning"}
 
 #: The id that the SDK gives to items of providers which have none.
 _PLACEHOLDER = "__fake_id__"
