@@ -52,7 +52,7 @@ class Record(NamedTuple):
 class Unopened(bytes):
     """A payload or note that a layer could not open: the stored bytes, and why.
 
-    Whoever reads it leaves it out as a record that can't be decoded, and never removes it.
+    Readers leave it out like a record that can't be decoded, and never remove it.
     """
 
     problem: str

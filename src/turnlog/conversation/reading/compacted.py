@@ -113,7 +113,7 @@ class CompactedTail(PagedTail):
     async def _begin(self, count: int) -> None:
         """Read the newest summary, then `count` records.
 
-        Not at the same time: if one read fails, the other must not go on behind the caller's back.
+        Not at the same time: if one read fails, the other must not go on after this call has ended.
         """
         summaries = await newest_summary(self.reader.store, self.reader.log)
         self._use(summaries)
@@ -177,7 +177,7 @@ class CompactedTail(PagedTail):
         self._left = [each for each in summaries.found if self._is_readable(each)]
 
     def _is_readable(self, summary: Summary) -> bool:
-        """Whether whoever reads here can read `summary`: one that a provider has sealed or not."""
+        """Whether the reader can read `summary`, which a provider may have encrypted."""
         return self.reads_compaction or not summary.is_sealed
 
     async def _is_there(self, position: int) -> bool:

@@ -1,4 +1,4 @@
-"""Trimming: what whoever removes the first records of a branch does to its summaries."""
+"""Trimming: the changes that keep a summary valid when the first records of a branch go."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Digests of writes: keyed, because a caller's digest is one of plain text.
 
-Whoever reads it in the database could try guesses at a short text.
+A reader of the database could check guesses at a short text with it.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ class Visibility:
 async def _turns(store: Store, writer: int) -> None:
     """Try some turns, and on until one was finished.
 
-    The pauses between tries get longer by chance, or writers that keep step could rob each other of
-    the lease for ever.
+    The pauses between tries get longer by chance, or writers that run in lockstep could take the
+    lease from each other for ever.
     """
     chance = Random(writer)  # noqa: S311 - the same pauses in every run
     finished = False
