@@ -4,7 +4,7 @@ import asyncio
 import copy
 import itertools
 import random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -92,6 +92,14 @@ def test_models_of_openai(model: str) -> None:
 def test_other_models(model: str) -> None:
     with pytest.raises(ValueError, match="Unsupported model"):
         compacting(stranger([]), Client(), model=model)
+
+
+async def test_values_of_another_type() -> None:
+    with pytest.raises(ValueError, match="Unsupported model"):
+        compacting(stranger([]), Client(), model=5)
+    session = compacting(stranger([]), Client(), model="gpt-5")
+    with pytest.raises(TypeError, match="must be a dict, such as"):
+        await session.run_compaction(cast("Any", "now"))
 
 
 @pytest.mark.parametrize("most", [0, -1])

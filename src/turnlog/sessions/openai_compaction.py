@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from turnlog.conversation.protocol import Session, SessionABC
@@ -165,6 +165,11 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
 
         By hand it replaces all that is stored. If anything fails, nothing has changed.
         """
+        if args is not None and not isinstance(args, Mapping):
+            raise TypeError(
+                "the arguments of a compaction must be a dict, such as {'force': True}, not "
+                f"{type(args).__name__}"
+            )
         await self._run_compaction(args, wrapper=wrapper)
 
     async def _run_compaction(

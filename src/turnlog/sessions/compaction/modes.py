@@ -57,8 +57,10 @@ def check_mode(mode: Any) -> Mode:
     return found
 
 
-def is_openai_model(name: str) -> bool:
+def is_openai_model(name: object) -> bool:
     """Whether `name` is one of OpenAI's models: gpt-…, o1…, or one fine-tuned from these."""
+    if not isinstance(name, str):
+        return False
     last = name.strip().rsplit("/", 1)[-1].removeprefix("ft:").partition(":")[0]
     return last.startswith("gpt-") or (last.startswith("o") and last[1:2].isdigit())
 
