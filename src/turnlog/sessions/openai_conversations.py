@@ -28,7 +28,6 @@ from turnlog.loops.locks import ProcessLock
 from turnlog.sessions.conversations.about import AboutRemote
 from turnlog.sessions.conversations.arguments import (
     check_id,
-    check_patience,
     check_store,
     the_client,
 )
@@ -44,6 +43,7 @@ from turnlog.sessions.conversations.sdk import register
 from turnlog.sessions.conversations.turns import ConversationTurn, Turns
 from turnlog.sessions.conversations.writing import Write, Writing
 from turnlog.store import Store
+from turnlog.stores.options import check_patience
 
 __all__ = ["OpenAIConversationsSession"]
 

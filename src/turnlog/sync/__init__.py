@@ -24,6 +24,8 @@ from turnlog.sync.turns import BlockingTurn
 from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
+    from turnlog.agents.blocking import BlockingRunStream as BlockingRunStream
+    from turnlog.agents.blocking import run_streamed as run_streamed
     from turnlog.sync.dapr import DaprSession as DaprSession
     from turnlog.sync.encrypted import EncryptedSession as EncryptedSession
     from turnlog.sync.encrypted import EncryptSession as EncryptSession
@@ -52,6 +54,8 @@ __all__ = [
 _names = LazyNames(
     __name__,
     {
+        "BlockingRunStream": "turnlog.agents.blocking",
+        "run_streamed": "turnlog.agents.blocking",
         "DaprSession": "turnlog.sync.dapr",
         "EncryptSession": "turnlog.sync.encrypted",
         "EncryptedSession": "turnlog.sync.encrypted",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from turnlog.sessions.conversations.client import AsyncOpenAI, OpenAI
 from turnlog.store import Store
 
-__all__ = ["check_id", "check_patience", "check_store", "the_client"]
+__all__ = ["check_id", "check_store", "the_client"]
 
 
 def check_id(conversation_id: object) -> None:
@@ -35,11 +35,3 @@ def check_store(store: Store | None) -> None:
     given: object = store
     if isinstance(given, str):
         raise TypeError("store must be a store, not a str: give open_store(…)")
-
-
-def check_patience(seconds: object) -> None:
-    """Raise `TypeError` or `ValueError` unless requests can be tried again for `seconds`."""
-    if not isinstance(seconds, int | float):
-        raise TypeError(f"patience must be a number of seconds, not {type(seconds).__name__}")
-    if not seconds >= 0:
-        raise ValueError(f"patience must be 0 seconds or more, not {seconds}")
