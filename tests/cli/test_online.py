@@ -10,7 +10,7 @@ import pytest
 from tests.command_line import at_a_terminal, turnlog
 from tests.providers.openai_server import Reply, Server, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interrupts")]
+pytestmark = pytest.mark.slow
 
 
 def online(server: Server) -> dict[str, Any]:

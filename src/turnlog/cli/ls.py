@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
 
@@ -22,7 +22,7 @@ _PAGE = 200
 
 
 def ls(
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     prefix: Annotated[str, typer.Option(help="List only ids that begin with this.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="The most sessions to list; 0 lists all.")] = 50,

@@ -11,7 +11,7 @@ from rich.text import Text
 from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.lines import print_lines, rfc3339
 from turnlog.cli.rendering import described
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.rewind import Rewind, Target, planned_rewind
@@ -28,7 +28,7 @@ _WIDTH = 60
 
 def rewind(
     target: Named,
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     branch: BranchOption = None,
     to: Annotated[

@@ -11,7 +11,14 @@ from rich.tree import Tree
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines, rfc3339, short_time
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, heads_of, open_existing
+from turnlog.cli.stores import (
+    DEFAULT_STORE,
+    Access,
+    KeyFileOption,
+    StoreOption,
+    heads_of,
+    open_existing,
+)
 from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.session import StoredSession
@@ -21,7 +28,7 @@ __all__ = ["tree"]
 
 def tree(
     session: Annotated[str, typer.Argument(help="Id of the session.")],
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one branch per line.")] = False,
 ) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.usage.usage import Usage, total
@@ -25,7 +25,7 @@ _COLUMNS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reaso
 
 def usage(
     target: Named,
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     branch: BranchOption = None,
     by: Annotated[
