@@ -126,7 +126,7 @@ def test_show_reads_a_long_conversation_page_by_page(tmp_path: Path) -> None:
 def test_show_ends_where_its_reader_has_seen_enough(tmp_path: Path) -> None:
     path = filled(tmp_path / "s.db", {"long": [user(f"line {n}") for n in range(5000)]})
     command = shlex.join([*COMMAND, "show", "long", "--store", str(path)])
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S602 - a pipe of the shell is what is tried
         f"set -o pipefail; {command} | head -1",
         shell=True,
         capture_output=True,

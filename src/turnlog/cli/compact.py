@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from turnlog.cli.errors import Problem, errors_reported
+from turnlog.cli.errors import Problem, errors_reported, model_failed
 from turnlog.cli.lines import print_lines
 from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
@@ -84,9 +84,8 @@ def _reported(summarise: Summariser) -> Summariser:
         try:
             return await summarise(items)
         except Exception as error:
-            kind, text = type(error).__name__, str(error) or "no more is known"
             raise Problem(
-                f"no summary was written, and nothing has changed: {kind}: {text}"
+                f"no summary was written, and nothing has changed: {model_failed(error)}"
             ) from error
 
     return reported

@@ -6,11 +6,11 @@ from difflib import unified_diff
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from turnlog.cli.errors import DIFFERENT, errors_reported
 from turnlog.cli.lines import print_lines
+from turnlog.cli.paging import Output
 from turnlog.cli.rendering import described
 from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import session_named
@@ -66,7 +66,7 @@ def _placed(each: PlacedItem | None) -> dict[str, object] | None:
 
 
 def _print(found: Difference, *, stat: bool) -> None:
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     if stat:
         console.print(_counted(found))
         return

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
+from turnlog.cli.paging import Output
 from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
@@ -76,4 +76,4 @@ def _print(heads: list[Head]) -> None:
         table.add_row(
             Text(one_line(head.log.session)), str(head.length), f"{changed:%Y-%m-%d %H:%M}"
         )
-    Console().print(table if heads else "no sessions")
+    Output().print(table if heads else "no sessions")

@@ -8,7 +8,17 @@ from typing import IO, Self
 
 from rich.console import Console, RenderableType
 
-__all__ = ["Screen"]
+__all__ = ["Output", "Screen"]
+
+
+class Output(Console):
+    """A console that raises `BrokenPipeError` when its reader has seen enough.
+
+    Rich would end the process with the status of a failure.
+    """
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class Screen:
@@ -20,7 +30,7 @@ class Screen:
     """
 
     def __init__(self) -> None:
-        self._console = Console()
+        self._console = Output()
         self._held: list[RenderableType] = []
         self._lines = 0
         self._pager: subprocess.Popen[str] | None = None
@@ -65,7 +75,7 @@ class Screen:
         if command is not None:
             # $PAGER is a line for the shell, as in other programs.
             self._pager = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, text=True)  # noqa: S602
-            self._console = Console(file=self._pager.stdin, width=self._console.width)
+            self._console = Output(file=self._pager.stdin, width=self._console.width)
 
 
 def _pager() -> str | None:

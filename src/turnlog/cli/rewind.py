@@ -5,11 +5,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.lines import print_lines, rfc3339
+from turnlog.cli.paging import Output
 from turnlog.cli.rendering import described
 from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
@@ -95,7 +95,7 @@ def _print(planned: Rewind, *, dry_run: bool, keep_as: str | None) -> None:
 
 def _list(planned: Rewind) -> None:
     """A line for each item that goes."""
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     pairs = zip(planned.dropped.positions, decode_all(planned.dropped.payloads), strict=True)
     for position, item in pairs:
         heading, body = ("(can't be decoded)", "") if item is None else described(item)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines, rfc3339, short_time
+from turnlog.cli.paging import Output
 from turnlog.cli.stores import (
     DEFAULT_STORE,
     Access,
@@ -62,7 +62,7 @@ def _as_dict(session: str, branch: Branch) -> dict[str, object]:
 
 def _print(branches: Sequence[Branch]) -> None:
     # Narrow terminals must not break names: each branch stays on one line.
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     names = {branch.name for branch in branches}
     for branch in branches:
         if branch.parent not in names:  # the parent was deleted, or there is none
