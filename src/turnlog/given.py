@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from types import BuiltinFunctionType, FunctionType, MethodType
+from uuid import UUID
 
-__all__ = ["check_int", "check_key", "given", "is_of_sdk", "scheme_of"]
+__all__ = ["check_int", "check_key", "check_session_id", "given", "is_of_sdk", "scheme_of"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 
@@ -21,7 +22,7 @@ def given(value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, str) and scheme_of(value):
-        return f"a {scheme_of(value)}:// URL"
+        return f"a URL ({scheme_of(value)}://…)"
     if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
         return "a function"
     name = type(value).__name__
@@ -46,6 +47,18 @@ def is_of_sdk(value: object) -> bool:
         kind.__module__.startswith("agents.") and getattr(sdk, kind.__name__, None) is kind
         for kind in type(value).__mro__
     )
+
+
+def check_session_id(session_id: object, made: str) -> None:
+    """Raise `TypeError` unless it is a str.
+
+    made: the name of the class that is made, whose first argument it is.
+    """
+    if isinstance(session_id, str):
+        return
+    plain = isinstance(session_id, int | UUID) and not isinstance(session_id, bool)
+    cure = "use str(…)" if plain else f"it comes first, as in {made}(session_id, …)"
+    raise TypeError(f"session_id must be a str, not {given(session_id)}: {cure}")
 
 
 def check_int(name: str, value: object) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
+from turnlog.conversation.protocol import is_session
 from turnlog.conversation.session import Session
 from turnlog.given import check_int, given, is_of_sdk
 from turnlog.items.json import Item
@@ -59,11 +60,7 @@ def session_of(session: object) -> Session | None:
     """
     if isinstance(session, BlockingSession):
         return session.session
-    if session is not None and (
-        isinstance(session, type)
-        or not callable(getattr(session, "get_items", None))
-        or not callable(getattr(session, "add_items", None))
-    ):
+    if session is not None and not is_session(session):
         raise TypeError(f"session must be a session, not {given(session)}: {_as_session(session)}")
     return session  # type: ignore[return-value] # it has the methods
 

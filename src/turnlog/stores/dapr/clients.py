@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeAlias
 
+from turnlog.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process
@@ -136,12 +137,37 @@ class Connected:
 
 def at_address(address: str) -> Connected:
     """Clients for the sidecar at this address, shared by all stores with the same address."""
+    _check_address(address)
     return Connected(address)
 
 
 def calls_by(client: AnyClient | Connected) -> Calls:
     """Calls through `client`, which stays the caller's."""
-    return client if isinstance(client, Connected) else _Given(client)
+    if isinstance(client, Connected):
+        return client
+    _check_client(client)
+    return _Given(client)
+
+
+def _check_address(address: object) -> None:
+    if isinstance(address, str):
+        return
+    cure = 'write "localhost:50001"'
+    if hasattr(address, "get_bulk_state"):
+        cure = "give it as DaprSession(session_id, state_store_name, client)"
+    raise TypeError(f"the address of a sidecar must be a str, not {given(address)}: {cure}")
+
+
+def _check_client(client: object) -> None:
+    if not isinstance(client, type) and callable(getattr(client, "get_bulk_state", None)):
+        return
+    cure = "make a DaprClient() of dapr.aio.clients"
+    if isinstance(client, str):
+        cure = (
+            "for an address, write DaprSession.from_address(session_id, state_store_name=…, "
+            "dapr_address=…)"
+        )
+    raise TypeError(f"dapr_client must be a DaprClient, not {given(client)}: {cure}")
 
 
 def _address_of(endpoint: GrpcEndpoint) -> Hashable:

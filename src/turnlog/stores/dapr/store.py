@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 from turnlog.changes import Change, Check, Committed, Key, check_changes, check_conditions
+from turnlog.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
@@ -58,6 +59,7 @@ class DaprStore(Store):
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,
     ) -> None:
+        _check_name(state_store_name)
         _check_options(ttl, consistency)
         self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl)
         self._directory = Directory(self._sidecar)
@@ -177,6 +179,16 @@ def _check_end(session: str, expect: int | None, root: Root) -> None:
     if expect is not None:
         ends = {name: head.last for name, head in root.logs.items()}
         check_conditions(session, [Check("main", expect)], ends, {})
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(
+            f"state_store_name must be a str, the name of a component, not {given(name)}: the "
+            f"client comes behind it"
+        )
+    if not name:
+        raise ValueError("state_store_name is empty: give the name of a state store component")
 
 
 def _check_options(ttl: int | None, consistency: str) -> None:

@@ -27,7 +27,7 @@ from turnlog.agents.models.openai.answers import (
     text_or_none,
 )
 from turnlog.agents.models.openai.assembly import Assembly
-from turnlog.agents.models.openai.client import AsyncOpenAI, default_client
+from turnlog.agents.models.openai.client import AsyncOpenAI, check_arguments, default_client
 from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
 from turnlog.conversation.usage.reported import counts_in
 from turnlog.convert import chat_messages, items_from_chat
@@ -53,6 +53,7 @@ class OpenAIChatCompletionsModel:
     """
 
     def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
+        check_arguments(model, openai_client, "chat")
         self.model = model
         self._client = openai_client
 

@@ -7,22 +7,50 @@ from collections.abc import AsyncGenerator
 from weakref import WeakKeyDictionary
 
 from turnlog.agents.models.environment import address
+from turnlog.given import given
 
 try:
-    from openai import AsyncOpenAI, BadRequestError
+    from openai import AsyncOpenAI, BadRequestError, OpenAI
 except ImportError as error:
     raise ImportError(
         "models behind OpenAI's APIs need the openai package: pip install 'turnlog[openai]'",
         name=error.name,
     ) from error
 
-__all__ = ["AsyncOpenAI", "BadRequestError", "default_client"]
+__all__ = ["AsyncOpenAI", "BadRequestError", "check_arguments", "default_client"]
+
+_FORM = 'OpenAIResponsesModel("gpt-5-mini", AsyncOpenAI())'
 
 _Keeper = AsyncGenerator[AsyncOpenAI, None]
 
 _kept: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[AsyncOpenAI, _Keeper]] = (
     WeakKeyDictionary()
 )
+
+
+def check_arguments(model: object, client: object, api: str) -> None:
+    """Raise `TypeError` unless `model` is a name, and `client` None or a client that is awaited.
+
+    api: the attribute of the client that is used, which a mock must have.
+    """
+    if not isinstance(model, str):
+        raise TypeError(
+            f"the name of a model must be a str, not {given(model)}: it comes first, as in {_FORM}"
+        )
+    if client is None:
+        return
+    if isinstance(client, OpenAI):
+        raise TypeError(
+            f"this {type(client).__name__} blocks: make an AsyncOpenAI, or the class of its "
+            f"provider whose name begins with Async"
+        )
+    if isinstance(client, str | type) or not hasattr(client, api):
+        cure = (
+            "a URL is given as AsyncOpenAI(base_url=…)"
+            if isinstance(client, str)
+            else f"write {_FORM}"
+        )
+        raise TypeError(f"openai_client must be an AsyncOpenAI, not {given(client)}: {cure}")
 
 
 async def default_client() -> AsyncOpenAI:

@@ -29,7 +29,12 @@ from turnlog.agents.models.openai.answers import (
     text_in,
     text_or_none,
 )
-from turnlog.agents.models.openai.client import AsyncOpenAI, BadRequestError, default_client
+from turnlog.agents.models.openai.client import (
+    AsyncOpenAI,
+    BadRequestError,
+    check_arguments,
+    default_client,
+)
 from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
 from turnlog.conversation.usage.reported import counts_in
 from turnlog.convert import responses_input
@@ -61,6 +66,7 @@ class OpenAIResponsesModel:
     """
 
     def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
+        check_arguments(model, openai_client, "responses")
         self.model = model
         self._client = openai_client
         #: Whether encrypted reasoning is asked for; some models refuse that.
