@@ -44,7 +44,15 @@ FLOORS = {
 CONTRACT = {"changes", "errors", "given", "records", "store", "texts"}
 
 #: What stores share; apart from these, none knows another.
-SHARED = {"addresses", "clock", "retrying", "tables", "tables_sqlite", "tables_structure"}
+SHARED = {
+    "addresses",
+    "clock",
+    "outages",
+    "retrying",
+    "tables",
+    "tables_sqlite",
+    "tables_structure",
+}
 #: A layer that is too large for one module, and the package of its parts.
 PARTS = {"encrypted": "encryption"}
 

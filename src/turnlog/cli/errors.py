@@ -82,6 +82,8 @@ def errors_reported(store: str) -> Iterator[None]:
         # Stores raise ValueError for a name that they can't hold.
         _end(str(error), store)
     except Exception as error:
+        if _package_of(type(error).__module__) == "openai":
+            _end(f"the model failed: {_noted(error)}", store)
         if not _is_of_a_driver(error):
             raise
         _end(f"{shown(store)} failed: {_first_line(error)}", store)
@@ -96,7 +98,16 @@ def _is_of_a_driver(error: Exception) -> bool:
     # For an unknown option in the URL, a driver raises a plain TypeError.
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = {type(error).__module__, str(frames[-1].f_globals.get("__name__"))}
-    return not _DRIVERS.isdisjoint(module.partition(".")[0] for module in modules)
+    return not _DRIVERS.isdisjoint(map(_package_of, modules))
+
+
+def _package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _noted(error: Exception) -> str:
+    """The first line of an error, and its notes: what we know more about it."""
+    return "; ".join([_first_line(error), *getattr(error, "__notes__", [])])
 
 
 def _first_line(error: Exception) -> str:

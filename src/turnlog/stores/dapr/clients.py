@@ -48,6 +48,11 @@ class Calls(Protocol):
         """The address. Equal for two that reach the same sidecar, if their addresses are."""
         ...
 
+    @property
+    def address(self) -> str:
+        """The address for the text of an error."""
+        ...
+
     async def call(self, verb: str, **arguments: Any) -> Any:
         """Call the client's method of this name."""
         ...
@@ -79,6 +84,11 @@ class _Given:
         # No public attribute holds the address, which may come from the environment.
         endpoint = getattr(self._client, "_uri", None)
         return _address_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
+
+    @property
+    def address(self) -> str:
+        endpoint = getattr(self._client, "_uri", None)
+        return _text_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else "its client's address"
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(self._client, _CURE)
@@ -113,6 +123,10 @@ class Connected:
     @property
     def identity(self) -> Hashable:
         return _address_of(GrpcEndpoint(self._address))
+
+    @property
+    def address(self) -> str:
+        return _text_of(GrpcEndpoint(self._address))
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(_clients, _CURE)
@@ -172,6 +186,10 @@ def _check_client(client: object) -> None:
 
 def _address_of(endpoint: GrpcEndpoint) -> Hashable:
     return endpoint.scheme, host_of(endpoint.hostname), endpoint.port
+
+
+def _text_of(endpoint: GrpcEndpoint) -> str:
+    return f"{endpoint.hostname}:{endpoint.port}"
 
 
 def _made(address: str) -> AsyncDaprClient:

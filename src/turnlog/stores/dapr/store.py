@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 from turnlog.changes import Change, Check, Committed, Key, check_changes, check_conditions
@@ -26,7 +27,9 @@ from turnlog.stores.dapr.sidecar import (
     DAPR_CONSISTENCY_STRONG,
     ConsistencyLevel,
     Sidecar,
+    is_outage,
 )
+from turnlog.stores.outages import outages_named
 
 __all__ = ["DaprStore"]
 
@@ -74,7 +77,7 @@ class DaprStore(Store):
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
     ) -> Committed:
         check_changes(session, changes, key)
-        with self._door:
+        with self._door, self._outages_named():
             return await finished(self._commit(session, changes, key))
 
     async def read(
@@ -87,7 +90,7 @@ class DaprStore(Store):
         oldest: bool = False,
     ) -> Records:
         check(*log, limit=limit)
-        with self._door:
+        with self._door, self._outages_named():
             file = self._file(log.session)
             found = await self._settled(file)
             rows = await file.read(found, log.name, Span(after, before), limit, oldest=oldest)
@@ -96,7 +99,7 @@ class DaprStore(Store):
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
-        with self._door:
+        with self._door, self._outages_named():
             file = self._file(session)
             heads = await file.heads(await self._settled(file))
         return [head_of(Log(session, name), heads[name]) for name in sorted(heads)]
@@ -110,19 +113,22 @@ class DaprStore(Store):
         oldest: bool = False,
     ) -> list[Head]:
         check(prefix, limit=limit)
-        with self._door:
+        with self._door, self._outages_named():
             listing = Listing(self._directory, self._file)
             return await listing.page(prefix, after, limit, oldest=oldest)
 
     async def delete(self, session: str, *, expect: int | None = None) -> None:
         check(session)
-        with self._door:
+        with self._door, self._outages_named():
             await finished(self._delete(session, expect))
 
     async def ping(self) -> None:
         """Read a document, and raise the error if the component doesn't answer."""
-        with self._door:
+        with self._door, self._outages_named():
             await self._sidecar.ask("turnlog:ping")
+
+    def _outages_named(self) -> AbstractContextManager[None]:
+        return outages_named("Dapr", lambda: self._sidecar.calls.address, is_outage)
 
     async def aclose(self) -> None:
         await self._door.close()

@@ -49,6 +49,11 @@ class Clients:
         """The address. Equal for two that reach the same database, if their addresses are."""
         return _identity_of(self._client)
 
+    @property
+    def address(self) -> str:
+        """The address for the text of an error; never user and password."""
+        return _text_of(self.identity)
+
     def here(self) -> Client:
         """The client for the running event loop.
 
@@ -155,6 +160,19 @@ def _identity_of(client: Client) -> Hashable:
     watchers = (watcher.connection_pool for watcher in pool.sentinel_manager.sentinels)
     servers = frozenset(_server(watcher.connection_kwargs) for watcher in watchers)
     return servers, pool.service_name, pool.connection_kwargs.get("db", 0)
+
+
+def _text_of(identity: Hashable) -> str:
+    match identity:
+        case frozenset():
+            return ", ".join(sorted(map(_text_of, identity)))
+        case ((str() | tuple()) as server, int() as number):
+            return (
+                f"{server}:{number}" if isinstance(server, str) else f"{_text_of(server)}/{number}"
+            )
+        case (frozenset() as watchers, str() as name, *_):
+            return f"{name} (Sentinels {_text_of(watchers)})"
+    return "the address of its client"
 
 
 def _database(options: Mapping[str, Any]) -> Hashable:

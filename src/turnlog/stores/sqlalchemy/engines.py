@@ -61,6 +61,19 @@ class Engines(ABC):
 
     @property
     @abstractmethod
+    def url(self) -> URL:
+        """The URL of the database."""
+
+    @property
+    def address(self) -> str:
+        """Host, port and database, for the text of an error; never user and password."""
+        url = self.url
+        host = url.host or url.query.get("host") or url.query.get("unix_socket") or "localhost"
+        port = "" if url.port is None else f":{url.port}"
+        return f"{host}{port}/{url.database or ''}"
+
+    @property
+    @abstractmethod
     def engine(self) -> AsyncEngine | Engine:
         """The engine that was passed in, or the one of the running event loop."""
 
@@ -158,6 +171,10 @@ class _Async(Engines):
         return identity_of(self._engine.url, {}, self._engine.dialect)
 
     @property
+    def url(self) -> URL:
+        return self._engine.url
+
+    @property
     def engine(self) -> AsyncEngine:
         return self._engine
 
@@ -189,6 +206,10 @@ class _Threaded(Engines):
     @property
     def identity(self) -> Hashable:
         return identity_of(self._engine.url, {}, self._engine.dialect)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
 
     @property
     def engine(self) -> Engine:
@@ -231,6 +252,10 @@ class _PerLoop(Engines):
     @property
     def identity(self) -> Hashable:
         return identity_of(self._address.url, self._address.options, self._address)
+
+    @property
+    def url(self) -> URL:
+        return self._address.url
 
     @property
     def engine(self) -> AsyncEngine:

@@ -24,7 +24,6 @@ from turnlog.agents.models.openai.answers import (
     checked_item,
     code_in,
     items_in,
-    reading,
     response_in,
     text_in,
     text_or_none,
@@ -32,6 +31,7 @@ from turnlog.agents.models.openai.answers import (
 from turnlog.agents.models.openai.client import (
     AsyncOpenAI,
     BadRequestError,
+    asking,
     check_arguments,
     default_client,
 )
@@ -116,7 +116,7 @@ class OpenAIResponsesModel:
         while True:
             try:
                 # Cast by the caller, which knows whether it is a stream.
-                with reading():
+                with asking(client):
                     return await client.responses.create(**params)
             except BadRequestError as error:
                 if not self._drop_refused(error, params):
