@@ -45,9 +45,12 @@ class BlockingStoredSession(BlockingSession):
         """The branch that the session stands on."""
         return self.session.branch
 
-    def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+    def add_items(
+        self, items: Iterable[object], *, key: str | None = None, strict: bool = True
+    ) -> None:
         """Append `items`, in order, all of them or none; once, however often with this `key`."""
-        run(self.session.add_items, items, key=key)
+        lenient = {} if strict else {"strict": False}  # a subclass may not have it
+        run(self.session.add_items, items, key=key, **lenient)
 
     def view(
         self,
