@@ -31,8 +31,8 @@ FLOORS = {
     "conversation": 3,
     "maintenance": 4,
     "sessions": 4,
+    "urls": 4,
     "sync": 5,
-    "urls": 5,
     "agents": 6,
     "cli": 7,
     "extensions": 7,
@@ -45,15 +45,8 @@ FLOORS = {
 CONTRACT = {"changes", "errors", "given", "records", "store", "texts"}
 
 #: What stores share; apart from these, none knows another.
-SHARED = {
-    "addresses",
-    "clock",
-    "outages",
-    "retrying",
-    "tables",
-    "tables_sqlite",
-    "tables_structure",
-}
+SHARED = {"addresses", "clock", "options", "outages", "retrying"}
+SHARED |= {"tables", "tables_sqlite", "tables_structure"}
 #: A layer that is too large for one module, and the package of its parts.
 PARTS = {"encrypted": "encryption"}
 
