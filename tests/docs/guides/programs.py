@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.docs.examples import files_on
 from tests.servers.process import HOST, Server
 
-__all__ = ["SLOW", "Answer", "Site", "at_once", "program"]
+__all__ = ["SLOW", "Answer", "Site", "at_once", "program", "write_files"]
 
 #: Gives the program's agent a model that takes its time between words, and notes each request.
 SLOW = """
@@ -85,7 +85,8 @@ class Site:
     """A program on a loopback port, and a client of it."""
 
     server: Server
-    headers: dict[str, str] = field(default_factory=dict)
+    #: The cookies of users who are logged in, by their names.
+    cookies: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **headers: str) -> Answer:
         """The response to GET."""
@@ -98,9 +99,9 @@ class Site:
             return _read(response)
 
     def leave(self, path: str, body: object, **headers: str) -> None:
-        """POST, read the first line of the response, and hang up."""
+        """POST, read the beginning of the response, and hang up."""
         with self._sent("POST", path, body, headers) as response:
-            assert response.readline()
+            assert response.read(4)
 
     @property
     def asked(self) -> list[int]:
@@ -111,8 +112,7 @@ class Site:
     def _sent(
         self, verb: str, path: str, body: object, headers: dict[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = {"Content-Type": "application/json", **self.headers, **named}
+        sent = {"Content-Type": "application/json", **headers}
         connection = http.client.HTTPConnection(HOST, self.server.port, timeout=60)
         try:
             connection.request(verb, path, json.dumps(body) if body else None, sent)
@@ -137,13 +137,11 @@ class _Program(Server):
     ) -> None:
         super().__init__("guide")
         self._files, self._make, self._is_up = files, make, is_up
-        self._environment = {"PYTHONPATH": str(self.folder), **environment}
+        folder = str(self.folder)  # gunicorn keeps a socket in the home directory
+        self._environment = {"PYTHONPATH": folder, "HOME": folder, **environment}
 
     def prepare(self) -> None:
-        for name, text in self._files.items():
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        write_files(self._files, self.folder)
 
     def command(self) -> list[str]:
         set_to = [f"{name}={value}" for name, value in self._environment.items()]
@@ -163,6 +161,14 @@ def _has_health(server: Server) -> bool:
         return False
     finally:
         connection.close()
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> None:
+    """Write `files`, by their names, into `folder`."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 @contextmanager
