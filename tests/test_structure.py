@@ -38,6 +38,7 @@ FLOORS = {
     "extensions": 7,
     "memory": 7,
     "testing": 7,
+    "__main__": 8,
 }
 
 #: The modules at the root that are the contract of a store: together one room.

@@ -10,6 +10,7 @@ from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
+from turnlog.conversation.turns.run_key import check_name
 from turnlog.items.merge import SessionInputCallback
 
 __all__ = ["RunConfig"]
@@ -50,9 +51,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
         check_seconds(self.lease_seconds)
-        key: object = self.key
-        if not isinstance(key, str | None):
-            raise TypeError(f"key must be a str, not {type(key).__name__}: use str(…)")
+        if self.key is not None:
+            check_name(self.key)
         compaction: object = self.compaction
         if not isinstance(compaction, Compaction | None):
             raise TypeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
@@ -34,6 +35,7 @@ class Runner:
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
+        key: str | None = None,
     ) -> RunResult:
         """Ask `agent` to answer `input`.
 
@@ -43,11 +45,14 @@ class Runner:
         max_turns: how often the model may be asked before `MaxTurnsExceeded` is raised; None
             for no bound.
         context: passed to tools, and to instructions that are functions.
+        key: a name for this run, such as the id of a request; see `RunConfig.key`. However often
+            it is started with the same key, the model is asked for one answer only; then
+            `RunResult.is_replay` is true.
 
         Errors of the model, of tools and of the session are raised unchanged.
         """
         _check(max_turns)
-        config = run_config or RunConfig()
+        config = _keyed(run_config or RunConfig(), key)
         run = Run(agent, input_items(input), _awaited(session), config, max_turns, context)
         return await run.finish()
 
@@ -60,10 +65,15 @@ class Runner:
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
+        key: str | None = None,
     ) -> RunResultStreaming:
-        """The same as `run`, as an asynchronous iterator of its events."""
+        """The same as `run`, as an asynchronous iterator of its events.
+
+        With a `key` that was answered before, these are the text of the stored answer in one
+        piece, then its items.
+        """
         _check(max_turns)
-        config = run_config or RunConfig()
+        config = _keyed(run_config or RunConfig(), key)
         new = input_items(input)
         return RunResultStreaming(
             lambda watch: Run(agent, new, _awaited(session), config, max_turns, context, watch)
@@ -78,6 +88,7 @@ class Runner:
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
+        key: str | None = None,
     ) -> RunResult:
         """The same as `run`, for code without an event loop; it blocks.
 
@@ -94,12 +105,25 @@ class Runner:
             run_config=run_config,
             max_turns=max_turns,
             context=context,
+            key=key,
         )
 
 
 def _check(max_turns: int | None) -> None:
     if max_turns is not None and max_turns < 1:
         raise ValueError(f"max_turns is {max_turns}; it must be at least 1")
+
+
+def _keyed(config: RunConfig, key: str | None) -> RunConfig:
+    """`config` with the run's key."""
+    if key is None:
+        return config
+    if config.key not in (None, key):
+        raise ValueError(
+            "the run has two keys, key=… and RunConfig(key=…): leave one of them out, as a run "
+            "has one name"
+        )
+    return replace(config, key=key)
 
 
 def _awaited(session: Session | BlockingSession | None) -> Session | None:

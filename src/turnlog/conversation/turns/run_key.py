@@ -8,7 +8,7 @@ cleared since, the run is forgotten: the next start asks again, under keys of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from turnlog.changes import Append, Check, Committed, Key
 from turnlog.conversation.opened import check_opened, item_of, items_of
@@ -20,10 +20,19 @@ from turnlog.items.turns import is_answered
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["Progress", "RunKey"]
+__all__ = ["Progress", "RunKey", "check_name"]
 
 # Most turns have fewer items than this.
 _ITEMS_IN_A_TURN = 64
+
+
+def check_name(name: object) -> None:
+    """Raise `TypeError` or `ValueError` if a run can't have the key `name`."""
+    if not isinstance(name, str):
+        raise TypeError(f"key must be a str, not {type(name).__name__}: use str(…)")
+    if not name:
+        # An absent header, probably: all requests would be taken for one.
+        raise ValueError("key must not be empty: give each request its own, or leave the key out")
 
 
 class Progress(NamedTuple):
@@ -54,7 +63,17 @@ class RunKey(NamedTuple):
 
         new: the input of the run. With another input, the same name raises `ValueError`.
         """
-        return cls(log, Key.of(log, name).name, digest(encode_all(new)))
+        return cls.named(log, name)._replace(digest=digest(encode_all(new)))
+
+    @classmethod
+    def named(cls, log: Log, name: str) -> Self:
+        """The keys of the run `name`, whose input is not known yet."""
+        check_name(name)
+        return cls(log, Key.of(log, name).name, b"")
+
+    async def check_input(self, store: Store) -> None:
+        """Raise `ValueError` if the question was stored with another input."""
+        await self._known(store, self.question)
 
     @property
     def question(self) -> Key:
