@@ -129,13 +129,20 @@ class Compacting:
 
     async def _by_hand(self, seen: list[Item], mode: Resolved, _: Mode) -> _Chosen | None:
         stored = appends_to(self._underlying)
-        found = None if stored is None else await read_shown(stored)
-        if found is not None:
-            whole = Stored(seen, is_complete=True, most_kept=0)
-            target: Target = Appending(found, whole, self._outside.prepare)
-        else:
-            target = self._rewriting(Stored(seen, is_complete=True, most_kept=0))
-        return _Chosen(target, 0, seen, mode)
+        if stored is None:
+            target: Target = self._rewriting(Stored(seen, is_complete=True, most_kept=0))
+            return _Chosen(target, 0, seen, mode)
+        found = await read_shown(stored)
+        if found is None:
+            return None
+        # What is sent and what is covered have to be the same, whatever others do meanwhile.
+        if self._outside.read is None:
+            seen = _sent(await found.shown())
+        elif not (seen := await self.seen()) or not await found.is_current():
+            self._skip("a run is under way, or it was changed meanwhile")
+            return None
+        whole = Stored(seen, is_complete=True, most_kept=0)
+        return _Chosen(Appending(found, whole, self._outside.prepare), 0, seen, mode)
 
     async def _automatic(self, seen: list[Item], mode: Resolved, asked: Mode) -> _Chosen | None:
         exchange = exchange_of(self._run)
