@@ -24,7 +24,7 @@ from turnlog.items.turns import turn_starts
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Store
 
-__all__ = ["MOST_KEPT", "ShownBranch", "appends_to", "newest_shown", "read_shown"]
+__all__ = ["MOST_KEPT", "ShownBranch", "appends_to", "end_of", "newest_shown", "read_shown"]
 
 #: So many items at most, of those that no compaction was to cover, are kept in a summary as they
 #: are: it stands for the beginning of a conversation, so they have to come first in it.
@@ -37,6 +37,12 @@ def appends_to(session: object) -> StoredSession | None:
         return None
     names = ("get_items", "add_items")
     return None if any(map(session._is_overridden, names)) else session  # noqa: SLF001 - ours
+
+
+async def end_of(session: StoredSession) -> int:
+    """The position of the last record of `session`; 0 if there is none."""
+    newest = await session.store.read(session._log(), limit=1)  # noqa: SLF001 - ours
+    return newest.positions[-1] if newest else 0
 
 
 async def newest_shown(session: StoredSession, limit: int | None) -> list[Item]:
@@ -110,8 +116,7 @@ class ShownBranch:
 
     async def is_current(self) -> bool:
         """Whether the branch still ends where it did."""
-        newest = await self.session.store.read(self.log, limit=1)
-        return (newest.positions[-1] if newest else 0) == self.covers
+        return await end_of(self.session) == self.covers
 
     async def summarise(self, items: list[Item], model: str, usage: Item | None) -> bool:
         """Have `items` stand for all of it; False, with nothing done, if it has changed since.
