@@ -106,17 +106,19 @@ class AdvancedSQLiteSession(SQLiteSession):
         return items
 
     @faithful
-    async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+    async def add_items(
+        self, items: Iterable[object], *, key: str | None = None, strict: bool = True
+    ) -> None:
         """Append `items`, all of them or none; see `StoredSession.add_items`."""
         given = [*items] if isinstance(items, Iterator) else items
         turn = open_turn_on(self.store, self._log())
         try:
-            await super().add_items(given, key=key)
+            await super().add_items(given, key=key, strict=strict)
         except BranchDeleted as error:
             if turn is not None:
                 raise  # it has read that branch, and its lease guards no other
             self._leave(error.log)
-            await super().add_items(given, key=key)
+            await super().add_items(given, key=key, strict=strict)
 
     async def _pop_item_with_validation(
         self, validate: Callable[[TResponseInputItem], None] | None = None

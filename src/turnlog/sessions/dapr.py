@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from turnlog.conversation.settings import SettingsLike
+from turnlog.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.dapr import (
     DAPR_CONSISTENCY_EVENTUAL,
@@ -50,6 +51,7 @@ class DaprSession(NetworkSession):
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
+        check_session_id(session_id, type(self).__name__)
         self._store = DaprStore(
             state_store_name, dapr_client, ttl=ttl, consistency=consistency, patience=patience
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.settings import SettingsLike
+from turnlog.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.redis import PATIENCE, Clients, RedisStore, at_url, read_url
 
@@ -47,6 +48,7 @@ class RedisSession(NetworkSession):
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
+        check_session_id(session_id, type(self).__name__)
         self._store = RedisStore(redis_client, key_prefix=key_prefix, ttl=ttl, patience=patience)
         owns = isinstance(redis_client, Clients)
         super().__init__(session_id, self._store, session_settings, settings, owns_client=owns)

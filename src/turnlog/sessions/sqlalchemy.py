@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.settings import SettingsLike
+from turnlog.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.sqlalchemy import (
     PATIENCE,
@@ -57,6 +58,7 @@ class SQLAlchemySession(NetworkSession):
         settings: SettingsLike = None,
         ensure_ascii: bool = True,  # noqa: ARG002 - see the docstring
     ) -> None:
+        check_session_id(session_id, type(self).__name__)
         tables = Tables(sessions_table, messages_table)
         self._store: SQLAlchemyStore = SQLAlchemyStore(
             engine, tables=tables, create_tables=create_tables, patience=patience

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from turnlog.conversation.settings import SettingsLike
+from turnlog.given import check_session_id
 from turnlog.sessions.closing import OwningSession
+from turnlog.sessions.paths import check_order, check_path
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import PATIENCE, JournalMode, SQLiteStore, Tables
 
@@ -22,6 +24,9 @@ class _InSQLite(OwningSession):
         patience: float,
         *settings: SettingsLike,
     ) -> None:
+        check_session_id(session_id, type(self).__name__)
+        check_path(db_path)
+        check_order(session_id, db_path)
         self._store: MemoryStore | SQLiteStore
         if os.fspath(db_path) == ":memory:":
             self._store = MemoryStore()

@@ -73,9 +73,12 @@ class BlockingStoredSession(BlockingSession):
         """Positions of records that reads left out because they can't be decoded."""
         return self.session.unreadable
 
-    def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+    def add_items(
+        self, items: Iterable[object], *, key: str | None = None, strict: bool = True
+    ) -> None:
         """Append `items`, in order, all of them or none; once, however often with this `key`."""
-        run(self.session.add_items, items, key=key)
+        lenient = {} if strict else {"strict": False}  # a subclass may not have it
+        run(self.session.add_items, items, key=key, **lenient)
 
     def view(
         self,

@@ -20,6 +20,7 @@ __all__ = [
     "ConsistencyLevel",
     "Document",
     "Sidecar",
+    "is_outage",
     "is_transient",
     "status",
 ]
@@ -175,6 +176,11 @@ def is_transient(error: Exception) -> bool:
     """Whether the sidecar can't be reached, and so may be back soon."""
     transient = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
     return isinstance(error, DaprGrpcError) and status(error) in transient
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the last try has failed because the sidecar is out of reach, or never was healthy."""
+    return is_transient(error) or isinstance(error, TimeoutError | ConnectionError)
 
 
 def _parts(items: list[StateItem]) -> list[list[StateItem]]:

@@ -58,7 +58,8 @@ class RedisStore(Store):
     server remembers for two minutes, or for twice the `patience` if that is longer. An
     acknowledged write is as durable as the server's settings make it.
 
-    Raises `ValueError` for a `ttl` that Redis doesn't allow.
+    Raises `ValueError` for a `ttl` that Redis doesn't allow, and `StoreUnreachable` when the
+    `patience` is at its end.
     """
 
     def __init__(

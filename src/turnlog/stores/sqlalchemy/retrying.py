@@ -9,7 +9,16 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from turnlog.stores.retrying import backoff, retry
 
-__all__ = ["PATIENCE", "Again", "Undone", "is_denied", "is_missing", "is_transient", "retried"]
+__all__ = [
+    "PATIENCE",
+    "Again",
+    "Undone",
+    "is_denied",
+    "is_missing",
+    "is_outage",
+    "is_transient",
+    "retried",
+]
 
 T = TypeVar("T")
 
@@ -116,6 +125,15 @@ def is_lost_connection(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _is_refused_by_libpq(error)
     return isinstance(error, _LOST)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the last try has failed because the server is out of reach."""
+    if not isinstance(error, DBAPIError | OSError | EOFError | DisconnectionError):
+        return False
+    # That of the schema's lock, which another process holds, has a text.
+    is_ours = isinstance(error, TimeoutError) and bool(error.args)
+    return not is_ours and is_lost_connection(error)
 
 
 def _is_refused_by_libpq(error: DBAPIError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -19,6 +20,7 @@ from turnlog.loops.finishing import finished, heeded_cancellation
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check, span
 from turnlog.stores.options import check_patience
+from turnlog.stores.outages import outages_named
 from turnlog.stores.sqlalchemy.commits import Commit
 from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
@@ -26,7 +28,14 @@ from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.mysql import MySQL
 from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
 from turnlog.stores.sqlalchemy.privacy import without_values
-from turnlog.stores.sqlalchemy.retrying import PATIENCE, Again, is_denied, is_missing, retried
+from turnlog.stores.sqlalchemy.retrying import (
+    PATIENCE,
+    Again,
+    is_denied,
+    is_missing,
+    is_outage,
+    retried,
+)
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
 from turnlog.stores.sqlalchemy.schema_postgresql import PostgreSQLSchema
@@ -40,6 +49,9 @@ __all__ = ["PATIENCE", "SQLAlchemyStore"]
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Dialect, Connection], T]
+
+#: What the databases are called.
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 
 _KINDS: dict[str, tuple[type[Dialect], type[Schema]]] = {
     "postgresql": (PostgreSQL, PostgreSQLSchema),
@@ -66,7 +78,8 @@ class SQLAlchemyStore(Store):
     that the database undid (a deadlock, a serialization failure), work that was never sent because
     there was no connection, and after a lost connection everything that can't happen twice: reads,
     transactions that were not committed yet, commits with a key, and those whose condition shows
-    that they have not happened. Other errors are raised unchanged.
+    that they have not happened. A server that stays out of reach raises `StoreUnreachable`;
+    other errors are raised unchanged.
     """
 
     def __init__(
@@ -193,12 +206,12 @@ class SQLAlchemyStore(Store):
     async def changes(self) -> list[str]:
         """The statements that bring the schema up to date; an empty list if it is."""
         job = partial(self._schema.changes, shared=True)
-        with self._door, heeded_cancellation():
+        with self._door, heeded_cancellation(), self._outages_named():
             return await self._retried(lambda: self._engines.run(looking(job)), _always)
 
     async def migrate(self) -> None:
         """Bring the schema up to date. The first write does it too, if the role has the right."""
-        with self._door:
+        with self._door, self._outages_named():
             await finished(self._retried(self._migrate, _always))
 
     async def _migrate(self) -> None:
@@ -237,17 +250,22 @@ class SQLAlchemyStore(Store):
 
         again: whether it may be tried again after its connection was lost.
         """
-        try:
+        with self._outages_named():
             try:
+                try:
+                    return await self._retried(attempt, again)
+                except DBAPIError as error:
+                    if not is_missing(error):
+                        raise
+                # The database was made anew since this process last saw it.
+                self._engines.ready.pop(self.tables, None)
                 return await self._retried(attempt, again)
             except DBAPIError as error:
-                if not is_missing(error):
-                    raise
-            # The database was made anew since this process last saw it.
-            self._engines.ready.pop(self.tables, None)
-            return await self._retried(attempt, again)
-        except DBAPIError as error:
-            raise without_values(error)  # noqa: B904 - the very same
+                raise without_values(error)  # noqa: B904 - the very same
+
+    def _outages_named(self) -> AbstractContextManager[None]:
+        kind = _NAMES[self._engines.backend]
+        return outages_named(kind, lambda: self._engines.address, is_outage)
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
