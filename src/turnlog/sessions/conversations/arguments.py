@@ -46,4 +46,3 @@ def check_store(store: Store | None) -> None:
     """Raise `TypeError` for what is neither a store nor None, such as a URL."""
     if store is not None:
         check_kind(store)
-
