@@ -1,6 +1,7 @@
 """Streamed runs without an event loop: what is seen, and what leaving early keeps."""
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncGenerator, Generator
 
@@ -10,11 +11,9 @@ from tests.agents.runs import weather
 from tests.fake_models import Script
 from tests.sample_items import answer, call, user
 from tests.sync.calls import in_thread, interrupt_main
-from turnlog import Agent, ModelRequest, ModelResponse, OfflineModel, TextDelta, sync
+from turnlog import Agent, ModelRequest, ModelResponse, OfflineModel, Runner, TextDelta, sync
 from turnlog.agents.models.model import ModelEvent, ResponseDone
 from turnlog.stores.memory import MemoryStore
-
-pytestmark = pytest.mark.usefixtures("interrupts")
 
 
 @pytest.fixture
@@ -140,3 +139,16 @@ def test_the_response_of_a_server(session: sync.StoredSession) -> None:
 async def test_in_a_running_loop_it_refuses() -> None:
     with pytest.raises(RuntimeError, match=r"write Runner\.run_streamed"):
         sync.run_streamed(Agent("A"), "hi")
+
+
+def test_it_has_the_parameters_of_the_awaited_one() -> None:
+    ours, theirs = inspect.signature(sync.run_streamed), inspect.signature(Runner.run_streamed)
+    assert {**ours.parameters} == {**theirs.parameters}
+
+
+def test_a_stream_with_a_key_is_answered_once(session: sync.StoredSession) -> None:
+    agent = Agent("A", model=Script([answer("once")]))
+    for is_replay in (False, True):
+        with sync.run_streamed(agent, "hi", session=session, key="request-1") as stream:
+            list(stream)
+        assert (stream.final_output, stream.result.is_replay) == ("once", is_replay)

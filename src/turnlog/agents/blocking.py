@@ -26,13 +26,15 @@ __all__ = ["BlockingRunStream", "run_streamed"]
 
 
 def run_streamed(
-    agent: Agent,
-    input: str | Iterable[object],  # noqa: A002 - the name that users of the SDK write
+    agent: Agent | None = None,
+    input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
     *,
+    starting_agent: Agent | None = None,
     session: Session | BlockingSession | None = None,
     run_config: RunConfig | None = None,
     max_turns: int | None = 10,
     context: object = None,
+    key: str | None = None,
 ) -> BlockingRunStream:
     """The same as `Runner.run_streamed`, for code without an event loop.
 
@@ -56,6 +58,8 @@ def run_streamed(
         run_config=run_config,
         max_turns=max_turns,
         context=context,
+        starting_agent=starting_agent,
+        key=key,
     )
     return BlockingRunStream(run(_begun, begin))
 

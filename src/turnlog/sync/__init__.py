@@ -20,7 +20,7 @@ from turnlog.sync.session import BlockingSession
 from turnlog.sync.sqlite import SQLiteSession
 from turnlog.sync.store import BlockingStore, open_store
 from turnlog.sync.stored import BlockingStoredSession, StoredSession
-from turnlog.sync.turns import BlockingTurn
+from turnlog.sync.turns import BlockingHeld, BlockingTurn
 from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdvancedSQLiteSession",
+    "BlockingHeld",
     "BlockingSession",
     "BlockingStore",
     "BlockingStoredSession",
