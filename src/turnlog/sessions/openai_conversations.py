@@ -33,8 +33,8 @@ from turnlog.sessions.conversations.arguments import (
     the_client,
 )
 from turnlog.sessions.conversations.beside import Beside
+from turnlog.sessions.conversations.clearing import Clearing
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
-from turnlog.sessions.conversations.erasing import erased
 from turnlog.sessions.conversations.forms import are_same, is_storable, shown
 from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
@@ -101,6 +101,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         self._beside = None if store is None else Beside(store)
         self._writing = Writing(self._remote, self._beside, self._waits)
         self._about = AboutRemote(self._remote, self._beside, self._writing)
+        self._clearing = Clearing(self._remote, self._beside, self._writing)
         self._turns = Turns(self, store)
         self._lock = ProcessLock()
 
@@ -194,6 +195,9 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
     async def clear_session(self, *, erase: bool = False) -> None:
         """Delete the conversation; the next write creates another one, with another id.
 
+        Owner, tags, hold and pairs of other programs in the metadata go to the new one, if this
+        session object makes that write: nobody else knows them until then. The title goes.
+
         erase: delete its items first, one request each. Without it, OpenAI keeps the items of a
             deleted conversation for as long as its policies say. With it, that the items are gone
             is what the API has answered; what backups and logs of OpenAI hold can't be promised.
@@ -203,7 +207,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         """
         async with self._lock:
             if self._remote.id is not None:
-                await finished(self._clear(self._remote.id, erase=erase))
+                await finished(self._clearing.clear(self._remote.id, erase=erase))
 
     async def view(
         self,
@@ -326,15 +330,6 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         kept = [item for item in given if is_storable(item)]
         await self.add_items(kept)
         return len(kept)
-
-    async def _clear(self, conversation: str, *, erase: bool) -> None:
-        if erase:
-            await erased(self._remote)
-        await self._remote.delete()
-        if self._beside is not None:
-            await self._beside.forget(conversation)
-        self._remote.forget()
-        self._writing.forget()
 
     def _waits(self) -> Waits:
         return Waits(self._patience)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from turnlog.conversation.about import About, described
+from turnlog.conversation.about import About
 from turnlog.sessions.conversations.beside import Beside
-from turnlog.sessions.conversations.metadata import about_in, changed, pairs_of
+from turnlog.sessions.conversations.metadata import about_in, changed
 from turnlog.sessions.conversations.remote import Remote
 from turnlog.sessions.conversations.writing import Writing
 
@@ -28,16 +28,14 @@ class AboutRemote:
     async def read(self) -> About:
         """What is known; before the conversation is created, what it will be created with."""
         if self._remote.id is None:
-            return About.of(self._writing.note)
+            return about_in(self._writing.pairs)
         return about_in(await self._remote.metadata())
 
     async def change(self, changes: Mapping[str, object]) -> About:
         """Change some of it; returns what is known then."""
         if self._remote.id is None:
-            note = described("", self._writing.note, changes)
-            pairs_of(note)  # raises for what the API can't hold
-            self._writing.note = note
-            return About.of(note)
+            self._writing.pairs = changed("", self._writing.pairs, changes)
+            return about_in(self._writing.pairs)
         before = await self._remote.metadata()
         pairs = changed(self._remote.id, before, changes)
         if pairs != before:

@@ -121,7 +121,8 @@ class KeyedWrite:
         progress = decode(records.payloads[-1])
         self._key.check_digest(bytes.fromhex(progress["digest"]))
         after = progress["after"]
-        return Begun(progress["stored"], None if after is None else Seen(tuple(after), 0.0))
+        before = None if after is None else Seen(tuple(after), 0.0, progress["is_all"])
+        return Begun(progress["stored"], before)
 
     async def note(self, stored: int, seen: Seen | None) -> None:
         """So many items are stored; the next request is about to be sent, behind `seen`.
@@ -132,6 +133,7 @@ class KeyedWrite:
             "digest": self._key.digest.hex(),
             "stored": stored,
             "after": None if seen is None else list(seen.ids),
+            "is_all": seen is not None and seen.is_all,
         }
         await self._lease.renew(Append(self._log.name, [encode(progress)], cut=0))
 
