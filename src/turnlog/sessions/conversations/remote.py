@@ -30,7 +30,8 @@ _READS = 5
 #: stored the same words since, which would be taken for ours after a lost answer.
 _FRESH_SECONDS = 30.0
 
-#: The fields that the API leaves out of its answers unless it is asked for them.
+#: The fields that the API leaves out of its answers unless it is asked for them. Not the results
+#: of web searches, which it doesn't take back.
 _INCLUDE = (
     "code_interpreter_call.outputs",
     "computer_call_output.output.image_url",
@@ -279,5 +280,6 @@ def _ids(items: list[Item]) -> list[str]:
 
 def _plain(item: Any) -> Item:
     # Without warnings: a kind of item that the client doesn't know is not of the type it names.
-    dumped: Item = item.model_dump(exclude_unset=True, warnings=False)
+    # By alias: "async" can't be the name of an attribute, so the client calls it "async_".
+    dumped: Item = item.model_dump(by_alias=True, exclude_unset=True, warnings=False)
     return dumped
