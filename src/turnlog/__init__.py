@@ -138,9 +138,9 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.compacting": "OpenAICompaction",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
     "turnlog.errors": "AppendUncertain BranchDeleted BranchNameUsed Conflict FileReplaced "
-    "IncompleteAppend InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord "
-    "NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy StoreClosed "
-    "TurnlogError Unreadable",
+    "IncompleteAppend InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch "
+    "NoSuchRecord NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy "
+    "StoreClosed TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.items.shortening": "Shorten",

@@ -191,7 +191,9 @@ class Server(ThreadingHTTPServer):
             if query["after"] not in ids:
                 raise Refused("Invalid 'after'.", "after")
             items = items[ids.index(query["after"]) + 1 :]
-        return _page([self._shown(item, query) for item in items[:limit]], has_more=len(items) > limit)
+        return _page(
+            [self._shown(item, query) for item in items[:limit]], has_more=len(items) > limit
+        )
 
     def _found(self, name: str) -> Stored:
         found = self.conversations.get(name)

@@ -25,9 +25,10 @@ from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.repair import Interrupted
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
-from turnlog.sessions.conversations.about import AboutRemote
+from turnlog.sessions.conversations.about import AboutRemote, told
 from turnlog.sessions.conversations.arguments import (
     check_id,
+    check_other,
     check_patience,
     check_store,
     the_client,
@@ -35,12 +36,13 @@ from turnlog.sessions.conversations.arguments import (
 from turnlog.sessions.conversations.beside import Beside
 from turnlog.sessions.conversations.clearing import Clearing
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
-from turnlog.sessions.conversations.forms import are_same, is_storable, shown
+from turnlog.sessions.conversations.forms import is_storable, shown
 from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
 from turnlog.sessions.conversations.remote import Remote
 from turnlog.sessions.conversations.retrying import PATIENCE, Waits
 from turnlog.sessions.conversations.sdk import register
+from turnlog.sessions.conversations.tail import ConversationTail
 from turnlog.sessions.conversations.turns import ConversationTurn, Turns
 from turnlog.sessions.conversations.writing import Write, Writing
 from turnlog.store import Store
@@ -209,6 +211,10 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
             if self._remote.id is not None:
                 await finished(self._clearing.clear(self._remote.id, erase=erase))
 
+    async def history(self) -> list[TResponseInputItem]:
+        """All items, oldest first, whatever `session_settings` say."""
+        return await self.get_items(limit=-1)
+
     async def view(
         self,
         limit: int | None = None,
@@ -224,7 +230,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
     def tail(self) -> ListedTail:
         """The newest part of the conversation, to be read backwards as far as is needed."""
         bounded = self._settings.has_windows or self._settings.limit is not None
-        tail = _Tail(self.get_items, EVERYTHING if bounded else {})
+        tail = ConversationTail(self.get_items, EVERYTHING if bounded else {})
         tail.is_nested = self._turns.is_nested
         return tail
 
@@ -250,12 +256,15 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         lease_seconds: float = LEASE_SECONDS,
         key: str | None = None,
         usage: object = None,
+        compaction: object = None,
     ) -> AsyncIterator[ConversationTurn]:
         """Hold the session for one turn of a loop of your own, as `StoredSession.turn` does.
 
         Without a store, only turns on this session object wait for each other. The policy
-        "branch", a `key` and `turn.end()` raise `NotSupported`.
+        "branch", a `key`, `compaction` and `turn.end()` raise `NotSupported`.
         """
+        if compaction is not None:
+            await self.compact()
         given = input_items(new)
 
         async def view(session: Session) -> Merged:
@@ -289,13 +298,13 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         async with self._lock:
             return await finished(self._about.change(changes))
 
-    async def usage(self, by: Any = None) -> Usage | dict[str, Usage]:
+    async def usage(self, by: Any = None, **narrower: Any) -> Usage | dict[str, Usage]:
         """What the runs of Turnlog on this conversation have spent; it is in the store.
 
-        by: None, "run", "agent" or "model".
+        by: None, "run", "agent" or "model". Branches and numbers of turns raise `NotSupported`.
         """
-        if by == "turn":
-            refuse("positions", "ask for usage by run, agent or model")
+        if by == "turn" or narrower:
+            refuse("branches and positions", "ask for all usage, or by run, agent or model")
         if self.store is None:
             refuse("record of usage", "give the session a store")
         beside: Any = StoredSession(self._remote.id or "", self.store)
@@ -306,26 +315,29 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         """Add all items, and what is known about the conversation, to another session.
 
         Returns how many items that were. On a stored session it is one write, all or nothing.
+        Raises `ValueError` for a session on this conversation.
         """
+        check_other(self, session)
         async with self._lock:
             found = [] if self._remote.id is None else await self._remote.all(everything=True)
             about = await self._about.read()
         if found:
             await session.add_items([shown(item) for item in found])
         describe = getattr(session, "describe", None)
-        if describe is not None and about != About():
-            await describe(**vars(about))
+        if describe is not None and (known := told(about)):
+            await describe(**known)
         return len(found)
 
     async def copy_from(self, session: Session) -> int:
         """Add all items of another session, and what is known about it; returns how many.
 
         What the API refuses is left out, as in `add_items`. A failure raises what `add_items`
-        raises.
+        raises. Raises `ValueError` for a session on this conversation.
         """
+        check_other(self, session)
         read_about = getattr(session, "about", None)
-        if read_about is not None and (about := await read_about()) != About():
-            await self.describe(**vars(about))
+        if read_about is not None and (known := told(await read_about())):
+            await self.describe(**known)
         given = await session.get_items(limit=sys.maxsize)
         kept = [item for item in given if is_storable(item)]
         await self.add_items(kept)
@@ -333,10 +345,3 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
     def _waits(self) -> Waits:
         return Waits(self._patience)
-
-
-class _Tail(ListedTail):
-    """The tail of a conversation at OpenAI, whose items are not equal to what was added."""
-
-    def are_equal(self, stored: list[Item], given: list[Item]) -> bool:
-        return are_same(stored, given)

@@ -9,6 +9,7 @@ popping               removal of the newest item
 clearing ──▶ erasing  deletion of the conversation, and of all items
 about ──▶ metadata    title, owner and tags as pairs of the API
 beside                what lives in a store: the entry in the directory, progress, usage, the lease
+tail ──▶ forms        the newest part, for views
 turns                 turns of our runner, and `session.turn`
 sdk                   recognition by the Runner of the OpenAI Agents SDK
 refusals              what this kind of session can't do

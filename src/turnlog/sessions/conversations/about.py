@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
-from turnlog.conversation.about import About
+from turnlog.conversation.about import About, Changes
 from turnlog.sessions.conversations.beside import Beside
 from turnlog.sessions.conversations.metadata import about_in, changed
 from turnlog.sessions.conversations.remote import Remote
 from turnlog.sessions.conversations.writing import Writing
 
-__all__ = ["AboutRemote"]
+__all__ = ["AboutRemote", "told"]
+
+
+def told(about: About) -> Changes:
+    """What `about` tells, as changes for another conversation; what it doesn't is no change."""
+    known = {name: value for name, value in vars(about).items() if value not in (None, (), False)}
+    return cast("Changes", known)
 
 
 class AboutRemote:

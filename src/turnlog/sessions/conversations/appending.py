@@ -154,9 +154,7 @@ class Appending:
             await self.note(len(self._stored), seen)
         return seen
 
-    async def _found(
-        self, chunk: list[Item], remaining: list[Item], before: Seen
-    ) -> list[Item]:
+    async def _found(self, chunk: list[Item], remaining: list[Item], before: Seen) -> list[Item]:
         """What is stored of `chunk`, if its request was carried out; nothing if it wasn't.
 
         Raises `AppendUncertain` if what is found may be older than the request.
