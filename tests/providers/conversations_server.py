@@ -66,6 +66,8 @@ class Server(ThreadingHTTPServer):
         self.conversations: dict[str, Stored] = {}
         #: The requests so far: method and path, with the query and the body.
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
+        #: The API keys that came with them.
+        self.keys: list[str] = []
         #: By the number of the write, counted from 0: its fault.
         self.faults: dict[int, Fault] = {}
         self.read_faults: dict[int, Fault] = {}
@@ -295,6 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
             query.pop("include[]")
         self.close_connection = True
         self.server.requests.append((method, url.path, {**query, **body}))
+        self.server.keys.append(self.headers.get("authorization") or "")
         self.server.before(method, url.path)
         fault = self.server.next_fault(method)
         if fault is not None and not fault.is_done:

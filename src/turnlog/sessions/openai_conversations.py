@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from operator import index
 from typing import Any, Unpack
 
@@ -37,6 +38,7 @@ from turnlog.sessions.conversations.beside import Beside
 from turnlog.sessions.conversations.clearing import Clearing
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
 from turnlog.sessions.conversations.forms import is_storable, shown
+from turnlog.sessions.conversations.hints import hinted
 from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
 from turnlog.sessions.conversations.remote import Remote
@@ -98,7 +100,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         register(type(self))
         self.store = store
         self.session_settings = SessionSettings.either(session_settings, settings)
-        self._patience = patience
+        self._waits = partial(Waits, patience)
         self._remote = Remote(conversation_id, Clients(given))
         self._beside = None if store is None else Beside(store)
         self._writing = Writing(self._remote, self._beside, self._waits)
@@ -152,7 +154,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
             limit = self._settings.limit
         if limit is not None:
             limit = None if limit < 0 else index(limit)
-        async with self._lock:
+        async with self._alone():
             if self._remote.id is None or limit == 0:
                 return []
             found = await (self._remote.all() if limit is None else self._remote.newest(limit))
@@ -176,7 +178,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         write = Write.of(items, key, self._remote.id)
         if not write.items:
             return
-        async with self._lock:
+        async with self._alone():
             await finished(self._writing.store(write), self._writing.stop)
 
     async def pop_item(self) -> TResponseInputItem | None:
@@ -187,7 +189,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         Raises `PopUncertain` if an answer was lost and the item is gone: then another call may
         have removed it.
         """
-        async with self._lock:
+        async with self._alone():
             if self._remote.id is None:
                 return None
             waits = self._waits()
@@ -207,7 +209,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         If it fails, the session keeps its id, and calling it again goes on. With a store, the
         entry and the usage of the conversation are deleted there too.
         """
-        async with self._lock:
+        async with self._alone():
             if self._remote.id is not None:
                 await finished(self._clearing.clear(self._remote.id, erase=erase))
 
@@ -283,7 +285,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
     async def about(self) -> About:
         """Title, tags, owner, and whether it is archived or on hold."""
-        async with self._lock:
+        async with self._alone():
             return await self._about.read()
 
     async def describe(self, **changes: Unpack[Changes]) -> About:
@@ -295,7 +297,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
         Raises `ValueError` for what the metadata can't hold: 16 pairs, 512 characters each.
         """
-        async with self._lock:
+        async with self._alone():
             return await finished(self._about.change(changes))
 
     async def usage(self, by: Any = None, **narrower: Any) -> Usage | dict[str, Usage]:
@@ -318,7 +320,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         Raises `ValueError` for a session on this conversation.
         """
         check_other(self, session)
-        async with self._lock:
+        async with self._alone():
             found = [] if self._remote.id is None else await self._remote.all(everything=True)
             about = await self._about.read()
         if found:
@@ -331,8 +333,8 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
     async def copy_from(self, session: Session) -> int:
         """Add all items of another session, and what is known about it; returns how many.
 
-        What the API refuses is left out, as in `add_items`. A failure raises what `add_items`
-        raises. Raises `ValueError` for a session on this conversation.
+        Left out is what `add_items` leaves out, and it raises the same. Raises `ValueError` for a
+        session on this conversation.
         """
         check_other(self, session)
         read_about = getattr(session, "about", None)
@@ -343,5 +345,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         await self.add_items(kept)
         return len(kept)
 
-    def _waits(self) -> Waits:
-        return Waits(self._patience)
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        async with self._lock, hinted():
+            yield

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
 
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session
@@ -11,6 +12,7 @@ from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import Item
 from turnlog.sessions import openai_conversations
 from turnlog.sessions.conversations.client import AsyncOpenAI
+from turnlog.sessions.conversations.refusals import Refusals
 from turnlog.sessions.conversations.retrying import PATIENCE
 from turnlog.store import Store
 from turnlog.sync.loop import run
@@ -77,6 +79,18 @@ class OpenAIConversationsSession(BlockingSession):
     def usage(self, by: Any = None) -> Usage | dict[str, Usage]:
         """What the runs of Turnlog on this conversation have spent; it is in the store."""
         return run(self.session.usage, by)
+
+    def history(self) -> list[Item]:
+        """All items, oldest first, whatever `session_settings` say."""
+        return run(self.session.history)
+
+    if not TYPE_CHECKING:  # so that type checkers know what it doesn't have
+
+        def __getattr__(self, name: str) -> Any:
+            # What stored sessions can do and this kind can't, which raises `NotSupported`.
+            if name.startswith("_") or not hasattr(Refusals, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return partial(run, getattr(self.session, name))
 
     def copy_to(self, session: Session | BlockingSession) -> int:
         """Add all items to another session; returns how many that were."""

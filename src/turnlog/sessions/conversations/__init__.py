@@ -12,5 +12,6 @@ beside                what lives in a store: the entry in the directory, progres
 tail ──▶ forms        the newest part, for views
 turns                 turns of our runner, and `session.turn`
 sdk                   recognition by the Runner of the OpenAI Agents SDK
+hints                 what to do about errors of the client
 refusals              what this kind of session can't do
 """
