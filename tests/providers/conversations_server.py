@@ -79,7 +79,25 @@ class Server(ThreadingHTTPServer):
         self.is_verbose = False
         self.lock = threading.Lock()
         self._counts = {"write": 0, "read": 0}
+        self._under_way = 0
         self._made = 0
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self.lock:
+            self._under_way += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self.lock:
+                self._under_way -= 1
+
+    def wait_until_idle(self) -> None:
+        """Wait until no other request is under way, of a client that is gone for example."""
+        while self._under_way > 1:
+            time.sleep(0.001)
 
     @property
     def url(self) -> str:
@@ -296,6 +314,10 @@ class _Handler(BaseHTTPRequestHandler):
             query = {**query, "include": include}
             query.pop("include[]")
         self.close_connection = True
+        if path == ["idle"]:
+            self.server.wait_until_idle()
+            self._send(200, {}, {})
+            return
         self.server.requests.append((method, url.path, {**query, **body}))
         self.server.keys.append(self.headers.get("authorization") or "")
         self.server.before(method, url.path)
