@@ -100,6 +100,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         lease_seconds: float = LEASE_SECONDS,
         key: str | None = None,
         usage: object = None,
+        compaction: object = None,
     ) -> AbstractContextManager[BlockingTurn[Self]]:
         """Hold the session for one turn of a loop of your own.
 
@@ -113,6 +114,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
             lease_seconds=lease_seconds,
             key=key,
             usage=usage,
+            compaction=compaction,
         )
         return Block(turn, lambda turn: BlockingTurn(turn, self))
 
@@ -124,9 +126,13 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         """Change some of it, and leave the rest as it is."""
         return run(self.session.describe, **changes)
 
-    def usage(self, by: Any = None) -> Usage | dict[str, Usage]:
+    def usage(self, by: Any = None, **narrower: Any) -> Usage | dict[str, Usage]:
         """What the runs of Turnlog on this conversation have spent; it is in the store."""
-        return run(self.session.usage, by)
+        return run(self.session.usage, by, **narrower)
+
+    def history(self) -> list[Item]:
+        """All items, oldest first, whatever `session_settings` say."""
+        return run(self.session.history)
 
     def copy_to(self, session: Session | BlockingSession) -> int:
         """Add all items to another session; returns how many that were."""
