@@ -27,6 +27,10 @@ asked = openai.AsyncOpenAI.__init__
 openai.AsyncOpenAI.__init__ = lambda self, **options: asked(
     self, **{**options, "api_key": "k", "base_url": sys.argv[1]}
 )
+blocking = openai.OpenAI.__init__
+openai.OpenAI.__init__ = lambda self, **options: blocking(
+    self, **{**options, "api_key": "k", "base_url": sys.argv[1]}
+)
 code = compile(sys.stdin.read(), "part", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 done = eval(code)
 if inspect.iscoroutine(done):
