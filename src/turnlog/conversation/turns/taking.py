@@ -10,6 +10,7 @@ from turnlog.conversation.turns.claims import Claim, Claims, Ticket
 from turnlog.conversation.turns.retrying import committed
 from turnlog.conversation.turns.waiting import Watch
 from turnlog.errors import BranchDeleted, Conflict
+from turnlog.loops.processes import is_gone
 
 __all__ = ["Taking"]
 
@@ -48,7 +49,7 @@ class Taking:
             free = self._free_at(claim)
             if free is None:
                 return claim.holder if claim else ""
-            if in_order and await self._claims.first() is not None:
+            if in_order and await self._first() is not None:
                 return ""
             if done := await self._tried(free, changes, in_order=in_order, key=key):
                 return done
@@ -82,7 +83,7 @@ class Taking:
         return False
 
     async def _taken_if_first(self) -> Committed | None:
-        claim, first = await self._claims.newest(), await self._claims.first()
+        claim, first = await self._claims.newest(), await self._first()
         free = self._free_at(claim)
         if first is None or first.position > self._ticket:
             await self._draw_ticket()  # or again: it was removed
@@ -91,6 +92,12 @@ class Taking:
         elif free is not None:
             return await self._taken_as_first(free)
         return None
+
+    async def _first(self) -> Ticket | None:
+        """The ticket of the run that has waited longest. Those of dead processes are removed."""
+        while (first := await self._claims.first()) is not None and is_gone(first.process):
+            await self._claims.commit([self._claims.leave(first.position)])
+        return first
 
     async def _taken_as_first(self, free: int) -> Committed | None:
         done = await self._tried(free, [self._claims.served(self._ticket)], in_order=False)
