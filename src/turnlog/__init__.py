@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from turnlog.errors import RecordChanged as RecordChanged
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
+    from turnlog.errors import SessionWaitTimeout as SessionWaitTimeout
     from turnlog.errors import StoreClosed as StoreClosed
     from turnlog.errors import TurnlogError as TurnlogError
     from turnlog.errors import Unreadable as Unreadable
@@ -138,8 +139,8 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
     "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced IncompleteAppend "
     "InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord "
-    "NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy StoreClosed "
-    "TurnlogError Unreadable",
+    "NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy SessionWaitTimeout "
+    "StoreClosed TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.items.shortening": "Shorten",

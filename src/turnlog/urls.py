@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
+from turnlog.conversation.turns.duration import check_seconds
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.sqlite import SQLiteStore
@@ -17,7 +18,7 @@ Options: TypeAlias = dict[str, str]
 Opener: TypeAlias = Callable[[SplitResult, Options], Store]
 
 
-def open_store(url: str, **defaults: str) -> Store:
+def open_store(url: str, *, lease_seconds: float | None = None, **defaults: str) -> Store:
     """The store that `url` names; nothing is opened before its first use.
 
         sqlite:///relative.db    sqlite:////absolute.db    memory://
@@ -36,6 +37,9 @@ def open_store(url: str, **defaults: str) -> Store:
     `?sessions_table=NAME` and `?messages_table=NAME`. All other options are passed to the
     driver.
 
+    All take `?lease_seconds=SECONDS`: how long a run that died keeps others waiting, at most.
+
+    lease_seconds: the same, unless the URL says it.
     defaults: options that the URL may override.
 
     A store is encrypted by `Encrypted(open_store(url), keyring)`, never by its URL.
@@ -43,8 +47,9 @@ def open_store(url: str, **defaults: str) -> Store:
     Raises `ValueError` for an unknown scheme or option, `ImportError` for a driver that is
     not installed. The error never contains the URL's password.
     """
+    check_seconds(lease_seconds)
     if "://" not in url:
-        return _sqlite_at(_path(url), defaults)
+        return _leased(_sqlite_at(_path(url), defaults), lease_seconds)
     parts = _split(url)
     backend, plus, _ = parts.scheme.partition("+")
     opener = _OPENERS.get(parts.scheme) or (_SQL.get(backend) if plus else None)
@@ -57,7 +62,17 @@ def open_store(url: str, **defaults: str) -> Store:
             "no URL says how a store is encrypted, since URLs get into logs: write "
             "Encrypted(open_store(url), Keyring.from_file(path)), or --key-file on the command line"
         )
-    return opener(parts, {**defaults, **options})
+    lasts = options.pop("lease_seconds", None)
+    if lasts is not None:
+        parts = urlsplit(_without(parts, "lease_seconds"))
+        lease_seconds = _seconds(lasts, "lease_seconds")
+        check_seconds(lease_seconds)
+    return _leased(opener(parts, {**defaults, **options}), lease_seconds)
+
+
+def _leased(store: Store, seconds: float | None) -> Store:
+    store.lease_seconds = seconds
+    return store
 
 
 def _path(text: str) -> str:
@@ -163,13 +178,13 @@ def _whole(text: str) -> int:
         raise ValueError("ttl must be a whole number of seconds, such as ttl=86400") from None
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, option: str = "timeout") -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise ValueError("timeout must be a number of seconds, such as timeout=2.5")
+        raise ValueError(f"{option} must be a number of seconds, such as {option}=2.5")
     return seconds
 
 

@@ -12,6 +12,7 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.summaries.reading import KnownSummaries
+from turnlog.conversation.turns.duration import check_seconds
 from turnlog.errors import StoreClosed
 from turnlog.records import Log
 from turnlog.store import Store
@@ -42,7 +43,9 @@ class Handle(SessionABC, HasTail):
         *,
         branch: str = "main",
         session_settings: SettingsLike = None,
+        lease_seconds: float | None = None,
     ) -> None:
+        check_seconds(lease_seconds)
         if not isinstance(session_id, str):
             raise TypeError(
                 f"session_id must be a str, not {type(session_id).__name__}: use str(…)"
@@ -51,6 +54,9 @@ class Handle(SessionABC, HasTail):
         self.store = store
         self.branch = branch
         self.session_settings = session_settings
+        #: For how many seconds the leases of its runs last, unless a run says otherwise; None for
+        #: the default.
+        self.lease_seconds = lease_seconds
         self.closed = False
         self._last_reader: LogReader | None = None
         self._known_records: KnownRecords | None = None

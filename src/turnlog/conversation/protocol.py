@@ -77,3 +77,4 @@ class OnBranch(Protocol):
     branch: str
     store: Store
     closed: bool
+    lease_seconds: float | None

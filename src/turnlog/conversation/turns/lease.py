@@ -19,7 +19,9 @@ from uuid import uuid4
 
 from turnlog.changes import Change, Committed, Key
 from turnlog.conversation.turns.claims import RENEWALS, Claims
+from turnlog.conversation.turns.duration import lease_seconds
 from turnlog.conversation.turns.giving_back import given_back, warn
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
 from turnlog.conversation.usage.recording import PendingUsage, merged
@@ -28,27 +30,18 @@ from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["LEASE_SECONDS", "Lease", "check_seconds"]
-
-#: For how long others wait for a holder that died, at most.
-LEASE_SECONDS = 30.0
-
-
-def check_seconds(seconds: float) -> None:
-    """Raise `ValueError` if a lease can't last for `seconds`."""
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"lease seconds must be positive and finite, not {seconds}")
+__all__ = ["Lease"]
 
 
 class Lease:
     """The right to run one turn on `log`.
 
-    seconds: how long it lasts unless it is renewed. It is renewed after a third of that, again
-        and again, while the event loop that took it runs.
+    seconds: how long it lasts unless it is renewed; None for the default. It is renewed after a
+        third of that, again and again, while the event loop that took it runs.
     """
 
-    def __init__(self, store: Store, log: Log, *, seconds: float = LEASE_SECONDS) -> None:
-        check_seconds(seconds)
+    def __init__(self, store: Store, log: Log, *, seconds: float | None = None) -> None:
+        seconds = lease_seconds(seconds, store)
         #: The name of this lease, which no other has.
         self.holder = uuid4().hex
         self._store = store
@@ -102,10 +95,16 @@ class Lease:
             await self._hold(done, may_be_anothers=key is not None)
         return done
 
-    async def queue(self) -> None:
-        """Take the lease after all runs that have waited longer."""
+    async def queue(self, wait: Wait | None = None) -> None:
+        """Take the lease after all runs that have waited longer.
+
+        wait: reports for whom this run waits, and may end that.
+        """
+        wait = wait or Wait(self._store.identity, self._guarded, None)
         try:
-            await self._hold(await self._taking.in_turn())
+            async with wait.bounded():
+                done = await self._taking.in_turn(wait)
+            await self._hold(done)
         except BaseException:
             await finished(self.give_back())  # which removes the ticket as well
             raise

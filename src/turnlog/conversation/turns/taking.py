@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from turnlog.changes import Change, Committed, Key
 from turnlog.conversation.deletion import mark_of, unless_deleted
 from turnlog.conversation.turns.claims import Claim, Claims, Ticket
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.retrying import committed
 from turnlog.conversation.turns.waiting import Watch
 from turnlog.errors import BranchDeleted, Conflict
@@ -54,10 +55,13 @@ class Taking:
             if done := await self._tried(free, changes, in_order=in_order, key=key):
                 return done
 
-    async def in_turn(self) -> Committed:
-        """Wait until all runs that have waited longer had the lease, and take it."""
+    async def in_turn(self, wait: Wait) -> Committed:
+        """Wait until all runs that have waited longer had the lease, and take it.
+
+        wait: told of each look.
+        """
         while True:
-            if done := await self._taken_if_first():
+            if done := await self._taken_if_first(wait):
                 return done
             await self._watch.pause()
 
@@ -82,8 +86,9 @@ class Taking:
                 return position > 0
         return False
 
-    async def _taken_if_first(self) -> Committed | None:
+    async def _taken_if_first(self, wait: Wait) -> Committed | None:
         claim, first = await self._claims.newest(), await self._first()
+        wait.saw(claim, first)
         free = self._free_at(claim)
         if first is None or first.position > self._ticket:
             await self._draw_ticket()  # or again: it was removed
