@@ -87,13 +87,14 @@ class Wait:
             return
         self._has_told = True
         claim = self._look.claim
-        # A run that is known to live is nothing to worry about.
-        level = logging.INFO if claim is not None and is_alive(claim.process) else logging.WARNING
+        # A run that is known to live is nothing to worry about; another one may have died.
+        is_doubtful = claim is not None and not is_alive(claim.process)
+        level = logging.WARNING if is_doubtful else logging.INFO
         age = (
             f"; it was renewed {_age(claim):.1f} s ago" if claim and not isinf(claim.until) else ""
         )
         what = "session %r, branch %r: this run has %s%s"
-        _logger.log(level, what, self._log.session, self._log.name, self, age)
+        _logger.log(level, what, *self._log, str(self), age)
 
     @property
     def _look(self) -> _Look:
