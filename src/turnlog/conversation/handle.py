@@ -14,8 +14,9 @@ from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.summaries.reading import KnownSummaries
 from turnlog.conversation.turns.duration import check_seconds
 from turnlog.errors import StoreClosed
+from turnlog.given import check_session_id
 from turnlog.records import Log
-from turnlog.store import Store
+from turnlog.store import Store, check_store
 
 __all__ = ["Handle", "faithful"]
 
@@ -45,11 +46,9 @@ class Handle(SessionABC, HasTail):
         session_settings: SettingsLike = None,
         lease_seconds: float | None = None,
     ) -> None:
+        check_session_id(session_id, type(self).__name__)
+        check_store(store)
         check_seconds(lease_seconds)
-        if not isinstance(session_id, str):
-            raise TypeError(
-                f"session_id must be a str, not {type(session_id).__name__}: use str(…)"
-            )
         self.session_id = session_id
         self.store = store
         self.branch = branch
