@@ -82,10 +82,15 @@ def errors_reported(store: str) -> Iterator[None]:
         # Stores raise ValueError for a name that they can't hold.
         _end(str(error), store)
     except Exception as error:
-        if _package_of(type(error).__module__) == "openai":
-            _end(f"the model failed: {_noted(error)}", store)
-        if not _is_of_a_driver(error):
-            raise
+        _end_by_others(error, store)
+        raise
+
+
+def _end_by_others(error: Exception, store: str) -> None:
+    """End with an error of a driver or of a model's client; return for any other."""
+    if _package_of(type(error).__module__) == "openai":
+        _end(f"the model failed: {_noted(error)}", store)
+    if _is_of_a_driver(error):
         _end(f"{shown(store)} failed: {_first_line(error)}", store)
 
 

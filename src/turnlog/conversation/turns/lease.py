@@ -40,7 +40,7 @@ def check_seconds(seconds: float) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"lease_seconds must be a number of seconds, not {given(seconds)}")
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"lease seconds must be positive and finite, not {seconds}")
+        raise ValueError(f"lease_seconds must be positive and finite, not {seconds}")
 
 
 class Lease:

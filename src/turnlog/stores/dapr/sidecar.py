@@ -19,8 +19,8 @@ __all__ = [
     "ConsistencyLevel",
     "Document",
     "Sidecar",
-    "is_outage",
     "is_transient",
+    "outage",
     "status",
 ]
 
@@ -37,6 +37,9 @@ _PARALLEL = 8
 _RETRY_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 _MEGABYTE = 1 << 20
+
+#: An attribute of the error with which reads were given up: the sidecar stayed out of reach.
+_GIVEN_UP = "turnlog_has_given_up"
 
 
 class Document(NamedTuple):
@@ -114,7 +117,12 @@ class Sidecar:
         await self._call("delete_state", key=key, etag=etag, options=options)
 
     async def _read(self, keys: Sequence[str]) -> dict[str, Document]:
-        return await retry(partial(self._found, keys), _RETRY_DELAYS, is_transient)
+        try:
+            return await retry(partial(self._found, keys), _RETRY_DELAYS, is_transient)
+        except DaprGrpcError as error:
+            if is_transient(error):
+                setattr(error, _GIVEN_UP, True)
+            raise
 
     async def _found(self, keys: Sequence[str]) -> dict[str, Document]:
         try:
@@ -164,9 +172,10 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, DaprGrpcError) and status(error) in transient
 
 
-def is_outage(error: Exception) -> bool:
-    """Whether the last try has failed because the sidecar is out of reach, or never was healthy."""
-    return is_transient(error) or isinstance(error, TimeoutError | ConnectionError)
+def outage(error: Exception) -> Exception | None:
+    """`error`, if reads were given up with it, or if the sidecar was never healthy."""
+    is_outage = hasattr(error, _GIVEN_UP) or isinstance(error, TimeoutError)
+    return error if is_outage else None
 
 
 def _parts(items: list[StateItem]) -> list[list[StateItem]]:

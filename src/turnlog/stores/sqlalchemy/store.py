@@ -26,7 +26,7 @@ from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.mysql import MySQL
 from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
 from turnlog.stores.sqlalchemy.privacy import without_values
-from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing, is_outage, retried
+from turnlog.stores.sqlalchemy.retrying import Again, OutOfReach, is_denied, is_missing, retried
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
 from turnlog.stores.sqlalchemy.schema_postgresql import PostgreSQLSchema
@@ -238,7 +238,7 @@ class SQLAlchemyStore(Store):
 
     def _outages_named(self) -> AbstractContextManager[None]:
         kind = _NAMES[self._engines.backend]
-        return outages_named(kind, lambda: self._engines.address, is_outage)
+        return outages_named(kind, lambda: self._engines.address, _outage)
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
@@ -298,6 +298,13 @@ class SQLAlchemyStore(Store):
         except Conflict:
             return False
         return True
+
+
+def _outage(error: Exception) -> Exception | None:
+    if not isinstance(error, OutOfReach):
+        return None
+    cause = error.error
+    return without_values(cause) if isinstance(cause, DBAPIError) else cause
 
 
 async def _always() -> bool:
