@@ -72,7 +72,7 @@ def check_key(key: object) -> None:
     """Raise `TypeError` or `ValueError` unless `key` can name a run or a write."""
     if not isinstance(key, str):
         raise TypeError(f"key must be a str, not {given(key)}: use str(…)")
-    if not key:
+    if not key:  # an absent header, probably: all requests would be taken for one
         raise ValueError(
             "key is empty: give the id of the request or message, or None to go without a key"
         )

@@ -20,8 +20,8 @@ PORT = 1
 
 #: URL, and what is told of it.
 UNREACHABLE = {
-    f"redis://:s3cret@127.0.0.1:{PORT}/3?timeout=0.05": f"Redis at localhost:{PORT}/3",
-    f"redis+cluster://x:s3cret@127.0.0.1:{PORT}?timeout=0.05": f"Redis Cluster at localhost:{PORT}",
+    f"redis://:s3cret@127.0.0.1:{PORT}/3": f"Redis at localhost:{PORT}/3",
+    f"redis+cluster://x:s3cret@127.0.0.1:{PORT}": f"Redis Cluster at localhost:{PORT}",
     f"postgresql://bob:s3cret@127.0.0.1:{PORT}/db": f"PostgreSQL at 127.0.0.1:{PORT}/db",
     f"postgresql+psycopg://bob:s3cret@127.0.0.1:{PORT}/db": f"PostgreSQL at 127.0.0.1:{PORT}/db",
     f"mysql://bob:s3cret@127.0.0.1:{PORT}/db": f"MySQL at 127.0.0.1:{PORT}/db",
@@ -37,15 +37,13 @@ TELLS = (
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turnlog.stores.sqlalchemy.retrying._DELAYS", (0.01,))
-    monkeypatch.setattr("turnlog.stores.dapr.sidecar._RETRY_DELAYS", (0.01,))
     monkeypatch.setattr(dapr_settings, "DAPR_HEALTH_TIMEOUT", 0.1)
     monkeypatch.setattr(dapr_settings, "DAPR_HTTP_PORT", PORT)
 
 
 @pytest.mark.parametrize(("url", "told"), UNREACHABLE.items(), ids=UNREACHABLE)
 async def test_reads_and_writes_tell_the_store_and_its_address(url: str, told: str) -> None:
-    store = open_store(url)
+    store = open_store(url, patience=0.05)
     session = StoredSession("user_123", store)
     for call in (session.get_items(), session.add_items([user("hi")]), store.sessions()):
         with pytest.raises(StoreUnreachable) as caught:
@@ -62,7 +60,7 @@ async def test_a_client_that_was_handed_in_is_told_by_its_address(
 ) -> None:
     monkeypatch.setattr(DaprHealth, "wait_for_sidecar", lambda: None)
     async with DaprClient(f"127.0.0.1:{PORT}") as client:
-        session = DaprSession("user_123", "statestore", client)
+        session = DaprSession("user_123", "statestore", client, patience=0.05)
         with pytest.raises(StoreUnreachable, match=f"^Dapr at 127.0.0.1:{PORT} can't be reached"):
             await session.get_items()
 
@@ -93,7 +91,7 @@ def test_other_errors_pass_unchanged() -> None:
 
 @pytest.mark.slow
 def test_the_command_line_tells_it_in_one_line() -> None:
-    url = f"redis://:s3cret@127.0.0.1:{PORT}/3?timeout=0.05"
+    url = f"redis://:s3cret@127.0.0.1:{PORT}/3?patience=0.05"
     status, out, err = turnlog("ls", "--store", url)
     assert (status, out) == (1, "")
     assert re.match(TELLS.format("turnlog: " + re.escape(f"Redis at localhost:{PORT}/3")), err)

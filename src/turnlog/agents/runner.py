@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
@@ -42,6 +43,7 @@ class Runner:
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
+        key: str | None = None,
     ) -> RunResult:
         """Ask `agent` to answer `input`.
 
@@ -52,11 +54,14 @@ class Runner:
         max_turns: how often the model may be asked before `MaxTurnsExceeded` is raised; None
             for no bound.
         context: passed to tools, and to instructions that are functions.
+        key: a name for this run, such as the id of a request; see `RunConfig.key`. However often
+            it is started with the same key, the model is asked for one answer only; then
+            `RunResult.is_replay` is true.
 
         Errors of the model, of tools and of the session are raised unchanged.
         """
         first, new = agent_of(agent, starting_agent), input_of(input)
-        memory, config = session_of(session), config_of(run_config)
+        memory, config = session_of(session), _keyed(config_of(run_config), key)
         check_max_turns(max_turns)
         return await Run(first, new, memory, config, max_turns, context).finish()
 
@@ -70,13 +75,17 @@ class Runner:
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
+        key: str | None = None,
     ) -> RunResultStreaming:
         """The same as `run`, as an asynchronous iterator of its events.
+
+        With a `key` that was answered before, these are the text of the stored answer in one
+        piece, then its items.
 
         Raises `RuntimeError` without a running event loop, which its task needs.
         """
         first, new = agent_of(agent, starting_agent), input_of(input)
-        memory, config = session_of(session), config_of(run_config)
+        memory, config = session_of(session), _keyed(config_of(run_config), key)
         check_max_turns(max_turns)
         check_loop()
         return RunResultStreaming(
@@ -93,6 +102,7 @@ class Runner:
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
         context: object = None,
+        key: str | None = None,
     ) -> RunResult:
         """The same as `run`, for code without an event loop; it blocks.
 
@@ -110,7 +120,20 @@ class Runner:
             run_config=run_config,
             max_turns=max_turns,
             context=context,
+            key=key,
         )
+
+
+def _keyed(config: RunConfig, key: str | None) -> RunConfig:
+    """`config` with the run's key."""
+    if key is None:
+        return config
+    if config.key not in (None, key):
+        raise ValueError(
+            "the run has two keys, key=… and RunConfig(key=…): leave one of them out, as a run "
+            "has one name"
+        )
+    return replace(config, key=key)
 
 
 def _refuse_running_loop() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
-from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.branches.clearing import cleared
 from turnlog.conversation.compaction.automatic import compacted_after
 from turnlog.conversation.compaction.compactable import Compactable
 from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.handle import faithful
+from turnlog.conversation.held.current import block_on
+from turnlog.conversation.held.holdable import Holdable
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.known_records import KnownRecords
@@ -52,7 +54,7 @@ from turnlog.records import Log
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactable):
+class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -62,8 +64,6 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
     branch: which continuation of the conversation; "main" by default.
     session_settings: a `SessionSettings`, a dict, or None. Assigning later takes effect.
     """
-
-    _negative_limit_means_all = True
 
     @faithful
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
@@ -80,12 +80,16 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         out, logged with their position, and stay stored; the limit counts the others. Raises
         `Unreadable` for encrypted records without their key.
         """
+        log = self._log()
+        block = block_on(self.store, log)
+        if block is not None and block.hides:
+            return await self._shown_in(block, log, limit)
         if limit is None:
-            return await self._shown_unasked(self._log())
+            return await self._shown_unasked(log)
         check_int("limit", limit)
         if limit < 0 and self._negative_limit_means_all:
             return await self.history()
-        return await self._reader_of(self._log()).newest(limit)
+        return await self._reader_of(log).newest(limit)
 
     async def history(self) -> list[TResponseInputItem]:
         """All items of this branch, oldest first, also those that a summary covers."""
@@ -236,8 +240,16 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         payloads = encode_all(checked(items) if strict else items)
         if not payloads:
             return
-        turn = open_turn_on(self.store, log)
         name = None if key is None else Key.of(log, key, digest(payloads))
+        write = partial(self._append, log, name)
+        block = block_on(self.store, log)
+        if block is None:
+            await write(payloads)
+        else:
+            await block.add(payloads, write, is_named=key is not None)
+
+    async def _append(self, log: Log, name: Key | None, payloads: list[bytes]) -> None:
+        turn = open_turn_on(self.store, log)
         extra = extra_changes_on(self.store, log)
         if turn is None:
             changes = [Append(log.name, payloads), *(extra.changes if extra else ())]

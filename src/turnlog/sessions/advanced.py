@@ -45,7 +45,7 @@ class AdvancedSQLiteSession(SQLiteSession):
         `ValueError` if another pair of tables owns the file; see docs/sdk.md.
     logger: where errors of `store_run_usage` are logged.
     sessions_table, messages_table: as in `SQLiteSession`; also as quoted SQL identifiers.
-    session_settings, settings, journal_mode: as in `SQLiteSession`.
+    session_settings, settings, journal_mode, patience: as in `SQLiteSession`.
 
     A new session stands on "main".
     """
@@ -63,6 +63,7 @@ class AdvancedSQLiteSession(SQLiteSession):
         sessions_table: str | None = None,
         messages_table: str | None = None,
         journal_mode: JournalMode | None = None,
+        patience: float | None = None,
     ) -> None:
         by_name = {
             "create_tables": create_tables,
@@ -72,6 +73,7 @@ class AdvancedSQLiteSession(SQLiteSession):
             "sessions_table": sessions_table,
             "messages_table": messages_table,
             "journal_mode": journal_mode,
+            "patience": patience,
         }
         chosen = _chosen(options or {}, by_name)
         creates = chosen.pop("create_tables", None)

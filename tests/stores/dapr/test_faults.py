@@ -189,12 +189,9 @@ async def test_a_sidecar_that_dies_and_comes_back(sidecar: Sidecar, store: DaprS
         assert len(set(stored)) == len(stored)
 
 
-async def test_while_the_sidecar_is_away_the_error_says_so(
-    sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("turnlog.stores.dapr.sidecar._RETRY_DELAYS", (0.01, 0.02))
+async def test_while_the_sidecar_is_away_the_error_says_so(sidecar: Sidecar) -> None:
     session = DaprSession.from_address(
-        "session", state_store_name=STORE, dapr_address=sidecar.address
+        "session", state_store_name=STORE, dapr_address=sidecar.address, patience=0.2
     )
     await session.add_items([user("1")])
     assert await session.ping()

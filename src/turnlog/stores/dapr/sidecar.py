@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
 from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
 
 from turnlog.stores.dapr.clients import Calls
-from turnlog.stores.retrying import retry
+from turnlog.stores.retrying import backoff, retry
 
 __all__ = [
     "DAPR_CONSISTENCY_EVENTUAL",
     "DAPR_CONSISTENCY_STRONG",
+    "PATIENCE",
     "ConsistencyLevel",
     "Document",
     "Sidecar",
@@ -23,6 +24,8 @@ __all__ = [
     "outage",
     "status",
 ]
+
+T = TypeVar("T")
 
 ConsistencyLevel: TypeAlias = Literal["eventual", "strong"]
 
@@ -33,8 +36,10 @@ DAPR_CONSISTENCY_STRONG: Final = "strong"
 _AT_ONCE = 64
 #: How many requests of one call are under way at once.
 _PARALLEL = 8
-#: Seconds between retries; all together about as long as a sidecar takes to restart.
-_RETRY_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+#: Seconds for which calls are retried by default: about as long as a sidecar takes to restart.
+PATIENCE = 4.0
+#: The first delay between retries, and the longest.
+_DELAYS = 0.05, 1.6
 
 _MEGABYTE = 1 << 20
 
@@ -60,8 +65,14 @@ class Sidecar:
     """
 
     def __init__(
-        self, calls: Calls, store_name: str, consistency: ConsistencyLevel, ttl: int | None
+        self,
+        calls: Calls,
+        store_name: str,
+        consistency: ConsistencyLevel,
+        ttl: int | None,
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = patience
         self.calls = calls
         self.store_name = store_name
         self.consistency = consistency
@@ -88,7 +99,7 @@ class Sidecar:
         items = [self._item(key, data, self._any, 2) for key, data in documents.items()]
         for part in _parts(items):
             save = partial(self._call, "save_bulk_state", states=part)
-            await retry(save, _RETRY_DELAYS, is_transient)
+            await self._retried(save)
 
     async def swap(self, key: str, data: bytes, etag: str | None, *, ttl_factor: int = 1) -> None:
         """Write one document if it still has this etag; None: if it doesn't exist.
@@ -118,11 +129,14 @@ class Sidecar:
 
     async def _read(self, keys: Sequence[str]) -> dict[str, Document]:
         try:
-            return await retry(partial(self._found, keys), _RETRY_DELAYS, is_transient)
+            return await self._retried(partial(self._found, keys))
         except DaprGrpcError as error:
             if is_transient(error):
                 setattr(error, _GIVEN_UP, True)
             raise
+
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await retry(call, backoff(*_DELAYS, self._patience), is_transient)
 
     async def _found(self, keys: Sequence[str]) -> dict[str, Document]:
         try:

@@ -25,10 +25,12 @@ from turnlog.stores.dapr.sessionfile import Found, SessionFile
 from turnlog.stores.dapr.sidecar import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,
+    PATIENCE,
     ConsistencyLevel,
     Sidecar,
     outage,
 )
+from turnlog.stores.options import check_patience
 from turnlog.stores.outages import outages_named
 
 __all__ = ["DaprStore"]
@@ -49,6 +51,7 @@ class DaprStore(Store):
         `at_address("localhost:50001")`, for clients that all stores of one event loop share.
     ttl: seconds that a session is kept after its last write; None: for ever.
     consistency: the consistency that the component is asked for, "eventual" or "strong".
+    patience: for how many seconds calls are retried while the sidecar can't be reached.
 
     Raises `ValueError` for a `ttl` or `consistency` that is not one of these, and `TypeError`
     for a `ttl` that is not a whole number.
@@ -61,10 +64,12 @@ class DaprStore(Store):
         *,
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,
+        patience: float = PATIENCE,
     ) -> None:
         _check_name(state_store_name)
         _check_options(ttl, consistency)
-        self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl)
+        check_patience(patience)
+        self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl, patience)
         self._directory = Directory(self._sidecar)
         self._door = Door(type(self).__name__)
 

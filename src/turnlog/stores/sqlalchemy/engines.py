@@ -141,9 +141,10 @@ def _check_driver(url: URL) -> None:
     except ImportError:
         return  # the driver is not installed: that is an error when the engine is made
     if not kind.get_async_dialect_cls(url).is_async:
+        backend = url.get_backend_name()
         raise ValueError(
-            f"the driver of {url.drivername}:// blocks: use one for asyncio, such as asyncpg, "
-            "psycopg, asyncmy, aiomysql or aiosqlite, or pass an engine instead of a URL"
+            f"the driver of {url.drivername}:// blocks: use one for asyncio, which {backend}:// "
+            f"stands for, or pass an engine of create_engine(…) instead of a URL"
         )
 
 
