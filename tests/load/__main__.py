@@ -11,12 +11,14 @@ program reads what is stored and prints a report, as one object of JSON.
 import asyncio
 import dataclasses
 import json
+import logging
 import signal
 import socket
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 
 import httpx2
@@ -138,14 +140,14 @@ class Load:
     async def kill_each_worker(self, total: int) -> None:
         """Kill the first when a third of all is answered, the second when two thirds are."""
         for number, worker in enumerate(self.workers, 1):
-            while self.answered < total * number // 3:
+            while self.answered < total * number // 3:  # noqa: ASYNC110 - it is only counted
                 await asyncio.sleep(0.01)
             await worker.kill()
             await asyncio.sleep(1.0)
             await worker.start()
 
     async def _one_that_is_up(self) -> Worker:
-        while not (up := [worker for worker in self.workers if worker.is_up.is_set()]):
+        while not (up := [worker for worker in self.workers if worker.is_up.is_set()]):  # noqa: ASYNC110 - any of several
             await asyncio.sleep(0.05)
         return self.random.choice(up)
 
@@ -161,12 +163,12 @@ async def stored(report: Report, store: str, users: list[str], messages: int) ->
             report.lost += (
                 messages - len(questions) + roles.count("user") - roles.count("assistant")
             )
-            pairs = zip(roles, roles[1:], strict=False)
-            report.questions_in_a_row += sum(pair == ("user", "user") for pair in pairs)
+            report.questions_in_a_row += [*pairwise(roles)].count(("user", "user"))
 
 
 async def main(store: str, runner: str, users: int, messages: int) -> Report:
     """Run the load; its report."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of clients that went away
     model, names = StrictModel(), [f"user-{number}" for number in range(users)]
     port = _free_port()
     server = uvicorn.Server(uvicorn.Config(model.app, port=port, log_level="critical"))

@@ -10,7 +10,7 @@ POST /USER with {"text", "key"} streams the answer in lines; the last line of a 
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from openai import AsyncOpenAI
+from openai.types.responses import ResponseTextDeltaEvent
 
 from turnlog import (
     Agent,
@@ -37,13 +38,15 @@ LEASE_SECONDS = 600.0
 class Answering(Protocol):
     """Asks the agent, and gives the answer piece by piece."""
 
-    def __call__(self, session: StoredSession, text: str, key: str) -> AsyncIterator[str]: ...
+    def __call__(
+        self, session: StoredSession, text: str, key: str
+    ) -> AsyncGenerator[str, None]: ...
 
 
 def by_ours(client: AsyncOpenAI) -> Answering:
     agent = Agent("Assistant", model=OpenAIChatCompletionsModel("m", client))
 
-    async def answer(session: StoredSession, text: str, key: str) -> AsyncIterator[str]:
+    async def answer(session: StoredSession, text: str, key: str) -> AsyncGenerator[str, None]:
         result = Runner.run_streamed(agent, text, session=session, key=key)
         async with aclosing(result.stream_events()) as events:
             async for event in events:
@@ -58,7 +61,7 @@ def by_sdk(client: AsyncOpenAI) -> Answering:
     model = agents.OpenAIChatCompletionsModel("m", client)
     agent = agents.Agent("Assistant", model=model)
 
-    async def answer(session: StoredSession, text: str, key: str) -> AsyncIterator[str]:
+    async def answer(session: StoredSession, text: str, key: str) -> AsyncGenerator[str, None]:
         async with session.held(key=key) as held:
             if held.is_replay:
                 yield held.text
@@ -66,15 +69,15 @@ def by_sdk(client: AsyncOpenAI) -> Answering:
             result = agents.Runner.run_streamed(agent, text, session=session)
             try:
                 async for event in result.stream_events():
-                    if event.type == "raw_response_event" and event.data.type == DELTA:
-                        yield event.data.delta
+                    data = event.data if event.type == "raw_response_event" else None
+                    if isinstance(data, ResponseTextDeltaEvent):
+                        yield data.delta
             finally:
                 result.cancel()
 
     return answer
 
 
-DELTA = "response.output_text.delta"
 RUNNERS = {"ours": by_ours, "sdk": by_sdk}
 
 
@@ -90,8 +93,8 @@ def service(store: Store, answer: Answering) -> FastAPI:
     return app
 
 
-async def _lines(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
-    async with aclosing(pieces) as answer:  # type: ignore[type-var] # it is a generator
+async def _lines(pieces: AsyncGenerator[str, None]) -> AsyncIterator[str]:
+    async with aclosing(pieces) as answer:
         async for piece in answer:
             yield f"{piece}\n"
     yield "done\n"
