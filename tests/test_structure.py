@@ -42,7 +42,7 @@ FLOORS = {
 }
 
 #: The modules at the root that are the contract of a store: together one room.
-CONTRACT = {"changes", "errors", "given", "records", "store", "texts"}
+CONTRACT = {"changes", "errors", "records", "store", "texts"}
 
 #: What stores share; apart from these, none knows another.
 SHARED = {"addresses", "clock", "options", "outages", "retrying"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from turnlog.given import given
+from turnlog.items.given import given
 
 __all__ = [
     "SCHEMES",
@@ -85,12 +85,12 @@ def text_of(url: object) -> str:
 def check_path(text: str) -> None:
     """Raise `ValueError` for a path that looks like a URL without its slashes or its scheme."""
     scheme, colon, _ = text.partition(":")
+    if colon and scheme in SCHEMES:
+        raise ValueError(f"write {scheme}:// for a URL, or ./{scheme}: for a path of that name")
     if _LOGIN.match(text):  # a file of that name would tell the password
         raise ValueError(
             "the URL has no scheme: write postgresql://… or another one in front of it"
         )
-    if colon and scheme in SCHEMES:
-        raise ValueError(f"write {scheme}:// for a URL, or ./{scheme}: for a path of that name")
 
 
 def options_of(parts: SplitResult) -> Options:

@@ -24,7 +24,7 @@ from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
 from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, LeaseLost
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.store import Store

@@ -11,7 +11,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process
 from turnlog.stores.addresses import host_of
