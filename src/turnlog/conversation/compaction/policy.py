@@ -121,7 +121,9 @@ class Compaction:
 
 async def counter_of(compaction: Compaction | None, settings: SessionSettings) -> TokenCounter:
     """What counts the tokens of an item under `settings`."""
-    given = settings.token_counter or (compaction and compaction.token_counter)
+    given = settings.token_counter
+    if given is None and compaction is not None:
+        given = compaction.token_counter
     if given is not None:
         return given
     return await asyncio.to_thread(token_counter)  # it may have to load a table
