@@ -4,6 +4,7 @@ Each one also derives from the builtin it resembles, so that code for Python's o
 working. Errors of a driver pass through unchanged, unless we know more about the cause.
 
     TurnlogError
+    ├── AppendUncertain (RuntimeError)  whether a provider has stored some items can't be known
     ├── BranchDeleted   (ValueError)    the branch that was to be written to was deleted
     ├── BranchNameUsed  (ValueError)    a branch of the conversation has or had this name
     ├── Conflict        (RuntimeError)  a log or its note was not what the writer expected
@@ -22,6 +23,8 @@ working. Errors of a driver pass through unchanged, unless we know more about th
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
+    ├── StoreUnreachable (ConnectionError) the server of a store can't be reached
+    ├── TurnEnded       (LeaseLost)     the turn was used after its end; nothing was written
     └── Unreadable      (ValueError)    a stored record can't be decoded or decrypted
 
 No error text quotes the contents of an item.
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from turnlog.records import Log
 
 __all__ = [
+    "AppendUncertain",
     "BranchDeleted",
     "BranchNameUsed",
     "Conflict",
@@ -54,6 +58,8 @@ __all__ = [
     "SchemaError",
     "SessionBusy",
     "StoreClosed",
+    "StoreUnreachable",
+    "TurnEnded",
     "TurnlogError",
     "Unreadable",
 ]
@@ -61,6 +67,38 @@ __all__ = [
 
 class TurnlogError(Exception):
     """The root of every error that Turnlog raises itself."""
+
+
+class AppendUncertain(TurnlogError, RuntimeError):
+    """Whether a provider has stored some items can't be known. They are not sent again.
+
+    The answer to their request was lost, other writers have removed all items that were known,
+    and items with the same contents are there, which may be older.
+
+    stored: the items that are stored before them.
+    remaining: the others, in order.
+    unknown: of so many of these, the first ones, it is not known.
+    """
+
+    def __init__(
+        self, stored: Sequence[dict[str, Any]], remaining: list[dict[str, Any]], unknown: int
+    ) -> None:
+        super().__init__(stored, remaining, unknown)
+        self.stored = list(stored)
+        self.remaining = remaining
+        self.unknown = unknown
+
+    def __repr__(self) -> str:
+        return f"AppendUncertain({str(self)!r})"  # the items are what people said
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.stored)} of {len(self.stored) + len(self.remaining)} items are stored, and "
+            f"whether the next {self.unknown} are can't be known: an answer was lost, and other "
+            "writers have removed all items that were known before. Read the session, then add "
+            "error.remaining[error.unknown:] if they are there, or list(error.remaining) if not; "
+            "both without a key"
+        )
 
 
 class BranchDeleted(TurnlogError, ValueError):
@@ -225,6 +263,36 @@ class LeaseLost(TurnlogError, RuntimeError):
         )
 
 
+class TurnEnded(LeaseLost):
+    """The turn was used after its end. Nothing was written.
+
+    answered: its run key was answered by an earlier start, so there was nothing to do in it.
+    """
+
+    def __init__(self, log: Log, *, answered: bool = False) -> None:
+        super().__init__(log)
+        self.answered = answered
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _turn_ended, (self.log, self.answered)
+
+    def __str__(self) -> str:
+        turn = f"the turn on log {self.log.name!r} of session {self.log.session!r}"
+        if self.answered:
+            return (
+                f"{turn} was answered by an earlier start with the same key, so nothing was "
+                f"written: use `turn.answer`, and call the model only where that is None"
+            )
+        return (
+            f"{turn} has ended with its block, so nothing was written: call it inside of "
+            f"`async with session.turn(…)`, or use session.add_items(…)"
+        )
+
+
+def _turn_ended(log: Log, answered: bool) -> TurnEnded:
+    return TurnEnded(log, answered=answered)
+
+
 class SessionBusy(TurnlogError, RuntimeError):
     """Another run is in progress on the session, and the policy is not to wait for it."""
 
@@ -331,6 +399,32 @@ class StoreClosed(TurnlogError, RuntimeError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is closed")
+
+
+class StoreUnreachable(TurnlogError, ConnectionError):
+    """The server of a store can't be reached. The driver's own error is the `__cause__`.
+
+    Unless it says otherwise, it is not known whether a write was stored: read before you repeat
+    it, or give it a key.
+
+    store: the kind of store, such as "Redis".
+    address: where it was looked for, without user and password.
+    tried: the seconds for which it was tried.
+    reason: why the last try failed.
+    """
+
+    def __init__(self, store: str, address: str, tried: float, reason: str) -> None:
+        super().__init__(store, address, tried, reason)
+        self.store = store
+        self.address = address
+        self.tried = tried
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store} at {self.address} can't be reached, tried for {self.tried:.1f} s: "
+            f"{self.reason}. Is the server running, and is this its address?"
+        )
 
 
 class Unreadable(TurnlogError, ValueError):

@@ -34,9 +34,9 @@ class Compactable(Handle):
         has changed while the summary was written; then nothing was stored. What others add
         meanwhile stays visible. An error of `summarise` is raised, and nothing has changed.
 
-        Raises `ModelBehaviorError` for a summary that is not shorter than what it stands for,
-        unless it has no more than 200 tokens. Raises `TypeError` without `summarise`, and in a
-        class that overrides `get_items`, because the records behind its items are not known.
+        Raises `ModelBehaviorError` for a summary that is not shorter than what it stands for;
+        one of up to 200 tokens always is accepted. Raises `TypeError` without `summarise`, and in
+        a class that overrides `get_items`, because the records behind its items are not known.
         """
         log = self._log()
         count = checked_number("keep", keep, 0)
