@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from turnlog.conversation.held.block import Block, OpenBlock
+from turnlog.conversation.held.block import Block
 from turnlog.conversation.held.current import entered, left
+from turnlog.conversation.held.stored import StoredBlock
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.turns.beginning import check_key, check_no_key_inside, first_to_queue
 from turnlog.conversation.turns.current import inside, joinable_turn_on
@@ -146,7 +147,7 @@ class StoredHolding(Holding[F]):
             self._end()
             return
         try:
-            if error is None and isinstance(block, OpenBlock):
+            if error is None and isinstance(block, StoredBlock):
                 await finished(block.finish())
         finally:
             self._end()
@@ -182,7 +183,7 @@ class StoredHolding(Holding[F]):
         if turn is None:
             return Block(store, log)
         turn.runs += 1
-        return OpenBlock(LogReader(store, turn.log), turn, progress)
+        return StoredBlock(LogReader(store, turn.log), turn, progress)
 
     async def _progress(self, log: Log, earlier: Progress | None) -> Progress | None:
         """How far earlier starts have come; None without a key.
