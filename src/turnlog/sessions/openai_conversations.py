@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from operator import index
@@ -11,7 +10,7 @@ from typing import Any, Unpack
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.run_input import run_input
-from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail
+from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings, SettingsLike
@@ -34,8 +33,10 @@ from turnlog.sessions.conversations.arguments import (
 )
 from turnlog.sessions.conversations.beside import Beside
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
+from turnlog.sessions.conversations.copying import copied, read_from
 from turnlog.sessions.conversations.erasing import erased
 from turnlog.sessions.conversations.forms import are_same, is_storable, shown
+from turnlog.sessions.conversations.holding import HoldableRemote
 from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
 from turnlog.sessions.conversations.remote import Remote
@@ -48,7 +49,7 @@ from turnlog.store import Store
 __all__ = ["OpenAIConversationsSession"]
 
 
-class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
+class OpenAIConversationsSession(HoldableRemote, Refusals, SessionABC, HasTail, BeginsTurns):
     """One conversation at OpenAI, in its Conversations API.
 
     conversation_id: of a conversation that exists; None creates one with the first items that are
@@ -143,10 +144,14 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         limit: None means the bound in `session_settings`; 0 means none, a negative number all.
         """
         register(type(self))
+        block = self._block
+        if block is not None and block.hides:
+            return await self._shown_in(block, limit)
         if limit is None and self._settings.has_windows:
             return await self.view()
-        if limit is None:
-            limit = self._settings.limit
+        return await self._read(self._settings.limit if limit is None else limit)
+
+    async def _read(self, limit: int | None = None) -> list[TResponseInputItem]:
         if limit is not None:
             limit = None if limit < 0 else index(limit)
         async with self._lock:
@@ -170,6 +175,9 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         the `IncompleteAppend` is the cause of the `CancelledError` then.
         """
         register(type(self))
+        await self._add(items, key)
+
+    async def _store(self, items: Iterable[object], key: str | None) -> None:
         write = Write.of(items, key, self._remote.id)
         if not write.items:
             return
@@ -223,6 +231,9 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         tail = _Tail(self.get_items, EVERYTHING if bounded else {})
         tail.is_nested = self._turns.is_nested
         return tail
+
+    def _raw_tail(self) -> Tail:
+        return _Tail(self._read, {})
 
     def run_begun(
         self,
@@ -306,11 +317,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         async with self._lock:
             found = [] if self._remote.id is None else await self._remote.all(everything=True)
             about = await self._about.read()
-        if found:
-            await session.add_items([shown(item) for item in found])
-        describe = getattr(session, "describe", None)
-        if describe is not None and about != About():
-            await describe(**vars(about))
+        await copied([shown(item) for item in found], about, session)
         return len(found)
 
     async def copy_from(self, session: Session) -> int:
@@ -319,10 +326,9 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         What the API refuses is left out, as in `add_items`. A failure raises what `add_items`
         raises.
         """
-        read_about = getattr(session, "about", None)
-        if read_about is not None and (about := await read_about()) != About():
+        about, given = await read_from(session)
+        if about is not None:
             await self.describe(**vars(about))
-        given = await session.get_items(limit=sys.maxsize)
         kept = [item for item in given if is_storable(item)]
         await self.add_items(kept)
         return len(kept)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from turnlog.conversation.held.block import OpenBlock
 from turnlog.conversation.turns.current import inside, joinable_turn_on
 from turnlog.conversation.turns.elsewhere import ReadView
 from turnlog.conversation.turns.holding import OpenTurn
@@ -28,7 +29,7 @@ from turnlog.records import Log
 from turnlog.sessions.conversations.refusals import refuse
 from turnlog.store import Store
 
-__all__ = ["ConversationTurn", "Turns"]
+__all__ = ["ConversationTurn", "Turns", "check_possible"]
 
 
 class Host(Protocol):
@@ -55,6 +56,8 @@ class Turns:
         self._store = store
         self._lock = ProcessLock()
         self._is_asked = False
+        #: The held block that is under way; None outside of any.
+        self.block: OpenBlock | None = None
 
     @property
     def is_inside(self) -> bool:
@@ -73,7 +76,7 @@ class Turns:
         """A turn, as `BeginsTurns.run_begun` describes it."""
         check_policy(policy)
         check_seconds(seconds)
-        _check_possible(policy, key)
+        check_possible(policy, key)
         if policy == "off" or self.is_inside:
             async with self._accounted(spending):
                 yield await self._asked(view)
@@ -81,7 +84,7 @@ class Turns:
         if policy == "reject" and self._lock.is_held:
             raise SessionBusy(self._log)
         async with self._lock, self._accounted(spending):
-            with self._inside():
+            with self.inside():
                 async with self._leased(view, policy, seconds) as shown:
                     yield shown
 
@@ -101,26 +104,57 @@ class Turns:
 
     @asynccontextmanager
     async def _lease(self, policy: Policy, seconds: float) -> AsyncIterator[None]:
-        store, log = self._store, self._log
-        if store is None or not log.session or joinable_turn_on(store, log) is not None:
+        turn = await self._leased_turn(policy, seconds)
+        if turn is None:
             yield
             return
-        turn = OpenTurn(store, log, Lease(store, log, seconds=seconds))
-        if policy == "queue":
-            await turn.lease.queue()
-        elif isinstance(await turn.lease.take(in_order=True), str):
-            raise SessionBusy(log)
         try:
             with inside(turn):
                 yield
         finally:
             await finished(turn.give_back())
 
+    async def _leased_turn(self, policy: Policy, seconds: float) -> OpenTurn | None:
+        """The lease, taken; None where there is none to take."""
+        store, log = self._store, self._log
+        if store is None or not log.session or joinable_turn_on(store, log) is not None:
+            return None
+        turn = OpenTurn(store, log, Lease(store, log, seconds=seconds))
+        if policy == "queue":
+            await turn.lease.queue()
+        elif isinstance(await turn.lease.take(in_order=True), str):
+            raise SessionBusy(log)
+        return turn
+
+    async def taken(self, policy: Policy, seconds: float) -> OpenTurn | None:
+        """Wait until this session object and the lease are free; `given_back` has to follow.
+
+        Returns the turn with the lease; None before the conversation is created.
+        """
+        if policy == "reject" and self._lock.is_held:
+            raise SessionBusy(self._log)
+        await self._lock.__aenter__()
+        try:
+            return await self._leased_turn(policy, seconds)
+        except BaseException:
+            await self._lock.__aexit__()
+            raise
+
+    async def given_back(self, turn: OpenTurn | None) -> None:
+        """Free what `taken` has taken."""
+        try:
+            if turn is not None:
+                await turn.give_back()
+        finally:
+            await self._lock.__aexit__()
+
     async def _asked(self, view: ReadView) -> list[Item]:
         merged = await view(self._session)
         if merged.fresh:
             await self._session.add_items(merged.fresh)
         self._is_asked = True
+        if self.block is not None:
+            self.block.was_asked()
         return merged.shown
 
     @asynccontextmanager
@@ -133,7 +167,8 @@ class Turns:
                 await finished(recorded(pending, is_new=True))
 
     @contextmanager
-    def _inside(self) -> Iterator[None]:
+    def inside(self) -> Iterator[None]:
+        """Within, the running task and those that it starts belong to a turn on this session."""
         _within.set((*_within.get(), self))
         try:
             yield
@@ -188,7 +223,8 @@ class ConversationTurn:
         self._is_over = True
 
 
-def _check_possible(policy: Policy, key: str | None) -> None:
+def check_possible(policy: Policy, key: str | None) -> None:
+    """Raise `NotSupported` for what a turn on a conversation at OpenAI can't have."""
     if policy == "branch":
         refuse("branches", "use the policy 'queue', 'reject' or 'off'")
     if key is not None:
