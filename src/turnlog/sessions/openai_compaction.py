@@ -140,12 +140,14 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
         policy: Policy = "queue",
         key: str | None = None,
         lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
     ) -> Holding[Self]:
         """Hold the session for a runner of somebody else, as `StoredSession.held` does.
 
         Raises `NotSupported` over a session that is none of ours, and for the policy "branch".
         """
-        return held_over(self, self.underlying_session, policy, key, lease_seconds)
+        below = self.underlying_session
+        return held_over(self, below, policy, key, lease_seconds, busy_timeout)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.

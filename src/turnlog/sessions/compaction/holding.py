@@ -16,7 +16,12 @@ S = TypeVar("S")
 
 
 def held_over(
-    session: S, below: object, policy: Policy, key: str | None, seconds: float | None
+    session: S,
+    below: object,
+    policy: Policy,
+    key: str | None,
+    seconds: float | None,
+    busy_timeout: float | None,
 ) -> Holding[S]:
     """A held block on `below`, in which `session` is used."""
     stored = appends_to(below)
@@ -31,7 +36,7 @@ def held_over(
             f"{kind} stays on the branch of the session below it: use the policy 'queue' or "
             f"'reject', or hold that session and wrap held.session"
         )
-    return _HoldingBelow(session, stored.held(policy, key, seconds))
+    return _HoldingBelow(session, stored.held(policy, key, seconds, busy_timeout))
 
 
 class _HoldingBelow(Holding[S]):

@@ -38,17 +38,18 @@ class HoldableRemote:
         policy: Policy = "queue",
         key: str | None = None,
         lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
     ) -> Holding[Self]:
         """Hold the session for a runner of somebody else, as `StoredSession.held` does.
 
         Raises `NotSupported` without a store, in which the lease is, for the policy "branch" and
         for a `key`.
         """
-        seconds = check_held(policy, key, lease_seconds)
+        check_held(policy, key, lease_seconds, busy_timeout)
         check_possible(policy, key)
         if self.store is None:
             refuse("lease", "give the session a store, which holds it")
-        return _RemoteHolding(self, self._turns, self.store, policy, seconds)
+        return _RemoteHolding(self, self.store, policy, lease_seconds, busy_timeout)
 
     def _raw_tail(self) -> Tail:
         """The newest items as they are, with nothing read of them yet."""
@@ -98,10 +99,16 @@ class _RemoteHolding(Holding[Any]):
     """The same for a session at OpenAI."""
 
     def __init__(
-        self, session: Any, turns: Turns, store: Store, policy: Policy, seconds: float
+        self,
+        session: Any,
+        store: Store,
+        policy: Policy,
+        seconds: float | None,
+        busy_timeout: float | None,
     ) -> None:
-        self._session, self._turns, self._store = session, turns, store
-        self._policy, self._seconds = policy, seconds
+        self._session, self._store = session, store
+        self._turns: Turns = session._turns  # noqa: SLF001 - not for users
+        self._policy, self._seconds, self._busy_timeout = policy, seconds, busy_timeout
         self._turn: OpenTurn | None = None
         self._block: _RemoteBlock | None = None
         self._context = ExitStack()
@@ -112,7 +119,7 @@ class _RemoteHolding(Holding[Any]):
             raise RuntimeError("this held block was entered before: call session.held(…) for each")
         self._is_used = True
         if not self._turns.is_inside:
-            self._turn = await self._turns.taken(self._policy, self._seconds)
+            self._turn = await self._turns.taken(self._policy, self._seconds, self._busy_timeout)
             log = Log(self._session.conversation_id or "")
             self._block = _RemoteBlock(self._store, log, self._session)
         return Held(self._session)
