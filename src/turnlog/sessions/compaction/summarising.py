@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from turnlog.changes import Append, Replace
 from turnlog.conversation.compaction.cutting import cut
+from turnlog.conversation.held.current import block_on
 from turnlog.conversation.reading.tail import Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
@@ -50,7 +51,11 @@ async def newest_shown(session: StoredSession, limit: int | None) -> list[Item]:
 
     limit: None means the bounds in its settings; a negative number, all that it shows.
     """
-    return await _newest_of(session._compacted_tail(session._log()), session, limit)  # noqa: SLF001 - ours
+    log = session._log()  # noqa: SLF001 - ours
+    block = block_on(session.store, log)
+    if block is not None and block.hides:
+        return await session._shown_in(block, log, limit)  # noqa: SLF001 - ours
+    return await _newest_of(session._compacted_tail(log), session, limit)  # noqa: SLF001 - ours
 
 
 async def _newest_of(tail: Tail, session: StoredSession, limit: int | None) -> list[Item]:
