@@ -106,7 +106,8 @@ class Site:
     @property
     def asked(self) -> list[int]:
         """Which process asked the model, for each request to it."""
-        return [int(line) for line in (self.server.folder / "asked").read_text().split()]
+        path = self.server.folder / "asked"
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
 
     @contextmanager
     def _sent(

@@ -115,3 +115,12 @@ def test_a_second_message_is_refused_under_reject() -> None:
         assert say(site, "Another message", "other", "1").status == 409
         assert say(site, "Another message", "other", "1", "stream").status == 409
         assert questions(site, "1") == [QUESTION]
+
+
+def test_a_run_without_a_client_is_finished_before_the_worker_ends() -> None:
+    with served() as site:
+        leave(site, QUESTION, "k", "1")
+        site.server.stop()
+        site.server.start()
+        assert say(site, QUESTION, "k", "1").json == {"answer": ANSWER}
+        assert len(site.asked) == 1
