@@ -56,6 +56,7 @@ from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
 from turnlog.items.merge import Merged
+from turnlog.items.messages import unchecked
 from turnlog.items.repair import repair
 from turnlog.items.turns import is_answered
 
@@ -297,16 +298,18 @@ class Run:
         if self._session is not None and items:
             # A session that isn't ours may keep the very objects that it is given.
             ours = isinstance(self._session, StoredSession)
-            await self._session.add_items(items if ours else copy.deepcopy(items))
+            with unchecked():
+                await self._session.add_items(items if ours else copy.deepcopy(items))
 
     async def _store_answer(self, output: list[Item]) -> None:
         """Store the last response; mark the turn as over if its items don't show that."""
         earlier = [item.raw_item for item in self.transcript.items]
         is_over = not is_answered([*earlier, *output])
         if isinstance(self._session, StoredSession):
-            await answered(
-                self._session, self._turn, output, is_over=is_over, pending=self._pending
-            )
+            with unchecked():
+                await answered(
+                    self._session, self._turn, output, is_over=is_over, pending=self._pending
+                )
         else:
             await self._store(output)
 

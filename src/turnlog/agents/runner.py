@@ -9,9 +9,16 @@ from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
 from turnlog.agents.result import RunResult
 from turnlog.agents.run import Run
+from turnlog.agents.starting import (
+    agent_of,
+    check_loop,
+    check_max_turns,
+    config_of,
+    input_of,
+    session_of,
+)
 from turnlog.agents.streaming import RunResultStreaming
 from turnlog.conversation.session import Session
-from turnlog.items.merge import input_items
 from turnlog.sync.loop import is_loop_running, run_until_interrupted
 from turnlog.sync.session import BlockingSession
 
@@ -28,9 +35,10 @@ class Runner:
 
     @staticmethod
     async def run(
-        agent: Agent,
-        input: str | Iterable[object],  # noqa: A002 - the name that users of the SDK write
+        agent: Agent | None = None,
+        input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
         *,
+        starting_agent: Agent | None = None,
         session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
@@ -39,6 +47,7 @@ class Runner:
     ) -> RunResult:
         """Ask `agent` to answer `input`.
 
+        agent: `starting_agent`, as the SDK calls it, is the same.
         input: what the user says, or a list of items.
         session: any object with the four methods of `Session`, or a blocking twin; None
             stores nothing.
@@ -51,16 +60,17 @@ class Runner:
 
         Errors of the model, of tools and of the session are raised unchanged.
         """
-        _check(max_turns)
-        config = _keyed(run_config or RunConfig(), key)
-        run = Run(agent, input_items(input), _awaited(session), config, max_turns, context)
-        return await run.finish()
+        first, new = agent_of(agent, starting_agent), input_of(input)
+        memory, config = session_of(session), _keyed(config_of(run_config), key)
+        check_max_turns(max_turns)
+        return await Run(first, new, memory, config, max_turns, context).finish()
 
     @staticmethod
     def run_streamed(
-        agent: Agent,
-        input: str | Iterable[object],  # noqa: A002 - the name that users of the SDK write
+        agent: Agent | None = None,
+        input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
         *,
+        starting_agent: Agent | None = None,
         session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
@@ -71,19 +81,23 @@ class Runner:
 
         With a `key` that was answered before, these are the text of the stored answer in one
         piece, then its items.
+
+        Raises `RuntimeError` without a running event loop, which its task needs.
         """
-        _check(max_turns)
-        config = _keyed(run_config or RunConfig(), key)
-        new = input_items(input)
+        first, new = agent_of(agent, starting_agent), input_of(input)
+        memory, config = session_of(session), _keyed(config_of(run_config), key)
+        check_max_turns(max_turns)
+        check_loop()
         return RunResultStreaming(
-            lambda watch: Run(agent, new, _awaited(session), config, max_turns, context, watch)
+            lambda watch: Run(first, new, memory, config, max_turns, context, watch)
         )
 
     @staticmethod
     def run_sync(
-        agent: Agent,
-        input: str | Iterable[object],  # noqa: A002 - the name that users of the SDK write
+        agent: Agent | None = None,
+        input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
         *,
+        starting_agent: Agent | None = None,
         session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
@@ -101,17 +115,13 @@ class Runner:
             Runner.run,
             agent,
             input,
+            starting_agent=starting_agent,
             session=session,
             run_config=run_config,
             max_turns=max_turns,
             context=context,
             key=key,
         )
-
-
-def _check(max_turns: int | None) -> None:
-    if max_turns is not None and max_turns < 1:
-        raise ValueError(f"max_turns is {max_turns}; it must be at least 1")
 
 
 def _keyed(config: RunConfig, key: str | None) -> RunConfig:
@@ -124,11 +134,6 @@ def _keyed(config: RunConfig, key: str | None) -> RunConfig:
             "has one name"
         )
     return replace(config, key=key)
-
-
-def _awaited(session: Session | BlockingSession | None) -> Session | None:
-    """The session itself, if its blocking twin was given."""
-    return session.session if isinstance(session, BlockingSession) else session
 
 
 def _refuse_running_loop() -> None:

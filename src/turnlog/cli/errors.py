@@ -87,7 +87,7 @@ def errors_reported(store: str) -> Iterator[None]:
 
 def _explained(error: Exception, store: str) -> str:
     """One line on an error of a driver or of a provider's client. A bug of ours is raised."""
-    if type(error).__module__.partition(".")[0] == "openai":
+    if _package_of(type(error).__module__) == "openai":
         return model_failed(error)
     if _is_of_a_driver(error):
         return f"{shown(store)} failed: {_first_line(error)}"
@@ -96,7 +96,7 @@ def _explained(error: Exception, store: str) -> str:
 
 def model_failed(error: Exception) -> str:
     """One line on an error of a provider's client, without the key that a server may repeat."""
-    line = _first_line(error)
+    line = _noted(error)
     key = os.environ.get("OPENAI_API_KEY")
     return f"the model failed: {type(error).__name__}: {line.replace(key, '***') if key else line}"
 
@@ -110,7 +110,16 @@ def _is_of_a_driver(error: Exception) -> bool:
     # For an unknown option in the URL, a driver raises a plain TypeError.
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = {type(error).__module__, str(frames[-1].f_globals.get("__name__"))}
-    return not _DRIVERS.isdisjoint(module.partition(".")[0] for module in modules)
+    return not _DRIVERS.isdisjoint(map(_package_of, modules))
+
+
+def _package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _noted(error: Exception) -> str:
+    """The first line of an error, and its notes: what we know more about it."""
+    return "; ".join([_first_line(error), *getattr(error, "__notes__", [])])
 
 
 def _first_line(error: Exception) -> str:

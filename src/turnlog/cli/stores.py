@@ -68,7 +68,7 @@ _PATIENCE = "2"
 def open_named(url: str) -> Store:
     """The store at `url`. A URL that is not one is an error in the command's arguments."""
     try:
-        return open_store(url, timeout=_PATIENCE)
+        return open_store(url, patience=_PATIENCE)
     except ValueError as error:
         message = without_secrets(str(error), url)
         raise typer.BadParameter(message, param_hint="--store") from None

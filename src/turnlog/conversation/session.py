@@ -35,17 +35,19 @@ from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.conversation.turns.lease import LEASE_SECONDS
+from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
 from turnlog.conversation.turns.next_write import extra_changes_on
-from turnlog.conversation.turns.policy import Policy
+from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
 from turnlog.conversation.turns.writing import write_to
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
+from turnlog.given import check_int, check_key
 from turnlog.items.digest import digest
 from turnlog.items.json import TResponseInputItem, encode_all
 from turnlog.items.merge import Merged, SessionInputCallback, input_items
+from turnlog.items.messages import checked
 from turnlog.items.repair import Interrupted
 from turnlog.records import Log
 
@@ -84,6 +86,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
             return await self._shown_in(block, log, limit)
         if limit is None:
             return await self._shown_unasked(log)
+        check_int("limit", limit)
         if limit < 0 and self._negative_limit_means_all:
             return await self.history()
         return await self._reader_of(log).newest(limit)
@@ -183,6 +186,10 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         compaction: when older turns are summed up, as in `RunConfig`. That happens behind the
             block, and `Turn.compaction` then tells what came of it.
         """
+        if key is not None:
+            check_key(key)
+        check_policy(policy)
+        check_seconds(lease_seconds)
         given = input_items(new)
         log = await self._arrived()
         if compaction is not None:
@@ -203,7 +210,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
             spending = Spending()
             turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
             async with accounted(begun.session, begun.turn, begun.question, spending) as pending:
-                with spent_at_end(spending, usage):
+                with spent_at_end(spending, usage), turn.block():
                     yield turn
                 await turn.left(pending)
         if compaction is not None and begun.answer is None:
@@ -212,19 +219,25 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
             )
 
     @faithful
-    async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+    async def add_items(
+        self, items: Iterable[object], *, key: str | None = None, strict: bool = True
+    ) -> None:
         """Append `items`, in order, all of them or none.
 
         items: dicts, dataclasses, or models with `model_dump`. A value that JSON has no form
             for raises `InvalidItem` before anything is written.
         key: a name for this write. However often it is tried with the same key, it
             happens once; so a write whose answer was lost can safely be tried again.
+        strict: refuse a message that every provider refuses, with `InvalidItem`: without a role
+            or with an unknown one, or a user's without text or parts.
 
         If cancelled, it waits until the outcome is known: the items are all stored, or
         none of them.
         """
         log = self._log()
-        payloads = encode_all(items)
+        if key is not None:
+            check_key(key)
+        payloads = encode_all(checked(items) if strict else items)
         if not payloads:
             return
         name = None if key is None else Key.of(log, key, digest(payloads))

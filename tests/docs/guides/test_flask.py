@@ -70,7 +70,9 @@ def test_nobody_reads_the_chats_of_others(site: Site) -> None:
 
 def test_a_message_needs_a_text_and_a_key(site: Site) -> None:
     assert site.post("/chats/1/messages", {"text": "hi"}, **ALICE).status == 400
-    assert site.post("/chats/1/messages", {"t": 1}, **ALICE, **{"Idempotency-Key": "k"}).status == 400
+    assert (
+        site.post("/chats/1/messages", {"t": 1}, **ALICE, **{"Idempotency-Key": "k"}).status == 400
+    )
     assert questions(site, "1") == []
 
 

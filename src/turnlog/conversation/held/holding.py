@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from turnlog.conversation.held.block import Block, OpenBlock
 from turnlog.conversation.held.current import entered, left
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.turns.beginning import check_key, check_no_key_inside, first_to_queue
+from turnlog.conversation.turns.beginning import (
+    check_keyed_policy,
+    check_no_key_inside,
+    first_to_queue,
+)
 from turnlog.conversation.turns.current import inside, joinable_turn_on
 from turnlog.conversation.turns.forking import Forkable, taken_on_fork
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, check_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
-from turnlog.conversation.turns.run_key import Progress, RunKey, check_name
+from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.errors import SessionBusy
+from turnlog.given import check_key
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in
 from turnlog.loops.finishing import finished
@@ -229,6 +234,6 @@ def check_held(policy: Policy, key: object, seconds: float | None) -> float:
             "or 'branch'"
         )
     if key is not None:
-        check_name(key)
-    check_key(key, policy)
+        check_key(key)
+    check_keyed_policy(key, policy)
     return lasts

@@ -33,7 +33,7 @@ from turnlog.records import Log
 __all__ = [
     "Begun",
     "View",
-    "check_key",
+    "check_keyed_policy",
     "check_no_key_inside",
     "first_to_queue",
     "turn_begun",
@@ -111,7 +111,7 @@ async def turn_begun(
     check_policy(policy)
     if session.closed:
         raise StoreClosed(type(session).__name__)
-    check_key(key, policy)
+    check_keyed_policy(key, policy)
     around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
     if policy == "off":
         shown, question = await _begun(session, view)
@@ -144,7 +144,7 @@ async def _stored(session: Writable, fresh: list[Item]) -> Question:
     return Question(extra.end, is_exact)
 
 
-def check_key(key: object, policy: Policy) -> None:
+def check_keyed_policy(key: object, policy: Policy) -> None:
     """Raise `ValueError` for a key with a policy that can't keep it."""
     if key is not None and policy not in ("queue", "reject"):
         raise ValueError(

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from turnlog.changes import Append, Check, Committed, Key
 from turnlog.conversation.opened import check_opened, item_of, items_of
 from turnlog.errors import Conflict
+from turnlog.given import check_key
 from turnlog.items.digest import digest
 from turnlog.items.json import Item, encode, encode_all
 from turnlog.items.kinds import is_question
@@ -20,19 +21,10 @@ from turnlog.items.turns import is_answered
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
-__all__ = ["Progress", "RunKey", "check_name"]
+__all__ = ["Progress", "RunKey"]
 
 # Most turns have fewer items than this.
 _ITEMS_IN_A_TURN = 64
-
-
-def check_name(name: object) -> None:
-    """Raise `TypeError` or `ValueError` if a run can't have the key `name`."""
-    if not isinstance(name, str):
-        raise TypeError(f"key must be a str, not {type(name).__name__}: use str(…)")
-    if not name:
-        # An absent header, probably: all requests would be taken for one.
-        raise ValueError("key must not be empty: give each request its own, or leave the key out")
 
 
 class Progress(NamedTuple):
@@ -68,7 +60,7 @@ class RunKey(NamedTuple):
     @classmethod
     def named(cls, log: Log, name: str) -> Self:
         """The keys of the run `name`, whose input is not known yet."""
-        check_name(name)
+        check_key(name)
         return cls(log, Key.of(log, name).name, b"")
 
     async def check_input(self, store: Store) -> None:
