@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.docs.examples import files_on
+from tests.docs.blocks import files_on
 from tests.servers.process import HOST, Server
 
 __all__ = ["SLOW", "Answer", "Site", "at_once", "program", "write_files"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.examples import files_on
+from tests.docs.blocks import files_on
 from tests.docs.guides.programs import SLOW, Answer, Site, at_once, program, write_files
 
 pytestmark = pytest.mark.slow
