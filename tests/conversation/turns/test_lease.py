@@ -164,7 +164,7 @@ class TestLease:
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
     async def test_it_lasts_for_some_time(self, any_store: Store, seconds: float) -> None:
-        with pytest.raises(ValueError, match="lease seconds must be"):
+        with pytest.raises(ValueError, match="lease_seconds must be"):
             Lease(any_store, LOG, seconds=seconds)
 
 
