@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from tests.docs.guides.programs import SLOW, Site, program
+from tests.docs.guides.programs import SLOW, Site, printed, program
 from tests.servers.process import Server
 from tests.servers.redis import RedisServer
 from turnlog.sync import SQLiteSession
@@ -29,7 +29,7 @@ def slowly(files: dict[str, str]) -> None:
 
 
 def celery(port: int) -> list[str]:
-    return ["celery", "--app", "slow", "worker", "--concurrency", "2", "--loglevel", "INFO"]
+    return printed("celery", "celery", "slow", "--concurrency", "2")
 
 
 def is_ready(server: Server) -> bool:
