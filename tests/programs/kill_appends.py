@@ -19,7 +19,7 @@ from itertools import count
 
 from tests.programs.kill_runs import Steps
 from turnlog import AsyncOpenAI, OpenAIConversationsSession, open_store
-from turnlog.sessions.conversations import beside, retrying
+from turnlog.sessions.conversations import retrying
 
 _NEVER = -1
 _COUNT = 100
@@ -73,7 +73,7 @@ async def _held(api: str, conversation: str) -> int:
 
 
 def main(url: str, api: str, stride: str) -> None:
-    beside.LEASE_SECONDS = 0.5
+    os.environ["TURNLOG_LEASE_SECONDS"] = "0.5"
     retrying._FIRST = 0.01
     for last in count(step=int(stride)):
         conversation = asyncio.run(_begin(url, api))
