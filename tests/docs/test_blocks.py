@@ -3,16 +3,17 @@
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests import ROOT
 from tests.docs.blocks import FILE, PAGES, blocks, blocks_on, commands_on, files_on
+from turnlog.cli.app import app
 
 #: Kinds of blocks that hold no program of ours.
 OTHERS = {"dockerfile", "ini", "json", "nginx", "sql", "text", "toml", "yaml"}
@@ -59,7 +60,6 @@ def test_a_page_with_files_has_a_test_of_its_own(name: str) -> None:
     assert f"{inside.stem}" in test.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS)
 def test_commands_on_the_page_exist(page: str) -> None:
     for command in commands_on(page):
@@ -88,10 +88,9 @@ def check_turnlog(words: list[str]) -> None:
 
 @cache
 def help_of(command: str) -> str:
-    asked = [sys.executable, "-m", "turnlog", command, "--help"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, command
-    return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    done = CliRunner().invoke(app, [command, "--help"], color=False)
+    assert done.exit_code == 0, command
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.output)
 
 
 def check_make(words: list[str]) -> None:

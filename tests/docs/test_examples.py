@@ -23,14 +23,14 @@ RUN_PART = """
 import ast, asyncio, inspect, sys
 import openai
 
-def asks_the_server(client):
-    asked = client.__init__
-    client.__init__ = lambda self, **options: asked(
-        self, **{**options, "api_key": "k", "base_url": sys.argv[1]}
-    )
-
-asks_the_server(openai.AsyncOpenAI)
-asks_the_server(openai.OpenAI)
+asked = openai.AsyncOpenAI.__init__
+openai.AsyncOpenAI.__init__ = lambda self, **options: asked(
+    self, **{**options, "api_key": "k", "base_url": sys.argv[1]}
+)
+blocking = openai.OpenAI.__init__
+openai.OpenAI.__init__ = lambda self, **options: blocking(
+    self, **{**options, "api_key": "k", "base_url": sys.argv[1]}
+)
 code = compile(sys.stdin.read(), "part", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 done = eval(code)
 if inspect.iscoroutine(done):
