@@ -46,6 +46,7 @@ def _message(text: str) -> Item:
 _WEATHER = {"name": "weather", "arguments": '{"city":"Oslo"}'}
 _CALL = {"tool_calls": [{"id": "call_1", "type": "function", "function": _WEATHER}]}
 _SESSION = "from turnlog import SQLiteSession\nsession = SQLiteSession('user_123')\n"
+_BLOCKING = "from turnlog.sync import SQLiteSession\nsession = SQLiteSession(session_id='s')\n"
 _ASKED = 'await session.add_items([{"role": "user", "content": "hi"}])\n'
 _AGENT = """
 from turnlog import Agent, RunConfig, Runner
@@ -161,6 +162,11 @@ PARTS = {
         before=_SESSION + _TWO_TURNS,
         after="print(len(await session.get_items()) // 2, len(rows))",
     ),
+    "README.md 4": Part(
+        prints="Hello Alice.\n2\n",
+        after="print(ask('I am Alice'))\nprint(len(session.get_items()))",
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
     "docs/encryption.md 1": Part(prints="2\nFalse\n", before=_KEYS, after=_SEALED),
     "docs/encryption.md 2": Part(
         prints="['2026-11', 'passphrase']\n", before=_KEYS, after="print(ring.ids)"
@@ -180,6 +186,19 @@ PARTS = {
     "docs/runs.md 2": Part(prints="1 kept \n", before=_SESSION + _ASKED),
     "docs/runs.md 3": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
     "docs/runs.md 4": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/runs.md 5": Part(
+        prints="2\n27\n",
+        before='request_id = "request-7f3a"',
+        after="print(len(session.get_items()))\nprint(session.usage().total_tokens)",
+        replies=[Reply([_message("Alice.")])],
+    ),
+    "docs/runs.md 6": Part(
+        prints="Hello Alice.\n2\n",
+        before=_AGENT
+        + "from turnlog.sync import SQLiteSession\nsession = SQLiteSession(session_id='s')",
+        after="print()\nprint(len(session.get_items()))",
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
     "docs/usage.md 1": Part(
         prints="27\n",
         before=_SESSION + _CLIENT,

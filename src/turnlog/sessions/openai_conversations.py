@@ -27,7 +27,6 @@ from turnlog.loops.locks import ProcessLock
 from turnlog.sessions.conversations.about import AboutRemote
 from turnlog.sessions.conversations.arguments import (
     check_id,
-    check_patience,
     check_store,
     the_client,
 )
@@ -47,6 +46,7 @@ from turnlog.sessions.conversations.tail import ConversationTail
 from turnlog.sessions.conversations.turns import ConversationTurn, Turns
 from turnlog.sessions.conversations.writing import Write, Writing
 from turnlog.store import Store
+from turnlog.stores.options import check_patience
 
 __all__ = ["OpenAIConversationsSession"]
 
