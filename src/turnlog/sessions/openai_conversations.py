@@ -186,8 +186,8 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
         Two calls never return the same item, whichever processes make them.
 
-        Raises `PopUncertain` if an answer was lost and the item is gone: then another call may
-        have removed it.
+        Raises `PopUncertain` if an answer was lost and the item is gone, for another call may have
+        removed it; and if it can't be known whether it is gone.
         """
         async with self._alone():
             if self._remote.id is None:
