@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from turnlog.errors import RecordChanged as RecordChanged
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
+    from turnlog.errors import SessionWaitTimeout as SessionWaitTimeout
     from turnlog.errors import StoreClosed as StoreClosed
     from turnlog.errors import StoreUnreachable as StoreUnreachable
     from turnlog.errors import TurnEnded as TurnEnded
@@ -142,6 +143,7 @@ _NAMES_BY_HOME = {
     "turnlog.errors": "AppendUncertain BranchDeleted BranchNameUsed Conflict FileReplaced "
     "IncompleteAppend InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch "
     "NoSuchRecord NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy "
+    "SessionWaitTimeout "
     "StoreClosed StoreUnreachable TurnEnded TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",

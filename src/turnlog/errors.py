@@ -22,6 +22,7 @@ working. Errors of a driver pass through unchanged, unless we know more about th
     ├── RecordChanged   (Conflict)      a record that was to be replaced is gone or was replaced
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
+    ├── SessionWaitTimeout (SessionBusy, TimeoutError) another one was in progress for too long
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
     ├── StoreUnreachable (ConnectionError) the server of a store can't be reached
     ├── TurnEnded       (LeaseLost)     the turn was used after its end; nothing was written
@@ -57,6 +58,7 @@ __all__ = [
     "RecordChanged",
     "SchemaError",
     "SessionBusy",
+    "SessionWaitTimeout",
     "StoreClosed",
     "StoreUnreachable",
     "TurnEnded",
@@ -304,6 +306,24 @@ class SessionBusy(TurnlogError, RuntimeError):
         return (
             f"another run is in progress on log {self.log.name!r} of session {self.log.session!r}: "
             'try again when it has ended, or use the policy "queue", which waits'
+        )
+
+
+class SessionWaitTimeout(SessionBusy, TimeoutError):
+    """The run has waited for another one on the session for as long as it may. It wrote nothing.
+
+    reason: for how long it has waited, and for what.
+    """
+
+    def __init__(self, log: Log, reason: str) -> None:
+        super().__init__(log)
+        self.args = (log, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the run on log {self.log.name!r} of session {self.log.session!r} {self.reason}: "
+            "try again later, or raise busy_timeout"
         )
 
 

@@ -27,7 +27,7 @@ from turnlog import (
     Runner,
     open_store,
 )
-from turnlog.sessions.conversations import beside, retrying
+from turnlog.sessions.conversations import retrying
 
 _NEVER = -1
 _COUNT = 100
@@ -91,7 +91,7 @@ async def _held(api: str, conversation: str) -> int:
 
 
 def main(url: str, api: str, way: str, stride: str) -> None:
-    vars(beside)["LEASE_SECONDS"] = 0.5
+    os.environ["TURNLOG_LEASE_SECONDS"] = "0.5"
     retrying._FIRST = 0.01
     for last in count(step=int(stride)):
         conversation = asyncio.run(_begin(url, api))

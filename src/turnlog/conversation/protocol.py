@@ -86,3 +86,4 @@ class OnBranch(Protocol):
     branch: str
     store: Store
     closed: bool
+    lease_seconds: float | None

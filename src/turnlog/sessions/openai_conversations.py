@@ -17,7 +17,6 @@ from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.elsewhere import BeginsTurns, ReadView
-from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.conversation.usage.usage import Usage
@@ -240,11 +239,12 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         view: ReadView,
         policy: Policy,
         *,
-        seconds: float,
+        seconds: float | None,
+        busy_timeout: float | None,
         key: str | None,
         spending: Spending,
     ) -> AbstractAsyncContextManager[list[Item]]:
-        return self._turns.begun(view, policy, seconds, key, spending)
+        return self._turns.begun(view, policy, seconds, busy_timeout, key, spending)
 
     @asynccontextmanager
     async def turn(
@@ -254,7 +254,8 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         policy: Policy = "queue",
         settings: SettingsLike = None,
         callback: SessionInputCallback | None = None,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
         key: str | None = None,
         usage: object = None,
         compaction: object = None,
@@ -273,7 +274,12 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
         spending = Spending()
         async with self.run_begun(
-            view, policy, seconds=lease_seconds, key=key, spending=spending
+            view,
+            policy,
+            seconds=lease_seconds,
+            busy_timeout=busy_timeout,
+            key=key,
+            spending=spending,
         ) as begun:
             turn = ConversationTurn(self, begun, spending)
             try:

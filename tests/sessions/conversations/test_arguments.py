@@ -36,7 +36,9 @@ def test_a_client_that_blocks(name: str) -> None:
 
 async def test_a_client_in_the_place_of_the_id(client: AsyncOpenAI) -> None:
     misplaced: Any = client
-    with pytest.raises(TypeError, match="a str or None, not an AsyncOpenAI"):
+    with pytest.raises(
+        TypeError, match="a str or None, not an AsyncOpenAI: give a client as client="
+    ):
         OpenAIConversationsSession(misplaced)
 
 

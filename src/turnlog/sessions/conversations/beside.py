@@ -15,7 +15,8 @@ from turnlog.changes import Append, Check, Forget, Key
 from turnlog.conversation.about import About
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.duration import lease_seconds
+from turnlog.conversation.turns.lease import Lease
 from turnlog.errors import Conflict
 from turnlog.items.json import decode, encode
 from turnlog.loops.finishing import finished
@@ -85,7 +86,8 @@ class Beside:
         Another one takes over when this one stands still for longer than a lease lasts; then its
         next call raises `LeaseLost`.
         """
-        lease = Lease(self.store, Log(conversation).beside("writes"), seconds=LEASE_SECONDS)
+        seconds = lease_seconds(None, self.store)
+        lease = Lease(self.store, Log(conversation).beside("writes"), seconds=seconds)
         await lease.queue()
         try:
             key = Key.of(Log(conversation), name, digest)
