@@ -4,6 +4,7 @@ Each one also derives from the builtin it resembles, so that code for Python's o
 working. Errors of a driver pass through unchanged, unless we know more about the cause.
 
     TurnlogError
+    ├── AppendUncertain (RuntimeError)  whether a provider has stored some items can't be known
     ├── BranchDeleted   (ValueError)    the branch that was to be written to was deleted
     ├── BranchNameUsed  (ValueError)    a branch of the conversation has or had this name
     ├── Conflict        (RuntimeError)  a log or its note was not what the writer expected
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from turnlog.records import Log
 
 __all__ = [
+    "AppendUncertain",
     "BranchDeleted",
     "BranchNameUsed",
     "Conflict",
@@ -67,6 +69,38 @@ __all__ = [
 
 class TurnlogError(Exception):
     """The root of every error that Turnlog raises itself."""
+
+
+class AppendUncertain(TurnlogError, RuntimeError):
+    """Whether a provider has stored some items can't be known. They are not sent again.
+
+    The answer to their request was lost, other writers have removed all items that were known,
+    and items with the same contents are there, which may be older.
+
+    stored: the items that are stored before them.
+    remaining: the others, in order.
+    unknown: of so many of these, the first ones, it is not known.
+    """
+
+    def __init__(
+        self, stored: Sequence[dict[str, Any]], remaining: list[dict[str, Any]], unknown: int
+    ) -> None:
+        super().__init__(stored, remaining, unknown)
+        self.stored = list(stored)
+        self.remaining = remaining
+        self.unknown = unknown
+
+    def __repr__(self) -> str:
+        return f"AppendUncertain({str(self)!r})"  # the items are what people said
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.stored)} of {len(self.stored) + len(self.remaining)} items are stored, and "
+            f"whether the next {self.unknown} are can't be known: an answer was lost, and other "
+            "writers have removed all items that were known before. Read the session, then add "
+            "error.remaining[error.unknown:] if they are there, or list(error.remaining) if not; "
+            "both without a key"
+        )
 
 
 class BranchDeleted(TurnlogError, ValueError):

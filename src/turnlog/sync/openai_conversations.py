@@ -129,6 +129,10 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         """What the runs of Turnlog on this conversation have spent; it is in the store."""
         return run(self.session.usage, by)
 
+    def history(self) -> list[Item]:
+        """All items, oldest first, whatever `session_settings` say."""
+        return run(self.session.history)
+
     def copy_to(self, session: Session | BlockingSession) -> int:
         """Add all items to another session; returns how many that were."""
         return run(self.session.copy_to, awaited(session))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from turnlog.given import given
 from turnlog.store import Store
 
 __all__ = ["LEASE_SECONDS", "check_busy_timeout", "check_seconds", "lease_seconds"]
@@ -23,15 +24,13 @@ def check_seconds(seconds: float | None, name: str = "lease_seconds", cure: str 
     name: of the argument, for the error.
     cure: what to write, for example.
     """
-    given: object = seconds
-    if given is None:
+    value: object = seconds
+    if value is None:
         return
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise TypeError(
-            f"{name} must be a number of seconds, not a {type(given).__name__}: write {cure}"
-        )
-    if not 0 < given < float("inf"):
-        raise ValueError(f"{name} must be positive and finite, and is {given}: write {cure}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds, not {given(value)}: write {cure}")
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be positive and finite, and is {value}: write {cure}")
 
 
 def check_busy_timeout(seconds: float | None) -> None:

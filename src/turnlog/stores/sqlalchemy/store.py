@@ -31,9 +31,9 @@ from turnlog.stores.sqlalchemy.privacy import without_values
 from turnlog.stores.sqlalchemy.retrying import (
     PATIENCE,
     Again,
+    OutOfReach,
     is_denied,
     is_missing,
-    is_outage,
     retried,
 )
 from turnlog.stores.sqlalchemy.schema import Schema
@@ -265,7 +265,7 @@ class SQLAlchemyStore(Store):
 
     def _outages_named(self) -> AbstractContextManager[None]:
         kind = _NAMES[self._engines.backend]
-        return outages_named(kind, lambda: self._engines.address, is_outage)
+        return outages_named(kind, lambda: self._engines.address, _outage)
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
@@ -327,6 +327,13 @@ class SQLAlchemyStore(Store):
         except Conflict:
             return False
         return True
+
+
+def _outage(error: Exception) -> Exception | None:
+    if not isinstance(error, OutOfReach):
+        return None
+    cause = error.error
+    return without_values(cause) if isinstance(cause, DBAPIError) else cause
 
 
 async def _always() -> bool:
