@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from turnlog.agents import ModelResponse as ModelResponse
     from turnlog.agents import ModelSettings as ModelSettings
     from turnlog.agents import OfflineModel as OfflineModel
+    from turnlog.agents import OtherItem as OtherItem
     from turnlog.agents import RawResponsesStreamEvent as RawResponsesStreamEvent
     from turnlog.agents import ReasoningItem as ReasoningItem
     from turnlog.agents import RunConfig as RunConfig
@@ -128,7 +129,7 @@ __version__ = "0.1.0"
 _NAMES_BY_HOME = {
     "turnlog.agents": "Agent AgentUpdatedStreamEvent FunctionTool Handoff HandoffCallItem "
     "HandoffOutputItem MessageOutputItem Model ModelRequest ModelResponse "
-    "ModelSettings OfflineModel RawResponsesStreamEvent ReasoningItem RunConfig "
+    "ModelSettings OfflineModel OtherItem RawResponsesStreamEvent ReasoningItem RunConfig "
     "RunContextWrapper RunItem RunItemStreamEvent RunResult RunResultStreaming "
     "Runner StreamEvent TextDelta ToolCallItem ToolCallOutputItem Usage "
     "function_tool handoff recall_tool summarised_by",

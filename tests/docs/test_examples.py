@@ -52,7 +52,7 @@ def test_the_part_of_a_program_runs(name: str, tmp_path: Path) -> None:
         server.says(*part.replies)
         done = subprocess.run(
             [sys.executable, "-c", RUN_PART, server.url],
-            input="\n".join([part.before, parts()[name], part.after]),
+            input="\n".join([part.stand_in, part.before, parts()[name], part.after]),
             cwd=tmp_path,
             capture_output=True,
             text=True,

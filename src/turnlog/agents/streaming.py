@@ -13,7 +13,7 @@ from turnlog.agents.result import RunItem, RunResult
 from turnlog.agents.run import Run
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
-from turnlog.items.json import Item
+from turnlog.items.json import Item, TResponseInputItem
 
 __all__ = ["RunResultStreaming"]
 
@@ -113,7 +113,7 @@ class RunResultStreaming:
         """The id of the run, under which `session.usage("run")` shows it."""
         return self._run.spending.run
 
-    def to_input_list(self) -> list[Item]:
+    def to_input_list(self) -> list[TResponseInputItem]:
         """The new input and the items after it so far."""
         result = RunResult(self.input, self.new_items, None, self.last_agent, self.usage)
         return result.to_input_list()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from turnlog.conversation.protocol import SessionABC
 from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import HasTail
-from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.settings import AnySettings, SessionSettings, SettingsLike
 from turnlog.conversation.summaries.reading import KnownSummaries
 from turnlog.errors import StoreClosed
 from turnlog.records import Log
@@ -64,16 +64,16 @@ class Handle(SessionABC, HasTail):
         """Positions of records that reads left out because they can't be decoded."""
         return self._reader_of(Log(self.session_id, self.branch)).unreadable
 
-    @property
-    def session_settings(self) -> Any:
-        """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
-        # Any, because the SDK's protocol names its own class here: with ours, a type checker
-        # would not accept this session where the SDK's protocol is asked for.
+    def _get_settings(self) -> SessionSettings:
         return self._settings
 
-    @session_settings.setter
-    def session_settings(self, value: SettingsLike) -> None:
+    def _set_settings(self, value: SettingsLike) -> None:
         self._settings = SessionSettings.of(value)
+
+    # Declared as an attribute: for pyright, a property is none, and the session then fits no
+    # protocol that has one.
+    session_settings: AnySettings = property(_get_settings, _set_settings)
+    """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
 
     def _log(self) -> Log:
         if self.closed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
-from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.settings import AnySettings
 from turnlog.items.json import TResponseInputItem
 from turnlog.store import Store
 
@@ -17,7 +17,7 @@ class Session(Protocol):
     """A conversation, as a runner needs it; any class with these members will do."""
 
     session_id: str
-    session_settings: SessionSettings | None = None
+    session_settings: AnySettings = None
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first; None means all."""
@@ -45,7 +45,7 @@ class SessionABC(ABC):
     """
 
     session_id: str
-    session_settings: SessionSettings | None = None
+    session_settings: AnySettings = None
 
     @abstractmethod
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:

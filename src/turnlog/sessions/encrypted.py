@@ -9,7 +9,7 @@ from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
-from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.settings import AnySettings, SessionSettings
 from turnlog.items.json import Item, TResponseInputItem, encode_all
 from turnlog.layers.encryption.sdk_format import envelope_key
 from turnlog.sessions.encryption.arguments import check_inner, check_settings
@@ -81,14 +81,15 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
             )
         return getattr(self.underlying_session, name)
 
-    @property
-    def session_settings(self) -> Any:
-        """The settings of the wrapped session."""
+    def _get_settings(self) -> AnySettings:
         return self.underlying_session.session_settings
 
-    @session_settings.setter
-    def session_settings(self, value: Any) -> None:
+    def _set_settings(self, value: AnySettings) -> None:
         self.underlying_session.session_settings = value
+
+    # An attribute, as in `Handle`.
+    session_settings: AnySettings = property(_get_settings, _set_settings)
+    """The settings of the wrapped session."""
 
     @property
     def unreadable(self) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
-from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.settings import AnySettings, SessionSettings
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Compacting, Context, Outside
@@ -97,14 +97,15 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
             self._client = _new_client()
         return self._client
 
-    @property
-    def session_settings(self) -> Any:
-        """The settings of the wrapped session."""
+    def _get_settings(self) -> AnySettings:
         return getattr(self.underlying_session, "session_settings", None)
 
-    @session_settings.setter
-    def session_settings(self, value: Any) -> None:
+    def _set_settings(self, value: AnySettings) -> None:
         self.underlying_session.session_settings = value
+
+    # An attribute, as in `Handle`.
+    session_settings: AnySettings = property(_get_settings, _set_settings)
+    """The settings of the wrapped session."""
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first, with what a compaction has made in front.

@@ -6,7 +6,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from turnlog.conversation.protocol import Session
-from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.settings import AnySettings
 from turnlog.items.json import Item
 from turnlog.sync.loop import run
 
@@ -36,12 +36,12 @@ class BlockingSession:
         return self.session.session_id
 
     @property
-    def session_settings(self) -> SessionSettings | None:
+    def session_settings(self) -> AnySettings:
         """How much is read when the caller doesn't say. Assigning takes effect at once."""
         return self.session.session_settings
 
     @session_settings.setter
-    def session_settings(self, value: SessionSettings | None) -> None:
+    def session_settings(self, value: AnySettings) -> None:
         self.session.session_settings = value
 
     def get_items(self, limit: int | None = None) -> list[Item]:

@@ -105,7 +105,8 @@ def function_tool(
     """Make a function a tool, from its name, type hints and docstring.
 
         @function_tool
-        def weather(city: str) -> str: ...
+        def weather(city: str) -> str:
+            return f"It rains in {city}."
 
     A first parameter hinted as `RunContextWrapper`, or named `ctx` without a hint, gets the
     context of the run; the model doesn't see it. A plain function runs in a thread of its own
