@@ -122,8 +122,6 @@ if TYPE_CHECKING:
     from turnlog.store import Store as Store
     from turnlog.urls import open_store as open_store
 
-    __all__: list[str]
-
 __version__ = "0.1.0"
 
 _NAMES_BY_HOME = {
@@ -174,8 +172,9 @@ _NAMES_BY_HOME = {
 _names = LazyNames(
     __name__, {name: home for home, names in _NAMES_BY_HOME.items() for name in names.split()}
 )
-#: It also answers for `__all__`, which depends on the extras that are installed.
-__getattr__ = _names.resolve
+if not TYPE_CHECKING:  # a type checker would take every misspelled name for one of these
+    #: It also answers for `__all__`, which depends on the extras that are installed.
+    __getattr__ = _names.resolve
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.usage.usage import Usage
-from turnlog.items.json import Item
+from turnlog.items.json import TResponseInputItem
 from turnlog.sessions import openai_conversations
 from turnlog.sessions.conversations.client import AsyncOpenAI
 from turnlog.sessions.conversations.retrying import PATIENCE
@@ -54,7 +54,7 @@ class OpenAIConversationsSession(BlockingSession):
         """The id of the conversation; None before it is created."""
         return self.session.conversation_id
 
-    def add_items(self, items: list[Item], *, key: str | None = None) -> None:
+    def add_items(self, items: list[TResponseInputItem], *, key: str | None = None) -> None:
         """Append `items`, in order; once, however often with this `key`."""
         run(self.session.add_items, items, key=key)
 
@@ -62,7 +62,9 @@ class OpenAIConversationsSession(BlockingSession):
         """Delete the conversation; with `erase` its items first."""
         run(self.session.clear_session, erase=erase)
 
-    def view(self, limit: int | None = None, *, settings: SettingsLike = None) -> list[Item]:
+    def view(
+        self, limit: int | None = None, *, settings: SettingsLike = None
+    ) -> list[TResponseInputItem]:
         """The items that a model may be shown: the newest turns, repaired."""
         return run(self.session.view, limit, settings=settings)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import AnySettings
-from turnlog.items.json import Item
+from turnlog.items.json import TResponseInputItem
 from turnlog.sync.loop import run
 
 if TYPE_CHECKING:
@@ -44,17 +44,17 @@ class BlockingSession:
     def session_settings(self, value: AnySettings) -> None:
         self.session.session_settings = value
 
-    def get_items(self, limit: int | None = None) -> list[Item]:
+    def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first; None means the bounds in the settings."""
         if limit is None:
             return run(self.session.get_items)
         return run(self.session.get_items, limit)
 
-    def add_items(self, items: list[Item]) -> None:
+    def add_items(self, items: list[TResponseInputItem]) -> None:
         """Put `items` at the end, in order, all of them or none."""
         run(self.session.add_items, items)
 
-    def pop_item(self) -> Item | None:
+    def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none."""
         return run(self.session.pop_item)
 

@@ -18,7 +18,7 @@ from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.totals import Branches, By
 from turnlog.conversation.turn_lists import TurnInfo
 from turnlog.conversation.usage.usage import Usage
-from turnlog.items.json import Item
+from turnlog.items.json import TResponseInputItem
 from turnlog.items.repair import Interrupted
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession
@@ -55,7 +55,7 @@ class BlockingStoredSession(BlockingSession):
         *,
         settings: SettingsLike = None,
         interrupted: Interrupted = "mark",
-    ) -> list[Item]:
+    ) -> list[TResponseInputItem]:
         """The items that a model may be shown: the newest turns, repaired."""
         return run(self.session.view, limit, settings=settings, interrupted=interrupted)
 
@@ -65,7 +65,7 @@ class BlockingStoredSession(BlockingSession):
         """The view with its reasons: what is done with each stored record, and why."""
         return run(self.session.explain, settings, interrupted=interrupted)
 
-    def history(self) -> list[Item]:
+    def history(self) -> list[TResponseInputItem]:
         """All items of this branch, oldest first, also those that a summary covers."""
         return run(self.session.history)
 

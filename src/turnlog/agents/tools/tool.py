@@ -76,7 +76,16 @@ def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -
 
 
 @overload
-def function_tool(func: Function) -> FunctionTool: ...
+def function_tool(
+    func: Function,
+    *,
+    name_override: str | None = None,
+    description_override: str | None = None,
+    use_docstring_info: bool = True,
+    failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+    strict_mode: bool = True,
+    is_enabled: Enabled = True,
+) -> FunctionTool: ...
 
 
 @overload
