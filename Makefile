@@ -8,7 +8,7 @@ PARALLEL := -n auto --dist worksteal
 # Tests start hundreds of Python processes; without bytecode, each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick proof check docs bench format requirements clean
+.PHONY: demo test quick proof check docs wheel bench format requirements clean
 .DEFAULT_GOAL := test
 
 # What the demo needs is little, and is there sooner than all that development needs.
@@ -17,6 +17,7 @@ demo: $(VENV)/.demo
 
 # Everything, the long proofs as samples.
 test: $(VENV)/.dev
+	@echo "The whole suite takes about 15 minutes on two cores. \`make quick\` takes one; it starts no servers."
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 # For every edit: memory and SQLite, no servers, few processes; under a minute on two cores.
@@ -26,6 +27,7 @@ quick: $(VENV)/.dev
 
 # The long proofs at full size; one of them may take an hour.
 proof: $(VENV)/.dev
+	@echo "The proofs at full size take about half an hour on two cores."
 	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600
 
 # Style and types: mypy and pyright over the source, printed snippets and programs of tests/typing.
@@ -33,6 +35,11 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m tests.typing
+
+# Builds the package as users install it, in dist/.
+wheel: $(VENV)/.demo
+	@$(BIN)/hatchling build -t wheel -d dist
+	@echo "Install it with: pip install '$$(ls dist/turnlog-*.whl)[cli,openai]'"
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
@@ -65,6 +72,9 @@ clean:
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit("Turnlog needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks its module venv. On Debian and Ubuntu: apt install python3-venv" >&2; \
+		exit 1; }
 	@echo "Setting up $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@

@@ -13,7 +13,7 @@ ASKED = "What's my name?"
 
 def turnlog(*arguments: str, says: str = "") -> str:
     """Run a command of turnlog in a process of its own; what it printed."""
-    command = [sys.executable, "-m", "turnlog.cli", *arguments]
+    command = [sys.executable, "-m", "turnlog", *arguments]
     done = subprocess.run(
         command, input=says, capture_output=True, text=True, encoding="utf-8", check=False
     )

@@ -20,7 +20,7 @@ from turnlog.stores.sqlite import SQLiteStore
 #: Settings of the caller that commands here must not see.
 _HIDDEN = {"TURNLOG_STORE", "TURNLOG_KEY_FILE"}
 
-COMMAND = [sys.executable, "-W", "error", "-m", "turnlog.cli"]
+COMMAND = [sys.executable, "-W", "error", "-m", "turnlog"]
 
 
 def turnlog(

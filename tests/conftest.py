@@ -19,6 +19,11 @@ for name in [name for name in os.environ if name.startswith("OPENAI_")]:
 for name in ("TURNLOG_MODEL", "TURNLOG_STORE", "TURNLOG_KEY_FILE", "TURNLOG_KEYS"):
     os.environ.pop(name, None)
 
+# Ctrl-C is heard, here and in processes that tests start, also where it is ignored: a shell does
+# that for `make test &` and for `nohup make test`.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # No deadlines: the speed of the machine says nothing about the code. In CI the examples are the
 # same each time, so that a failure is caused by the change under test.
 settings.register_profile(
@@ -28,14 +33,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("here")
-
-
-@pytest.fixture
-def interrupts() -> Iterator[None]:
-    """Ctrl-C is heard, here and in processes that are started, also under `nohup make test &`."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

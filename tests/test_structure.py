@@ -32,20 +32,22 @@ FLOORS = {
     "conversation": 3,
     "maintenance": 4,
     "sessions": 4,
+    "urls": 4,
     "sync": 5,
-    "urls": 5,
     "agents": 6,
     "cli": 7,
     "extensions": 7,
     "memory": 7,
     "testing": 7,
+    "__main__": 8,
 }
 
 #: The modules at the root that are the contract of a store: together one room.
-CONTRACT = {"changes", "errors", "records", "store", "texts"}
+CONTRACT = {"changes", "errors", "given", "records", "store", "texts"}
 
 #: What stores share; apart from these, none knows another.
-SHARED = {"addresses", "clock", "retrying", "tables", "tables_sqlite", "tables_structure"}
+SHARED = {"addresses", "clock", "options", "outages", "retrying"}
+SHARED |= {"tables", "tables_sqlite", "tables_structure"}
 #: A layer that is too large for one module, and the package of its parts.
 PARTS = {"encrypted": "encryption"}
 
@@ -177,7 +179,7 @@ def test_stores_and_layers_know_no_sibling(name: str, tree: ast.Module) -> None:
 
 
 def test_the_root_holds_names_and_the_contract_only() -> None:
-    assert len(list(ROOT.glob("*.py"))) <= 10
+    assert len(list(ROOT.glob("*.py"))) <= 11
 
 
 @pytest.mark.parametrize(("name", "tree"), MODULES)

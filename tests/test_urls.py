@@ -34,20 +34,20 @@ def test_sqlite_urls_and_paths(url: str, path: str) -> None:
     store = open_store(url)
     assert isinstance(store, SQLiteStore)
     assert store.path == Path(os.fspath(path)).absolute()
-    assert store.timeout == (3.0 if "timeout" in url else 30.0)
+    assert store.patience == (3.0 if "timeout" in url else 30.0)
 
 
 def test_defaults_give_way_to_the_url() -> None:
     for url, timeout in (("a.db", 2.0), ("sqlite:///a.db?timeout=7", 7.0)):
-        store = open_store(url, timeout="2")
+        store = open_store(url, patience=2)
         assert isinstance(store, SQLiteStore)
-        assert store.timeout == timeout
+        assert store.patience == timeout
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///:memory:", ":memory:"])
 def test_memory(url: str) -> None:
     assert isinstance(open_store(url), MemoryStore)
-    assert isinstance(open_store("memory://", timeout="2"), MemoryStore)
+    assert isinstance(open_store("memory://", patience=2), MemoryStore)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_memory(url: str) -> None:
     ],
 )
 def test_servers(url: str, kind: type[Store]) -> None:
-    assert type(open_store(url, timeout="2")) is kind
+    assert type(open_store(url, patience=2)) is kind
 
 
 async def _remembers(url: str) -> None:
-    async with open_store(url, timeout="2") as store, open_store(url) as again:
+    async with open_store(url, patience=2) as store, open_store(url) as again:
         await store.append(Log("url"), [b"{}"])
         assert [head.log for head in await again.sessions()] == [Log("url")]
         await again.delete("url")
@@ -120,9 +120,9 @@ async def test_an_async_sqlite_file(tmp_path: Path) -> None:
         ("mysql+nothing://u:hunter2@host/db", "SQLAlchemy has no dialect for mysql\\+nothing://"),
         ("oracle+oracledb://u:hunter2@host/db", "no store is known for oracle"),
         ("sqlite://host/file.db", "with three slashes"),
-        ("sqlite:///a.db?pool=3", "unknown option pool; known are timeout"),
-        ("sqlite:///a.db?timeout=soon", "timeout must be a number of seconds"),
-        ("sqlite:///a.db?timeout=-1", "timeout must be a number of seconds"),
+        ("sqlite:///a.db?pool=3", "unknown option pool; known are journal_mode"),
+        ("sqlite:///a.db?timeout=soon", "patience must be a number of seconds"),
+        ("sqlite:///a.db?timeout=-1", "patience must be a number of seconds"),
         ("sqlite:///issue#7.db", "write %23 for a #"),
         ("sqlite:chat.db", "write sqlite:// for a URL"),
         ("memory:", "write memory:// for a URL"),

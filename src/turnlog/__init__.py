@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
     from turnlog.errors import StoreClosed as StoreClosed
+    from turnlog.errors import StoreUnreachable as StoreUnreachable
+    from turnlog.errors import TurnEnded as TurnEnded
     from turnlog.errors import TurnlogError as TurnlogError
     from turnlog.errors import Unreadable as Unreadable
     from turnlog.items.json import Item as Item
@@ -138,7 +140,7 @@ _NAMES_BY_HOME = {
     "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced IncompleteAppend "
     "InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord "
     "NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy StoreClosed "
-    "TurnlogError Unreadable",
+    "StoreUnreachable TurnEnded TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.items.shortening": "Shorten",

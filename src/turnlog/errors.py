@@ -22,6 +22,8 @@ working. Errors of a driver pass through unchanged, unless we know more about th
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
+    ├── StoreUnreachable (ConnectionError) the server of a store can't be reached
+    ├── TurnEnded       (LeaseLost)     the turn was used after its end; nothing was written
     └── Unreadable      (ValueError)    a stored record can't be decoded or decrypted
 
 No error text quotes the contents of an item.
@@ -54,6 +56,8 @@ __all__ = [
     "SchemaError",
     "SessionBusy",
     "StoreClosed",
+    "StoreUnreachable",
+    "TurnEnded",
     "TurnlogError",
     "Unreadable",
 ]
@@ -225,6 +229,36 @@ class LeaseLost(TurnlogError, RuntimeError):
         )
 
 
+class TurnEnded(LeaseLost):
+    """The turn was used after its end. Nothing was written.
+
+    answered: its run key was answered by an earlier start, so there was nothing to do in it.
+    """
+
+    def __init__(self, log: Log, *, answered: bool = False) -> None:
+        super().__init__(log)
+        self.answered = answered
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _turn_ended, (self.log, self.answered)
+
+    def __str__(self) -> str:
+        turn = f"the turn on log {self.log.name!r} of session {self.log.session!r}"
+        if self.answered:
+            return (
+                f"{turn} was answered by an earlier start with the same key, so nothing was "
+                f"written: use `turn.answer`, and call the model only where that is None"
+            )
+        return (
+            f"{turn} has ended with its block, so nothing was written: call it inside of "
+            f"`async with session.turn(…)`, or use session.add_items(…)"
+        )
+
+
+def _turn_ended(log: Log, answered: bool) -> TurnEnded:
+    return TurnEnded(log, answered=answered)
+
+
 class SessionBusy(TurnlogError, RuntimeError):
     """Another run is in progress on the session, and the policy is not to wait for it."""
 
@@ -331,6 +365,32 @@ class StoreClosed(TurnlogError, RuntimeError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is closed")
+
+
+class StoreUnreachable(TurnlogError, ConnectionError):
+    """The server of a store can't be reached. The driver's own error is the `__cause__`.
+
+    Unless it says otherwise, it is not known whether a write was stored: read before you repeat
+    it, or give it a key.
+
+    store: the kind of store, such as "Redis".
+    address: where it was looked for, without user and password.
+    tried: the seconds for which it was tried.
+    reason: why the last try failed.
+    """
+
+    def __init__(self, store: str, address: str, tried: float, reason: str) -> None:
+        super().__init__(store, address, tried, reason)
+        self.store = store
+        self.address = address
+        self.tried = tried
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store} at {self.address} can't be reached, tried for {self.tried:.1f} s: "
+            f"{self.reason}. Is the server running, and is this its address?"
+        )
 
 
 class Unreadable(TurnlogError, ValueError):

@@ -358,17 +358,17 @@ async def test_a_second_start_with_a_key(way: Way, session: StoredSession) -> No
 class Loud(StoredSession):
     """Stores each item by itself, and says so."""
 
-    async def add_items(self, items: Any, *, key: str | None = None) -> None:
+    async def add_items(self, items: Any, **options: Any) -> None:
         for item in items:
-            await super().add_items([item], key=key)
+            await super().add_items([item], **options)
 
 
 class Deaf(StoredSession):
     """Stores no answer of a model."""
 
-    async def add_items(self, items: Any, *, key: str | None = None) -> None:
+    async def add_items(self, items: Any, **options: Any) -> None:
         kept = [item for item in items if item.get("role") == "user"]
-        await super().add_items(kept, key=key)
+        await super().add_items(kept, **options)
 
 
 @pytest.mark.parametrize("kind", [Loud, Deaf])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
-from tests.command_line import filled, one_of_each, turnlog
+from tests.command_line import COMMAND, filled, one_of_each, turnlog
 from tests.sample_items import answer, user
-from turnlog import Log
+from turnlog import Log, __version__
+from turnlog.cli.talking import remembered
 from turnlog.stores.sqlite import SQLiteStore
+from turnlog.testing.counting import Counting
 
 pytestmark = pytest.mark.slow
 
@@ -41,12 +44,17 @@ def test_a_conversation_survives_restarts(tmp_path: Path) -> None:
 
 def test_the_store_is_a_file_here_unless_the_environment_names_another(tmp_path: Path) -> None:
     assert turnlog("chat", says="hello\n", cwd=tmp_path)[0] == 0
-    assert (tmp_path / "turnlog.db").exists()
+    assert (tmp_path / "conversations.db").exists()
     assert "default" in turnlog("ls", cwd=tmp_path)[1]
     other = one_of_each(tmp_path / "other.db", "alice")
     for named in (str(other), f"sqlite:///{other}"):
         out = turnlog("ls", "--json", cwd=tmp_path, TURNLOG_STORE=named)[1]
         assert [head["session"] for head in json.loads(out)] == ["alice"]
+
+
+def test_the_command_is_there_as_a_module_and_tells_its_version() -> None:
+    assert turnlog("--version") == (0, f"turnlog {__version__}\n", "")
+    assert turnlog("ls", "--version")[0] == 2
 
 
 def test_ls_lists_the_newest_change_first(tmp_path: Path) -> None:
@@ -103,6 +111,41 @@ def test_show_is_readable(tmp_path: Path) -> None:
     assert json.loads(out) == items
     assert len(out.splitlines()) == len(items) + 2
     assert turnlog("show", "alice", "--store", path, "--json", "--limit", "0")[1] == "[]\n"
+
+
+def test_show_reads_a_long_conversation_page_by_page(tmp_path: Path) -> None:
+    path = filled(tmp_path / "s.db", {"long": [user(f"line {n}") for n in range(1200)]})
+    out = turnlog("show", "long", "--store", path)[1]
+    assert [line for line in out.splitlines() if "line" in line] == [
+        f"  line {n}" for n in range(1200)
+    ]
+    shown = json.loads(turnlog("show", "long", "--json", "--store", path)[1])
+    assert shown == [user(f"line {n}") for n in range(1200)]
+
+
+def test_show_ends_where_its_reader_has_seen_enough(tmp_path: Path) -> None:
+    path = filled(tmp_path / "s.db", {"long": [user(f"line {n}") for n in range(5000)]})
+    command = shlex.join([*COMMAND, "show", "long", "--store", str(path)])
+    done = subprocess.run(  # noqa: S602 - a pipe of the shell is what is tried
+        f"set -o pipefail; {command} | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        executable="/bin/bash",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "user\n", "")
+
+
+def test_chat_does_not_read_what_it_does_not_show(tmp_path: Path) -> None:
+    path = filled(tmp_path / "s.db", {"default": [user("x"), answer("y")]})
+
+    async def read() -> int:
+        async with Counting(SQLiteStore(path)) as store:
+            assert await remembered(store, "default") == 2
+            return store.records
+
+    assert asyncio.run(read()) == 0
 
 
 def test_contents_neither_move_the_cursor_nor_are_markup(tmp_path: Path) -> None:

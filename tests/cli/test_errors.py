@@ -16,12 +16,35 @@ from tests.sample_items import user
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("command", [("ls",), ("show", "a"), ("rm", "a", "--yes")])
-def test_looking_makes_no_store(tmp_path: Path, command: tuple[str, ...]) -> None:
+LOOKING = {
+    "ls": ("ls",),
+    "show": ("show", "a"),
+    "tree": ("tree", "a"),
+    "diff": ("diff", "a", "b"),
+    "usage": ("usage", "a"),
+    "compact": ("compact", "a", "--dry-run"),
+    "rewind": ("rewind", "a", "--turns", "1", "--dry-run"),
+    "rm": ("rm", "a", "--yes"),
+    "fork": ("fork", "a", "b"),
+}
+
+
+@pytest.mark.parametrize("command", LOOKING)
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}", "sqlite+aiosqlite:///{}"])
+def test_looking_makes_no_store(tmp_path: Path, command: str, form: str) -> None:
     path = tmp_path / "missing.db"
-    status, out, err = turnlog(*command, "--store", path)
-    assert (status, out, err) == (1, "", f"turnlog: there is no store at {path}\n")
-    assert not path.exists()
+    url = form.format(path)
+    status, out, err = turnlog(*LOOKING[command], "--store", url)
+    assert (status, out, err) == (1, "", f"turnlog: there is no store at {url}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_asking_what_to_migrate_makes_no_store(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'missing.db'}"
+    assert turnlog("migrate", "--store", url) == (1, "", f"turnlog: there is no store at {url}\n")
+    assert not list(tmp_path.iterdir())
+    assert turnlog("migrate", "--run", "--store", url)[0] == 0
+    assert turnlog("migrate", "--store", url) == (0, "-- nothing is missing\n", "")
 
 
 def test_what_is_no_database_is_named(tmp_path: Path) -> None:

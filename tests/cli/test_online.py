@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.command_line import at_a_terminal, turnlog
-from tests.providers.openai_server import Reply, Server, serving
+from tests.providers.openai_server import Failing, Reply, Server, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interrupts")]
+pytestmark = pytest.mark.slow
 
 
 def online(server: Server) -> dict[str, Any]:
@@ -55,3 +55,14 @@ def test_ctrl_c_breaks_an_answer_off_and_the_conversation_goes_on(tmp_path: Path
             terminal.types("exit\n")
             assert terminal.process.wait(20) == 0
     assert [item["role"] for item in stored(path)] == ["user", "user", "assistant"]
+
+
+def test_an_error_of_the_model_is_one_line_and_shows_no_key(tmp_path: Path) -> None:
+    with serving() as server:
+        server.says(Failing(401, message="Incorrect API key provided: sk-test"))
+        status, out, err = turnlog(
+            "chat", "--store", tmp_path / "c.db", says="hi\n", **online(server)
+        )
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith("turnlog: the model failed: AuthenticationError: ")
+    assert "sk-test" not in err

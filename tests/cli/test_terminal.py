@@ -8,7 +8,7 @@ import pytest
 from tests.command_line import at_a_terminal, filled, one_of_each, turnlog
 from tests.sample_items import user
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interrupts")]
+pytestmark = pytest.mark.slow
 
 
 def test_ctrl_c_leaves_a_chat_and_what_was_said_stays(tmp_path: Path) -> None:

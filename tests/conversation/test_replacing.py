@@ -86,8 +86,8 @@ async def test_a_deleted_branch_does_not_come_back() -> None:
 
 
 class Transforming(StoredSession):
-    async def add_items(self, items: Any, *, key: str | None = None) -> None:
-        await super().add_items([{**item, "seen": True} for item in items], key=key)
+    async def add_items(self, items: Any, **options: Any) -> None:
+        await super().add_items([{**item, "seen": True} for item in items], **options)
 
 
 class Hiding(StoredSession):
@@ -97,8 +97,8 @@ class Hiding(StoredSession):
 
 class Forwarding(StoredSession):
     @faithful
-    async def add_items(self, items: Any, *, key: str | None = None) -> None:
-        await super().add_items(items, key=key)
+    async def add_items(self, items: Any, **options: Any) -> None:
+        await super().add_items(items, **options)
 
 
 async def test_nothing_goes_past_the_methods_of_a_subclass() -> None:

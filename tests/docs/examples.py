@@ -1,21 +1,39 @@
 """The examples on the pages, and what those need that don't stand alone.
 
-A block marked `python` runs as it is printed. One marked `py` is a part of a program: it needs
-a model's server, a package that isn't installed here, or what was said before it.
+A block marked `python` runs as it is printed. One with a title is a file of a program with
+several files; the page has a test of its own, which runs it. One marked `py` is a part of a
+program: it needs a model's server, a package that isn't installed here, or what was said before
+it. What can't be run stands behind a comment that says why: `<!-- fragment: needs a … -->`.
 """
 
 import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests import ROOT
 from tests.providers.openai_server import Reply
 from turnlog.items.json import Item
 
-__all__ = ["PAGES", "PARTS", "PROGRAMS", "Part", "parts"]
+__all__ = [
+    "FILE",
+    "PAGES",
+    "PARTS",
+    "PROGRAMS",
+    "Block",
+    "Part",
+    "blocks",
+    "blocks_on",
+    "files_on",
+    "parts",
+]
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "guides").glob("*.md")),
+]
 
 
 @dataclass(frozen=True)
@@ -33,19 +51,71 @@ class Part:
     replies: list[Reply] = field(default_factory=list)
 
 
-def _blocks(kind: str) -> Iterator[tuple[str, str]]:
-    block = re.compile(rf"^( *)```{kind}\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+@dataclass(frozen=True)
+class Block:
+    """A block of code on a page.
+
+    page: its path below the root. line: its number. kind: what stands behind the backticks.
+    fragment: why it isn't run; "" if it is.
+    """
+
+    page: str
+    line: int
+    kind: str
+    code: str
+    fragment: str = ""
+
+
+_BLOCK = re.compile(
+    r"^(?:<!-- fragment: (?P<why>[^\n]+) -->\n+)?"
+    r"(?P<indent> *)```(?P<kind>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def blocks_on(page: Path) -> list[Block]:
+    """The blocks of a page, in order."""
+    text, name = page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix()
+    return [
+        Block(
+            name,
+            text.count("\n", 0, found.start("code")),
+            found["kind"],
+            textwrap.dedent(found["code"]),
+            found["why"] or "",
+        )
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def blocks() -> list[Block]:
+    """The blocks of all pages."""
+    return [block for page in PAGES for block in blocks_on(page)]
+
+
+def _named(kind: str) -> Iterator[tuple[str, str]]:
+    """The blocks of a kind that are run, named by their page and their number on it."""
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for number, found in enumerate(block.finditer(text), 1):
-            yield f"{page.relative_to(ROOT)} {number}", textwrap.dedent(found[2])
+        run = [block for block in blocks_on(page) if block.kind == kind and not block.fragment]
+        for number, block in enumerate(run, 1):
+            yield f"{block.page} {number}", block.code
 
 
-PROGRAMS = dict(_blocks("python"))
+PROGRAMS = dict(_named("python"))
 
 
 def parts() -> dict[str, str]:
-    return dict(_blocks("py"))
+    return dict(_named("py"))
+
+
+def files_on(page: str) -> dict[str, str]:
+    """The files that a page prints, by the names that stand as their titles."""
+    titled = [(FILE.fullmatch(block.kind), block.code) for block in blocks_on(ROOT / page)]
+    return {found[1]: code for found, code in titled if found}
+
+
+#: What stands behind the backticks of a file.
+FILE = re.compile(r'python title="([\w/]+\.py)"')
 
 
 def _message(text: str) -> Item:

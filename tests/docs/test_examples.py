@@ -76,7 +76,7 @@ def test_commands_on_the_pages_exist() -> None:
     commands = set(re.findall(r"^turnlog ([\w-]+)", "\n".join(shells), re.MULTILINE))
     assert commands
     for command in commands:
-        helped = [sys.executable, "-m", "turnlog.cli", command, "--help"]
+        helped = [sys.executable, "-m", "turnlog", command, "--help"]
         assert subprocess.run(helped, capture_output=True, check=False).returncode == 0, command
 
 

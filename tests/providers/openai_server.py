@@ -58,6 +58,7 @@ class Failing:
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
+    message: str = "The server had an error"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Server(ThreadingHTTPServer):
         if self.script and isinstance(self.script[0], Failing):
             failing = self.script.popleft()
             assert isinstance(failing, Failing)
-            raise Refused("The server had an error", status=failing.status, **failing.headers)
+            raise Refused(failing.message, status=failing.status, **failing.headers)
         if not request.headers.get("authorization", "").startswith("Bearer "):
             raise Refused("You didn't provide an API key.", status=401)
         self.rules.check(request.path, request.body)

@@ -215,9 +215,9 @@ class Spying(turnlog.SQLiteSession):
         self.calls.append(("get", limit))
         return await super().get_items(limit)
 
-    async def add_items(self, items: Any, *, key: str | None = None) -> None:
+    async def add_items(self, items: Any, **options: Any) -> None:
         self.calls.append(("add", len(items)))
-        await super().add_items(items, key=key)
+        await super().add_items(items, **options)
 
 
 async def test_a_plain_turn_is_get_add_add() -> None:

@@ -35,9 +35,9 @@ async def test_methods_may_be_replaced_on_an_instance(session: Any) -> None:
 
 
 class Shouting(turnlog.SQLiteSession):
-    async def add_items(self, items: Any, *, key: str | None = None) -> None:
+    async def add_items(self, items: Any, **options: Any) -> None:
         loud = [{**item, "content": item["content"].upper()} for item in items]
-        await super().add_items(loud, key=key)
+        await super().add_items(loud, **options)
 
     async def pop_item(self) -> turnlog.Item | None:
         item = await super().pop_item()

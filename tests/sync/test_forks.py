@@ -6,14 +6,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.sync.calls import Slow, in_thread
 from turnlog import (
     sync,
 )
-
-pytestmark = pytest.mark.usefixtures("interrupts")
 
 
 def exit_code_of_child(work: Callable[[], bool]) -> int:

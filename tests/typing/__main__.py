@@ -11,9 +11,10 @@ CODE = [ROOT / name for name in ("src", "tests", "bench", "examples")]
 
 
 def main() -> int:
-    files = written(snippets(), CACHE / "snippets")
+    folder = CACHE / "snippets"
+    files = written(snippets(), folder)
     programs = [*PROGRAMS.glob("*.py"), ROOT / "examples" / "demo.py"]
-    problems = problems_in(files, CODE, programs)
+    problems = problems_in(files, folder, CODE, programs)
     sys.stdout.writelines(f"{problem}\n" for problem in problems)
     sys.stdout.write(
         f"mypy and pyright: {len(problems)} problems; {len(files)} snippets "

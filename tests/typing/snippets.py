@@ -8,18 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import ROOT
-from tests.docs.examples import PAGES, PARTS
-from tests.typing.surroundings import AROUND_DOCSTRINGS
+from tests.docs.examples import FILE, PAGES, PARTS, blocks_on
+from tests.typing.surroundings import AROUND_DOCSTRINGS, AROUND_PARTS
 
 __all__ = ["Snippet", "of_docstrings", "of_page", "snippets"]
 
 #: A part may await as a notebook does, and one of many may define the same names.
-_PROLOGUE = "async def part() -> None:"
-
-#: A block of code on a page: its indentation, kind, title and code.
-_FENCE = re.compile(
-    r'^( *)```(python|py)(?: title="([^"\n]+)")?\n(.*?)^\1```$', re.MULTILINE | re.DOTALL
-)
+_PROLOGUE = "from typing import Any\nasync def part() -> Any:"
 
 
 @dataclass(frozen=True)
@@ -57,9 +52,15 @@ class Snippet:
         """Whether it is among those that pyright checks in its strict mode."""
         return self.page.name == "README.md" or self.page.suffix == ".py"
 
+    @property
+    def is_untyped(self) -> bool:
+        """Whether its page is about a framework that says nothing of its types."""
+        page = self.page.read_text(encoding="utf-8")
+        return re.search(r"^(from|import) (celery|django)\b", page, re.MULTILINE) is not None
+
     def printed_line(self, line: int) -> int | None:
         """The line of the page on which that line of the file is printed; None if it isn't."""
-        above = 0 if self.before is None else 1 + len(_indented(self.before).split("\n"))
+        above = 0 if self.before is None else 2 + len(_indented(self.before).split("\n"))
         is_printed = 0 < line - above <= len(_indented(self.code).split("\n"))
         return self.line + line - above - 1 if is_printed else None
 
@@ -77,18 +78,23 @@ def snippets() -> Iterator[Snippet]:
 
 
 def of_page(page: Path) -> Iterator[Snippet]:
-    """The snippets of a page."""
-    text = page.read_text(encoding="utf-8")
+    """The snippets of a page, apart from fragments, which stand beside a reason."""
     parts = 0
-    for found in _FENCE.finditer(text):
-        line = text.count("\n", 0, found.start(4)) + 1
-        code = textwrap.dedent(found[4])
-        if found[2] == "python":
-            yield Snippet(page, line, code, file=found[3])
+    for block in blocks_on(page):
+        file = FILE.fullmatch(block.kind)
+        if block.fragment:
             continue
-        parts += 1
-        part = PARTS[f"{page.relative_to(ROOT)} {parts}"]
-        yield Snippet(page, line, code, part.before, part.after)
+        if file or block.kind == "python":
+            yield Snippet(page, block.line + 1, block.code, file=file[1] if file else None)
+        elif block.kind == "py":
+            parts += 1
+            before, after = _around(f"{block.page} {parts}")
+            yield Snippet(page, block.line + 1, block.code, before, after)
+
+
+def _around(name: str) -> tuple[str, str]:
+    part = PARTS.get(name)
+    return (AROUND_PARTS.get(name, ""), "") if part is None else (part.before, part.after)
 
 
 def of_docstrings(module: Path) -> Iterator[Snippet]:
@@ -110,7 +116,7 @@ def _of_docstring(
         code = textwrap.dedent(found[0])
         if _is_code(code):
             line = first + f"\n\n{text}".count("\n", 0, found.start()) - 2
-            yield Snippet(module, line, code, AROUND_DOCSTRINGS[name])
+            yield Snippet(module, line, code, AROUND_DOCSTRINGS.get(name, ""))
 
 
 def _is_code(block: str) -> bool:

@@ -5,14 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
+from turnlog.agents.checking import (
+    check_instructions,
+    check_list,
+    check_model,
+    check_model_settings,
+    check_name,
+    check_tools,
+    no_handoff,
+)
 from turnlog.agents.context import RunContextWrapper, TContext
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.tools.tool import Enabled, FunctionTool
 
-__all__ = ["Agent", "LeadsOn", "by_name", "is_offered"]
+__all__ = ["Agent", "LeadsOn", "by_name", "check_agent", "is_offered"]
 
 T = TypeVar("T")
 
@@ -52,7 +61,21 @@ class Agent(Generic[TContext]):
     reset_tool_choice: bool = True
 
     def __post_init__(self) -> None:
-        _check_tools(self.tools)
+        check_name(self.name)
+        check_instructions(self.instructions)
+        check_model(self.model)
+        check_model_settings(self.model_settings)
+        check_tools(self.tools)
+        check_handoffs(self.handoffs)
+
+    if not TYPE_CHECKING:  # for a type checker, every attribute would exist
+
+        def __getattr__(self, name: str) -> None:
+            # The SDK's Runner finds out in this way that an agent is not one of its own.
+            raise AttributeError(
+                f"an Agent of turnlog has no attribute {name!r}: it runs with the Runner of "
+                f"turnlog; the Runner of openai-agents needs an Agent of its own"
+            )
 
     def clone(self, **changes: Any) -> Agent[TContext]:
         """The same agent with `changes`."""
@@ -67,7 +90,7 @@ class Agent(Generic[TContext]):
 
     async def tools_for(self, context: RunContextWrapper[Any]) -> dict[str, FunctionTool]:
         """The tools that are offered in a run with `context`, by name."""
-        _check_tools(self.tools)
+        check_tools(self.tools)
         offered = [tool for tool in self.tools if await is_offered(tool, self, context)]
         return by_name((tool.name, tool) for tool in offered)
 
@@ -85,12 +108,18 @@ def by_name(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
     return named
 
 
-def _check_tools(tools: Iterable[object]) -> None:
-    for tool in tools:
-        if not isinstance(tool, FunctionTool):
-            raise TypeError(
-                f"a tool is made with function_tool(…); this is a {type(tool).__name__}"
-            )
+def check_handoffs(handoffs: Iterable[object]) -> None:
+    """Raise `TypeError` for the first that does not lead on to an agent."""
+    check_list("handoffs", handoffs)
+    for each in handoffs:
+        if not isinstance(each, Agent) and not isinstance(getattr(each, "agent", None), Agent):
+            raise no_handoff(each)
+
+
+def check_agent(agent: object) -> None:
+    """Raise `TypeError` unless it is an agent to hand over to."""
+    if not isinstance(agent, Agent):
+        raise no_handoff(agent)
 
 
 class LeadsOn(Protocol):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from turnlog.agents.checking import check_model, check_model_settings
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.conversation.compaction.policy import Compaction
-from turnlog.conversation.settings import SettingsLike
+from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
+from turnlog.given import check_key, given
 from turnlog.items.merge import SessionInputCallback
 
 __all__ = ["RunConfig"]
@@ -50,18 +52,21 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
         check_seconds(self.lease_seconds)
-        key: object = self.key
-        if not isinstance(key, str | None):
-            raise TypeError(f"key must be a str, not {type(key).__name__}: use str(…)")
+        check_model(self.model)
+        if self.model_settings is not None:
+            check_model_settings(self.model_settings)
+        SessionSettings.of(self.session_settings)
+        if self.key is not None:
+            check_key(self.key)
         compaction: object = self.compaction
         if not isinstance(compaction, Compaction | None):
             raise TypeError(
-                f"compaction must be a Compaction, not a {type(compaction).__name__}: "
+                f"compaction must be a Compaction, not {given(compaction)}: "
                 f"write Compaction(summarised_by(model), max_tokens=…)"
             )
         merge: object = self.session_input_callback
         if merge is not None and not callable(merge):
             raise TypeError(
                 f"session_input_callback must be a function of (history, new_input), "
-                f"not a {type(merge).__name__}"
+                f"not {given(merge)}"
             )

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from turnlog.agents.agent import Agent, LeadsOn, by_name, is_offered
+from turnlog.agents.agent import Agent, LeadsOn, by_name, check_agent, is_offered
+from turnlog.agents.checking import no_handoff
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.models.model import JSONSchema, ToolDefinition
 from turnlog.agents.result import RunItem
@@ -121,8 +122,9 @@ def handoff(
     input_type: the type of the arguments that the model gives, as one object. `on_handoff`
         gets it as its second argument.
 
-    Raises `TypeError` if `on_handoff` doesn't take these arguments.
+    Raises `TypeError` for what is no `Agent`, and if `on_handoff` doesn't take these arguments.
     """
+    check_agent(agent)
     adapter = _adapter(input_type, on_handoff)
     schema = strict_schema(adapter.json_schema()) if adapter else _NO_INPUT
     if schema.get("type") != "object":
@@ -152,7 +154,7 @@ def _as_handoff(given: Agent | LeadsOn) -> Handoff:
         return given
     if isinstance(given, Agent):
         return handoff(given)
-    raise TypeError(f"a handoff is an Agent or made by handoff(…), not a {type(given).__name__}")
+    raise no_handoff(given)
 
 
 def handoff_name(agent_name: str) -> str:

@@ -6,6 +6,7 @@ import logging
 from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
+from turnlog.agents.checking import check_model
 from turnlog.agents.models.environment import address, default_name, is_openai
 from turnlog.agents.models.model import Model
 from turnlog.agents.offline.model import OfflineModel
@@ -25,12 +26,15 @@ def resolve_model(model: Model | str | None) -> Model:
     Completions, which all providers have. For OpenAI, a name may be written "openai/…" as in
     the SDK; other providers get names unchanged.
 
+    Raises `TypeError` for what is no model: it has no method `respond`.
+
     None means the model of the environment: with OPENAI_API_KEY, the one that TURNLOG_MODEL or
     else OPENAI_DEFAULT_MODEL names, or else a small one of OpenAI's; without a key, the
     offline model.
     """
     if isinstance(model, str):
         return _named(model)
+    check_model(model)
     return _default() if model is None else model
 
 

@@ -8,10 +8,16 @@ from typing import Any
 from turnlog.agents.agent import Agent
 from turnlog.agents.context import RunContextWrapper
 from turnlog.agents.handoffs import Handoff, handoffs_of, transfer_message
-from turnlog.agents.result import HandoffOutputItem, RunItem, run_item
+from turnlog.agents.result import (
+    HandoffOutputItem,
+    MessageOutputItem,
+    RunItem,
+    ToolCallOutputItem,
+    run_item,
+)
 from turnlog.items.json import Item
 
-__all__ = ["replayed"]
+__all__ = ["replayed", "text_of_answer"]
 
 
 async def replayed(
@@ -35,6 +41,17 @@ async def replayed(
             offered = await handoffs_of(agent, context)
         else:
             yield run_item(agent, raw)
+
+
+def text_of_answer(items: Iterable[RunItem]) -> str:
+    """The text of the last message behind all outputs of tools and handoffs; "" without one."""
+    text = ""
+    for item in items:
+        if isinstance(item, MessageOutputItem):
+            text = item.text
+        elif isinstance(item, HandoffOutputItem | ToolCallOutputItem):
+            text = ""
+    return text
 
 
 def _handed_over(raw: Item, chosen: Handoff) -> bool:

@@ -149,6 +149,8 @@ class RunResult:
     branch: the branch on which the run was stored; None if the session has none.
     spending: the same by agent and model, as it is recorded on the session.
     compaction: what came of the compaction behind the run; None if none was due.
+    is_replay: whether the answer was stored by an earlier start with the same key, so that nothing
+        was asked and nothing spent.
     """
 
     input: list[Item]
@@ -159,6 +161,7 @@ class RunResult:
     branch: str | None = None
     spending: Spending = field(default_factory=Spending, repr=False, compare=False)
     compaction: Compacted | None = None
+    is_replay: bool = False
 
     @property
     def run_id(self) -> str:

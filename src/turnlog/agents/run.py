@@ -34,7 +34,7 @@ from turnlog.agents.models.model import (
 )
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.output import OutputType
-from turnlog.agents.replay import replayed
+from turnlog.agents.replay import replayed, text_of_answer
 from turnlog.agents.result import (
     HandoffOutputItem,
     RunItem,
@@ -56,6 +56,7 @@ from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
 from turnlog.items.json import Item
 from turnlog.items.merge import Merged
+from turnlog.items.messages import unchecked
 from turnlog.items.repair import repair
 from turnlog.items.turns import is_answered
 
@@ -93,6 +94,8 @@ class Run:
         self.spending = Spending()
         self._pending: PendingUsage | None = None
         self._have_called: set[int] = set()  # the ids of agents that called tools
+        #: Whether an earlier start with the same key has stored the answer.
+        self.is_replay = False
 
     @property
     def usage(self) -> Usage:
@@ -107,11 +110,13 @@ class Run:
             self._session, self._view, self._config, self.new, self.spending
         ) as begun:
             self._session, self._turn = begun.session, begun.turn
+            self.is_replay = begun.answer is not None
             self.transcript.begin(begun.shown)
             async with self._accounted(begun):
                 output = await self._output(begun.answer)
         compacted = await self._compacted(begun)
-        await self._compact_session()
+        if not self.is_replay:
+            await self._compact_session()
         return RunResult(
             self.new,
             self.transcript.items,
@@ -121,6 +126,7 @@ class Run:
             getattr(begun.session, "branch", None),
             self.spending,
             compacted,
+            self.is_replay,
         )
 
     async def _compacted(self, begun: Begun) -> Compacted | None:
@@ -180,7 +186,10 @@ class Run:
     async def _answered_before(self, answer: list[Item]) -> Any:
         """The output of an earlier start of this run, whose items are stored."""
         self.transcript.begin_response()
-        async for item in replayed(self.agent, answer, self._context):
+        items = [item async for item in replayed(self.agent, answer, self._context)]
+        if self._watch is not None and (text := text_of_answer(items)):
+            self._watch(RawResponsesStreamEvent(TextDelta(text)))
+        for item in items:
             self._add(item)
             if isinstance(item, HandoffOutputItem | ToolCallOutputItem):
                 self.transcript.begin_response()
@@ -289,16 +298,18 @@ class Run:
         if self._session is not None and items:
             # A session that isn't ours may keep the very objects that it is given.
             ours = isinstance(self._session, StoredSession)
-            await self._session.add_items(items if ours else copy.deepcopy(items))
+            with unchecked():
+                await self._session.add_items(items if ours else copy.deepcopy(items))
 
     async def _store_answer(self, output: list[Item]) -> None:
         """Store the last response; mark the turn as over if its items don't show that."""
         earlier = [item.raw_item for item in self.transcript.items]
         is_over = not is_answered([*earlier, *output])
         if isinstance(self._session, StoredSession):
-            await answered(
-                self._session, self._turn, output, is_over=is_over, pending=self._pending
-            )
+            with unchecked():
+                await answered(
+                    self._session, self._turn, output, is_over=is_over, pending=self._pending
+                )
         else:
             await self._store(output)
 

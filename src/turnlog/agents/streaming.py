@@ -99,6 +99,14 @@ class RunResultStreaming:
         return None if self._result is None else self._result.compaction
 
     @property
+    def is_replay(self) -> bool:
+        """Whether the answer was stored by an earlier start with the same key.
+
+        Known from the first event on; false until then.
+        """
+        return self._run.is_replay
+
+    @property
     def usage(self) -> Usage:
         """The tokens spent so far."""
         return self._run.usage

@@ -1,7 +1,10 @@
 """Commands of the command line. A new one is a file in this folder and a line below."""
 
+from typing import Annotated
+
 import typer
 
+import turnlog
 from turnlog.cli.chat import chat
 from turnlog.cli.compact import compact
 from turnlog.cli.destroy_keys import destroy_keys
@@ -21,11 +24,33 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="turnlog",
-    help="Show and manage stored conversations of AI agents.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda asked: _print_version(asked=asked),
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Show and manage stored conversations of AI agents."""
+
+
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"turnlog {turnlog.__version__}")
+        raise typer.Exit
+
+
 app.command()(chat)
 app.command()(ls)
 app.command()(show)

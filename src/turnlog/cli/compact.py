@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from turnlog.agents.models.environment import default_name
-from turnlog.agents.summarising import summarised_by
-from turnlog.cli.errors import Problem, errors_reported
+from turnlog.cli.errors import Problem, errors_reported, model_failed
 from turnlog.cli.lines import print_lines
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted
 from turnlog.conversation.compaction.summariser import Summarised, Summariser
@@ -23,7 +21,7 @@ __all__ = ["compact"]
 
 def compact(
     target: Named,
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     branch: BranchOption = None,
     keep: Annotated[int, typer.Option(min=0, help="Keep the newest N turns as they are.")] = 2,
@@ -43,12 +41,8 @@ def compact(
         if undo:
             _print_undone(asyncio.run(_undone(access, target, branch)), as_json=as_json)
             return
-        if not dry_run and default_name() is None:
-            raise Problem(
-                "no model can write the summary: set OPENAI_API_KEY, or pass --dry-run to see what "
-                "would be covered"
-            )
-        result = asyncio.run(_compacted(access, target, branch, keep, dry_run=dry_run))
+        summarise = None if dry_run else _summariser()
+        result = asyncio.run(_compacted(access, target, branch, keep, summarise))
         if as_json:
             print_lines([dataclasses.asdict(result)] if result else [])
         else:
@@ -61,13 +55,26 @@ async def _undone(access: Access, target: str, branch: str | None) -> bool:
 
 
 async def _compacted(
-    access: Access, target: str, branch: str | None, keep: int, *, dry_run: bool
+    access: Access, target: str, branch: str | None, keep: int, summarise: Summariser | None
 ) -> CompactionResult | None:
+    """The result of the compaction, or with no `summarise` of a dry run."""
     async with open_existing(access) as store:
         session = await session_named(store, target, branch)
-        if dry_run:
-            return await session.compact(keep=keep, dry_run=True)
-        return await session.compact(_reported(summarised_by()), keep=keep)
+        return await session.compact(summarise, keep=keep, dry_run=summarise is None)
+
+
+def _summariser() -> Summariser:
+    """Has the model that the environment names write the summary."""
+    # Agents take longer to import than all else, and the other commands do without them.
+    from turnlog.agents.models.environment import default_name  # noqa: PLC0415 - see above
+    from turnlog.agents.summarising import summarised_by  # noqa: PLC0415 - see above
+
+    if default_name() is None:
+        raise Problem(
+            "no model can write the summary: set OPENAI_API_KEY, or pass --dry-run to see what "
+            "would be covered"
+        )
+    return _reported(summarised_by())
 
 
 def _reported(summarise: Summariser) -> Summariser:
@@ -77,9 +84,8 @@ def _reported(summarise: Summariser) -> Summariser:
         try:
             return await summarise(items)
         except Exception as error:
-            kind, text = type(error).__name__, str(error) or "no more is known"
             raise Problem(
-                f"no summary was written, and nothing has changed: {kind}: {text}"
+                f"no summary was written, and nothing has changed: {model_failed(error)}"
             ) from error
 
     return reported

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from turnlog.cli.errors import NOT_FOUND, Problem, errors_reported
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, heads_of, open_encrypted
+from turnlog.cli.stores import (
+    DEFAULT_STORE,
+    Access,
+    KeyFileOption,
+    StoreOption,
+    heads_of,
+    open_encrypted,
+)
 from turnlog.cli.text import one_line
 
 __all__ = ["destroy_keys"]
@@ -20,7 +27,7 @@ def destroy_keys(
     owner: Annotated[
         str | None, typer.Option(help="All sessions of this owner, as `about` tells it.")
     ] = None,
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Destroy without asking.")] = False,
 ) -> None:

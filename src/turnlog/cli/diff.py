@@ -6,13 +6,13 @@ from difflib import unified_diff
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from turnlog.cli.errors import DIFFERENT, errors_reported
 from turnlog.cli.lines import print_lines
+from turnlog.cli.paging import Output
 from turnlog.cli.rendering import described
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import session_named
 from turnlog.cli.text import counted, one_line, plain
 from turnlog.conversation.branches.diff import Difference, DiffRow, PlacedItem, difference
@@ -28,7 +28,7 @@ def diff(
     other: Annotated[
         str, typer.Argument(help="Another one; @BRANCH is a branch of A's session.", metavar="B")
     ],
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     stat: Annotated[bool, typer.Option("--stat", help="Only how many items differ.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the exit status.")] = False,
@@ -66,7 +66,7 @@ def _placed(each: PlacedItem | None) -> dict[str, object] | None:
 
 
 def _print(found: Difference, *, stat: bool) -> None:
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     if stat:
         console.print(_counted(found))
         return

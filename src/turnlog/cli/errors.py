@@ -22,7 +22,7 @@ from turnlog.errors import (
     TurnlogError,
 )
 
-__all__ = ["BUSY", "DIFFERENT", "NOT_FOUND", "Problem", "errors_reported"]
+__all__ = ["BUSY", "DIFFERENT", "NOT_FOUND", "Problem", "errors_reported", "model_failed"]
 
 #: Exit statuses, beside 0 (done), 1 (failed), 2 (used wrongly) and 130 (interrupted): no such
 #: session, branch or position; two things differ; held by a run, or changed meanwhile.
@@ -81,10 +81,24 @@ def errors_reported(store: str) -> Iterator[None]:
     except (TurnlogError, ImportError, OSError, ValueError) as error:
         # Stores raise ValueError for a name that they can't hold.
         _end(str(error), store)
-    except Exception as error:
-        if not _is_of_a_driver(error):
-            raise
-        _end(f"{shown(store)} failed: {_first_line(error)}", store)
+    except Exception as error:  # noqa: BLE001 - what is no driver's is raised again
+        _end(_explained(error, store), store)
+
+
+def _explained(error: Exception, store: str) -> str:
+    """One line on an error of a driver or of a provider's client. A bug of ours is raised."""
+    if _package_of(type(error).__module__) == "openai":
+        return model_failed(error)
+    if _is_of_a_driver(error):
+        return f"{shown(store)} failed: {_first_line(error)}"
+    raise error
+
+
+def model_failed(error: Exception) -> str:
+    """One line on an error of a provider's client, without the key that a server may repeat."""
+    line = _noted(error)
+    key = os.environ.get("OPENAI_API_KEY")
+    return f"the model failed: {type(error).__name__}: {line.replace(key, '***') if key else line}"
 
 
 def _meaning(error: sqlite3.Error) -> str:
@@ -96,7 +110,16 @@ def _is_of_a_driver(error: Exception) -> bool:
     # For an unknown option in the URL, a driver raises a plain TypeError.
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = {type(error).__module__, str(frames[-1].f_globals.get("__name__"))}
-    return not _DRIVERS.isdisjoint(module.partition(".")[0] for module in modules)
+    return not _DRIVERS.isdisjoint(map(_package_of, modules))
+
+
+def _package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _noted(error: Exception) -> str:
+    """The first line of an error, and its notes: what we know more about it."""
+    return "; ".join([_first_line(error), *getattr(error, "__notes__", [])])
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ import typer
 from turnlog.cli.editor import edited
 from turnlog.cli.errors import NOT_FOUND, Problem, errors_reported
 from turnlog.cli.lines import print_lines
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.branches.positions import Position
@@ -24,7 +24,7 @@ __all__ = ["fork"]
 def fork(
     target: Named,
     name: Annotated[str, typer.Argument(help="Name of the new branch.", metavar="NEW")],
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     branch: BranchOption = None,
     at: Annotated[

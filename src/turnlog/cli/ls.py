@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.paging import Output
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
 
@@ -22,7 +22,7 @@ _PAGE = 200
 
 
 def ls(
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     prefix: Annotated[str, typer.Option(help="List only ids that begin with this.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="The most sessions to list; 0 lists all.")] = 50,
@@ -76,4 +76,4 @@ def _print(heads: list[Head]) -> None:
         table.add_row(
             Text(one_line(head.log.session)), str(head.length), f"{changed:%Y-%m-%d %H:%M}"
         )
-    Console().print(table if heads else "no sessions")
+    Output().print(table if heads else "no sessions")

@@ -7,7 +7,7 @@ import typer
 
 from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.secrets import shown
-from turnlog.cli.stores import StoreOption, open_named
+from turnlog.cli.stores import DEFAULT_STORE, StoreOption, check_exists, open_named
 
 __all__ = ["migrate"]
 
@@ -21,7 +21,7 @@ class _Migrating(Protocol):
 
 
 def migrate(
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     run: Annotated[bool, typer.Option("--run", help="Run the statements, too.")] = False,
 ) -> None:
     """Print the SQL that makes missing tables and upgrades older ones, or run it."""
@@ -38,6 +38,8 @@ async def _migrated(url: str, *, run: bool) -> list[str]:
     async with open_named(url) as store:
         if not isinstance(store, _Migrating):
             raise Problem(f"the store at {shown(url)} makes what it needs by itself")
+        if not run:
+            check_exists(store, url)
         statements = await store.changes()
         if run:
             await store.migrate()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from turnlog.cli.errors import Problem, errors_reported
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_encrypted
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_encrypted
 from turnlog.cli.text import one_line
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["reencrypt"]
 
 
 def reencrypt(
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     reseal: Annotated[
         bool,

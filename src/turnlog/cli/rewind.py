@@ -5,13 +5,13 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from turnlog.cli.errors import Problem, errors_reported
 from turnlog.cli.lines import print_lines, rfc3339
+from turnlog.cli.paging import Output
 from turnlog.cli.rendering import described
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.rewind import Rewind, Target, planned_rewind
@@ -28,7 +28,7 @@ _WIDTH = 60
 
 def rewind(
     target: Named,
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     branch: BranchOption = None,
     to: Annotated[
@@ -95,7 +95,7 @@ def _print(planned: Rewind, *, dry_run: bool, keep_as: str | None) -> None:
 
 def _list(planned: Rewind) -> None:
     """A line for each item that goes."""
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     pairs = zip(planned.dropped.positions, decode_all(planned.dropped.payloads), strict=True)
     for position, item in pairs:
         heading, body = ("(can't be decoded)", "") if item is None else described(item)

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from turnlog.cli.errors import Problem, errors_reported
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, heads_of, open_existing
+from turnlog.cli.stores import (
+    DEFAULT_STORE,
+    Access,
+    KeyFileOption,
+    StoreOption,
+    heads_of,
+    open_existing,
+)
 from turnlog.cli.text import one_line
 from turnlog.store import Head
 
@@ -18,7 +25,7 @@ def rm(
     sessions: Annotated[
         list[str], typer.Argument(help="Ids of the sessions.", metavar="SESSION...")
     ],
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:

@@ -11,7 +11,6 @@ from turnlog.cli.errors import NOT_FOUND, Problem
 from turnlog.cli.secrets import shown, without_secrets
 from turnlog.cli.text import one_line
 from turnlog.store import Head, Store
-from turnlog.stores.sqlite import SQLiteStore
 from turnlog.urls import open_store
 
 if TYPE_CHECKING:
@@ -19,9 +18,11 @@ if TYPE_CHECKING:
     from turnlog.layers.encryption.unsealed import Reading
 
 __all__ = [
+    "DEFAULT_STORE",
     "Access",
     "KeyFileOption",
     "StoreOption",
+    "check_exists",
     "head_of",
     "heads_of",
     "open_encrypted",
@@ -29,6 +30,9 @@ __all__ = [
     "open_named",
     "opened",
 ]
+
+#: The file in the current folder that the README's example makes.
+DEFAULT_STORE = "conversations.db"
 
 StoreOption = Annotated[
     str,
@@ -64,7 +68,7 @@ _PATIENCE = "2"
 def open_named(url: str) -> Store:
     """The store at `url`. A URL that is not one is an error in the command's arguments."""
     try:
-        return open_store(url, timeout=_PATIENCE)
+        return open_store(url, patience=_PATIENCE)
     except ValueError as error:
         message = without_secrets(str(error), url)
         raise typer.BadParameter(message, param_hint="--store") from None
@@ -79,10 +83,17 @@ def opened(access: Access) -> Store:
 async def open_existing(access: Access, reads: "Reading" = "ours") -> AsyncIterator[Store]:
     """The same. A database file that doesn't exist is an error and isn't made."""
     store = open_named(access.url)
-    if isinstance(store, SQLiteStore) and not store.path.exists():
-        raise Problem(f"there is no store at {shown(access.url)}")
+    check_exists(store, access.url)
     async with _encrypted(store, access.key_file, reads) as store:
         yield store
+
+
+def check_exists(store: Store, url: str) -> None:
+    """Raise `Problem` if `store` is in a file that doesn't exist: reading would make it."""
+    # The path is the part of the identity that two stores on one file share, whatever opens it.
+    places = store.identity if isinstance(store.identity, tuple) else ()
+    if any(isinstance(place, Path) and not place.exists() for place in places):
+        raise Problem(f"there is no store at {shown(url)}")
 
 
 @asynccontextmanager

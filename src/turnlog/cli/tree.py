@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines, rfc3339, short_time
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, heads_of, open_existing
+from turnlog.cli.paging import Output
+from turnlog.cli.stores import (
+    DEFAULT_STORE,
+    Access,
+    KeyFileOption,
+    StoreOption,
+    heads_of,
+    open_existing,
+)
 from turnlog.cli.text import counted, one_line
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.session import StoredSession
@@ -21,7 +28,7 @@ __all__ = ["tree"]
 
 def tree(
     session: Annotated[str, typer.Argument(help="Id of the session.")],
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one branch per line.")] = False,
 ) -> None:
@@ -55,7 +62,7 @@ def _as_dict(session: str, branch: Branch) -> dict[str, object]:
 
 def _print(branches: Sequence[Branch]) -> None:
     # Narrow terminals must not break names: each branch stays on one line.
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     names = {branch.name for branch in branches}
     for branch in branches:
         if branch.parent not in names:  # the parent was deleted, or there is none

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, TypeAlias
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
 from turnlog.cli.lines import print_lines
-from turnlog.cli.stores import Access, KeyFileOption, StoreOption, open_existing
+from turnlog.cli.paging import Output
+from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.targets import BranchOption, Named, session_named
 from turnlog.cli.text import one_line
 from turnlog.conversation.usage.usage import Usage, total
@@ -25,7 +25,7 @@ _COLUMNS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reaso
 
 def usage(
     target: Named,
-    store: StoreOption = "turnlog.db",
+    store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     branch: BranchOption = None,
     by: Annotated[
@@ -74,7 +74,7 @@ def _print(by: str, spent: Mapping[int | str | None, Usage]) -> None:
         table.add_row(_name(name), *_numbers(used))
     if len(spent) > 1:
         table.add_row(Text("total", style="bold"), *_numbers(total(spent.values())))
-    Console().print(table if spent else "no usage was recorded")
+    Output().print(table if spent else "no usage was recorded")
 
 
 def _name(name: int | str | None) -> Text:

@@ -13,8 +13,9 @@ from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import AnySettings, SessionSettings, SettingsLike
 from turnlog.conversation.summaries.reading import KnownSummaries
 from turnlog.errors import StoreClosed
+from turnlog.given import check_session_id
 from turnlog.records import Log
-from turnlog.store import Store
+from turnlog.store import Store, check_store
 
 __all__ = ["Handle", "faithful"]
 
@@ -43,10 +44,8 @@ class Handle(SessionABC, HasTail):
         branch: str = "main",
         session_settings: SettingsLike = None,
     ) -> None:
-        if not isinstance(session_id, str):
-            raise TypeError(
-                f"session_id must be a str, not {type(session_id).__name__}: use str(…)"
-            )
+        check_session_id(session_id, type(self).__name__)
+        check_store(store)
         self.session_id = session_id
         self.store = store
         self.branch = branch

@@ -9,7 +9,7 @@ from turnlog.conversation.settings import AnySettings
 from turnlog.items.json import TResponseInputItem
 from turnlog.store import Store
 
-__all__ = ["OnBranch", "Session", "SessionABC"]
+__all__ = ["OnBranch", "Session", "SessionABC", "is_session"]
 
 
 @runtime_checkable
@@ -34,6 +34,15 @@ class Session(Protocol):
     async def clear_session(self) -> None:
         """Remove all items."""
         ...
+
+
+def is_session(value: object) -> bool:
+    """Whether a run can read and write `value`: it has the methods for that, and is no class."""
+    return (
+        not isinstance(value, type)
+        and callable(getattr(value, "get_items", None))
+        and callable(getattr(value, "add_items", None))
+    )
 
 
 class SessionABC(ABC):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
-from turnlog.conversation.advanced import AdvancedNames
 from turnlog.conversation.branches.clearing import cleared
 from turnlog.conversation.compaction.automatic import compacted_after
 from turnlog.conversation.compaction.compactable import Compactable
 from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.handle import faithful
+from turnlog.conversation.held.current import block_on
+from turnlog.conversation.held.holdable import Holdable
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.known_records import KnownRecords
@@ -33,24 +35,26 @@ from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.conversation.turns.lease import LEASE_SECONDS
+from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
 from turnlog.conversation.turns.next_write import extra_changes_on
-from turnlog.conversation.turns.policy import Policy
+from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.turns.turn import Turn
 from turnlog.conversation.turns.writing import write_to
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
+from turnlog.given import check_int, check_key
 from turnlog.items.digest import digest
 from turnlog.items.json import TResponseInputItem, encode_all
 from turnlog.items.merge import Merged, SessionInputCallback, input_items
+from turnlog.items.messages import checked
 from turnlog.items.repair import Interrupted
 from turnlog.records import Log
 
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactable):
+class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -60,8 +64,6 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
     branch: which continuation of the conversation; "main" by default.
     session_settings: a `SessionSettings`, a dict, or None. Assigning later takes effect.
     """
-
-    _negative_limit_means_all = True
 
     @faithful
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
@@ -78,11 +80,16 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         out, logged with their position, and stay stored; the limit counts the others. Raises
         `Unreadable` for encrypted records without their key.
         """
+        log = self._log()
+        block = block_on(self.store, log)
+        if block is not None and block.hides:
+            return await self._shown_in(block, log, limit)
         if limit is None:
-            return await self._shown_unasked(self._log())
+            return await self._shown_unasked(log)
+        check_int("limit", limit)
         if limit < 0 and self._negative_limit_means_all:
             return await self.history()
-        return await self._reader_of(self._log()).newest(limit)
+        return await self._reader_of(log).newest(limit)
 
     async def history(self) -> list[TResponseInputItem]:
         """All items of this branch, oldest first, also those that a summary covers."""
@@ -179,6 +186,10 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
         compaction: when older turns are summed up, as in `RunConfig`. That happens behind the
             block, and `Turn.compaction` then tells what came of it.
         """
+        if key is not None:
+            check_key(key)
+        check_policy(policy)
+        check_seconds(lease_seconds)
         given = input_items(new)
         log = await self._arrived()
         if compaction is not None:
@@ -199,7 +210,7 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
             spending = Spending()
             turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
             async with accounted(begun.session, begun.turn, begun.question, spending) as pending:
-                with spent_at_end(spending, usage):
+                with spent_at_end(spending, usage), turn.block():
                     yield turn
                 await turn.left(pending)
         if compaction is not None and begun.answer is None:
@@ -208,23 +219,37 @@ class StoredSession(AdvancedNames, TurnLists, Described, Replaceable, Compactabl
             )
 
     @faithful
-    async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+    async def add_items(
+        self, items: Iterable[object], *, key: str | None = None, strict: bool = True
+    ) -> None:
         """Append `items`, in order, all of them or none.
 
         items: dicts, dataclasses, or models with `model_dump`. A value that JSON has no form
             for raises `InvalidItem` before anything is written.
         key: a name for this write. However often it is tried with the same key, it
             happens once; so a write whose answer was lost can safely be tried again.
+        strict: refuse a message that every provider refuses, with `InvalidItem`: without a role
+            or with an unknown one, or a user's without text or parts.
 
         If cancelled, it waits until the outcome is known: the items are all stored, or
         none of them.
         """
         log = self._log()
-        payloads = encode_all(items)
+        if key is not None:
+            check_key(key)
+        payloads = encode_all(checked(items) if strict else items)
         if not payloads:
             return
-        turn = open_turn_on(self.store, log)
         name = None if key is None else Key.of(log, key, digest(payloads))
+        write = partial(self._append, log, name)
+        block = block_on(self.store, log)
+        if block is None:
+            await write(payloads)
+        else:
+            await block.add(payloads, write, is_named=key is not None)
+
+    async def _append(self, log: Log, name: Key | None, payloads: list[bytes]) -> None:
+        turn = open_turn_on(self.store, log)
         extra = extra_changes_on(self.store, log)
         if turn is None:
             changes = [Append(log.name, payloads), *(extra.changes if extra else ())]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeAlias
 
+from turnlog.given import check_int, given
 from turnlog.items.shortening import Shorten
 from turnlog.items.tokens import TokenCounter
 from turnlog.items.window import Window
@@ -137,11 +138,8 @@ AnySettings: TypeAlias = Any
 
 
 def _check(name: str, value: object, least: int | None) -> None:
-    if value is None:
-        return
-    if type(value) is not int:
-        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
-    if least is not None and value < least:
+    check_int(name, value)
+    if isinstance(value, int) and least is not None and value < least:
         raise ValueError(f"{name} is {value}; it must be at least {least}")
 
 
@@ -151,7 +149,8 @@ def _set_fields(value: object) -> dict[str, Any]:
         return {}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         raise TypeError(
-            f"session settings must be a SessionSettings or a dict, not {type(value).__name__}"
+            f"session settings must be a SessionSettings or a dict, not {given(value)}: write "
+            f"SessionSettings(limit=…)"
         )
     values = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return {name: value for name, value in values.items() if value is not None}

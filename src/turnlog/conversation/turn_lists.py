@@ -8,6 +8,7 @@ from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.turn_index import Turn, TurnIndex
 from turnlog.conversation.reading.turn_usage import usage_of_turns
 from turnlog.conversation.usage.usage import Usage
+from turnlog.given import check_int
 from turnlog.items.text import joined_text
 
 __all__ = ["TurnInfo", "TurnLists"]
@@ -48,8 +49,8 @@ class TurnLists(Handle):
         Raises `TypeError` for a limit or a number that is no int, `ValueError` for a negative
         limit.
         """
-        _check("limit", limit)
-        _check("before", before)
+        check_int("limit", limit)
+        check_int("before", before)
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, and is {limit}: leave it out for all")
         log = self._log()
@@ -61,8 +62,3 @@ class TurnLists(Handle):
 def _info(turn: Turn, usage: Usage) -> TurnInfo:
     text = joined_text(turn.items[0].get("content"))
     return TurnInfo(turn.number, turn.position, text, turn.created_at, len(turn.items), usage)
-
-
-def _check(name: str, value: object) -> None:
-    if value is not None and type(value) is not int:
-        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")

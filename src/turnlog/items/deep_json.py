@@ -11,15 +11,17 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from turnlog.errors import InvalidItem
+from turnlog.given import given
 from turnlog.items.field_names import FIELD_NAMES
 
-__all__ = ["JSON", "MOST_LEVELS", "dumper", "kind", "mapped", "read", "write"]
+__all__ = ["JSON", "MOST_LEVELS", "dumper", "listing", "mapped", "read", "write"]
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
@@ -74,7 +76,7 @@ def _pieces(part: _Value) -> list[str | _Value]:
             return [_Value(value.value, path, level)]
     dump = dumper(value)
     if dump is None:
-        raise InvalidItem(path, f"JSON has no form for {kind(value)}{_cure(value)}")
+        raise InvalidItem(path, f"JSON has no form for {given(value)}{_cure(value)}")
     # A level deeper, so that an object that dumps itself comes to an end.
     return [_Value(dump(), path, level + 1)]
 
@@ -121,7 +123,7 @@ def _long(value: int, path: str) -> str:
 def _key(key: object, path: str) -> str:
     if isinstance(key, str):
         return json.dumps(str.__str__(key))
-    raise InvalidItem(path, f"a key is a string in JSON, not {kind(key)}")
+    raise InvalidItem(path, f"a key is a string in JSON, not {given(key)}")
 
 
 def _member(path: str, key: object) -> str:
@@ -130,6 +132,8 @@ def _member(path: str, key: object) -> str:
 
 def dumper(value: object) -> Callable[[], object] | None:
     """The function that turns `value` into plain data; None if there is none."""
+    if hasattr(value, "to_input_item") or hasattr(value, "to_input_list"):
+        return None  # it holds an agent as well
     model_dump = getattr(value, "model_dump", None)
     if callable(model_dump) and not isinstance(value, type):
         return lambda: _dumped(model_dump)
@@ -167,11 +171,6 @@ def _without_none(default: object) -> object:
     return [*map(_without_none, default)] if isinstance(default, list) else default
 
 
-def kind(value: object) -> str:
-    """The type of `value`, for the text of an error."""
-    return f"an object of type {type(value).__name__}"
-
-
 def _cure(value: object) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return "; encode it as base64 text"
@@ -179,7 +178,35 @@ def _cure(value: object) -> str:
         return "; make it a list"
     if hasattr(value, "isoformat"):
         return "; use its isoformat()"
+    if hasattr(value, "to_input_item"):
+        return "; a run with a session has stored it, else use its to_input_item()"
+    return listing(value)
+
+
+def listing(value: object) -> str:
+    """How to make a list of items of `value`, for the end of an error; "" if it is not known."""
+    for kind, cure in _CURES.items():
+        if isinstance(value, kind):
+            return cure
+    for name, cure in _CURES_BY_ATTRIBUTE.items():
+        if hasattr(value, name):
+            return cure
     return ""
+
+
+#: What to write instead, by the type of what was given, or by an attribute that it has.
+_CURES: dict[type, str] = {
+    str: ': write [{"role": "user", "content": "…"}]',
+    AsyncIterable: ": write [item async for item in …]",
+    AbstractSet: ": a set has no order, make it a list",
+    Mapping: ": write [item] for a single one",
+}
+_CURES_BY_ATTRIBUTE = {
+    "to_input_list": ": a run with a session has stored it, else use its to_input_list()",
+    "output": ": use its output",
+    "choices": ": use [….choices[0].message]",
+    "model_dump": ": write [item] for a single one",
+}
 
 
 def mapped(

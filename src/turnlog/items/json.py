@@ -12,6 +12,7 @@ import copy
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any, TypeAlias, cast
 from uuid import UUID
@@ -19,14 +20,16 @@ from uuid import UUID
 import orjson
 
 from turnlog.errors import InvalidItem
+from turnlog.given import given
 from turnlog.items import deep_json
-from turnlog.items.deep_json import JSON, kind
+from turnlog.items.deep_json import JSON, listing
 from turnlog.records import Unopened
 
 __all__ = [
     "JSON",
     "Item",
     "TResponseInputItem",
+    "check_listed",
     "copied",
     "decode",
     "decode_all",
@@ -90,22 +93,31 @@ def encode(item: object, path: str = "item") -> bytes:
         if b"null" in payload and not _is_finite(item):
             deep_json.write(item, path)  # it raises an error that names the place
     if not payload.startswith(b"{"):
-        raise InvalidItem(path, f"an item is a JSON object, not {kind(item)}")
+        cure = ': write {"role": "user", "content": "…"}' if isinstance(item, str) else ""
+        raise InvalidItem(path, f"an item is a JSON object, not {given(item)}{cure}")
     return payload
 
 
 def encode_all(items: Iterable[object]) -> list[bytes]:
     """The JSON of each item; all are checked before the first is returned."""
-    if isinstance(items, str | bytes | Mapping):
-        raise InvalidItem("items", f"a list of items is needed, not {kind(items)}")
+    check_listed(items)
     return [encode(item, f"items[{index}]") for index, item in enumerate(items)]
+
+
+def check_listed(items: object) -> None:
+    """Raise `InvalidItem`, with a cure, unless it is a list of items, or the like."""
+    if type(items) is list:
+        return
+    is_one = isinstance(items, str | bytes | Mapping | type) or hasattr(items, "model_dump")
+    if is_one or isinstance(items, AbstractSet) or not isinstance(items, Iterable):
+        raise InvalidItem("items", f"a list of items is needed, not {given(items)}{listing(items)}")
 
 
 def decode(payload: bytes) -> Item:
     """The item in `payload`. Raises `ValueError` if it is not a JSON object."""
     item = parsed(payload)
     if not isinstance(item, dict):
-        raise ValueError(f"a record holds a JSON object, not {kind(item)}")  # noqa: TRY004 - the data is wrong, not the call
+        raise ValueError(f"a record holds a JSON object, not {given(item)}")  # noqa: TRY004 - the data is wrong, not the call
     return item
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 from turnlog.items.json import Item, TResponseInputItem, copied, decode, encode, encode_all
+from turnlog.items.messages import checked
 
 __all__ = ["Merged", "SessionInputCallback", "input_items", "merge"]
 
@@ -32,7 +33,7 @@ def input_items(given: str | Iterable[object]) -> list[Item]:
     """The new input as items, checked and copied."""
     if isinstance(given, str):
         return [{"content": given, "role": "user"}]
-    return [decode(payload) for payload in encode_all(given)]
+    return [decode(payload) for payload in encode_all(checked(given))]
 
 
 async def merge(
@@ -55,7 +56,7 @@ async def merge(
         raise TypeError(
             f"session_input_callback returns a list of items, not {type(returned).__name__}"
         )
-    shown = input_items(returned)
+    shown = [decode(payload) for payload in encode_all(returned)]
     # By identity, so on the very objects that came back; they are plain items only in `shown`.
     places = _of_new_turn(returned, old_lent, new_lent)
     return Merged(shown, [shown[place] for place in places])

@@ -45,7 +45,7 @@ class AdvancedSQLiteSession(SQLiteSession):
         `ValueError` if another pair of tables owns the file; see docs/sdk.md.
     logger: where errors of `store_run_usage` are logged.
     sessions_table, messages_table: as in `SQLiteSession`; also as quoted SQL identifiers.
-    session_settings, settings, journal_mode: as in `SQLiteSession`.
+    session_settings, settings, journal_mode, patience: as in `SQLiteSession`.
 
     A new session stands on "main".
     """
@@ -63,6 +63,7 @@ class AdvancedSQLiteSession(SQLiteSession):
         sessions_table: str | None = None,
         messages_table: str | None = None,
         journal_mode: JournalMode | None = None,
+        patience: float | None = None,
     ) -> None:
         by_name = {
             "create_tables": create_tables,
@@ -72,6 +73,7 @@ class AdvancedSQLiteSession(SQLiteSession):
             "sessions_table": sessions_table,
             "messages_table": messages_table,
             "journal_mode": journal_mode,
+            "patience": patience,
         }
         chosen = _chosen(options or {}, by_name)
         creates = chosen.pop("create_tables", None)
@@ -104,17 +106,19 @@ class AdvancedSQLiteSession(SQLiteSession):
         return items
 
     @faithful
-    async def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+    async def add_items(
+        self, items: Iterable[object], *, key: str | None = None, strict: bool = True
+    ) -> None:
         """Append `items`, all of them or none; see `StoredSession.add_items`."""
         given = [*items] if isinstance(items, Iterator) else items
         turn = open_turn_on(self.store, self._log())
         try:
-            await super().add_items(given, key=key)
+            await super().add_items(given, key=key, strict=strict)
         except BranchDeleted as error:
             if turn is not None:
                 raise  # it has read that branch, and its lease guards no other
             self._leave(error.log)
-            await super().add_items(given, key=key)
+            await super().add_items(given, key=key, strict=strict)
 
     async def _pop_item_with_validation(
         self, validate: Callable[[TResponseInputItem], None] | None = None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from turnlog.conversation.settings import SettingsLike
+from turnlog.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.dapr import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,
+    PATIENCE,
     ConsistencyLevel,
     DaprStore,
     at_address,
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from turnlog.stores.dapr.clients import AnyClient, Connected
 
-__all__ = ["DAPR_CONSISTENCY_EVENTUAL", "DAPR_CONSISTENCY_STRONG", "DaprSession"]
+__all__ = ["DAPR_CONSISTENCY_EVENTUAL", "DAPR_CONSISTENCY_STRONG", "PATIENCE", "DaprSession"]
 
 
 class DaprSession(NetworkSession):
@@ -33,6 +35,7 @@ class DaprSession(NetworkSession):
     dapr_client: a `DaprClient` of `dapr.clients` or `dapr.aio.clients`. It stays yours.
     ttl: the session expires this many seconds after its last write; None keeps it.
     consistency: "eventual" or "strong"; the component is asked for it.
+    patience: for how many seconds calls are retried while the sidecar can't be reached.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
     """
 
@@ -44,10 +47,14 @@ class DaprSession(NetworkSession):
         *,
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,
+        patience: float = PATIENCE,
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
-        self._store = DaprStore(state_store_name, dapr_client, ttl=ttl, consistency=consistency)
+        check_session_id(session_id, type(self).__name__)
+        self._store = DaprStore(
+            state_store_name, dapr_client, ttl=ttl, consistency=consistency, patience=patience
+        )
         owns = not self._store.is_given
         super().__init__(session_id, self._store, session_settings, settings, owns_client=owns)
 
@@ -60,6 +67,7 @@ class DaprSession(NetworkSession):
         dapr_address: str = "localhost:50001",
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,
+        patience: float = PATIENCE,
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> Self:
@@ -76,6 +84,7 @@ class DaprSession(NetworkSession):
             at_address(dapr_address),
             ttl=ttl,
             consistency=consistency,
+            patience=patience,
             session_settings=session_settings,
             settings=settings,
         )

@@ -10,7 +10,9 @@ from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, T
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import AnySettings, SessionSettings
+from turnlog.given import check_int
 from turnlog.items.json import Item, TResponseInputItem, encode_all
+from turnlog.items.messages import checked
 from turnlog.layers.encryption.sdk_format import envelope_key
 from turnlog.sessions.encryption.arguments import check_inner, check_settings
 from turnlog.sessions.encryption.calling import called, takes_argument, wrapper_for
@@ -109,6 +111,7 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
         Raises `WrongEnvelopeKey` if the key opens none of the items that it looked at, and
         `RuntimeError` if `max_scan_items` are too few to know that the result is complete.
         """
+        check_int("limit", limit)
         self._left_out = 0
         settings = SessionSettings.of(self.session_settings)
         if limit is None and settings.has_windows:
@@ -136,12 +139,16 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
         gives_less = settings.has_windows or settings.limit is not None
         return ListedTail(self.get_items, EVERYTHING if gives_less else {})
 
-    async def add_items(self, items: Iterable[object], *, wrapper: Any = None) -> None:
+    async def add_items(
+        self, items: Iterable[object], *, strict: bool = True, wrapper: Any = None
+    ) -> None:
         """Append `items`, encrypted, all of them or none.
+
+        strict: as in `StoredSession`.
 
         A value that JSON has no form for raises `InvalidItem`, and nothing is written.
         """
-        sealed = self._sealed(items)
+        sealed = self._sealed(checked(items) if strict else items)
         await called(
             self.underlying_session.add_items,
             sealed,

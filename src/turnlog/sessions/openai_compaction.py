@@ -10,9 +10,10 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from turnlog.conversation.protocol import Session, SessionABC
+from turnlog.conversation.protocol import Session, SessionABC, is_session
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.settings import AnySettings, SessionSettings
+from turnlog.given import check_session_id, given
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Compacting, Context, Outside
@@ -72,6 +73,7 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
         should_trigger_compaction: Trigger | None = None,
         max_rollback_items: int | None = None,
     ) -> None:
+        check_session_id(session_id, type(self).__name__)
         _check_underlying(underlying_session)
         if model is not None and not is_openai_model(model):
             raise ValueError(f"Unsupported model for OpenAI responses compaction: {model}")
@@ -251,7 +253,12 @@ def _is_time(context: Context) -> bool:
 
 
 def _check_underlying(session: Session) -> None:
-    """Raise `ValueError` for a session whose items are kept by OpenAI, the SDK's or ours."""
+    """Raise `TypeError` for what is no session, `ValueError` for one whose items OpenAI keeps."""
+    if not is_session(session):
+        raise TypeError(
+            f"underlying_session must be a session, not {given(session)}: give one, such as "
+            f'SQLiteSession(session_id, "conversations.db")'
+        )
     names = {kind.__name__ for kind in type(session).__mro__}
     if "OpenAIConversationsSession" in names:
         raise ValueError(

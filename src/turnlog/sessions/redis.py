@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.settings import SettingsLike
+from turnlog.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
-from turnlog.stores.redis import Clients, RedisStore, at_url
+from turnlog.stores.redis import PATIENCE, Clients, RedisStore, at_url, read_url
 
 if TYPE_CHECKING:
     from typing import Self
 
     from turnlog.stores.redis.clients import Client
 
-__all__ = ["RedisSession"]
+__all__ = ["PATIENCE", "RedisSession"]
 
 
 class RedisSession(NetworkSession):
@@ -27,6 +28,7 @@ class RedisSession(NetworkSession):
     key_prefix: the beginning of every key. Sessions that the OpenAI Agents SDK stored
         below the same prefix are adopted when they are first used.
     ttl: the session expires this many seconds after its last write; None keeps it.
+    patience: for how many seconds calls are retried while the server can't be reached.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
 
     A negative limit means no items, as in the OpenAI Agents SDK on Redis.
@@ -42,10 +44,12 @@ class RedisSession(NetworkSession):
         *,
         key_prefix: str = "agents:session",
         ttl: int | None = None,
+        patience: float = PATIENCE,
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
     ) -> None:
-        self._store = RedisStore(redis_client, key_prefix=key_prefix, ttl=ttl)
+        check_session_id(session_id, type(self).__name__)
+        self._store = RedisStore(redis_client, key_prefix=key_prefix, ttl=ttl, patience=patience)
         owns = isinstance(redis_client, Clients)
         super().__init__(session_id, self._store, session_settings, settings, owns_client=owns)
 
@@ -65,5 +69,11 @@ class RedisSession(NetworkSession):
         redis_kwargs: go to `redis.asyncio.Redis.from_url`, or `RedisCluster.from_url`.
         kwargs: as for `RedisSession`.
         """
-        clients = at_url(url, redis_kwargs or {})
-        return cls(session_id, clients, session_settings=session_settings, **kwargs)
+        defaults = [kwargs.pop(name, None) for name in ("key_prefix", "ttl", "patience")]
+        prefix, ttl, patience = defaults
+        address = read_url(
+            url, prefix or "agents:session", ttl, PATIENCE if patience is None else patience
+        )
+        options = address._asdict()
+        clients = at_url(options.pop("url"), redis_kwargs or {})
+        return cls(session_id, clients, session_settings=session_settings, **kwargs, **options)

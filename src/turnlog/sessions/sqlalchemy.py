@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.settings import SettingsLike
+from turnlog.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
-from turnlog.stores.sqlalchemy import Engines, SQLAlchemyStore, Tables, engines_at
+from turnlog.stores.sqlalchemy import (
+    PATIENCE,
+    Engines,
+    SQLAlchemyStore,
+    Tables,
+    engines_at,
+    read_url,
+)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["SQLAlchemySession"]
+__all__ = ["PATIENCE", "SQLAlchemySession"]
 
 
 class SQLAlchemySession(NetworkSession):
@@ -30,6 +39,7 @@ class SQLAlchemySession(NetworkSession):
     create_tables: the first write makes the two tables shared with the OpenAI Agents SDK, if
         they are missing. Ours beside them are made in any case. Reading makes no table.
     sessions_table, messages_table: their names.
+    patience: for how many seconds work that failed is tried again, as docs/stores.md says.
     session_settings: a `SessionSettings`, a dict, or None; `settings` is the same.
     ensure_ascii: accepted because the SDK accepts it, and ignored; items are stored as UTF-8,
         which every reader of JSON reads.
@@ -43,13 +53,15 @@ class SQLAlchemySession(NetworkSession):
         create_tables: bool = True,
         sessions_table: str = "agent_sessions",
         messages_table: str = "agent_messages",
+        patience: float = PATIENCE,
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
         ensure_ascii: bool = True,  # noqa: ARG002 - see the docstring
     ) -> None:
+        check_session_id(session_id, type(self).__name__)
         tables = Tables(sessions_table, messages_table)
         self._store: SQLAlchemyStore = SQLAlchemyStore(
-            engine, tables=tables, create_tables=create_tables
+            engine, tables=tables, create_tables=create_tables, patience=patience
         )
         owns = isinstance(engine, Engines)
         super().__init__(session_id, self._store, session_settings, settings, owns_client=owns)
@@ -58,12 +70,13 @@ class SQLAlchemySession(NetworkSession):
     def from_url(
         cls,
         session_id: str,
+        url: str | os.PathLike[str] | URL,
         *,
-        url: str | URL,
         engine_kwargs: Mapping[str, Any] | None = None,
         create_tables: bool = True,
         sessions_table: str = "agent_sessions",
         messages_table: str = "agent_messages",
+        patience: float = PATIENCE,
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
         ensure_ascii: bool = True,
@@ -72,15 +85,19 @@ class SQLAlchemySession(NetworkSession):
 
         Sessions with the same URL and `engine_kwargs` share it, within an event loop.
 
-        url: such as "postgresql+asyncpg://user:password@host/database".
+        url: such as "postgresql://user:password@host/database" (through asyncpg), with another
+            async driver "postgresql+psycopg://…", or the path of a file of SQLite. Its options
+            override the other arguments, as docs/stores.md says.
         engine_kwargs: go to `sqlalchemy.ext.asyncio.create_async_engine`.
         """
+        address = read_url(url, Tables(sessions_table, messages_table), patience)
         return cls(
             session_id,
-            engines_at(url, engine_kwargs or {}),
+            engines_at(address.url, engine_kwargs or {}),
             create_tables=create_tables,
-            sessions_table=sessions_table,
-            messages_table=messages_table,
+            sessions_table=address.tables.sessions,
+            messages_table=address.tables.messages,
+            patience=address.patience,
             session_settings=session_settings,
             settings=settings,
             ensure_ascii=ensure_ascii,

@@ -13,13 +13,14 @@ another running event loop, which stands still meanwhile.
 
 from typing import TYPE_CHECKING
 
-import turnlog.conversation.session
 from turnlog.lazy import LazyNames
 from turnlog.sync.advanced import AdvancedSQLiteSession
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession
 from turnlog.sync.sqlite import SQLiteSession
-from turnlog.sync.stored import BlockingStoredSession
+from turnlog.sync.store import BlockingStore, open_store
+from turnlog.sync.stored import BlockingStoredSession, StoredSession
+from turnlog.sync.turns import BlockingTurn
 from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
@@ -38,14 +39,15 @@ if TYPE_CHECKING:
 __all__ = [
     "AdvancedSQLiteSession",
     "BlockingSession",
+    "BlockingStore",
     "BlockingStoredSession",
+    "BlockingTurn",
     "SQLiteSession",
     "StoredSession",
     "blocking",
+    "open_store",
     "run",
 ]
-
-StoredSession = blocking(turnlog.conversation.session.StoredSession)
 
 _names = LazyNames(
     __name__,

@@ -5,27 +5,33 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 from turnlog import sessions
 from turnlog.conversation.settings import SettingsLike
 from turnlog.items.json import TResponseInputItem
 from turnlog.stores.sqlite import JournalMode
 from turnlog.sync.loop import run
+from turnlog.sync.orders import in_order
+from turnlog.sync.sqlite import SQLiteSession
 from turnlog.sync.stored import BlockingStoredSession
 
 __all__ = ["AdvancedSQLiteSession"]
 
 
-class AdvancedSQLiteSession(BlockingStoredSession):
-    """The blocking twin of `turnlog.AdvancedSQLiteSession`, with the same parameters."""
+class AdvancedSQLiteSession(SQLiteSession):
+    """The blocking twin of `turnlog.AdvancedSQLiteSession`, with the same parameters.
+
+    They can be given in both orders, as for `SQLiteSession`.
+    """
 
     session: sessions.AdvancedSQLiteSession
 
+    @overload
     def __init__(
         self,
         session_id: str,
-        db_path: str | os.PathLike[str] = ":memory:",
+        db_path: str | os.PathLike[str],
         options: Mapping[str, Any] | None = None,
         *,
         create_tables: bool | None = None,
@@ -35,20 +41,29 @@ class AdvancedSQLiteSession(BlockingStoredSession):
         sessions_table: str | None = None,
         messages_table: str | None = None,
         journal_mode: JournalMode | None = None,
-    ) -> None:
-        session = sessions.AdvancedSQLiteSession(
-            session_id,
-            db_path,
-            options,
-            create_tables=create_tables,
-            logger=logger,
-            session_settings=session_settings,
-            settings=settings,
-            sessions_table=sessions_table,
-            messages_table=messages_table,
-            journal_mode=journal_mode,
-        )
-        super().__init__(session)
+        patience: float | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        db_path: str | os.PathLike[str] = ":memory:",
+        *,
+        session_id: str,
+        options: Mapping[str, Any] | None = None,
+        create_tables: bool | None = None,
+        logger: logging.Logger | None = None,
+        session_settings: SettingsLike = None,
+        settings: SettingsLike = None,
+        sessions_table: str | None = None,
+        messages_table: str | None = None,
+        journal_mode: JournalMode | None = None,
+        patience: float | None = None,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        ordered = in_order("AdvancedSQLiteSession", args, options)
+        BlockingStoredSession.__init__(self, sessions.AdvancedSQLiteSession(*ordered, **options))
 
     def get_items(
         self, limit: int | None = None, branch_id: str | None = None

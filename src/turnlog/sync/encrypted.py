@@ -7,7 +7,7 @@ from typing import Any
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.session import StoredSession
 from turnlog.sessions import encrypt, encrypted
-from turnlog.sync.session import BlockingSession
+from turnlog.sync.session import BlockingSession, awaited
 from turnlog.sync.stored import BlockingStoredSession
 
 __all__ = ["EncryptSession", "EncryptedSession"]
@@ -30,7 +30,7 @@ class EncryptedSession(BlockingSession):
         max_scan_items: int | None = None,
     ) -> None:
         try:
-            inner = _awaited(underlying_session)
+            inner = awaited(underlying_session)
             session = encrypted.EncryptedSession(
                 session_id, inner, encryption_key, ttl, max_scan_items
             )
@@ -42,6 +42,21 @@ class EncryptedSession(BlockingSession):
     def cipher(self) -> Any:
         """The Fernet that makes and opens the tokens."""
         return self.session.cipher
+
+    @property
+    def underlying_session(self) -> Any:
+        """The session that holds the encrypted items, as it is awaited."""
+        return self.session.underlying_session
+
+    @property
+    def ttl(self) -> float | None:
+        """Seconds after which an item is no longer shown; None: never."""
+        return self.session.ttl
+
+    @property
+    def max_scan_items(self) -> int | None:
+        """How many stored items one `get_items` may read; None: any number."""
+        return self.session.max_scan_items
 
     @property
     def unreadable(self) -> set[str]:
@@ -58,13 +73,11 @@ def EncryptSession(  # noqa: N802 - as in turnlog
         a `BlockingStoredSession`.
     """
     try:
-        session: Session = encrypt.EncryptSession(_awaited(inner_session), encryption_key)
+        session: Session = encrypt.EncryptSession(awaited(inner_session), encryption_key)
     finally:
         del encryption_key  # so that it is not in the frame of an error
     if isinstance(session, StoredSession):
+        if isinstance(inner_session, BlockingStoredSession):
+            return inner_session._twin(session)  # noqa: SLF001 - of the same class
         return BlockingStoredSession(session)
-    return BlockingSession(session)
-
-
-def _awaited(session: Session | BlockingSession) -> Session:
-    return session.session if isinstance(session, BlockingSession) else session
+    return EncryptedSession._around(session)  # noqa: SLF001 - its constructor asks for the key

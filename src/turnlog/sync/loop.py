@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from turnlog.loops.exit import at_exit
 from turnlog.loops.finishing import is_cancelled
 
-__all__ = ["is_loop_running", "run", "run_until_interrupted"]
+__all__ = ["is_loop_running", "run", "run_certainly", "run_until_interrupted"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +41,17 @@ def run_until_interrupted(call: Callable[P, Awaitable[T]], *args: P.args, **kwar
     """The same as `run`, but an interrupt cancels the call; for calls that take long."""
     outcome: _Outcome[T] = _Outcome()
     return _waited_for(outcome, partial(call, *args, **kwargs), outcome.interrupt)
+
+
+def run_certainly(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same as `run`, also if an interrupt arrives before the call has started."""
+    outcome: _Outcome[T] = _Outcome()
+    try:
+        return _waited_for(outcome, partial(call, *args, **kwargs), lambda: None)
+    except BaseException as interrupt:
+        if outcome.cancelled() and not isinstance(interrupt, Exception):
+            run(call, *args, **kwargs)
+        raise
 
 
 def is_loop_running() -> bool:

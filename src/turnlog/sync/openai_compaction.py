@@ -11,7 +11,7 @@ from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Context
 from turnlog.sessions.compaction.modes import Mode
 from turnlog.sync.loop import run
-from turnlog.sync.session import BlockingSession
+from turnlog.sync.session import BlockingSession, awaited
 
 __all__ = ["OpenAIResponsesCompactionSession"]
 
@@ -35,10 +35,9 @@ class OpenAIResponsesCompactionSession(BlockingSession):
         should_trigger_compaction: Callable[[Context], bool] | None = None,
         max_rollback_items: int | None = None,
     ) -> None:
-        inner = underlying_session
         session = openai_compaction.OpenAIResponsesCompactionSession(
             session_id,
-            inner.session if isinstance(inner, BlockingSession) else inner,
+            awaited(underlying_session),
             client=client,
             model=model,
             compaction_mode=compaction_mode,
@@ -47,6 +46,38 @@ class OpenAIResponsesCompactionSession(BlockingSession):
         )
         super().__init__(session)
 
-    def run_compaction(self, args: OpenAIResponsesCompactionArgs | None = None) -> None:
+    @property
+    def client(self) -> Any:
+        """The `AsyncOpenAI` that is asked."""
+        return self.session.client
+
+    @property
+    def underlying_session(self) -> Any:
+        """The session that holds the items, as it is awaited."""
+        return self.session.underlying_session
+
+    @property
+    def model(self) -> str | None:
+        """The model that compacts; None: the one of the run."""
+        return self.session.model
+
+    @property
+    def compaction_mode(self) -> Mode:
+        """How the request names the items."""
+        return self.session.compaction_mode
+
+    @property
+    def max_rollback_items(self) -> int | None:
+        """How many items a compaction may have to read."""
+        return self.session.max_rollback_items
+
+    @property
+    def should_trigger_compaction(self) -> Callable[[Context], bool]:
+        """Says whether it is time."""
+        return self.session.should_trigger_compaction
+
+    def run_compaction(
+        self, args: OpenAIResponsesCompactionArgs | None = None, *, wrapper: Any = None
+    ) -> None:
         """Have OpenAI compact the history, if it is time."""
-        run(self.session.run_compaction, args)
+        run(self.session.run_compaction, args, wrapper=wrapper)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Unpack
 
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import SettingsLike
+from turnlog.conversation.turns.lease import LEASE_SECONDS
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import TResponseInputItem
+from turnlog.items.merge import SessionInputCallback
+from turnlog.items.repair import Interrupted
 from turnlog.sessions import openai_conversations
 from turnlog.sessions.conversations.client import AsyncOpenAI
 from turnlog.sessions.conversations.retrying import PATIENCE
 from turnlog.store import Store
+from turnlog.sync.blocks import Block
 from turnlog.sync.loop import run
-from turnlog.sync.session import BlockingSession
+from turnlog.sync.refusals import BlockingRefusals
+from turnlog.sync.session import BlockingSession, awaited
+from turnlog.sync.store import BlockingStore
+from turnlog.sync.turns import BlockingTurn
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["OpenAIConversationsSession"]
 
 
-class OpenAIConversationsSession(BlockingSession):
+class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
     """An `OpenAIConversationsSession`, with methods that wait. The parameters are the same.
 
     All blocking twins use one event loop, so they can share a client.
@@ -35,7 +48,7 @@ class OpenAIConversationsSession(BlockingSession):
         openai_client: AsyncOpenAI | None = None,
         session_settings: SettingsLike = None,
         settings: SettingsLike = None,
-        store: Store | None = None,
+        store: Store | BlockingStore | None = None,
         patience: float = PATIENCE,
     ) -> None:
         session = openai_conversations.OpenAIConversationsSession(
@@ -44,7 +57,7 @@ class OpenAIConversationsSession(BlockingSession):
             openai_client=openai_client,
             session_settings=session_settings,
             settings=settings,
-            store=store,
+            store=store.store if isinstance(store, BlockingStore) else store,
             patience=patience,
         )
         super().__init__(session)
@@ -54,7 +67,12 @@ class OpenAIConversationsSession(BlockingSession):
         """The id of the conversation; None before it is created."""
         return self.session.conversation_id
 
-    def add_items(self, items: list[TResponseInputItem], *, key: str | None = None) -> None:
+    @property
+    def store(self) -> BlockingStore | None:
+        """Where leases, usage and the progress of writes live, if it was given."""
+        return None if self.session.store is None else BlockingStore(self.session.store)
+
+    def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
         """Append `items`, in order; once, however often with this `key`."""
         run(self.session.add_items, items, key=key)
 
@@ -63,10 +81,40 @@ class OpenAIConversationsSession(BlockingSession):
         run(self.session.clear_session, erase=erase)
 
     def view(
-        self, limit: int | None = None, *, settings: SettingsLike = None
+        self,
+        limit: int | None = None,
+        *,
+        settings: SettingsLike = None,
+        interrupted: Interrupted = "mark",
     ) -> list[TResponseInputItem]:
         """The items that a model may be shown: the newest turns, repaired."""
-        return run(self.session.view, limit, settings=settings)
+        return run(self.session.view, limit, settings=settings, interrupted=interrupted)
+
+    def turn(
+        self,
+        new: str | Iterable[object],
+        *,
+        policy: Policy = "queue",
+        settings: SettingsLike = None,
+        callback: SessionInputCallback | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        key: str | None = None,
+        usage: object = None,
+    ) -> AbstractContextManager[BlockingTurn[Self]]:
+        """Hold the session for one turn of a loop of your own.
+
+        As `turnlog.OpenAIConversationsSession.turn` does, in a `with` block.
+        """
+        turn = self.session.turn(
+            new,
+            policy=policy,
+            settings=settings,
+            callback=callback,
+            lease_seconds=lease_seconds,
+            key=key,
+            usage=usage,
+        )
+        return Block(turn, lambda turn: BlockingTurn(turn, self))
 
     def about(self) -> About:
         """Title, tags, owner, and whether it is archived or on hold."""
@@ -82,12 +130,8 @@ class OpenAIConversationsSession(BlockingSession):
 
     def copy_to(self, session: Session | BlockingSession) -> int:
         """Add all items to another session; returns how many that were."""
-        return run(self.session.copy_to, _awaited(session))
+        return run(self.session.copy_to, awaited(session))
 
     def copy_from(self, session: Session | BlockingSession) -> int:
         """Add all items of another session; returns how many that were."""
-        return run(self.session.copy_from, _awaited(session))
-
-
-def _awaited(session: Session | BlockingSession) -> Session:
-    return session.session if isinstance(session, BlockingSession) else session
+        return run(self.session.copy_from, awaited(session))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspect import isawaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import AnySettings
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["BlockingSession"]
+__all__ = ["BlockingSession", "awaited"]
 
 
 class BlockingSession:
@@ -30,14 +30,31 @@ class BlockingSession:
     def __init__(self, session: Session) -> None:
         self.session = session
 
+    @classmethod
+    def _around(cls, session: Any) -> Self:
+        """A twin of this class on `session`, whatever the constructor asks for."""
+        twin = cls.__new__(cls)
+        twin.session = session
+        return twin
+
+    def __repr__(self) -> str:
+        return f"sync.{self.session!r}"
+
     @property
     def session_id(self) -> str:
-        """The name of the conversation."""
+        """The name of the conversation. Assigning takes effect at once."""
         return self.session.session_id
+
+    @session_id.setter
+    def session_id(self, value: str) -> None:
+        self.session.session_id = value
 
     @property
     def session_settings(self) -> AnySettings:
-        """How much is read when the caller doesn't say. Assigning takes effect at once."""
+        """How much is read when the caller doesn't say: a `SessionSettings`.
+
+        Assigning one, or a dict, takes effect at once.
+        """
         return self.session.session_settings
 
     @session_settings.setter
@@ -62,6 +79,10 @@ class BlockingSession:
         """Empty this conversation."""
         run(self.session.clear_session)
 
+    def clear(self) -> None:
+        """The same as `clear_session`."""
+        self.clear_session()
+
     def close(self) -> None:
         """Close the database, if the session holds one open. Closing twice is fine."""
         run(_close, self.session)
@@ -76,6 +97,11 @@ class BlockingSession:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def awaited(session: Session | BlockingSession) -> Session:
+    """The session itself, if its blocking twin was given."""
+    return session.session if isinstance(session, BlockingSession) else session
 
 
 async def _close(session: Session) -> None:

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
+from turnlog.conversation import session as awaitable
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.branches.diff import Difference
 from turnlog.conversation.branches.forks import Branch
 from turnlog.conversation.branches.positions import Position
+from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.compaction.summariser import Summariser
 from turnlog.conversation.reading.explain import Explanation
-from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.totals import Branches, By
 from turnlog.conversation.turn_lists import TurnInfo
+from turnlog.conversation.turns.lease import LEASE_SECONDS
+from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import TResponseInputItem
+from turnlog.items.merge import SessionInputCallback
 from turnlog.items.repair import Interrupted
+from turnlog.store import Store
+from turnlog.sync.blocks import Block
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession
+from turnlog.sync.store import BlockingStore
+from turnlog.sync.turns import BlockingTurn
 
 if TYPE_CHECKING:
     from typing import Literal, Self
 
-__all__ = ["BlockingStoredSession"]
+__all__ = ["BlockingStoredSession", "StoredSession"]
 
 
 class BlockingStoredSession(BlockingSession):
@@ -35,19 +44,41 @@ class BlockingStoredSession(BlockingSession):
     session: the session itself.
     """
 
-    session: StoredSession
+    session: awaitable.StoredSession
 
-    def __init__(self, session: StoredSession) -> None:
+    def __init__(self, session: awaitable.StoredSession) -> None:
         super().__init__(session)
 
     @property
+    def store(self) -> BlockingStore:
+        """The store of the conversation, with methods that wait."""
+        return BlockingStore(self.session.store)
+
+    @property
     def branch(self) -> str:
-        """The branch that the session stands on."""
+        """The branch that the session stands on. Assigning moves it; `switch_to` looks first."""
         return self.session.branch
 
-    def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
+    @branch.setter
+    def branch(self, value: str) -> None:
+        self.session.branch = value
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed."""
+        return self.session.closed
+
+    @property
+    def unreadable(self) -> set[int]:
+        """Positions of records that reads left out because they can't be decoded."""
+        return self.session.unreadable
+
+    def add_items(
+        self, items: Iterable[object], *, key: str | None = None, strict: bool = True
+    ) -> None:
         """Append `items`, in order, all of them or none; once, however often with this `key`."""
-        run(self.session.add_items, items, key=key)
+        lenient = {} if strict else {"strict": False}  # a subclass may not have it
+        run(self.session.add_items, items, key=key, **lenient)
 
     def view(
         self,
@@ -68,6 +99,39 @@ class BlockingStoredSession(BlockingSession):
     def history(self) -> list[TResponseInputItem]:
         """All items of this branch, oldest first, also those that a summary covers."""
         return run(self.session.history)
+
+    def turn(
+        self,
+        new: str | Iterable[object],
+        *,
+        policy: Policy = "queue",
+        settings: SettingsLike = None,
+        callback: SessionInputCallback | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        key: str | None = None,
+        usage: object = None,
+        compaction: Compaction | None = None,
+    ) -> AbstractContextManager[BlockingTurn[Self]]:
+        """Hold the session for one turn of a loop of your own; see `StoredSession.turn`.
+
+            with session.turn("What's my name?") as turn:
+                response = client.responses.create(model="gpt-5-mini", input=turn.input)
+                turn.add(response.output)
+
+        Within the block, this thread is inside of the turn, and so are threads that it starts
+        with a copy of its context; to others the session is busy.
+        """
+        turn = self.session.turn(
+            new,
+            policy=policy,
+            settings=settings,
+            callback=callback,
+            lease_seconds=lease_seconds,
+            key=key,
+            usage=usage,
+            compaction=compaction,
+        )
+        return Block(turn, lambda turn: BlockingTurn(turn, self._twin(turn.session)))
 
     # Compaction
 
@@ -114,7 +178,7 @@ class BlockingStoredSession(BlockingSession):
         """A twin on a fork that ends before `position`, with `item` behind it."""
         return self._twin(run(self.session.edit, position, item, name))
 
-    def diff(self, other: str | BlockingStoredSession | StoredSession) -> Difference:
+    def diff(self, other: str | BlockingStoredSession | awaitable.StoredSession) -> Difference:
         """Where this branch and another one part, and how they differ behind that."""
         return run(
             self.session.diff, other.session if isinstance(other, BlockingStoredSession) else other
@@ -214,7 +278,31 @@ class BlockingStoredSession(BlockingSession):
         """What was spent on one turn, or on each."""
         return run(self.session.get_turn_usage, user_turn_number, branch_id)
 
-    def _twin(self, session: StoredSession) -> Self:
+    def _twin(self, session: Any) -> Self:
+        """The twin of a session of the same class, such as a fork."""
+        if session is self.session:
+            return self
         twin = copy.copy(self)
         twin.session = session
         return twin
+
+
+class StoredSession(BlockingStoredSession):
+    """The blocking twin of `turnlog.StoredSession`, with the same parameters.
+
+    store: what `turnlog.sync.open_store` or `turnlog.open_store` gives; it stays yours.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        store: Store | BlockingStore,
+        *,
+        branch: str = "main",
+        session_settings: SettingsLike = None,
+    ) -> None:
+        inner = store.store if isinstance(store, BlockingStore) else store
+        session = awaitable.StoredSession(
+            session_id, inner, branch=branch, session_settings=session_settings
+        )
+        super().__init__(session)

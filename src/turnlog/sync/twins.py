@@ -1,16 +1,16 @@
-"""Constructors of blocking twins, with the parameters of the sessions' own."""
+"""Constructors of blocking twins for session classes of your own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, ParamSpec, overload
+from typing import ParamSpec, overload
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.session import StoredSession
 from turnlog.sync.session import BlockingSession
 from turnlog.sync.stored import BlockingStoredSession
 
-__all__ = ["Twins", "blocking"]
+__all__ = ["blocking"]
 
 P = ParamSpec("P")
 
@@ -33,13 +33,3 @@ def blocking(make: Callable[P, Session]) -> Callable[P, BlockingSession]:
         return BlockingSession(session)
 
     return make_twin
-
-
-class Twins(Generic[P]):
-    """Called like `make`, it makes blocking twins. Subclasses add further constructors."""
-
-    def __init__(self, make: Callable[P, StoredSession]) -> None:
-        self._make = blocking(make)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> BlockingStoredSession:
-        return self._make(*args, **kwargs)

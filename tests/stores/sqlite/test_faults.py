@@ -197,7 +197,7 @@ async def test_a_foreign_lock_is_waited_out(tmp_path: Path) -> None:
 
 async def test_a_lock_that_stays_is_told_to_each_caller(tmp_path: Path) -> None:
     path = tmp_path / "file.db"
-    store = SQLiteStore(path, timeout=0.2)
+    store = SQLiteStore(path, patience=0.2)
     await store.append(Log("a"), [b"{}"])
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")

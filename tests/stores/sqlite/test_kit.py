@@ -27,5 +27,5 @@ class TestTwoStoresOnOneFile(StoreTests):
     async def twin(self, store: Store, tmp_path: Path) -> AsyncIterator[Store]:
         # Another timeout means another engine, with connections of its own, like
         # another process has.
-        async with SQLiteStore(tmp_path / "conversations.db", timeout=29.0) as twin:
+        async with SQLiteStore(tmp_path / "conversations.db", patience=29.0) as twin:
             yield twin

@@ -46,7 +46,7 @@ async def test_the_same_file_is_the_same_place_under_every_name(
     assert session.store.identity in places
     for name in ("hard.db", "link.db"):
         await SQLiteSession("session", name).add_items([{"by": name}])
-    impatient = SQLiteStore("hard.db", timeout=1)
+    impatient = SQLiteStore("hard.db", patience=1)
     assert len(await impatient.read(Log("session"))) == 7
     assert impatient.identity in places
     await impatient.aclose()

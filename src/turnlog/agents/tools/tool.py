@@ -17,6 +17,7 @@ from turnlog.agents.tools.exits import exits_as_errors
 from turnlog.agents.tools.output import ToolOutput, to_output
 from turnlog.agents.tools.schema import Signature, name_of
 from turnlog.agents.tools.threads import in_thread
+from turnlog.given import given, is_of_sdk
 from turnlog.loops.finishing import is_cancelled
 
 __all__ = [
@@ -140,7 +141,10 @@ def function_tool(
             is_enabled=is_enabled,
         )
 
-    return made if func is None else made(func)
+    if func is None:
+        return made
+    _check_function(func)
+    return made(func)
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,18 @@ class _Invocation:
         else:
             result = await in_thread(self.function, *args, **bound.kwargs)
         return await result if inspect.isawaitable(result) else result
+
+
+def _check_function(func: object) -> None:
+    if isinstance(func, FunctionTool):
+        raise TypeError(f"{func.name} is a tool already: leave out the second function_tool")
+    if is_of_sdk(func):
+        raise TypeError(f"a function is needed, not {given(func)}: give the function that it calls")
+    if not callable(func):
+        raise TypeError(
+            f"a function is needed, not {given(func)}: write @function_tool above the function, or "
+            f"@function_tool(name_override=…)"
+        )
 
 
 def _checked(name: str) -> str:

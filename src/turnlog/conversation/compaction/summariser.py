@@ -7,7 +7,7 @@ from inspect import isawaitable
 from typing import NamedTuple, TypeAlias
 
 from turnlog.errors import InvalidItem
-from turnlog.items.deep_json import kind
+from turnlog.given import given
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.repair import repair
 
@@ -77,7 +77,7 @@ async def asked(summarise: Summariser, items: list[Item]) -> str | Sequence[Item
     answer = summarise(items)
     if not isawaitable(answer):
         raise TypeError(
-            f"the summariser must be async: it returned {kind(answer)}, and nothing to await; "
+            f"the summariser must be async: it returned {given(answer)}, and nothing to await; "
             f"define it with `async def`"
         )
     return await answer
@@ -102,7 +102,7 @@ def _items(made: object) -> list[Item]:
         made = [summary_item(made)] if made.strip() else []
     if isinstance(made, Summarised) or not isinstance(made, Iterable):
         raise TypeError(
-            f"the summariser returned {kind(made)}; it must return a text, a list of "
+            f"the summariser returned {given(made)}; it must return a text, a list of "
             f"items, or a Summarised of one of these"
         )
     items = [decode(payload) for payload in encode_all(made)]

@@ -118,14 +118,22 @@ class LogReader:
         return items[-count:]
 
     async def page(
-        self, before: int | None = None, count: int | None = None, *, after: int = 0
+        self,
+        before: int | None = None,
+        count: int | None = None,
+        *,
+        after: int = 0,
+        oldest: bool = False,
     ) -> Page:
         """The newest `count` records before position `before`; None: of all, or all.
 
         after: only what lies behind this position, as if nothing came before that.
+        oldest: the oldest `count` records instead.
         """
-        records = await self.store.read(self.log, after=after, before=before, limit=count)
-        if before is None and (records or after == 0):
+        records = await self.store.read(
+            self.log, after=after, before=before, limit=count, oldest=oldest
+        )
+        if before is None and not oldest and (records or after == 0):
             self._tell_turn(records)
         decoded = items_of(self.log, records)
         if not all(decoded):

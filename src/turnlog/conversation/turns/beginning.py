@@ -8,42 +8,42 @@ wait, or fork, or raise `SessionBusy` ─▶ lease ─▶ read the view again �
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
-from uuid import uuid4
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from turnlog.changes import Change
-from turnlog.conversation.deletion import mark_of, unless_deleted
-from turnlog.conversation.opened import items_of
 from turnlog.conversation.protocol import OnBranch
-from turnlog.conversation.summaries.copies import pinned as summaries_pinned
 from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
-from turnlog.conversation.turns.endings import Endings, pinned
+from turnlog.conversation.turns.forking import Forkable, taken_on_fork
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
 from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import Progress, RunKey
-from turnlog.conversation.usage.question import Question, newest_question
-from turnlog.errors import BranchDeleted, Conflict, SessionBusy, StoreClosed
+from turnlog.conversation.usage.question import Question
+from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.kinds import is_question
 from turnlog.items.merge import Merged
-from turnlog.items.turns import settled
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
 
-__all__ = ["Begun", "View", "turn_begun"]
+__all__ = [
+    "Begun",
+    "View",
+    "check_keyed_policy",
+    "check_no_key_inside",
+    "first_to_queue",
+    "turn_begun",
+]
 
 # How often the question is stored together with the claim before the lease is taken alone.
 _TRIES = 2
 
 
-class Writable(OnBranch, Protocol):
+class Writable(Forkable, Protocol):
     """A session on one branch, to which a run adds its question."""
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
@@ -52,10 +52,6 @@ class Writable(OnBranch, Protocol):
 
     def add_items_is_overridden(self) -> bool:
         """Whether `add_items` may do anything else than one append."""
-        ...
-
-    async def _plan_fork(self, name: str, at: int) -> tuple[Self, list[Change]]:
-        """A session on a new branch, and the changes that make it: a copy up to `at`."""
         ...
 
 
@@ -115,18 +111,17 @@ async def turn_begun(
     check_policy(policy)
     if session.closed:
         raise StoreClosed(type(session).__name__)
-    _check_key(key, policy)
+    check_keyed_policy(key, policy)
     around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
     if policy == "off":
         shown, question = await _begun(session, view)
         yield Begun(session, shown, None, question=question)
     elif around is not None:
-        if key is not None:
-            raise ValueError(
-                "a run inside a run is part of it, and has no key of its own: leave the key out"
-            )
+        check_no_key_inside(key)
         async with _part_of(around):
             shown, question = await _begun(session, view)
+            if question.end is None:  # nothing was new
+                await around.takes_up()
             yield Begun(session, shown, around, question=question)
     else:
         async with _own_turn(_Beginning(session, view, policy, seconds, key)) as own:
@@ -149,7 +144,8 @@ async def _stored(session: Writable, fresh: list[Item]) -> Question:
     return Question(extra.end, is_exact)
 
 
-def _check_key(key: RunKey | None, policy: Policy) -> None:
+def check_keyed_policy(key: object, policy: Policy) -> None:
+    """Raise `ValueError` for a key with a policy that can't keep it."""
     if key is not None and policy not in ("queue", "reject"):
         raise ValueError(
             f"a run with a key needs the policy 'queue' or 'reject', not {policy!r}: with others, "
@@ -157,9 +153,17 @@ def _check_key(key: RunKey | None, policy: Policy) -> None:
         )
 
 
+def check_no_key_inside(key: object) -> None:
+    """Raise `ValueError` for the key of a run that is part of another one."""
+    if key is not None:
+        raise ValueError(
+            "a run inside a run is part of it, and has no key of its own: leave the key out"
+        )
+
+
 @asynccontextmanager
 async def _own_turn(beginning: _Beginning[S]) -> AsyncIterator[Begun[S]]:
-    async with _first_to_queue(beginning.session, beginning.policy):
+    async with first_to_queue(beginning.session, beginning.policy):
         own = await beginning.turn()
     if own.turn is None:
         yield own
@@ -296,21 +300,10 @@ class _Beginning(Generic[S]):
             await self._take_on_new_branch()
 
     async def _take_on_new_branch(self) -> None:
-        at = await _last_settled(self.session)
-        name, source = f"run-{uuid4().hex[:12]}", self._turn.log
-        self.session, changes = await self.session._plan_fork(name, at)  # noqa: SLF001 - not for users
-        self._turn = self._turn_on(Log(self.session.session_id, name))
-        try:
-            await self._turn.lease.take(*changes, *unless_deleted(source))
-        except Conflict as conflict:
-            if conflict.log == mark_of(source):  # then the copy may be empty
-                raise BranchDeleted(source) from None
-            raise
-        await pinned(self.session.store, self._turn.log, changes)
-        await summaries_pinned(self.session.store, self._turn.log, changes)
+        self.session, self._turn = await taken_on_fork(self.session, self._seconds)
 
 
-def _first_to_queue(session: Writable, policy: Policy) -> AbstractAsyncContextManager[None]:
+def first_to_queue(session: OnBranch, policy: Policy) -> AbstractAsyncContextManager[None]:
     """Within, all runs of this event loop that came earlier have taken the lease.
 
     A run that is part of a turn already doesn't wait here: those that do may wait for its end.
@@ -330,16 +323,3 @@ async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
         turn.runs -= 1
         if turn.runs == 0:
             await finished(turn.give_back())
-
-
-async def _last_settled(session: OnBranch) -> int:
-    """The position of the last record that belongs to a turn which is over."""
-    log = Log(session.session_id, session.branch)
-    question = await newest_question(session.store, log)
-    records = await session.store.read(log, after=max(0, question - 1))
-    items = items_of(log, records)
-    ended = await Endings(session.store, log).newest()
-    kept = settled(items, bisect_right(records.positions, ended))
-    if kept < len(records):
-        return records.positions[kept] - 1
-    return records.positions[-1] if records else 0

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from turnlog.errors import TurnlogError
+from turnlog.errors import StoreUnreachable, TurnlogError
 from turnlog.records import Log
 
 __all__ = ["given_back", "warn"]
@@ -34,9 +34,10 @@ async def given_back(withdraw: Callable[[], Awaitable[None]], log: Log, seconds:
     """
     try:
         await withdraw()
-    except TurnlogError as error:
-        warn(log, "was not given back; it expires by itself", error)
     except Exception as error:  # noqa: BLE001 - see the docstring
+        if _is_final(error):
+            warn(log, "was not given back; it expires by itself", error)
+            return
         warn(log, "was not given back yet", error)
         task = asyncio.ensure_future(_retried(withdraw, time.monotonic() + seconds))
         _tasks.add(task)
@@ -49,14 +50,19 @@ def warn(log: Log, what: str, error: Exception) -> None:
     _logger.warning("the lease on %r %s: %s", log, what, type(error).__name__)
 
 
+def _is_final(error: Exception) -> bool:
+    """Whether no retry helps, as with a store that is closed: the lease expires by itself."""
+    return isinstance(error, TurnlogError) and not isinstance(error, StoreUnreachable)
+
+
 async def _retried(withdraw: Callable[[], Awaitable[None]], end: float) -> None:
     delay = _FIRST_DELAY
     while time.monotonic() < end:
         try:
             await withdraw()
-        except TurnlogError:
-            return  # the store is closed: the lease expires by itself
-        except Exception:  # noqa: BLE001 - logged when it failed first; retried
+        except Exception as error:  # noqa: BLE001 - logged when it failed first; retried
+            if _is_final(error):
+                return
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LAST_DELAY)
         else:

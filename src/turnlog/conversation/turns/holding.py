@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from secrets import token_hex
 
@@ -51,6 +51,10 @@ class OpenTurn:
         self.next_key: Key | None = None
         #: The keys of the run, if it has one that outlives the turn.
         self.run: RunKey | None = None
+        #: Whether it was marked as over, although it has no answer.
+        self.is_marked = False
+        #: Called when a run that became part of it found its question stored already.
+        self.takes_up: Callable[[], Awaitable[None]] = _nothing
         self._start = 0  # the answer of the run is what it stores behind this position
         self._in_order = in_order
         self._end: int | None = None  # where the log ends, as far as the run knows
@@ -168,7 +172,7 @@ class OpenTurn:
         async with self._with_extra([self._mark()]) as extra:
             changes = [Append(self.log.name, []), self._mark(), *extra, *self._record()]
             await self.lease.commit(changes, key)
-        self.run = None
+        self.run, self.is_marked = None, True
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Make `changes`, which leave the log as it is. Raises `LeaseLost`."""
@@ -255,3 +259,7 @@ class OpenTurn:
     def _drawn_key(self) -> Key:
         # Drawn, not counted: processes that were forked within the turn share all that it counts.
         return Key(f"{self.lease.holder[:16]}/{token_hex(6)}", brief=True)
+
+
+async def _nothing() -> None:
+    """Do nothing."""

@@ -24,6 +24,7 @@ from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
 from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, LeaseLost
+from turnlog.given import given
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.store import Store
@@ -35,7 +36,9 @@ LEASE_SECONDS = 30.0
 
 
 def check_seconds(seconds: float) -> None:
-    """Raise `ValueError` if a lease can't last for `seconds`."""
+    """Raise `TypeError` or `ValueError` if a lease can't last for `seconds`."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"lease_seconds must be a number of seconds, not {given(seconds)}")
     if not 0 < seconds < float("inf"):
         raise ValueError(f"lease seconds must be positive and finite, not {seconds}")
 

@@ -7,7 +7,7 @@ from secrets import token_hex
 from typing import NamedTuple, Protocol
 
 from turnlog.changes import Change, Committed, Key
-from turnlog.errors import TurnlogError
+from turnlog.errors import StoreUnreachable, TurnlogError
 from turnlog.store import Store
 
 __all__ = ["commit_retried", "committed", "is_certain"]
@@ -55,6 +55,8 @@ class _Session(NamedTuple):
 
 def is_certain(error: Exception) -> bool:
     """Whether `error` shows that nothing was written, so that a retry would fail as well."""
+    if isinstance(error, StoreUnreachable):
+        return False
     return isinstance(error, TurnlogError | TypeError | ValueError)
 
 

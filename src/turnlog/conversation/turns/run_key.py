@@ -8,11 +8,12 @@ cleared since, the run is forgotten: the next start asks again, under keys of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from turnlog.changes import Append, Check, Committed, Key
 from turnlog.conversation.opened import check_opened, item_of, items_of
 from turnlog.errors import Conflict
+from turnlog.given import check_key
 from turnlog.items.digest import digest
 from turnlog.items.json import Item, encode, encode_all
 from turnlog.items.kinds import is_question
@@ -54,7 +55,17 @@ class RunKey(NamedTuple):
 
         new: the input of the run. With another input, the same name raises `ValueError`.
         """
-        return cls(log, Key.of(log, name).name, digest(encode_all(new)))
+        return cls.named(log, name)._replace(digest=digest(encode_all(new)))
+
+    @classmethod
+    def named(cls, log: Log, name: str) -> Self:
+        """The keys of the run `name`, whose input is not known yet."""
+        check_key(name)
+        return cls(log, Key.of(log, name).name, b"")
+
+    async def check_input(self, store: Store) -> None:
+        """Raise `ValueError` if the question was stored with another input."""
+        await self._known(store, self.question)
 
     @property
     def question(self) -> Key:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import Answered
@@ -12,9 +13,10 @@ from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.reported import usage_in
 from turnlog.conversation.usage.spending import Spending
-from turnlog.errors import LeaseLost
+from turnlog.errors import LeaseLost, TurnEnded
 from turnlog.items.json import Item, TResponseInputItem, decode, encode_all
 from turnlog.items.kinds import ends_turn, is_output
+from turnlog.items.messages import unchecked
 from turnlog.records import Log
 
 __all__ = ["Turn"]
@@ -38,6 +40,7 @@ class Turn:
         self._spending = spending
         self._added: list[Item] = []
         self._held = held
+        self._has_ended = False
         #: The items to send to the model: the past, repaired, and the new input. `add` puts
         #: its items here as well, so that this can be sent again after a tool was called.
         self.input: list[TResponseInputItem] = shown
@@ -54,14 +57,21 @@ class Turn:
             `input_tokens` and `output_tokens`, or the names of other APIs. All that is given
             in the turn adds up and is recorded when it ends.
 
-        All of them or none. Raises `LeaseLost` if another run has taken over meanwhile, or
-        if the turn is over.
+        All of them or none. Raises `LeaseLost` if another run has taken over meanwhile, and
+        `TurnEnded`, which is one, behind the block or if the turn was answered before.
         """
+        self._check_open()
         cost = usage_in(usage)
         payloads = encode_all(items)
         if self.answer is None:
             self._spending.add(cost)  # it is spent, also if it can't be stored
         stored = [decode(payload) for payload in payloads]
+        with unchecked():  # it is what a model or a tool has given
+            await self._store(stored)
+        self.input += stored
+        self._added += stored
+
+    async def _store(self, stored: list[Item]) -> None:
         if self._held is None:
             self._check_unanswered()
             await self.session.add_items(stored)
@@ -70,14 +80,16 @@ class Turn:
         else:
             with inside(self._held):  # in whichever task this is called
                 await self.session.add_items(stored)
-        self.input += stored
-        self._added += stored
 
     async def end(self) -> None:
         """Mark the turn as over, whatever its last item is.
 
         Then the same words are a new question, and not a retry of this one.
         """
+        self._check_open()
+        await self._end()
+
+    async def _end(self) -> None:
         if self._held is None:
             self._check_unanswered()
             await Endings(self.session.store, self._log()).mark_all()
@@ -95,14 +107,26 @@ class Turn:
         is_over = bool(telling) and is_output(telling[-1])
         if self._held is None or self._held.runs > 1:
             if is_over:
-                await self.end()
+                await self._end()
         elif is_over or (self._held.run and telling):
             with self._held.last_write(is_over=is_over):
                 await self._held.finish()
 
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """The block in which the turn is used. Behind it, nothing can be added."""
+        try:
+            yield
+        finally:
+            self._has_ended = True
+
+    def _check_open(self) -> None:
+        if self._has_ended:
+            raise TurnEnded(self._log())
+
     def _check_unanswered(self) -> None:
         if self.answer is not None:
-            raise LeaseLost(self._log())
+            raise TurnEnded(self._log(), answered=True)
 
     def _log(self) -> Log:
         return Log(self.session.session_id, self.session.branch)

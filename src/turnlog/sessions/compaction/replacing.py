@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from turnlog.items.json import Item, copied
+from turnlog.items.messages import unchecked
 from turnlog.loops.finishing import finished
 
 __all__ = ["Read", "replaced"]
@@ -43,7 +44,8 @@ async def replaced(
         return
     try:
         await session.clear_session()
-        await session.add_items(copied([*output]))
+        with unchecked():
+            await session.add_items(copied([*output]))
     except BaseException as error:
         if not await finished(_put_back(session, kept, read)):
             error.add_note(
@@ -91,4 +93,5 @@ async def _put_back_once(session: Any, previous: list[Item], read: Read) -> None
     if current:
         await session.clear_session()
     if previous:
-        await session.add_items(copied(previous))
+        with unchecked():  # it was stored before
+            await session.add_items(copied(previous))

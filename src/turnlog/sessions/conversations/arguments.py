@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from turnlog.given import given
 from turnlog.sessions.conversations.client import AsyncOpenAI, OpenAI
 from turnlog.store import Store
+from turnlog.store import check_store as check_kind
 
 __all__ = ["check_id", "check_patience", "check_store", "the_client"]
 
@@ -11,30 +13,39 @@ __all__ = ["check_id", "check_patience", "check_store", "the_client"]
 def check_id(conversation_id: object) -> None:
     """Raise `TypeError` or `ValueError` unless it is None, or may be the id of a conversation."""
     if conversation_id is not None and not isinstance(conversation_id, str):
-        kind = type(conversation_id).__name__
-        raise TypeError(f"conversation_id must be a str or None, not {kind}")
+        kind = given(conversation_id)
+        cure = "give a client as client=…, settings as session_settings=…"
+        raise TypeError(f"conversation_id must be a str or None, not {kind}: {cure}")
     if conversation_id == "":
         raise ValueError("conversation_id is empty: give None to create a conversation")
+    if isinstance(conversation_id, str) and conversation_id.startswith("sk-"):
+        raise ValueError(
+            "conversation_id is an API key, which begins with sk-: give it to the client, as in "
+            "OpenAIConversationsSession(client=AsyncOpenAI(api_key=…)); ids begin with conv_"
+        )
 
 
 def the_client(client: AsyncOpenAI | None, openai_client: AsyncOpenAI | None) -> AsyncOpenAI | None:
     """The one that is given. Raises `TypeError` if both are, and for a client that blocks."""
     if client is not None and openai_client is not None:
         raise TypeError("client and openai_client are the same: give only one of them")
-    given: object = client if client is not None else openai_client
-    if isinstance(given, OpenAI):
+    taken: object = client if client is not None else openai_client
+    if isinstance(taken, OpenAI):
         raise TypeError(
             "client must be an AsyncOpenAI, not an OpenAI; a program that blocks can use "
             "turnlog.sync.OpenAIConversationsSession"
+        )
+    if taken is not None and (isinstance(taken, str | type) or not hasattr(taken, "conversations")):
+        raise TypeError(
+            f"client must be an AsyncOpenAI, not {given(taken)}: make one with AsyncOpenAI()"
         )
     return client if client is not None else openai_client
 
 
 def check_store(store: Store | None) -> None:
-    """Raise `TypeError` for the URL of a store."""
-    given: object = store
-    if isinstance(given, str):
-        raise TypeError("store must be a store, not a str: give open_store(…)")
+    """Raise `TypeError` for what is neither a store nor None, such as a URL."""
+    if store is not None:
+        check_kind(store)
 
 
 def check_patience(seconds: object) -> None:

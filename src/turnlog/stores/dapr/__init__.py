@@ -9,6 +9,7 @@ from turnlog.stores.dapr.clients import at_address
 from turnlog.stores.dapr.sidecar import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,
+    PATIENCE,
     ConsistencyLevel,
 )
 from turnlog.stores.dapr.store import DaprStore
@@ -16,6 +17,7 @@ from turnlog.stores.dapr.store import DaprStore
 __all__ = [
     "DAPR_CONSISTENCY_EVENTUAL",
     "DAPR_CONSISTENCY_STRONG",
+    "PATIENCE",
     "ConsistencyLevel",
     "DaprStore",
     "at_address",

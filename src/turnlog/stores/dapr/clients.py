@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeAlias
 
+from turnlog.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process
@@ -47,6 +48,11 @@ class Calls(Protocol):
         """The address. Equal for two that reach the same sidecar, if their addresses are."""
         ...
 
+    @property
+    def address(self) -> str:
+        """The address for the text of an error."""
+        ...
+
     async def call(self, verb: str, **arguments: Any) -> Any:
         """Call the client's method of this name."""
         ...
@@ -78,6 +84,11 @@ class _Given:
         # No public attribute holds the address, which may come from the environment.
         endpoint = getattr(self._client, "_uri", None)
         return _address_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else self._client
+
+    @property
+    def address(self) -> str:
+        endpoint = getattr(self._client, "_uri", None)
+        return _text_of(endpoint) if isinstance(endpoint, GrpcEndpoint) else "its client's address"
 
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(self._client, _CURE)
@@ -113,6 +124,10 @@ class Connected:
     def identity(self) -> Hashable:
         return _address_of(GrpcEndpoint(self._address))
 
+    @property
+    def address(self) -> str:
+        return _text_of(GrpcEndpoint(self._address))
+
     async def call(self, verb: str, **arguments: Any) -> Any:
         check_process(_clients, _CURE)
         if asyncio.get_running_loop() not in self._healthy:
@@ -136,16 +151,45 @@ class Connected:
 
 def at_address(address: str) -> Connected:
     """Clients for the sidecar at this address, shared by all stores with the same address."""
+    _check_address(address)
     return Connected(address)
 
 
 def calls_by(client: AnyClient | Connected) -> Calls:
     """Calls through `client`, which stays the caller's."""
-    return client if isinstance(client, Connected) else _Given(client)
+    if isinstance(client, Connected):
+        return client
+    _check_client(client)
+    return _Given(client)
+
+
+def _check_address(address: object) -> None:
+    if isinstance(address, str):
+        return
+    cure = 'write "localhost:50001"'
+    if hasattr(address, "get_bulk_state"):
+        cure = "give it as DaprSession(session_id, state_store_name, client)"
+    raise TypeError(f"the address of a sidecar must be a str, not {given(address)}: {cure}")
+
+
+def _check_client(client: object) -> None:
+    if not isinstance(client, type) and callable(getattr(client, "get_bulk_state", None)):
+        return
+    cure = "make a DaprClient() of dapr.aio.clients"
+    if isinstance(client, str):
+        cure = (
+            "for an address, write DaprSession.from_address(session_id, state_store_name=…, "
+            "dapr_address=…)"
+        )
+    raise TypeError(f"dapr_client must be a DaprClient, not {given(client)}: {cure}")
 
 
 def _address_of(endpoint: GrpcEndpoint) -> Hashable:
     return endpoint.scheme, host_of(endpoint.hostname), endpoint.port
+
+
+def _text_of(endpoint: GrpcEndpoint) -> str:
+    return f"{endpoint.hostname}:{endpoint.port}"
 
 
 def _made(address: str) -> AsyncDaprClient:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
 from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
 
 from turnlog.stores.dapr.clients import Calls
-from turnlog.stores.retrying import retry
+from turnlog.stores.retrying import backoff, retry
 
 __all__ = [
     "DAPR_CONSISTENCY_EVENTUAL",
     "DAPR_CONSISTENCY_STRONG",
+    "PATIENCE",
     "ConsistencyLevel",
     "Document",
     "Sidecar",
+    "is_outage",
     "is_transient",
     "status",
 ]
+
+T = TypeVar("T")
 
 ConsistencyLevel: TypeAlias = Literal["eventual", "strong"]
 
@@ -32,8 +36,10 @@ DAPR_CONSISTENCY_STRONG: Final = "strong"
 _AT_ONCE = 64
 #: How many requests of one call are under way at once.
 _PARALLEL = 8
-#: Seconds between retries; all together about as long as a sidecar takes to restart.
-_RETRY_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+#: Seconds for which calls are retried by default: about as long as a sidecar takes to restart.
+PATIENCE = 4.0
+#: The first delay between retries, and the longest.
+_DELAYS = 0.05, 1.6
 
 _MEGABYTE = 1 << 20
 
@@ -56,8 +62,14 @@ class Sidecar:
     """
 
     def __init__(
-        self, calls: Calls, store_name: str, consistency: ConsistencyLevel, ttl: int | None
+        self,
+        calls: Calls,
+        store_name: str,
+        consistency: ConsistencyLevel,
+        ttl: int | None,
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = patience
         self.calls = calls
         self.store_name = store_name
         self.consistency = consistency
@@ -84,7 +96,7 @@ class Sidecar:
         items = [self._item(key, data, self._any, 2) for key, data in documents.items()]
         for part in _parts(items):
             save = partial(self._call, "save_bulk_state", states=part)
-            await retry(save, _RETRY_DELAYS, is_transient)
+            await self._retried(save)
 
     async def swap(self, key: str, data: bytes, etag: str | None, *, ttl_factor: int = 1) -> None:
         """Write one document if it still has this etag; None: if it doesn't exist.
@@ -113,7 +125,10 @@ class Sidecar:
         await self._call("delete_state", key=key, etag=etag, options=options)
 
     async def _read(self, keys: Sequence[str]) -> dict[str, Document]:
-        return await retry(partial(self._found, keys), _RETRY_DELAYS, is_transient)
+        return await self._retried(partial(self._found, keys))
+
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await retry(call, backoff(*_DELAYS, self._patience), is_transient)
 
     async def _found(self, keys: Sequence[str]) -> dict[str, Document]:
         try:
@@ -161,6 +176,11 @@ def is_transient(error: Exception) -> bool:
     """Whether the sidecar can't be reached, and so may be back soon."""
     transient = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
     return isinstance(error, DaprGrpcError) and status(error) in transient
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the last try has failed because the sidecar is out of reach, or never was healthy."""
+    return is_transient(error) or isinstance(error, TimeoutError | ConnectionError)
 
 
 def _parts(items: list[StateItem]) -> list[list[StateItem]]:

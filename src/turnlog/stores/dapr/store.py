@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 from turnlog.changes import Change, Check, Committed, Key, check_changes, check_conditions
+from turnlog.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
@@ -23,9 +25,13 @@ from turnlog.stores.dapr.sessionfile import Found, SessionFile
 from turnlog.stores.dapr.sidecar import (
     DAPR_CONSISTENCY_EVENTUAL,
     DAPR_CONSISTENCY_STRONG,
+    PATIENCE,
     ConsistencyLevel,
     Sidecar,
+    is_outage,
 )
+from turnlog.stores.options import check_patience
+from turnlog.stores.outages import outages_named
 
 __all__ = ["DaprStore"]
 
@@ -45,6 +51,7 @@ class DaprStore(Store):
         `at_address("localhost:50001")`, for clients that all stores of one event loop share.
     ttl: seconds that a session is kept after its last write; None: for ever.
     consistency: the consistency that the component is asked for, "eventual" or "strong".
+    patience: for how many seconds calls are retried while the sidecar can't be reached.
 
     Raises `ValueError` for a `ttl` or `consistency` that is not one of these, and `TypeError`
     for a `ttl` that is not a whole number.
@@ -57,9 +64,12 @@ class DaprStore(Store):
         *,
         ttl: int | None = None,
         consistency: ConsistencyLevel = DAPR_CONSISTENCY_EVENTUAL,
+        patience: float = PATIENCE,
     ) -> None:
+        _check_name(state_store_name)
         _check_options(ttl, consistency)
-        self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl)
+        check_patience(patience)
+        self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl, patience)
         self._directory = Directory(self._sidecar)
         self._door = Door(type(self).__name__)
 
@@ -72,7 +82,7 @@ class DaprStore(Store):
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
     ) -> Committed:
         check_changes(session, changes, key)
-        with self._door:
+        with self._door, self._outages_named():
             return await finished(self._commit(session, changes, key))
 
     async def read(
@@ -85,7 +95,7 @@ class DaprStore(Store):
         oldest: bool = False,
     ) -> Records:
         check(*log, limit=limit)
-        with self._door:
+        with self._door, self._outages_named():
             file = self._file(log.session)
             found = await self._settled(file)
             rows = await file.read(found, log.name, Span(after, before), limit, oldest=oldest)
@@ -94,7 +104,7 @@ class DaprStore(Store):
 
     async def logs(self, session: str) -> list[Head]:
         check(session)
-        with self._door:
+        with self._door, self._outages_named():
             file = self._file(session)
             heads = await file.heads(await self._settled(file))
         return [head_of(Log(session, name), heads[name]) for name in sorted(heads)]
@@ -108,19 +118,22 @@ class DaprStore(Store):
         oldest: bool = False,
     ) -> list[Head]:
         check(prefix, limit=limit)
-        with self._door:
+        with self._door, self._outages_named():
             listing = Listing(self._directory, self._file)
             return await listing.page(prefix, after, limit, oldest=oldest)
 
     async def delete(self, session: str, *, expect: int | None = None) -> None:
         check(session)
-        with self._door:
+        with self._door, self._outages_named():
             await finished(self._delete(session, expect))
 
     async def ping(self) -> None:
         """Read a document, and raise the error if the component doesn't answer."""
-        with self._door:
+        with self._door, self._outages_named():
             await self._sidecar.ask("turnlog:ping")
+
+    def _outages_named(self) -> AbstractContextManager[None]:
+        return outages_named("Dapr", lambda: self._sidecar.calls.address, is_outage)
 
     async def aclose(self) -> None:
         await self._door.close()
@@ -177,6 +190,16 @@ def _check_end(session: str, expect: int | None, root: Root) -> None:
     if expect is not None:
         ends = {name: head.last for name, head in root.logs.items()}
         check_conditions(session, [Check("main", expect)], ends, {})
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(
+            f"state_store_name must be a str, the name of a component, not {given(name)}: the "
+            f"client comes behind it"
+        )
+    if not name:
+        raise ValueError("state_store_name is empty: give the name of a state store component")
 
 
 def _check_options(ttl: int | None, consistency: str) -> None:

@@ -6,7 +6,8 @@ store ── scripts ──▶ client (the caller's, or shared by address and lo
 
 try:
     from turnlog.stores.redis.clients import Clients, at_url
-    from turnlog.stores.redis.store import RedisStore
+    from turnlog.stores.redis.store import PATIENCE, RedisStore
+    from turnlog.stores.redis.urls import OPTIONS, read_url
 except ModuleNotFoundError as error:
     if error.name != "redis":
         raise
@@ -14,4 +15,4 @@ except ModuleNotFoundError as error:
         "this store needs redis: pip install 'turnlog[redis]'", name="redis"
     ) from error
 
-__all__ = ["Clients", "RedisStore", "at_url"]
+__all__ = ["OPTIONS", "PATIENCE", "Clients", "RedisStore", "at_url", "read_url"]

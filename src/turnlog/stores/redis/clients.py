@@ -11,6 +11,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import SentinelConnectionPool
 
+from turnlog.given import given, scheme_of
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process
 from turnlog.stores.addresses import host_of
@@ -22,6 +23,9 @@ Client: TypeAlias = Redis | RedisCluster
 #: The port of Redis, if none is given.
 _PORT = 6379
 
+_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://")
+_KNOWN = ", ".join(_SCHEMES)
+
 _CURE = "make a client in the child process, or use from_url, which makes one by itself"
 
 
@@ -32,7 +36,7 @@ class Clients:
     """
 
     def __init__(self, client: Client) -> None:
-        _check_awaitable(client)
+        _check_client(client)
         self._client = client
 
     @property
@@ -44,6 +48,11 @@ class Clients:
     def identity(self) -> Hashable:
         """The address. Equal for two that reach the same database, if their addresses are."""
         return _identity_of(self._client)
+
+    @property
+    def address(self) -> str:
+        """The address for the text of an error; never user and password."""
+        return _text_of(self.identity)
 
     def here(self) -> Client:
         """The client for the running event loop.
@@ -61,7 +70,11 @@ class Clients:
 
 
 def at_url(url: str, options: Mapping[str, Any]) -> Clients:
-    """Clients for `url`, shared by all stores with the same URL and options."""
+    """Clients for `url`, shared by all stores with the same URL and options.
+
+    Raises `TypeError` or `ValueError` for what is no URL of Redis, without quoting it.
+    """
+    _check_url(url)
     return _PerLoop(_Address(url, {**options}))
 
 
@@ -107,8 +120,27 @@ class _PerLoop(Clients):
         await self._held.aclose()
 
 
-def _check_awaitable(client: object) -> None:
-    """Refuse a blocking client: it would store a write before its answer fails to be awaited."""
+def _check_url(url: object) -> None:
+    if not isinstance(url, str):
+        is_client = hasattr(url, "execute_command")
+        cure = "give it as RedisSession(session_id, client)" if is_client else f"write {_KNOWN}"
+        raise TypeError(f"url must be a str, not {given(url)}: {cure}")
+    scheme = scheme_of(url)
+    if f"{scheme}://" not in _SCHEMES:
+        found = f"a {scheme}:// URL" if scheme else "a text without a scheme"
+        raise ValueError(f"the URL of Redis begins with {_KNOWN}, and this is {found}")
+
+
+def _check_client(client: object) -> None:
+    """Refuse what is no client, and one that blocks.
+
+    That one would store a write before its answer fails to be awaited.
+    """
+    if isinstance(client, type) or not callable(getattr(client, "execute_command", None)):
+        cure = "make one with redis.asyncio.Redis.from_url(url)"
+        if isinstance(client, str):
+            cure = "for a URL, write RedisSession.from_url(session_id, url)"
+        raise TypeError(f"the client must be one of redis.asyncio, not {given(client)}: {cure}")
     if isinstance(client, redis.Redis | redis.RedisCluster):
         raise TypeError(
             f"this {type(client).__name__} blocks: hand in a client of redis.asyncio, "
@@ -128,6 +160,19 @@ def _identity_of(client: Client) -> Hashable:
     watchers = (watcher.connection_pool for watcher in pool.sentinel_manager.sentinels)
     servers = frozenset(_server(watcher.connection_kwargs) for watcher in watchers)
     return servers, pool.service_name, pool.connection_kwargs.get("db", 0)
+
+
+def _text_of(identity: Hashable) -> str:
+    match identity:
+        case frozenset():
+            return ", ".join(sorted(map(_text_of, identity)))
+        case ((str() | tuple()) as server, int() as number):
+            return (
+                f"{server}:{number}" if isinstance(server, str) else f"{_text_of(server)}/{number}"
+            )
+        case (frozenset() as watchers, str() as name, *_):
+            return f"{name} (Sentinels {_text_of(watchers)})"
+    return "the address of its client"
 
 
 def _database(options: Mapping[str, Any]) -> Hashable:

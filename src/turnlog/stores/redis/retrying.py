@@ -13,12 +13,13 @@ from redis.exceptions import (
     ConnectionError,  # noqa: A004 - the driver's own
     MasterDownError,
     ReadOnlyError,
+    RedisClusterException,
     SlotNotCoveredError,
     TimeoutError,  # noqa: A004 - the driver's own
     TryAgainError,
 )
 
-__all__ = ["closed_connections_named", "is_transient"]
+__all__ = ["closed_connections_named", "is_outage", "is_transient"]
 
 #: The server can't be reached, is loading, or is not the master (any more). On a Cluster a
 #: slot is being moved; the driver gives up with an error of its own then.
@@ -29,10 +30,14 @@ _TRANSIENT = (
     ClusterError,
     MasterDownError,
     ReadOnlyError,
+    RedisClusterException,
     SlotNotCoveredError,
     TryAgainError,
     OSError,
 )
+
+#: Not their subclasses: most of those tell of a server that was reached.
+_OUTAGES = {ConnectionError, TimeoutError}
 
 #: The modules that use a connection.
 _DRIVER = ("redis.", "asyncio.")
@@ -41,6 +46,13 @@ _DRIVER = ("redis.", "asyncio.")
 def is_transient(error: Exception) -> bool:
     """Whether the call that failed with `error` may succeed later."""
     return isinstance(error, _TRANSIENT) and not isinstance(error, AuthenticationError)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the last try has failed because the server is out of reach."""
+    if isinstance(error, RedisClusterException):
+        return "cannot be connected" in str(error)
+    return type(error) in _OUTAGES or (isinstance(error, OSError) and is_transient(error))
 
 
 @contextmanager

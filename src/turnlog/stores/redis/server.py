@@ -8,9 +8,10 @@ from redis.asyncio import RedisCluster
 from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
 
+from turnlog.stores.outages import outages_named
 from turnlog.stores.redis.arguments import Argument
 from turnlog.stores.redis.clients import Clients
-from turnlog.stores.redis.retrying import closed_connections_named, is_transient
+from turnlog.stores.redis.retrying import closed_connections_named, is_outage, is_transient
 from turnlog.stores.redis.scripts import Script
 from turnlog.stores.retrying import backoff, retry
 
@@ -47,7 +48,9 @@ class Server:
             with closed_connections_named():
                 return await client.execute_command(*words, **{NEVER_DECODE: True})
 
-        return await retry(call, backoff(0.001, 0.3, self._patience), is_transient)
+        kind = "Redis Cluster" if self.is_cluster else "Redis"
+        with outages_named(kind, lambda: self._clients.address, is_outage):
+            return await retry(call, backoff(0.001, 0.3, self._patience), is_transient)
 
 
 def pairs(answer: Any) -> dict[bytes, bytes]:

@@ -14,6 +14,7 @@ from turnlog.loops.finishing import finished, heeded_cancellation
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check
 from turnlog.stores.clock import check_ttl
+from turnlog.stores.options import check_patience
 from turnlog.stores.redis import scripts
 from turnlog.stores.redis.arguments import (
     BEYOND,
@@ -30,8 +31,12 @@ from turnlog.stores.redis.heads import heads_in
 from turnlog.stores.redis.keys import Keys
 from turnlog.stores.redis.scripts import Script
 from turnlog.stores.redis.server import Server
+from turnlog.stores.redis.urls import read_url
 
-__all__ = ["RedisStore"]
+__all__ = ["PATIENCE", "RedisStore"]
+
+#: Seconds for which calls are retried, unless the store says otherwise.
+PATIENCE = 10.0
 
 #: The fewest seconds that the token of a write is remembered: longer than retries go on.
 _REMEMBERED = 120
@@ -53,7 +58,8 @@ class RedisStore(Store):
     server remembers for two minutes, or for twice the `patience` if that is longer. An
     acknowledged write is as durable as the server's settings make it.
 
-    Raises `ValueError` for a `ttl` that Redis doesn't allow.
+    Raises `ValueError` for a `ttl` that Redis doesn't allow, and `StoreUnreachable` when the
+    `patience` is at its end.
     """
 
     def __init__(
@@ -62,12 +68,12 @@ class RedisStore(Store):
         *,
         key_prefix: str = "agents:session",
         ttl: int | None = None,
-        patience: float = 10.0,
+        patience: float = PATIENCE,
     ) -> None:
         self._clients = client if isinstance(client, Clients) else Clients(client)
         self._keys = Keys(key_prefix, self._clients.is_cluster)
         self._ttl = check_ttl(ttl, _LONGEST)
-        self._server = Server(self._clients, patience)
+        self._server = Server(self._clients, check_patience(patience))
         self._remembered = str(ceil(min(max(_REMEMBERED, 2 * patience), _DAY)))
         self._door = Door(type(self).__name__)
         self._directory = Directory(self._keys, self._server, self._ttl)
@@ -84,18 +90,24 @@ class RedisStore(Store):
         *,
         key_prefix: str = "agents:session",
         ttl: int | None = None,
-        patience: float = 10.0,
+        patience: float = PATIENCE,
         **options: Any,
     ) -> Self:
         """A store on a client of its own, one for each event loop.
 
         Stores with the same URL and options share it; it is closed with the last of them.
 
-        url: redis://, rediss:// (TLS), unix://, redis+cluster:// or rediss+cluster://.
+        url: redis://, rediss:// (TLS), unix://, redis+cluster:// or rediss+cluster://. Its
+            options override the other arguments, as docs/stores.md says.
         options: go to `redis.asyncio.Redis.from_url`, or `RedisCluster.from_url`.
         """
-        clients = at_url(url, options)
-        return cls(clients, key_prefix=key_prefix, ttl=ttl, patience=patience)
+        address = read_url(url, key_prefix, ttl, patience)
+        return cls(
+            at_url(address.url, options),
+            key_prefix=address.key_prefix,
+            ttl=address.ttl,
+            patience=address.patience,
+        )
 
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None

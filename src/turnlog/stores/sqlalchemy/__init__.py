@@ -7,7 +7,8 @@ store ── work ──▶ engine (the caller's, or shared by address and loop)
 
 try:
     from turnlog.stores.sqlalchemy.engines import Engines, engines_at
-    from turnlog.stores.sqlalchemy.store import SQLAlchemyStore
+    from turnlog.stores.sqlalchemy.store import PATIENCE, SQLAlchemyStore
+    from turnlog.stores.sqlalchemy.urls import OPTIONS, read_url
     from turnlog.stores.tables import Tables
 except ModuleNotFoundError as error:
     if error.name != "sqlalchemy":
@@ -18,4 +19,4 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-__all__ = ["Engines", "SQLAlchemyStore", "Tables", "engines_at"]
+__all__ = ["OPTIONS", "PATIENCE", "Engines", "SQLAlchemyStore", "Tables", "engines_at", "read_url"]

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.util import greenlet_spawn
 
+from turnlog.given import given
 from turnlog.loops.clients import Held, Shared
 from turnlog.stores.sqlalchemy.identity import identity_of
 from turnlog.stores.sqlalchemy.layout import Layout
@@ -60,12 +61,26 @@ class Engines(ABC):
 
     @property
     @abstractmethod
+    def url(self) -> URL:
+        """The URL of the database."""
+
+    @property
+    def address(self) -> str:
+        """Host, port and database, for the text of an error; never user and password."""
+        url = self.url
+        host = url.host or url.query.get("host") or url.query.get("unix_socket") or "localhost"
+        port = "" if url.port is None else f":{url.port}"
+        return f"{host}{port}/{url.database or ''}"
+
+    @property
+    @abstractmethod
     def engine(self) -> AsyncEngine | Engine:
         """The engine that was passed in, or the one of the running event loop."""
 
 
 def engines_of(engine: AsyncEngine | Engine) -> Engines:
-    """Runs on the caller's own engine."""
+    """Runs on the caller's own engine. Raises `TypeError` for what is no engine."""
+    _check_engine(engine)
     return _Async(engine) if isinstance(engine, AsyncEngine) else _Threaded(engine)
 
 
@@ -73,8 +88,10 @@ def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
     """Runs on an engine for `url`, shared by all stores with the same URL and options.
 
     options: go to `create_async_engine`.
+
+    Raises `TypeError` or `ValueError` for what is no URL, without quoting it.
     """
-    address = _Address(make_url(url), {**options})
+    address = _Address(_parsed(url), {**options})
     _check_driver(address.url)
     if address.is_memory:
         # No other store may share it, and it must outlive the event loop.
@@ -82,18 +99,52 @@ def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
     return _PerLoop(address)
 
 
+def _check_engine(engine: object) -> None:
+    if isinstance(engine, AsyncEngine | Engine):
+        return
+    cure = "make one with create_async_engine(url)"
+    if isinstance(engine, str | URL):
+        cure = "for a URL, write SQLAlchemySession.from_url(session_id, url=…)"
+    elif type(engine).__module__.startswith("sqlalchemy."):
+        cure = "give the engine that connections and sessions are made from"
+    raise TypeError(f"engine must be an engine of SQLAlchemy, not {given(engine)}: {cure}")
+
+
+def _parsed(url: object) -> URL:
+    """The URL. SQLAlchemy's own errors may quote a part of the password."""
+    if isinstance(url, URL):
+        return url
+    if not isinstance(url, str):
+        cure = (
+            "give it as SQLAlchemySession(session_id, engine)" if hasattr(url, "dialect") else _URL
+        )
+        raise TypeError(f"url must be a str or a URL, not {given(url)}: {cure}")
+    try:
+        return make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise ValueError(f"the URL can't be parsed: {_URL}") from None
+
+
+#: Begins a clause in the text of an error.
+_URL = "it looks like postgresql+asyncpg://user:password@host/database, with %40 for an @ in a name"
+
+
 def _check_driver(url: URL) -> None:
     """Raise `ValueError` for a URL with a driver that is not for asyncio."""
     try:
         kind = url.get_dialect()
     except exc.NoSuchModuleError:
-        raise ValueError(f"SQLAlchemy has no dialect for {url.drivername}://") from None
+        raise ValueError(
+            f"SQLAlchemy has no dialect for {url.drivername}://: for what is no SQL database, "
+            f"write StoredSession(session_id, open_store(url))"
+        ) from None
     except ImportError:
         return  # the driver is not installed: that is an error when the engine is made
     if not kind.get_async_dialect_cls(url).is_async:
+        backend = url.get_backend_name()
         raise ValueError(
-            f"the driver of {url.drivername}:// blocks: use one for asyncio, such as asyncpg, "
-            "psycopg, asyncmy, aiomysql or aiosqlite, or pass an engine instead of a URL"
+            f"the driver of {url.drivername}:// blocks: use one for asyncio, which {backend}:// "
+            f"stands for, or pass an engine of create_engine(…) instead of a URL"
         )
 
 
@@ -119,6 +170,10 @@ class _Async(Engines):
     @property
     def identity(self) -> Hashable:
         return identity_of(self._engine.url, {}, self._engine.dialect)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
 
     @property
     def engine(self) -> AsyncEngine:
@@ -152,6 +207,10 @@ class _Threaded(Engines):
     @property
     def identity(self) -> Hashable:
         return identity_of(self._engine.url, {}, self._engine.dialect)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
 
     @property
     def engine(self) -> Engine:
@@ -194,6 +253,10 @@ class _PerLoop(Engines):
     @property
     def identity(self) -> Hashable:
         return identity_of(self._address.url, self._address.options, self._address)
+
+    @property
+    def url(self) -> URL:
+        return self._address.url
 
     @property
     def engine(self) -> AsyncEngine:

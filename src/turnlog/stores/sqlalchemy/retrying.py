@@ -7,17 +7,28 @@ from typing import TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-from turnlog.stores.retrying import retry
+from turnlog.stores.retrying import backoff, retry
 
-__all__ = ["Again", "Undone", "is_denied", "is_missing", "is_transient", "retried"]
+__all__ = [
+    "PATIENCE",
+    "Again",
+    "Undone",
+    "is_denied",
+    "is_missing",
+    "is_outage",
+    "is_transient",
+    "retried",
+]
 
 T = TypeVar("T")
 
 #: Asked after a connection was lost: whether the work may be done again.
 Again: TypeAlias = Callable[[], Awaitable[bool]]
 
-# Seconds between tries, about ten in all: enough for a server to come back.
-_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, *(1.0 for _ in range(8)))
+#: Seconds for which work is tried again by default: enough for a server to come back.
+PATIENCE = 10.0
+#: The first delay between tries, and the longest.
+_DELAYS = 0.01, 1.0
 
 #: Deadlock, serialization failure, lock wait, a table being made: the database has undone it.
 _UNDONE = {"40001", "40P01", "1205", "1213", "1684"}
@@ -52,8 +63,10 @@ class Undone(Exception):
         self.error = error
 
 
-async def retried(work: Callable[[], Awaitable[T]], again: Again) -> T:
+async def retried(work: Callable[[], Awaitable[T]], again: Again, patience: float) -> T:
     """Do `work`, and again after errors that undid it, or if `again` allows it.
+
+    patience: the seconds after which no further try begins.
 
     Raises the last error unchanged.
     """
@@ -67,7 +80,7 @@ async def retried(work: Callable[[], Awaitable[T]], again: Again) -> T:
             raise
 
     try:
-        return await retry(attempt, _DELAYS, _is_undone)
+        return await retry(attempt, backoff(*_DELAYS, patience), _is_undone)
     except Undone as undone:
         last = undone.error
     raise last
@@ -112,6 +125,15 @@ def is_lost_connection(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _is_refused_by_libpq(error)
     return isinstance(error, _LOST)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the last try has failed because the server is out of reach."""
+    if not isinstance(error, DBAPIError | OSError | EOFError | DisconnectionError):
+        return False
+    # That of the schema's lock, which another process holds, has a text.
+    is_ours = isinstance(error, TimeoutError) and bool(error.args)
+    return not is_ours and is_lost_connection(error)
 
 
 def _is_refused_by_libpq(error: DBAPIError) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -17,6 +19,8 @@ from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished, heeded_cancellation
 from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check, span
+from turnlog.stores.options import check_patience
+from turnlog.stores.outages import outages_named
 from turnlog.stores.sqlalchemy.commits import Commit
 from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
@@ -24,19 +28,30 @@ from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.sqlalchemy.mysql import MySQL
 from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
 from turnlog.stores.sqlalchemy.privacy import without_values
-from turnlog.stores.sqlalchemy.retrying import Again, is_denied, is_missing, retried
+from turnlog.stores.sqlalchemy.retrying import (
+    PATIENCE,
+    Again,
+    is_denied,
+    is_missing,
+    is_outage,
+    retried,
+)
 from turnlog.stores.sqlalchemy.schema import Schema
 from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
 from turnlog.stores.sqlalchemy.schema_postgresql import PostgreSQLSchema
 from turnlog.stores.sqlalchemy.schema_sqlite import SQLiteSchema
 from turnlog.stores.sqlalchemy.sqlite import SQLite
+from turnlog.stores.sqlalchemy.urls import read_url
 from turnlog.stores.sqlalchemy.work import looking, stating, writing
 from turnlog.stores.tables import Tables
 
-__all__ = ["SQLAlchemyStore"]
+__all__ = ["PATIENCE", "SQLAlchemyStore"]
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Dialect, Connection], T]
+
+#: What the databases are called.
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 
 _KINDS: dict[str, tuple[type[Dialect], type[Schema]]] = {
     "postgresql": (PostgreSQL, PostgreSQLSchema),
@@ -57,12 +72,14 @@ class SQLAlchemyStore(Store):
         tables is needed, and for reading no right to write. Raises `SchemaError` for tables
         that are missing and can't be made.
 
-    A commit is one statement on PostgreSQL and a short transaction elsewhere. For ten seconds
-    these are tried again: work that the database undid (a deadlock, a serialization failure),
-    work that was never sent because there was no connection, and after a lost connection
-    everything that can't happen twice: reads, transactions that were not committed yet, commits
-    with a key, and those whose condition shows that they have not happened. Other errors are
-    raised unchanged.
+    patience: for how many seconds work that failed is tried again.
+
+    A commit is one statement on PostgreSQL and a short transaction elsewhere. Tried again are work
+    that the database undid (a deadlock, a serialization failure), work that was never sent because
+    there was no connection, and after a lost connection everything that can't happen twice: reads,
+    transactions that were not committed yet, commits with a key, and those whose condition shows
+    that they have not happened. A server that stays out of reach raises `StoreUnreachable`;
+    other errors are raised unchanged.
     """
 
     def __init__(
@@ -71,7 +88,9 @@ class SQLAlchemyStore(Store):
         *,
         tables: Tables = Tables(),  # noqa: B008 - frozen
         create_tables: bool = True,
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = check_patience(patience)
         engines = engine if isinstance(engine, Engines) else engines_of(engine)
         if engines.backend not in _KINDS:
             known = ", ".join(_KINDS)
@@ -95,19 +114,29 @@ class SQLAlchemyStore(Store):
     @classmethod
     def from_url(
         cls,
-        url: str | URL,
+        url: str | os.PathLike[str] | URL,
         *,
         engine_kwargs: Mapping[str, Any] | None = None,
         tables: Tables = Tables(),  # noqa: B008 - frozen
         create_tables: bool = True,
+        patience: float = PATIENCE,
     ) -> Self:
         """A store on an engine of its own, one for each event loop.
 
         Stores with the same URL and `engine_kwargs` share it; it is disposed with the last
-        of them. engine_kwargs: go to `sqlalchemy.ext.asyncio.create_async_engine`.
+        of them.
+
+        url: such as postgresql://user:password@host/database, or the path of a file of SQLite.
+            Its options override the other arguments, as docs/stores.md says.
+        engine_kwargs: go to `sqlalchemy.ext.asyncio.create_async_engine`.
         """
-        engines = engines_at(url, engine_kwargs or {})
-        return cls(engines, tables=tables, create_tables=create_tables)
+        address = read_url(url, tables, patience)
+        return cls(
+            engines_at(address.url, engine_kwargs or {}),
+            tables=address.tables,
+            create_tables=create_tables,
+            patience=address.patience,
+        )
 
     @property
     def engine(self) -> AsyncEngine | Engine:
@@ -177,13 +206,13 @@ class SQLAlchemyStore(Store):
     async def changes(self) -> list[str]:
         """The statements that bring the schema up to date; an empty list if it is."""
         job = partial(self._schema.changes, shared=True)
-        with self._door, heeded_cancellation():
-            return await retried(lambda: self._engines.run(looking(job)), _always)
+        with self._door, heeded_cancellation(), self._outages_named():
+            return await self._retried(lambda: self._engines.run(looking(job)), _always)
 
     async def migrate(self) -> None:
         """Bring the schema up to date. The first write does it too, if the role has the right."""
-        with self._door:
-            await finished(retried(self._migrate, _always))
+        with self._door, self._outages_named():
+            await finished(self._retried(self._migrate, _always))
 
     async def _migrate(self) -> None:
         layout = await self._look()
@@ -213,22 +242,30 @@ class SQLAlchemyStore(Store):
             # A connection to SQLite that is given up in mid-read keeps its lock for a while.
             return await (finished(work) if self._dialect.locks_all else work)
 
+    async def _retried(self, work: Callable[[], Awaitable[T]], again: Again) -> T:
+        return await retried(work, again, self._patience)
+
     async def _run(self, attempt: Callable[[], Awaitable[T]], *, again: Again) -> T:
         """Make an attempt, and more where that can do no harm.
 
         again: whether it may be tried again after its connection was lost.
         """
-        try:
+        with self._outages_named():
             try:
-                return await retried(attempt, again)
+                try:
+                    return await self._retried(attempt, again)
+                except DBAPIError as error:
+                    if not is_missing(error):
+                        raise
+                # The database was made anew since this process last saw it.
+                self._engines.ready.pop(self.tables, None)
+                return await self._retried(attempt, again)
             except DBAPIError as error:
-                if not is_missing(error):
-                    raise
-            # The database was made anew since this process last saw it.
-            self._engines.ready.pop(self.tables, None)
-            return await retried(attempt, again)
-        except DBAPIError as error:
-            raise without_values(error)  # noqa: B904 - the very same
+                raise without_values(error)  # noqa: B904 - the very same
+
+    def _outages_named(self) -> AbstractContextManager[None]:
+        kind = _NAMES[self._engines.backend]
+        return outages_named(kind, lambda: self._engines.address, is_outage)
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
@@ -284,7 +321,9 @@ class SQLAlchemyStore(Store):
         if witness is None:
             return False
         try:
-            await retried(partial(self._reading, lambda sql, db: sql.check(db, witness)), _always)
+            await self._retried(
+                partial(self._reading, lambda sql, db: sql.check(db, witness)), _always
+            )
         except Conflict:
             return False
         return True

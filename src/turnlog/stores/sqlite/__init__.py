@@ -6,7 +6,7 @@ store ── jobs ──▶ engine (one per file and process, found in the regis
 """
 
 from turnlog.stores.sqlite.connections import JournalMode
-from turnlog.stores.sqlite.store import SQLiteStore
+from turnlog.stores.sqlite.store import PATIENCE, SQLiteStore
 from turnlog.stores.tables import Tables
 
-__all__ = ["JournalMode", "SQLiteStore", "Tables"]
+__all__ = ["PATIENCE", "JournalMode", "SQLiteStore", "Tables"]

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from operator import itemgetter
-from pathlib import Path
 from typing import TypeVar
 
 from turnlog.changes import Change, Committed, Key, check_changes, is_volatile
@@ -16,6 +15,7 @@ from turnlog.errors import StoreClosed
 from turnlog.records import Column, Log, Records
 from turnlog.store import END, Cursor, Head, Store, check, span
 from turnlog.stores import clock
+from turnlog.stores.options import check_patience, expanded
 from turnlog.stores.sqlite import jobs, registry
 from turnlog.stores.sqlite.connections import (
     JournalMode,
@@ -32,7 +32,10 @@ from turnlog.stores.sqlite.statements import place
 from turnlog.stores.sqlite.structure import Structure, known_structure, structure_of
 from turnlog.stores.tables import Tables
 
-__all__ = ["SQLiteStore"]
+__all__ = ["PATIENCE", "SQLiteStore"]
+
+#: Seconds for which a lock is waited for, unless the store says otherwise.
+PATIENCE = 30.0
 
 T = TypeVar("T")
 
@@ -44,9 +47,10 @@ class SQLiteStore(Store):
     one file share its connections, whatever their tables; other processes may use
     the file at the same time, also the OpenAI Agents SDK.
 
-    path: the file, created when first used. For a database in memory use `MemoryStore`.
+    path: the file, created when first used; "~/" in front is the home directory. For a database
+        in memory use `MemoryStore`.
     tables: names of the two tables that are shared with the SDK.
-    timeout: how many seconds a lock of another process is waited for.
+    patience: for how many seconds a lock of another process is waited for.
     journal_mode: "wal"; "truncate" or "delete" where the file system has no shared memory,
         as over a network. docs/stores.md says what is promised then.
     shared: before the first write, `share_with_sdk` is done.
@@ -57,7 +61,7 @@ class SQLiteStore(Store):
         path: str | os.PathLike[str],
         *,
         tables: Tables = Tables(),  # noqa: B008 - frozen
-        timeout: float = 30.0,
+        patience: float = PATIENCE,
         journal_mode: JournalMode = "wal",
         shared: bool = False,
     ) -> None:
@@ -65,9 +69,9 @@ class SQLiteStore(Store):
             raise ValueError(
                 f"{path!r} is not the path of a file; MemoryStore() is a store in memory"
             )
-        self.path = Path(path).absolute()
+        self.path = expanded(path).absolute()
         self.tables = tables
-        self.timeout = timeout
+        self.patience = check_patience(patience)
         self.journal_mode = check_journal_mode(journal_mode)
         self.shared = shared
         self._engine: Engine | None = None
@@ -239,7 +243,7 @@ class SQLiteStore(Store):
         if self._closed:
             raise StoreClosed(type(self).__name__)
         if self._engine is None or self._engine.retired:
-            self._engine = registry.attach(self, self.path, self.timeout, self.journal_mode)
+            self._engine = registry.attach(self, self.path, self.patience, self.journal_mode)
         return self._engine
 
 

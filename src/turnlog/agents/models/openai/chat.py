@@ -23,11 +23,15 @@ from turnlog.agents.models.openai.answers import (
     checked_message,
     choices_in,
     message_in,
-    reading,
     text_or_none,
 )
 from turnlog.agents.models.openai.assembly import Assembly
-from turnlog.agents.models.openai.client import AsyncOpenAI, default_client
+from turnlog.agents.models.openai.client import (
+    AsyncOpenAI,
+    asking,
+    check_arguments,
+    default_client,
+)
 from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
 from turnlog.conversation.usage.reported import counts_in
 from turnlog.convert import chat_messages, items_from_chat
@@ -53,6 +57,7 @@ class OpenAIChatCompletionsModel:
     """
 
     def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
+        check_arguments(model, openai_client, "chat")
         self.model = model
         self._client = openai_client
 
@@ -61,7 +66,7 @@ class OpenAIChatCompletionsModel:
 
     async def respond(self, request: ModelRequest) -> ModelResponse:
         client = self._client or await default_client()
-        with reading():
+        with asking(client):
             answer = await client.chat.completions.create(**self._params(client, request))
         completion = body_of(answer)
         request.report(counts_in(completion.get("usage")))
@@ -71,7 +76,7 @@ class OpenAIChatCompletionsModel:
         client = self._client or await default_client()
         params = {**_stream_params(request), **self._params(client, request)}
         # `stream` is among parameters that are Any, so the client's types can't tell the answer.
-        with reading():
+        with asking(client):
             answer = await client.chat.completions.create(**params)
         chunks = cast("AsyncStream[ChatCompletionChunk]", answer)
         streamed = _Streamed()

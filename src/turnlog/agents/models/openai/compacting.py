@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from turnlog.agents.models.openai.answers import body_of, checked_item, items_in, reading
-from turnlog.agents.models.openai.client import AsyncOpenAI, default_client
+from turnlog.agents.models.openai.answers import body_of, checked_item, items_in
+from turnlog.agents.models.openai.client import AsyncOpenAI, asking, default_client
 from turnlog.conversation.compaction.summariser import Summarised
 from turnlog.convert import responses_input
 from turnlog.items.json import Item
@@ -46,7 +46,7 @@ class OpenAICompaction:
         client = (self._client or await default_client()).with_options(max_retries=0)
         # Any, because what fits the API can't be typed by hand.
         params: Any = {"model": self.model, "input": responses_input(items), **self._given}
-        with reading():
+        with asking(client):
             answer = await client.responses.compact(**params)
         body = body_of(answer)
         output = [_without_nulls(checked_item(item)) for item in items_in(body)]

@@ -24,12 +24,17 @@ from turnlog.agents.models.openai.answers import (
     checked_item,
     code_in,
     items_in,
-    reading,
     response_in,
     text_in,
     text_or_none,
 )
-from turnlog.agents.models.openai.client import AsyncOpenAI, BadRequestError, default_client
+from turnlog.agents.models.openai.client import (
+    AsyncOpenAI,
+    BadRequestError,
+    asking,
+    check_arguments,
+    default_client,
+)
 from turnlog.agents.models.openai.params import Params, complete, reasoning_of, shared, tool_params
 from turnlog.conversation.usage.reported import counts_in
 from turnlog.convert import responses_input
@@ -61,6 +66,7 @@ class OpenAIResponsesModel:
     """
 
     def __init__(self, model: str, openai_client: AsyncOpenAI | None = None) -> None:
+        check_arguments(model, openai_client, "responses")
         self.model = model
         self._client = openai_client
         #: Whether encrypted reasoning is asked for; some models refuse that.
@@ -110,7 +116,7 @@ class OpenAIResponsesModel:
         while True:
             try:
                 # Cast by the caller, which knows whether it is a stream.
-                with reading():
+                with asking(client):
                     return await client.responses.create(**params)
             except BadRequestError as error:
                 if not self._drop_refused(error, params):

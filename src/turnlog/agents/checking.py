@@ -1,0 +1,103 @@
+"""Checks of the parts of an agent: errors name what was given, what is needed and what to write.
+
+Whatever has the methods that a run calls is taken: subclasses, classes of one's own, mocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from turnlog.agents.models.model import Model
+from turnlog.agents.models.settings import ModelSettings
+from turnlog.agents.tools.tool import FunctionTool
+from turnlog.given import given, is_of_sdk
+
+__all__ = [
+    "check_instructions",
+    "check_list",
+    "check_model",
+    "check_model_settings",
+    "check_name",
+    "check_tools",
+    "no_handoff",
+]
+
+
+def check_name(name: object) -> None:
+    """Raise `TypeError` unless it is a str."""
+    if not isinstance(name, str):
+        raise TypeError(f'an agent\'s name must be a str, not {given(name)}: Agent("name", …)')
+
+
+def check_instructions(instructions: object) -> None:
+    """Raise `TypeError` unless they are None, text or a function."""
+    if (
+        instructions is not None
+        and not isinstance(instructions, str)
+        and not callable(instructions)
+    ):
+        raise TypeError(
+            f"instructions must be a str, or a function of the context and the agent, "
+            f"not {given(instructions)}"
+        )
+
+
+def check_list(name: str, values: object) -> None:
+    """Raise `TypeError` unless it is a list, a tuple or the like. An iterator ends at once."""
+    if isinstance(values, str | type | Iterator) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list, not {given(values)}: write {name}=[…]")
+
+
+def check_tools(tools: Iterable[object]) -> None:
+    """Raise `TypeError` for the first that is no tool."""
+    check_list("tools", tools)
+    for tool in tools:
+        if not isinstance(tool, FunctionTool):
+            raise TypeError(f"a tool is made by function_tool, not {given(tool)}: {_as_tool(tool)}")
+
+
+def _as_tool(tool: object) -> str:
+    if is_of_sdk(tool):
+        return "decorate its function with function_tool of turnlog, or use the Runner of the SDK"
+    if callable(tool):
+        return "decorate the function with @function_tool"
+    return "write function_tool(…) around a function, or handoffs=[…] for an agent"
+
+
+def no_handoff(value: object) -> TypeError:
+    """The error for something that is no handoff."""
+    cure = "make the Agent of turnlog" if is_of_sdk(value) else "give the agent, or handoff(agent)"
+    return TypeError(f"a handoff is an Agent or made by handoff(…), not {given(value)}: {cure}")
+
+
+def check_model(model: object) -> None:
+    """Raise `TypeError` unless it is None, a name, or has the method `respond`."""
+    if model is None or isinstance(model, str):
+        return
+    if isinstance(model, type) or not callable(getattr(model, "respond", None)):
+        raise TypeError(
+            f"a model is a name, or has a method respond; not {given(model)}: {_as_model(model)}"
+        )
+
+
+def _as_model(model: object) -> str:
+    if isinstance(model, type):
+        return f"write {model.__name__}(…)" if issubclass(model, Model) else "give an instance"
+    if is_of_sdk(model):
+        return "use the model of that name in turnlog, or the Runner of the SDK"
+    if hasattr(model, "responses") or hasattr(model, "chat"):
+        return (
+            "write OpenAIResponsesModel(name, client), or OpenAIChatCompletionsModel(name, client)"
+        )
+    return "write a class with `async def respond(self, request)` that returns a ModelResponse"
+
+
+def check_model_settings(settings: object) -> None:
+    """Raise `TypeError` unless they are our `ModelSettings`."""
+    if not isinstance(settings, ModelSettings):
+        cure = (
+            "write ModelSettings(**settings)"
+            if isinstance(settings, dict)
+            else "import it from turnlog"
+        )
+        raise TypeError(f"model_settings must be a ModelSettings, not {given(settings)}: {cure}")

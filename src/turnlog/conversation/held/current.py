@@ -1,0 +1,39 @@
+"""Current blocks: which held blocks the running task is in, itself or through its starter."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from turnlog.records import Log
+from turnlog.store import Store
+
+if TYPE_CHECKING:
+    from turnlog.conversation.held.block import Block
+
+__all__ = ["block_on", "entered", "left"]
+
+
+def block_on(store: Store, log: Log) -> Block | None:
+    """The held block on `log` that the running task is in; None if there is none.
+
+    One that has ended counts too, for tasks that were started in it.
+    """
+    for block in reversed(_blocks.get()):
+        if block.log == log and block.store.identity == store.identity:
+            return block
+    return None
+
+
+def entered(block: Block) -> None:
+    """The running task, and the tasks and threads that it starts from now on, are in `block`."""
+    _blocks.set((*_blocks.get(), block))
+
+
+def left(block: Block) -> None:
+    """The running task is no longer in `block`."""
+    # Not reset by a token: an asynchronous generator may be closed in another context.
+    _blocks.set(tuple(each for each in _blocks.get() if each is not block))
+
+
+_blocks: ContextVar[tuple[Block, ...]] = ContextVar("turnlog_held_blocks", default=())

@@ -1,0 +1,239 @@
+"""Holding a session for somebody else's runner: `async with session.held(…) as held`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from turnlog.conversation.held.block import Block, OpenBlock
+from turnlog.conversation.held.current import entered, left
+from turnlog.conversation.reading.log import LogReader
+from turnlog.conversation.turns.beginning import (
+    check_keyed_policy,
+    check_no_key_inside,
+    first_to_queue,
+)
+from turnlog.conversation.turns.current import inside, joinable_turn_on
+from turnlog.conversation.turns.forking import Forkable, taken_on_fork
+from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, check_seconds
+from turnlog.conversation.turns.policy import Policy, check_policy
+from turnlog.conversation.turns.run_key import Progress, RunKey
+from turnlog.errors import SessionBusy
+from turnlog.given import check_key
+from turnlog.items.json import Item
+from turnlog.items.text import joined_text, refusal_in
+from turnlog.loops.finishing import finished
+from turnlog.records import Log
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+__all__ = ["Held", "Holding", "StoredHolding", "check_held"]
+
+S = TypeVar("S")
+
+
+class Arriving(Forkable, Protocol):
+    """A session on a branch, which may be moved to another one when it is used."""
+
+    async def _arrived(self) -> Log:
+        """The log that it stands on."""
+        ...
+
+
+F = TypeVar("F", bound=Arriving)
+
+
+class Held(Generic[S]):
+    """A session that is held, from `session.held(…)`.
+
+    session: the session to use; with the policy "branch" it may be on a branch of its own.
+    answer: what was stored behind the question when the block was entered earlier with the same
+        key, and has ended; None if there is no answer yet.
+    """
+
+    def __init__(self, session: S, answer: list[Item] | None = None) -> None:
+        self.session = session
+        self.answer = answer
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the key was answered before: then there is nothing to do."""
+        return self.answer is not None
+
+    @property
+    def text(self) -> str:
+        """The text of the last message in `answer`; "" if there is none."""
+        said = [item for item in self.answer or () if item.get("role") == "assistant"]
+        content = said[-1].get("content") if said else None
+        return joined_text(content) or refusal_in(content)
+
+
+class Holding(ABC, Generic[S]):
+    """A block in which a session is held; the result of `session.held(…)`.
+
+    `async with` does these four steps. `take` and `release` wait and may run in any task;
+    `enter` and `leave` concern the context of those who use the session.
+    """
+
+    async def __aenter__(self) -> Held[S]:
+        held = await self.take()
+        self.enter()
+        return held
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.leave()
+        await self.release(error)
+
+    @abstractmethod
+    async def take(self) -> Held[S]:
+        """Wait for the lease and take it, unless the key was answered before."""
+
+    @abstractmethod
+    def enter(self) -> None:
+        """From now on, what the running task does with the session belongs to the block."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """From now on, it doesn't."""
+
+    @abstractmethod
+    async def release(self, error: BaseException | None) -> None:
+        """Give the lease back, after `leave`; without an `error`, the answer gets the key."""
+
+
+class StoredHolding(Holding[F]):
+    """The same for a session on a store."""
+
+    def __init__(self, session: F, policy: Policy, key: str | None, seconds: float | None) -> None:
+        self._seconds = check_held(policy, key, seconds)
+        self._session = session
+        self._policy, self._name = policy, key
+        self._turn: OpenTurn | None = None
+        self._block: Block | None = None
+        self._inside: AbstractContextManager[None] | None = None
+
+    async def take(self) -> Held[F]:
+        self._check_unused()
+        log = await self._session._arrived()  # noqa: SLF001 - not for users
+        around = joinable_turn_on(self._session.store, log)
+        if around is not None:
+            check_no_key_inside(self._name)
+            around.runs += 1
+            self._turn = around
+            return Held(self._session)
+        async with first_to_queue(self._session, self._policy):
+            return await self._taken(log)
+
+    def enter(self) -> None:
+        if self._block is not None:
+            entered(self._block)
+        if self._turn is not None:
+            self._inside = inside(self._turn)
+            self._inside.__enter__()
+
+    def leave(self) -> None:
+        if self._inside is not None:
+            self._inside.__exit__(None, None, None)
+        if self._block is not None:
+            left(self._block)
+
+    async def release(self, error: BaseException | None) -> None:
+        turn, block = self._turn, self._block
+        if turn is None:
+            self._end()
+            return
+        try:
+            if error is None and isinstance(block, OpenBlock):
+                await finished(block.finish())
+        finally:
+            self._end()
+            turn.runs -= 1
+            if turn.runs == 0:
+                await finished(turn.give_back())
+
+    def _end(self) -> None:
+        if self._block is not None:
+            self._block.has_ended = True
+
+    def _check_unused(self) -> None:
+        if self._turn is not None or self._block is not None:
+            raise RuntimeError("this held block was entered before: call session.held(…) for each")
+
+    async def _taken(self, log: Log) -> Held[F]:
+        """The session, held; or the answer under the key."""
+        progress = await self._progress(log, None)
+        if progress is None or progress.answer is None:
+            self._turn = await self._lease(log)
+            try:
+                progress = await self._progress(log, progress)
+            except BaseException:
+                await finished(self._given_back())
+                raise
+        if progress is not None and progress.answer is not None:
+            await finished(self._given_back())
+        self._block = self._block_on(log, progress)
+        return Held(self._session, None if progress is None else progress.answer)
+
+    def _block_on(self, log: Log, progress: Progress | None) -> Block:
+        store, turn = self._session.store, self._turn
+        if turn is None:
+            return Block(store, log)
+        turn.runs += 1
+        return OpenBlock(LogReader(store, turn.log), turn, progress)
+
+    async def _progress(self, log: Log, earlier: Progress | None) -> Progress | None:
+        """How far earlier starts have come; None without a key.
+
+        earlier: what was known of it before the lease was taken.
+        """
+        if self._name is None:
+            return None
+        key = earlier.key if earlier else RunKey.named(log, self._name)
+        return await key.progress(self._session.store, holds_lease=earlier is not None)
+
+    async def _lease(self, log: Log) -> OpenTurn:
+        """The lease, taken."""
+        store = self._session.store
+        turn = OpenTurn(store, log, Lease(store, log, seconds=self._seconds))
+        in_order = self._policy == "queue"
+        if not isinstance(await turn.lease.take(in_order=in_order), str):
+            return turn
+        if self._policy == "queue":
+            await turn.lease.queue()
+            return turn
+        if self._policy == "reject":
+            raise SessionBusy(log)
+        self._session, turn = await taken_on_fork(self._session, self._seconds)
+        return turn
+
+    async def _given_back(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            await turn.give_back()
+
+
+def check_held(policy: Policy, key: object, seconds: float | None) -> float:
+    """How long a lease lasts. Raises `ValueError` or `TypeError` for what makes no sense.
+
+    seconds: None means as long as by default.
+    """
+    check_policy(policy)
+    lasts = LEASE_SECONDS if seconds is None else seconds
+    check_seconds(lasts)
+    if policy == "off":
+        raise ValueError(
+            "held(policy='off') would hold nothing: leave the block out, or use 'queue', 'reject' "
+            "or 'branch'"
+        )
+    if key is not None:
+        check_key(key)
+    check_keyed_policy(key, policy)
+    return lasts

@@ -1,0 +1,77 @@
+"""Given values: how an error names an argument, by its type and never by its contents."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import BuiltinFunctionType, FunctionType, MethodType
+from uuid import UUID
+
+__all__ = ["check_int", "check_key", "check_session_id", "given", "is_of_sdk", "scheme_of"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+
+
+def given(value: object) -> str:
+    """The kind of thing that `value` is, with an article. It never quotes the value.
+
+    Of a URL, the scheme is told; a class of the OpenAI Agents SDK is told apart from ours.
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, str) and scheme_of(value):
+        return f"a URL ({scheme_of(value)}://…)"
+    if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
+        return "a function"
+    name = type(value).__name__
+    if is_of_sdk(value):
+        return f"the {name} of openai-agents"
+    return f"{'an' if name[0] in 'AEIOUaeio' else 'a'} {name}"
+
+
+def scheme_of(text: str) -> str:
+    """The scheme of a URL; "" if `text` is none."""
+    found = _SCHEME.match(text)
+    return found[1] if found else ""
+
+
+def is_of_sdk(value: object) -> bool:
+    """Whether `value` is of a class that the package `agents`, the SDK, exports.
+
+    Not told by the module's name alone: people have packages of that name themselves.
+    """
+    sdk = sys.modules.get("agents")
+    return sdk is not None and any(
+        kind.__module__.startswith("agents.") and getattr(sdk, kind.__name__, None) is kind
+        for kind in type(value).__mro__
+    )
+
+
+def check_session_id(session_id: object, made: str) -> None:
+    """Raise `TypeError` unless it is a str.
+
+    made: the name of the class that is made, whose first argument it is.
+    """
+    if isinstance(session_id, str):
+        return
+    plain = isinstance(session_id, int | UUID) and not isinstance(session_id, bool)
+    cure = "use str(…)" if plain else f"it comes first, as in {made}(session_id, …)"
+    raise TypeError(f"session_id must be a str, not {given(session_id)}: {cure}")
+
+
+def check_int(name: str, value: object) -> None:
+    """Raise `TypeError` unless `value`, the argument `name`, is None or an int, and no bool."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"{name} must be an int or None, not {given(value)}")
+
+
+def check_key(key: object) -> None:
+    """Raise `TypeError` or `ValueError` unless `key` can name a run or a write."""
+    if not isinstance(key, str):
+        raise TypeError(f"key must be a str, not {given(key)}: use str(…)")
+    if not key:  # an absent header, probably: all requests would be taken for one
+        raise ValueError(
+            "key is empty: give the id of the request or message, or None to go without a key"
+        )

@@ -1,0 +1,78 @@
+"""Messages that no provider takes: found before they are stored, where a cure is still at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from turnlog.errors import InvalidItem
+from turnlog.given import given
+from turnlog.items.json import check_listed
+
+__all__ = ["checked", "unchecked"]
+
+#: Every role that a provider behind OpenAI's APIs has, of today and of earlier models.
+ROLES = frozenset(
+    {
+        *("user", "assistant", "system", "developer", "tool", "function"),
+        *("critic", "discriminator", "unknown"),  # in the Conversations API
+    }
+)
+
+#: What these say is their content. An assistant may call tools and say nothing.
+_SAYING = frozenset({"user", "system", "developer"})
+
+_CURE = 'write {"role": "user", "content": "…"}; add_items(…, strict=False) stores it as it is'
+
+_is_checked: ContextVar[bool] = ContextVar("turnlog_messages_are_checked", default=True)
+
+
+def _check(items: Iterable[object]) -> None:
+    """Raise `InvalidItem` for the first message that every provider refuses.
+
+    It has no role or an unknown one, or its content is neither text nor parts. Other types of
+    items are not looked at, nor are objects that are no dict, nor messages with a `status`, which
+    a provider has made. Of the contents, nothing is quoted.
+    """
+    if not _is_checked.get():
+        return
+    for index, item in enumerate(items):
+        problem = _problem(item) if type(item) is dict else None
+        if problem is not None:
+            raise InvalidItem(f"items[{index}]", f"{problem}: {_CURE}")
+
+
+def checked(items: Iterable[object]) -> list[object]:
+    """`items` as a list. Raises `InvalidItem` for what is none, and for messages as below."""
+    check_listed(items)
+    listed = [*items]
+    _check(listed)
+    return listed
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Within, nothing is refused: what a model has answered, or what was stored before."""
+    before = _is_checked.get()
+    _is_checked.set(False)
+    try:
+        yield
+    finally:
+        # Not reset by a token: an asynchronous generator may be closed in another context.
+        _is_checked.set(before)
+
+
+def _problem(item: dict[object, object]) -> str | None:
+    kind, role = item.get("type") or "message", item.get("role")
+    if kind != "message" or "status" in item:
+        return None
+    if role is None:
+        is_message = "content" in item or "type" in item
+        return "a message needs a role" if is_message else None
+    if role not in ROLES if isinstance(role, str) else True:
+        return "the role of a message is user, assistant, system, developer or tool"
+    content = item.get("content")
+    if role in _SAYING and isinstance(content, dict | int | float | None):
+        return f"the content of a message is text or a list of parts, not {given(content)}"
+    return None

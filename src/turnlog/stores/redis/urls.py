@@ -1,0 +1,59 @@
+"""URLs of Redis: our options behind the question mark, and those of the client."""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from typing import NamedTuple
+
+from redis.asyncio import ConnectionPool, Redis, RedisCluster
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+
+from turnlog.stores.options import options_of, refuse_unknown, seconds, split, whole, without
+
+__all__ = ["OPTIONS", "RedisAddress", "read_url"]
+
+#: Our options.
+OPTIONS = ("key_prefix", "patience", "ttl")
+
+_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
+
+
+class RedisAddress(NamedTuple):
+    """What a URL says, beside the defaults."""
+
+    #: The URL for the client.
+    url: str
+    key_prefix: str
+    ttl: int | None
+    patience: float
+
+
+def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> RedisAddress:
+    """What `url` says; the other arguments are defaults, which its options override.
+
+    Raises `ValueError`, without the password, for another scheme, and for an option that neither
+    we nor the client have.
+    """
+    parts = split(url)
+    if parts.scheme not in _SCHEMES:
+        raise ValueError(f"a URL of Redis begins with {'://, '.join(_SCHEMES)}://")
+    options = options_of(parts)
+    refuse_unknown(options, OPTIONS, _of_the_client(parts.scheme.endswith("+cluster")))
+    given = whole(options, "ttl")
+    return RedisAddress(
+        without(parts, OPTIONS),
+        options.get("key_prefix", key_prefix),
+        ttl if given is None else given,
+        seconds(options, "patience", patience),
+    )
+
+
+@lru_cache(maxsize=2)
+def _of_the_client(is_cluster: bool) -> frozenset[str]:
+    """The options of `redis`."""
+    connections = (Connection, SSLConnection, UnixDomainSocketConnection)
+    parts = [part for kind in connections for part in kind.__mro__ if part is not object]
+    kinds = [RedisCluster] if is_cluster else [Redis, ConnectionPool, *parts]
+    names = {name for kind in kinds for name in inspect.signature(kind).parameters}
+    return frozenset(names - {"args", "kwargs", "connection_kwargs"})
