@@ -1,5 +1,7 @@
 """The recall tool: a model gets what was shortened, and nothing else."""
 
+import asyncio
+from contextvars import Context
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from turnlog import (
     Agent,
     Compaction,
     Item,
+    ModelRequest,
+    ModelResponse,
     RunConfig,
     Runner,
     Shorten,
@@ -84,3 +88,30 @@ async def test_it_reads_the_branch_of_the_session(session: StoredSession) -> Non
     script = Script([call("recall", 99, '{"id": "23"}')], [answer("ok")])
     result = await Runner.run(Agent("A", model=script, tools=[tool]), "q", session=fork)
     assert result.new_items[1].raw_item["output"] == LONG
+
+
+async def test_it_reads_the_branch_that_a_run_was_given(session: StoredSession) -> None:
+    """The markers that the run sees name records of that branch."""
+    model = Recalling()
+    agent = Agent("A", model=model, tools=[recall_tool(session)])
+    config = RunConfig(
+        session_policy="branch", compaction=Compaction(shorten=Shorten(keep=1, step=1))
+    )
+    other = StoredSession("s", session.store)
+    async with other.turn("a run that is under way"):
+        run = Runner.run(agent, "what was it?", session=session, run_config=config)
+        result = await asyncio.create_task(run, context=Context())
+    assert result.branch != "main"
+    [item] = [each for each in result.new_items if isinstance(each, ToolCallOutputItem)]
+    assert item.output == LONG
+
+
+class Recalling:
+    """A model that asks for the first output that it is not shown."""
+
+    async def respond(self, request: ModelRequest) -> ModelResponse:
+        if request.items[-1].get("type") == "function_call_output":
+            return ModelResponse([answer("ok")])
+        marker = next(item["output"] for item in request.items if "output" in item)
+        given = marker.split('id "')[1].split('"')[0]
+        return ModelResponse([call("recall", 99, f'{{"id": "{given}"}}')])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from turnlog.agents.tools.tool import FunctionTool, function_tool
 from turnlog.conversation.opened import items_of
 from turnlog.conversation.session import StoredSession
+from turnlog.conversation.turns.current import branch_under_way
 from turnlog.items.kinds import is_output
 from turnlog.items.shortening import RECALL
 from turnlog.records import Log
@@ -18,10 +19,10 @@ _MISSING = "There is no output with the id {id!r}. Ids stand in the markers of o
 def recall_tool(session: StoredSession | BlockingSession) -> FunctionTool:
     """A tool for an `Agent` with which a model gets an output that was shortened.
 
-    session: the one that the agent runs on, or its blocking twin; its branch counts at the moment
-        of the call.
+    session: the one that the agent runs on, or its blocking twin.
 
-    It reads outputs of tools of this one branch, and nothing else.
+    It reads outputs of tools of one branch, and nothing else: that of the run under way, which
+    the policy "branch" may have made for it; outside of a run, that of `session`.
     """
     own = session.session if isinstance(session, BlockingSession) else session
     if not isinstance(own, StoredSession):
@@ -36,7 +37,8 @@ def recall_tool(session: StoredSession | BlockingSession) -> FunctionTool:
         Args:
             id: The id in the marker that stands in its place.
         """
-        log = Log(own.session_id, own.branch)
+        branch = branch_under_way(own.store, own.session_id) or own.branch
+        log = Log(own.session_id, branch)
         position = int(id) if id.isascii() and id.isdigit() and len(id) < _DIGITS else 0
         if position < 1:
             return _MISSING.format(id=id[:40])

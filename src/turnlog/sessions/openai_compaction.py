@@ -131,7 +131,7 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
             try:
                 await self.underlying_session.add_items(items)
             finally:  # it may have been stored although it failed
-                self._state.generation += 1
+                self._state.added()
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.

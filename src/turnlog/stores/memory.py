@@ -45,11 +45,12 @@ class MemoryStore(Store):
         self._positions = count(1)  # for all logs, so that none is used again after deletion
         self._closed = False
         self._lock = threading.Lock()
+        self._identity = object()  # an id() may be used again by a later store
         _stores.add(self)
 
     @property
     def identity(self) -> Hashable:
-        return "memory", id(self)
+        return "memory", self._identity
 
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from openai.types.responses import CompactedResponse, ResponseUsage
 
-from tests.sample_items import answer, user
+from tests.sample_items import answer, call, output, user
 from turnlog.items.json import Item
+from turnlog.items.repair import repair
 from turnlog.sessions.compaction.output import output_of
 from turnlog.sessions.compaction.usage import add_usage, usage_fields
 
@@ -95,3 +96,14 @@ def test_what_no_model_could_be_shown_is_refused() -> None:
     alone = {"type": "function_call_output", "call_id": "c", "output": "seen"}
     with pytest.raises(ValueError, match="nothing that a model could be shown"):
         output_of(SimpleNamespace(output=[alone]))
+
+
+def test_what_can_not_be_sent_again_is_repaired() -> None:
+    """The next request, of whichever runner, would be refused."""
+    lone = call("look", 1)
+    stored = made(user("one"), lone, SUMMARY)
+    assert stored[:3] == [user("one"), lone, SUMMARY]
+    assert "interrupted" in stored[3]["output"]
+    assert made(user("one"), output("seen", 2), SUMMARY) == [user("one"), SUMMARY]
+    for items in (stored, made(user("one"), call("a", 3), call("b", 4), SUMMARY)):
+        assert repair(items) == items

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from turnlog.conversation.compaction.compactable import Compactable
 from turnlog.conversation.compaction.compacting import Planned, planned
 from turnlog.conversation.compaction.cost import with_usage
+from turnlog.conversation.compaction.failures import Failures
 from turnlog.conversation.compaction.policy import Compaction, Size, counter_of
 from turnlog.conversation.compaction.summariser import (
     Summarised,
@@ -23,7 +24,7 @@ from turnlog.conversation.compaction.summariser import (
 from turnlog.conversation.compaction.tries import tried
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings
-from turnlog.conversation.summaries.outcome import Compacted
+from turnlog.conversation.summaries.outcome import Compacted, CompactionResult
 from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
@@ -40,6 +41,8 @@ __all__ = ["compacted_after"]
 
 # A summary is worth a request of a model if it stands for at least so much of what is shown.
 _LEAST_SHARE = 0.1
+
+_failures = Failures(_LEAST_SHARE)
 
 _logger = logging.getLogger(__name__)
 
@@ -62,42 +65,55 @@ async def compacted_after(
     if compaction.summarise is None or open_turn_on(session.store, log) is not None:
         return None
     spending = Spending()
-    because = ""
+    because, size = "", None
     try:
         async with asyncio.timeout(compaction.timeout):
-            because, plan = await _due(session, compaction, reported)
+            because, size, plan = await _due(session, compaction, reported)
             if plan is None:
                 return None
-            count = await counter_of(compaction, session.session_settings)
-            summarise = _fitting(
-                with_usage(tried(compaction.summarise), spending), compaction, count
-            )
-            return Compacted(because, await plan.made(session.store, summarise))
+            if _failures.is_too_early((session.store.identity, log), size.tokens):
+                return Compacted(because, is_waiting=True)
+            made = await _made(session, compaction, plan, spending)
     except Exception as error:  # noqa: BLE001 - see the docstring
         _logger.warning("session %r was not compacted: %s", log, type(error).__name__)
+        if size is not None:
+            _failures.note((session.store.identity, log), size.tokens)
         return Compacted(because, failure=type(error).__name__)
     finally:
         session._forget_summaries()  # noqa: SLF001 - not for users
         asked = question or Question(None, is_exact=False)
         await recorded(PendingUsage(session.store, log, asked, spending))
+    _failures.forget((session.store.identity, log))
+    return Compacted(because, made)
+
+
+async def _made(
+    session: Compactable, compaction: Compaction, plan: Planned, spending: Spending
+) -> CompactionResult | None:
+    """The summary that `plan` asks for; None if the branch has changed meanwhile."""
+    if compaction.summarise is None:
+        return None
+    count = await counter_of(compaction, session.session_settings)
+    summarise = tried(with_usage(compaction.summarise, spending))
+    return await plan.made(session.store, _fitting(summarise, compaction, count), count)
 
 
 async def _due(
     session: Compactable, compaction: Compaction, reported: Usage | None
-) -> tuple[str, Planned | None]:
-    """The bound that was met, and what a summary would cover."""
+) -> tuple[str, Size, Planned | None]:
+    """The bound that was met, the size of what is shown, and what a summary would cover."""
     settings = await compaction.bounding(session.session_settings, [])
     count = await counter_of(compaction, settings)
     size = await _size(session, compaction, count)
     told = _told(reported)
     because = compaction.due(size if told is None else size._replace(tokens=told))
     if not because:
-        return "", None
+        return "", size, None
     log, reads = session._log(), reads_sealed(compaction.summarise)  # noqa: SLF001 - not for users
     plan = await planned(session.store, log, compaction.keep, reads_sealed=reads)
     if plan is None or _is_small(plan, size, count):
-        return because, None
-    return because, plan
+        return because, size, None
+    return because, size, plan
 
 
 async def _size(session: Compactable, compaction: Compaction, count: TokenCounter) -> Size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from turnlog.conversation.branches.positions import checked_number
 from turnlog.conversation.compaction.compacting import dropped, planned
 from turnlog.conversation.compaction.cost import with_usage
+from turnlog.conversation.compaction.policy import counter_of
 from turnlog.conversation.compaction.summariser import Summariser, check_summariser, reads_sealed
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.summaries.outcome import CompactionResult
@@ -33,8 +34,9 @@ class Compactable(Handle):
         has changed while the summary was written; then nothing was stored. What others add
         meanwhile stays visible. An error of `summarise` is raised, and nothing has changed.
 
-        Raises `TypeError` without `summarise`, and in a class that overrides `get_items`, because
-        the records behind its items are not known.
+        Raises `ModelBehaviorError` for a summary that is not shorter than what it stands for;
+        one of up to 200 tokens always is accepted. Raises `TypeError` without `summarise`, and in
+        a class that overrides `get_items`, because the records behind its items are not known.
         """
         log = self._log()
         count = checked_number("keep", keep, 0)
@@ -51,7 +53,8 @@ class Compactable(Handle):
             return None if plan is None else plan.result
         spending = Spending()
         try:
-            return await plan.made(self.store, with_usage(summarise, spending))
+            tokens = await counter_of(None, self._settings)
+            return await plan.made(self.store, with_usage(summarise, spending), tokens)
         finally:
             self._forget_summaries()
             question = Question(None, is_exact=False)

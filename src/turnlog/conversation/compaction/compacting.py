@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from turnlog.changes import Append, Change, Remove, Replace
 from turnlog.conversation.compaction.cutting import cut
+from turnlog.conversation.compaction.length import check_shorter
 from turnlog.conversation.compaction.summariser import Summariser, asked, said
 from turnlog.conversation.opened import items_of
 from turnlog.conversation.summaries.outcome import CompactionResult
@@ -26,6 +27,7 @@ from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
 from turnlog.items.json import Item, copied
 from turnlog.items.repair import repair
+from turnlog.items.tokens import TokenCounter
 from turnlog.items.turns import turn_starts
 from turnlog.records import Log, Record, Records, Unopened
 from turnlog.store import Store
@@ -48,12 +50,16 @@ class Planned:
     payload: bytes
     end: int
 
-    async def made(self, store: Store, summarise: Summariser) -> CompactionResult | None:
+    async def made(
+        self, store: Store, summarise: Summariser, count: TokenCounter
+    ) -> CompactionResult | None:
         """Ask for the summary and store it; None if the branch has changed meanwhile.
 
-        Raises what `summarise` raises; nothing has changed then.
+        Raises what `summarise` raises, and `ModelBehaviorError` if its summary is not shorter than
+        what it stands for, as `count` counts tokens; nothing has changed then.
         """
         answer = said(await asked(summarise, copied(self.items)))
+        check_shorter(answer.items, self.items, count)
         items = [*answer.items]
         result = replace(
             self.result, items=items, model=answer.model, usage=answer.usage, is_stored=True

@@ -119,9 +119,11 @@ class Compaction:
         return replace(settings, max_tokens=most, token_counter=count)
 
 
-async def counter_of(compaction: Compaction, settings: SessionSettings) -> TokenCounter:
+async def counter_of(compaction: Compaction | None, settings: SessionSettings) -> TokenCounter:
     """What counts the tokens of an item under `settings`."""
-    given = settings.token_counter or compaction.token_counter
+    given = settings.token_counter
+    if given is None and compaction is not None:
+        given = compaction.token_counter
     if given is not None:
         return given
     return await asyncio.to_thread(token_counter)  # it may have to load a table

@@ -41,8 +41,11 @@ class Compacted:
     result: what a summary stands for now; None if nothing has changed.
     failure: the class of the error if it failed, such as "TimeoutError"; else "". Then `result`
         is None. Both are empty if others have changed what was to be covered.
+    is_waiting: no summary was asked for, because the last one failed and what is shown has not
+        changed by a tenth since.
     """
 
     because: str
     result: CompactionResult | None = None
     failure: str = ""
+    is_waiting: bool = False

@@ -11,6 +11,7 @@ from turnlog.conversation.turns.current import innermost_turn
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.next_write import in_next_write
+from turnlog.conversation.usage.metering import current_meter
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
@@ -118,12 +119,15 @@ async def accounted(
 def accounted_in_turn(spending: Spending) -> Iterator[None]:
     """A block in which a run without a session spends, for the turn of the running task.
 
-    Such a run is an agent that is used as a tool. Outside of a turn, nothing is recorded.
+    Such a run is an agent that is used as a tool. Outside of a turn, nothing is recorded. Within
+    a block that meters what is spent, it counts there instead.
     """
-    turn = innermost_turn()
+    turn, meter = innermost_turn(), current_meter()
     try:
         yield
     finally:
-        if turn is not None:
+        if meter is not None:
+            meter.spent.append(spending)
+        elif turn is not None:
             question = turn.question or Question(None, is_exact=False)
             turn.add_usage(PendingUsage(turn.store, turn.log, question, spending))

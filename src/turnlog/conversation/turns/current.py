@@ -13,7 +13,14 @@ from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["innermost_turn", "inside", "is_within_a_turn", "joinable_turn_on", "open_turn_on"]
+__all__ = [
+    "branch_under_way",
+    "innermost_turn",
+    "inside",
+    "is_within_a_turn",
+    "joinable_turn_on",
+    "open_turn_on",
+]
 
 
 def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
@@ -25,6 +32,19 @@ def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
     for turn in reversed(_turns.get()):
         if turn.is_open and turn.log == log and turn.store.identity == store.identity:
             return turn
+    return None
+
+
+def branch_under_way(store: Store, session: str) -> str | None:
+    """The branch of the conversation `session` on which the running task has its innermost turn.
+
+    None if it belongs to no turn there. A run may hold a turn on another branch than its session
+    was given with.
+    """
+    for turn in reversed(_turns.get()):
+        is_there = turn.log.session == session and turn.store.identity == store.identity
+        if turn.is_open and is_there:
+            return turn.log.name
     return None
 
 

@@ -41,6 +41,10 @@ class Spending:
         """All of it."""
         return total(self._spent.values())
 
+    def parts(self) -> list[Part]:
+        """The same by agent and model."""
+        return [Part(*names, usage) for names, usage in self._spent.items()]
+
     def has_unrecorded(self, place: Place) -> bool:
         """Whether there is something that is not recorded at `place` yet."""
         return self.usage != (self.recorded if place == self.place else Usage())
@@ -67,7 +71,7 @@ class Spending:
 
     def payload(self, position: int) -> bytes:
         """The record, for the turn that begins at `position`."""
-        parts = [Part(*names, usage).fields() for names, usage in self._spent.items()]
+        parts = [part.fields() for part in self.parts()]
         return encode({**self._head(position), **self._sum().fields(), **_listed(parts)})
 
     def _head(self, position: int) -> Item:

@@ -16,7 +16,7 @@ from turnlog.sessions.compaction.matching import is_candidate
 from turnlog.sessions.compaction.modes import Mode, Resolved, check_mode, model_for
 from turnlog.sessions.compaction.output import output_of
 from turnlog.sessions.compaction.state import State
-from turnlog.sessions.compaction.summarising import MOST_KEPT, appends_to, read_shown
+from turnlog.sessions.compaction.summarising import MOST_KEPT, appends_to, end_of, read_shown
 from turnlog.sessions.compaction.targets import Appending, Made, Rewriting, Suffix, Target, as_it_is
 from turnlog.sessions.compaction.usage import add_usage, usage_fields
 from turnlog.sessions.encryption.calling import takes
@@ -27,6 +27,9 @@ _logger = logging.getLogger(__name__)
 
 #: What a trigger gets.
 Context: TypeAlias = dict[str, Any]
+
+#: The names of the arguments of `run_compaction`.
+_ARGUMENTS = (*OpenAIResponsesCompactionArgs.__annotations__,)
 
 #: A limit that every session takes for "all".
 _ALL = 2_147_483_647
@@ -87,8 +90,9 @@ class Compacting:
 
     async def run(self, args: OpenAIResponsesCompactionArgs) -> None:
         """Compact if it is time; args: as those of `run_compaction`."""
+        self._check_names(args)
         store = args.get("store")
-        self._chain.note(args.get("response_id"), store)
+        self._chain.note(args.get("response_id"), store, await self._end())
         asked = check_mode(args.get("compaction_mode") or self._session.compaction_mode)
         mode = self._chain.mode(asked, self._chain.latest, store)
         if mode == "previous_response_id" and not self._chain.latest:
@@ -105,6 +109,24 @@ class Compacting:
         chosen = await choose(seen, mode, asked)
         if chosen is not None and (chosen.items or mode == "previous_response_id"):
             await self._replace(chosen, await self._made(chosen, store))
+
+    async def _end(self) -> int | None:
+        """Where the log of a session of ours ends; None for others."""
+        stored = appends_to(self._underlying)
+        return None if stored is None else await end_of(stored)
+
+    def _check_names(self, args: OpenAIResponsesCompactionArgs) -> None:
+        """Raise `TypeError` for an argument that there is not; one that a Runner gives is logged.
+
+        A later SDK may have more of them, and its runs are to go on.
+        """
+        unknown = [str(name) for name in args if name not in _ARGUMENTS]
+        if not unknown:
+            return
+        wrong = f"run_compaction takes {', '.join(_ARGUMENTS)}, and not {', '.join(unknown)}"
+        if not is_automatic(self._run):
+            raise TypeError(wrong)
+        _logger.warning("session %r: %s: left out", self._session.session_id, wrong)
 
     async def seen(self) -> list[Item]:
         """What is stored, as far as it is shown. Raises `ValueError` if that is encrypted."""
@@ -129,13 +151,20 @@ class Compacting:
 
     async def _by_hand(self, seen: list[Item], mode: Resolved, _: Mode) -> _Chosen | None:
         stored = appends_to(self._underlying)
-        found = None if stored is None else await read_shown(stored)
-        if found is not None:
-            whole = Stored(seen, is_complete=True, most_kept=0)
-            target: Target = Appending(found, whole, self._outside.prepare)
-        else:
-            target = self._rewriting(Stored(seen, is_complete=True, most_kept=0))
-        return _Chosen(target, 0, seen, mode)
+        if stored is None:
+            target: Target = self._rewriting(Stored(seen, is_complete=True, most_kept=0))
+            return _Chosen(target, 0, seen, mode)
+        found = await read_shown(stored)
+        if found is None:
+            return None
+        # What is sent and what is covered have to be the same, whatever others do meanwhile.
+        if self._outside.read is None:
+            seen = _sent(await found.shown())
+        elif not (seen := await self.seen()) or not await found.is_current():
+            self._skip("a run is under way, or it was changed meanwhile")
+            return None
+        whole = Stored(seen, is_complete=True, most_kept=0)
+        return _Chosen(Appending(found, whole, self._outside.prepare), 0, seen, mode)
 
     async def _automatic(self, seen: list[Item], mode: Resolved, asked: Mode) -> _Chosen | None:
         exchange = exchange_of(self._run)

@@ -23,9 +23,18 @@ class Chain:
         self.latest: str | None = None
         self.deferred: str | None = None
         self._unstored: str | None = None  # known not to be stored by OpenAI
+        self._end: int | None = None  # where the log ended behind the newest response, if known
+        self._has_more = False  # items were added since
 
-    def note(self, response_id: str | None, store: bool | None) -> None:
-        """A compaction was asked for behind a response, which was stored by OpenAI or not."""
+    def note(self, response_id: str | None, store: bool | None, end: int | None = None) -> None:
+        """A compaction was asked for behind a response, which was stored by OpenAI or not.
+
+        end: where the log ends, if that is known.
+        """
+        if response_id:
+            self._end, self._has_more = end, False
+        elif end != self._end:
+            self._has_more = True
         self.latest = response_id or self.latest
         if store is False and self.latest:
             self._unstored = self.latest
@@ -36,13 +45,20 @@ class Chain:
         """The mode of a request behind this response."""
         if asked != "auto":
             return asked
-        return "input" if self.is_unstored(response_id, store) else "previous_response_id"
+        is_behind = self._has_more and response_id == self.latest
+        if is_behind or self.is_unstored(response_id, store):
+            return "input"
+        return "previous_response_id"
 
     def is_unstored(self, response_id: str | None, store: bool | None) -> bool:
         """Whether OpenAI doesn't know the response, as far as was told."""
         if store is None:
             return not response_id or response_id == self._unstored
         return store is False or not response_id
+
+    def added(self) -> None:
+        """Items were added that no response stands for yet."""
+        self._has_more = True
 
     def forget(self) -> None:
         """Items were removed: no response stands for what is left."""

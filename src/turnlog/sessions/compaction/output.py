@@ -6,6 +6,7 @@ from typing import Any
 
 from turnlog.items.json import Item, copied, decode, encode_all
 from turnlog.items.repair import repair
+from turnlog.sessions.compaction.matching import is_closed
 
 __all__ = ["output_of"]
 
@@ -17,19 +18,23 @@ _SOURCES = {
 
 
 def output_of(answer: Any) -> list[Item]:
-    """The items of an answer of the endpoint.
+    """The items of an answer of the endpoint, in a form that can be sent again.
 
+    If it has calls and outputs that don't belong together, it is repaired: a call without an output
+    gets one that says so, and an output without its call is left out.
     Raises `ValueError` if it has none, or one that can't be sent again.
     """
     output = getattr(answer, "output", None)
     if not isinstance(output, list | tuple) or not output:
         raise ValueError("the compaction returned no items, so the history was left as it is")
     items = [_user_message(item) if item.get("role") == "user" else item for item in _read(output)]
-    if not repair(items):
+    sound = repair(items)
+    if not sound:
         raise ValueError(
             "the compaction returned nothing that a model could be shown, so the history was left "
             "as it is"
         )
+    items = items if is_closed(items) else sound
     return items if any(item.get("type") == "reasoning" for item in items) else _without_ids(items)
 
 

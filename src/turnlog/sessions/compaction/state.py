@@ -21,6 +21,11 @@ class State:
         self.lock = asyncio.Lock()
         self.generation = 0
 
+    def added(self) -> None:
+        """Items were added."""
+        self.chain.added()
+        self.generation += 1
+
     def removed(self) -> None:
         """Items were removed."""
         self.chain.forget()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from turnlog.changes import Append, Replace
 from turnlog.conversation.compaction.cutting import cut
+from turnlog.conversation.reading.tail import Tail
+from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.summaries.reading import valid
 from turnlog.conversation.summaries.record import Summary, summaries_of
@@ -22,7 +24,7 @@ from turnlog.items.turns import turn_starts
 from turnlog.records import Log, Records, Unopened
 from turnlog.store import Store
 
-__all__ = ["MOST_KEPT", "ShownBranch", "appends_to", "newest_shown", "read_shown"]
+__all__ = ["MOST_KEPT", "ShownBranch", "appends_to", "end_of", "newest_shown", "read_shown"]
 
 #: So many items at most, of those that no compaction was to cover, are kept in a summary as they
 #: are: it stands for the beginning of a conversation, so they have to come first in it.
@@ -37,29 +39,58 @@ def appends_to(session: object) -> StoredSession | None:
     return None if any(map(session._is_overridden, names)) else session  # noqa: SLF001 - ours
 
 
+async def end_of(session: StoredSession) -> int:
+    """The position of the last record of `session`; 0 if there is none."""
+    newest = await session.store.read(session._log(), limit=1)  # noqa: SLF001 - ours
+    return newest.positions[-1] if newest else 0
+
+
 async def newest_shown(session: StoredSession, limit: int | None) -> list[Item]:
     """The newest `limit` items that `session` shows: those of a summary come before the rest.
 
     limit: None means the bounds in its settings; a negative number, all that it shows.
     """
+    return await _newest_of(session._compacted_tail(session._log()), session, limit)  # noqa: SLF001 - ours
+
+
+async def _newest_of(tail: Tail, session: StoredSession, limit: int | None) -> list[Item]:
+    """The same of `tail`, which is that of `session` or the beginning of it."""
     settings = session.session_settings
-    if limit is None and (settings.has_windows or settings.limit is None):
-        return await session.get_items()
-    most: int = settings.limit if limit is None else limit
-    if most == 0 or (most < 0 and not session._negative_limit_means_all):  # noqa: SLF001 - ours
-        return []
-    tail = session._compacted_tail(session._log())  # noqa: SLF001 - ours
-    if most < 0:
+    if limit is None and settings.has_windows:
+        return await (await View.of(tail, settings, compaction="keep")).shown()
+    most = settings.limit if limit is None else limit
+    if most is None or (most < 0 and session._negative_limit_means_all):  # noqa: SLF001 - ours
         await tail.all()
         return [*tail.front, *tail.items]
+    if most <= 0:
+        return []
     await tail.until(lambda items: len(items) >= most, most)
     return [*tail.front, *tail.items][-most:]
+
+
+class _WholeTail(Tail):
+    """What a branch shows, all of which was read before.
+
+    turns: how many turns come before `items`.
+    """
+
+    def __init__(self, front: list[Item], items: list[Item], turns: int) -> None:
+        super().__init__(is_nested=False)
+        self.front, self.items, self.is_whole = front, items, True
+        self._turns = turns
+
+    async def grow(self, count: int | None) -> None:
+        """There is no more."""
+
+    async def turns_before(self) -> int:
+        return self._turns
 
 
 @dataclass(frozen=True)
 class ShownBranch:
     """What a branch shows: the items of a summary and of the records behind it.
 
+    before: the summary that counts, the first of its items; with none of any if there is none.
     items: oldest first.
     covers: the position of the last record; 0 if there is none.
     payload: of that record; None if it is not there any more.
@@ -69,6 +100,7 @@ class ShownBranch:
 
     session: StoredSession
     log: Log
+    before: Summary
     items: list[Item]
     covers: int
     payload: bytes | None
@@ -76,10 +108,15 @@ class ShownBranch:
     covered: int
     turns: int
 
+    async def shown(self) -> list[Item]:
+        """What `get_items()` of the session shows of it."""
+        front = self.before.items
+        tail = _WholeTail(front, self.items[len(front) :], self.before.turns)
+        return await _newest_of(tail, self.session, None)
+
     async def is_current(self) -> bool:
         """Whether the branch still ends where it did."""
-        newest = await self.session.store.read(self.log, limit=1)
-        return (newest.positions[-1] if newest else 0) == self.covers
+        return await end_of(self.session) == self.covers
 
     async def summarise(self, items: list[Item], model: str, usage: Item | None) -> bool:
         """Have `items` stand for all of it; False, with nothing done, if it has changed since.
@@ -117,6 +154,7 @@ async def read_shown(session: StoredSession, most: int | None = None) -> ShownBr
     return ShownBranch(
         session,
         log,
+        before,
         [*before.items, *(item for item in decoded if item is not None)],
         records.positions[-1] if records else before.covers,
         records.payloads[-1] if records else None,

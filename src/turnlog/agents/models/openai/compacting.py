@@ -6,8 +6,11 @@ from typing import Any
 
 from turnlog.agents.models.openai.answers import body_of, checked_item, items_in
 from turnlog.agents.models.openai.client import AsyncOpenAI, asking, default_client
+from turnlog.conversation.compaction.cost import paid
 from turnlog.conversation.compaction.summariser import Summarised
+from turnlog.conversation.usage.reported import usage_in
 from turnlog.convert import responses_input
+from turnlog.convert.shapes import Message
 from turnlog.items.json import Item
 
 __all__ = ["OpenAICompaction"]
@@ -49,8 +52,23 @@ class OpenAICompaction:
         with asking(client):
             answer = await client.responses.compact(**params)
         body = body_of(answer)
-        output = [_without_nulls(checked_item(item)) for item in items_in(body)]
-        return Summarised(output, self.model, body.get("usage"))
+        usage = _usage_in(body)
+        try:
+            output = [_without_nulls(checked_item(item)) for item in items_in(body)]
+        except ValueError:
+            paid(usage, self.model)
+            raise
+        return Summarised(output, self.model, usage)
+
+
+def _usage_in(body: Message) -> Item | None:
+    """What the answer says that it has cost; None if that can't be read."""
+    usage = body.get("usage")
+    try:
+        usage_in(usage)
+    except (TypeError, ValueError):
+        return None
+    return usage
 
 
 def _without_nulls(item: Item) -> Item:
