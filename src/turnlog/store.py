@@ -233,6 +233,9 @@ class Layer(Store):
     def identity(self) -> Hashable:
         return self.inner.identity
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.inner!r})"
+
     async def around(self, call: Call[T]) -> T:
         """Make `call`. Every verb goes through here."""
         return await call()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import Usage
+from turnlog.agents.showing import shown_result
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item, TResponseInputItem
@@ -162,6 +163,9 @@ class RunResult:
     spending: Spending = field(default_factory=Spending, repr=False, compare=False)
     compaction: Compacted | None = None
     is_replay: bool = False
+
+    def __repr__(self) -> str:
+        return shown_result(self)
 
     @property
     def run_id(self) -> str:

@@ -11,6 +11,7 @@ from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem, RunResult
 from turnlog.agents.run import Run
+from turnlog.agents.showing import shown_result
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item, TResponseInputItem
@@ -31,6 +32,9 @@ class RunResultStreaming:
         self._result: RunResult | None = None
         self._was_cancelled = False
         self._task = asyncio.get_running_loop().create_task(self._finish())
+
+    def __repr__(self) -> str:
+        return shown_result(self, is_complete=self.is_complete)
 
     async def _finish(self) -> RunResult:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from turnlog.conversation.closing import Closes
 from turnlog.conversation.protocol import SessionABC
 from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.known_records import KnownRecords
@@ -33,7 +34,7 @@ def faithful(method: F) -> F:
     return method
 
 
-class Handle(SessionABC, HasTail):
+class Handle(Closes, SessionABC, HasTail):
     """The id, store, branch and settings of a session; the parts of `StoredSession` build on it."""
 
     def __init__(
@@ -56,7 +57,8 @@ class Handle(SessionABC, HasTail):
         self._known_summaries: KnownSummaries | None = None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.session_id!r}, branch={self.branch!r})"
+        name = type(self).__name__
+        return f"{name}({self.session_id!r}, branch={self.branch!r}, store={self.store!r})"
 
     @property
     def unreadable(self) -> set[int]:

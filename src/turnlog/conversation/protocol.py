@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
+from turnlog.conversation.closing import InBlock
 from turnlog.conversation.settings import AnySettings
 from turnlog.items.json import TResponseInputItem
 from turnlog.store import Store
@@ -45,12 +46,13 @@ def is_session(value: object) -> bool:
     )
 
 
-class SessionABC(ABC):
+class SessionABC(InBlock, ABC):
     """A base for session classes of your own.
 
     `get_items` and `add_items` are required. A class without `pop_item` or `clear_session`
     raises `NotImplementedError` when it is called. `clear` and `clear_session` are the same:
-    define either.
+    define either. At the end of an `async with` block, the session's `close` is called, if it has
+    one, and awaited, if it has to be.
     """
 
     session_id: str

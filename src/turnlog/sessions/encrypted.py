@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from turnlog.conversation.closing import Closing, closed
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
@@ -70,6 +71,10 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, {self.underlying_session!r})"
+
+    def close(self) -> Closing:
+        """Close the wrapped session, as `await` of its own `close` does. Closing twice is fine."""
+        return closed(self.underlying_session)
 
     def __getattr__(self, name: str) -> Any:
         if name == "underlying_session":  # while a copy is made

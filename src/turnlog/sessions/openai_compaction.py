@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from turnlog.conversation.closing import Closing, closed
 from turnlog.conversation.protocol import Session, SessionABC, is_session
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.settings import AnySettings, SessionSettings
@@ -91,6 +92,10 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, {self.underlying_session!r})"
+
+    def close(self) -> Closing:
+        """Close the wrapped session, as `await` of its own `close` does. Closing twice is fine."""
+        return closed(self.underlying_session)
 
     @property
     def client(self) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from turnlog.conversation.closing import closed
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import AnySettings
 from turnlog.items.json import TResponseInputItem
@@ -105,8 +105,4 @@ def awaited(session: Session | BlockingSession) -> Session:
 
 
 async def _close(session: Session) -> None:
-    close = getattr(session, "close", None)
-    if close is not None:
-        closing = close()
-        if isawaitable(closing):
-            await closing
+    await closed(session)

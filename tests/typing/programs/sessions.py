@@ -1,6 +1,6 @@
 """Each class of session, where its own protocol and the one of the SDK are asked for."""
 
-from typing import Any
+from typing import Any, Protocol, assert_type
 
 import agents
 import agents.memory
@@ -152,3 +152,34 @@ async def under_both_runners(store: Store) -> None:
     await agents.Runner.run(sdk_agent, "Hi", session=session)
     await agents.Runner.run(sdk_agent, "Hi", session=SQLiteSession("user_123"))
     await agents.Runner.run(sdk_agent, "Hi", session=Inherited("user_123"))
+
+
+class AsInTheSDK(SQLiteSession):
+    """A subclass that closes as the SDK's class does."""
+
+    def close(self) -> None:
+        super().close()
+
+
+class SDKClosable(Protocol):
+    """What code that was written for the SDK's class asks for."""
+
+    def close(self) -> None: ...
+
+
+async def closing(session: SQLiteSession, wrapped: EncryptedSession, stored: StoredSession) -> None:
+    closable: SDKClosable = session
+    closable.close()
+    session.close()
+    await session.close()
+    await stored.close()
+    await wrapped.close()
+    await AsyncSQLiteSession("user_123").close()
+    async with wrapped as same:
+        assert_type(same, EncryptedSession)
+    async with Inherited("user_123") as own:
+        assert_type(own, Inherited)
+    async with OpenAIConversationsSession() as there:
+        assert_type(there, OpenAIConversationsSession)
+    async with OpenAIResponsesCompactionSession("user_123", stored) as compacting:
+        assert_type(compacting, OpenAIResponsesCompactionSession)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from turnlog.conversation.closing import Closes
 from turnlog.errors import NotSupported
 
 __all__ = ["Refusals", "refuse"]
@@ -17,7 +18,7 @@ def refuse(what: str, instead: str) -> NoReturn:
 _COPY = "copy the conversation to a stored session with copy_to(…)"
 
 
-class Refusals:
+class Refusals(Closes):
     """The methods of stored sessions that need branches or positions."""
 
     async def fork(self, *_: Any, **__: Any) -> NoReturn:

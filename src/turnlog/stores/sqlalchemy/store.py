@@ -103,6 +103,11 @@ class SQLAlchemyStore(Store):
         self._create_tables = create_tables
         self._door = Door(type(self).__name__)
 
+    def __repr__(self) -> str:
+        backend, engines = self._engines.backend, self._engines
+        where = f"/{engines.url.database or ''}" if backend == "sqlite" else engines.address
+        return f"{type(self).__name__}({f'{backend}://{where}'!r})"
+
     @property
     def identity(self) -> Hashable:
         """The database and the tables."""
