@@ -17,15 +17,15 @@ def given(value: object) -> str:
 
     Of a URL, the scheme is told; a class of the OpenAI Agents SDK is told apart from ours.
     """
-    if value is None:
-        return "None"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, str) and scheme_of(value):
         return f"a URL ({scheme_of(value)}://…)"
     if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
         return "a function"
-    name = type(value).__name__
+    name = "None" if value is None else type(value).__name__
+    if isinstance(value, bytes | bytearray | None):
+        return name
     if is_of_sdk(value):
         return f"the {name} of openai-agents"
     return f"{'an' if name[0] in 'AEIOUaeio' else 'a'} {name}"
@@ -64,7 +64,8 @@ def check_session_id(session_id: object, made: str) -> None:
 def check_int(name: str, value: object) -> None:
     """Raise `TypeError` unless `value`, the argument `name`, is None or an int, and no bool."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise TypeError(f"{name} must be an int or None, not {given(value)}")
+        cure = ": use int(…)" if isinstance(value, str | float) else ""
+        raise TypeError(f"{name} must be an int or None, not {given(value)}{cure}")
 
 
 def check_key(key: object) -> None:

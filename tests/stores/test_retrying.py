@@ -89,5 +89,5 @@ def test_a_ttl_out_of_range_is_refused(ttl: int) -> None:
     assert [check_ttl(each, 100) for each in (None, 1, 100)] == [None, 1, 100]
     with pytest.raises(ValueError, match=f"ttl is {ttl}; it must be between 1 and 100 seconds"):
         check_ttl(ttl, 100)
-    with pytest.raises(TypeError, match="whole number of seconds, not bool"):
+    with pytest.raises(TypeError, match="whole number of seconds or None, not a bool"):
         check_ttl(True, 100)  # noqa: FBT003 - what is tested

@@ -26,7 +26,7 @@ __all__ = [
 def check_name(name: object) -> None:
     """Raise `TypeError` unless it is a str."""
     if not isinstance(name, str):
-        raise TypeError(f'an agent\'s name must be a str, not {given(name)}: Agent("name", …)')
+        raise TypeError(f'an agent has a str as its name, not {given(name)}: Agent("name", …)')
 
 
 def check_instructions(instructions: object) -> None:
@@ -66,7 +66,9 @@ def _as_tool(tool: object) -> str:
 
 def no_handoff(value: object) -> TypeError:
     """The error for something that is no handoff."""
-    cure = "make the Agent of turnlog" if is_of_sdk(value) else "give the agent, or handoff(agent)"
+    cure = "give the agent, or handoff(agent)"
+    if is_of_sdk(value):
+        cure = "make it an Agent of turnlog"
     return TypeError(f"a handoff is an Agent or made by handoff(…), not {given(value)}: {cure}")
 
 

@@ -87,7 +87,7 @@ def check_max_turns(max_turns: int | None) -> None:
     """Raise `TypeError` or `ValueError` unless it is a number of turns, or None."""
     check_int("max_turns", max_turns)
     if max_turns is not None and max_turns < 1:
-        raise ValueError(f"max_turns is {max_turns}; it must be at least 1")
+        raise ValueError(f"max_turns is {max_turns}; it must be at least 1, or None for no bound")
 
 
 def check_loop() -> None:

@@ -88,3 +88,4 @@ class OnBranch(Protocol):
     branch: str
     store: Store
     closed: bool
+    lease_seconds: float | None

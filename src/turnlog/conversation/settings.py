@@ -140,7 +140,7 @@ AnySettings: TypeAlias = Any
 def _check(name: str, value: object, least: int | None) -> None:
     check_int(name, value)
     if isinstance(value, int) and least is not None and value < least:
-        raise ValueError(f"{name} is {value}; it must be at least {least}")
+        raise ValueError(f"{name} is {value}; it must be at least {least}, or None for no bound")
 
 
 def _set_fields(value: object) -> dict[str, Any]:

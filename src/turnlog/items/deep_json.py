@@ -196,6 +196,7 @@ def listing(value: object) -> str:
 
 #: What to write instead, by the type of what was given, or by an attribute that it has.
 _CURES: dict[type, str] = {
+    type(None): ": give [] for nothing",
     str: ': write [{"role": "user", "content": "…"}]',
     AsyncIterable: ": write [item async for item in …]",
     AbstractSet: ": a set has no order, make it a list",

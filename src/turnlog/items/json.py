@@ -93,8 +93,8 @@ def encode(item: object, path: str = "item") -> bytes:
         if b"null" in payload and not _is_finite(item):
             deep_json.write(item, path)  # it raises an error that names the place
     if not payload.startswith(b"{"):
-        cure = ': write {"role": "user", "content": "…"}' if isinstance(item, str) else ""
-        raise InvalidItem(path, f"an item is a JSON object, not {given(item)}{cure}")
+        cure = 'write {"role": "user", "content": "…"}'
+        raise InvalidItem(path, f"an item is a JSON object, not {given(item)}: {cure}")
     return payload
 
 

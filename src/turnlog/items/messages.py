@@ -31,9 +31,9 @@ _is_checked: ContextVar[bool] = ContextVar("turnlog_messages_are_checked", defau
 def _check(items: Iterable[object]) -> None:
     """Raise `InvalidItem` for the first message that every provider refuses.
 
-    It has no role or an unknown one, or its content is neither text nor parts. Other types of
-    items are not looked at, nor are objects that are no dict, nor messages with a `status`, which
-    a provider has made. Of the contents, nothing is quoted.
+    It has no role or an unknown one, or no content. Not looked at are items of other types, those
+    with neither type nor role, which may be anything, objects that are no dict, and messages with
+    a `status`, which a provider has made. Of the contents, nothing is quoted.
     """
     if not _is_checked.get():
         return
@@ -64,15 +64,15 @@ def unchecked() -> Iterator[None]:
 
 
 def _problem(item: dict[object, object]) -> str | None:
-    kind, role = item.get("type") or "message", item.get("role")
-    if kind != "message" or "status" in item:
+    role = item.get("role")
+    is_message = item.get("type", "message") == "message" and ("type" in item or role is not None)
+    if not is_message or "status" in item:
         return None
     if role is None:
-        is_message = "content" in item or "type" in item
-        return "a message needs a role" if is_message else None
+        return "a message needs a role"
     if role not in ROLES if isinstance(role, str) else True:
         return "the role of a message is user, assistant, system, developer or tool"
     content = item.get("content")
-    if role in _SAYING and isinstance(content, dict | int | float | None):
+    if role in _SAYING and isinstance(content, int | float | None):
         return f"the content of a message is text or a list of parts, not {given(content)}"
     return None

@@ -9,6 +9,7 @@ from typing import TypeVar, overload
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.session import StoredSession
+from turnlog.given import given
 from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.key_values import key_problem
 from turnlog.layers.encryption.keyring import Keyring
@@ -46,7 +47,7 @@ def EncryptSession(  # noqa: N802 - the name that users know, of a class
         if isinstance(inner_session, StoredSession):
             if not isinstance(encryption_key, str | bytes):
                 raise TypeError(
-                    f"encryption_key must be str or bytes, not {type(encryption_key).__name__}"
+                    f"encryption_key must be a str or bytes, not {given(encryption_key)}"
                 )
             return _over_layer(inner_session, encryption_key)
         return EncryptedSession(inner_session.session_id, inner_session, encryption_key, ttl=None)

@@ -9,6 +9,8 @@ from functools import lru_cache
 from threading import Lock
 from typing import TypeAlias
 
+from turnlog.given import given
+
 __all__ = ["Stored", "as_text", "check_ttl", "micros", "now", "seconds"]
 
 #: What a column of times may hold: drivers return a datetime, or text, or its bytes.
@@ -77,7 +79,7 @@ def check_ttl(ttl: int | None, longest: int) -> int | None:
     if ttl is None:
         return None
     if type(ttl) is not int:
-        raise TypeError(f"ttl is a whole number of seconds, not {type(ttl).__name__}")
+        raise TypeError(f"ttl must be a whole number of seconds or None, not {given(ttl)}")
     if not 0 < ttl <= longest:
         raise ValueError(f"ttl is {ttl}; it must be between 1 and {longest} seconds")
     return ttl

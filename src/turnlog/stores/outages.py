@@ -17,21 +17,23 @@ _LOGIN = re.compile(r"//[^\s/]*@")
 
 @contextmanager
 def outages_named(
-    store: str, address: Callable[[], str], is_outage: Callable[[Exception], bool]
+    store: str, address: Callable[[], str], outage: Callable[[Exception], Exception | None]
 ) -> Iterator[None]:
-    """Within, an error that `is_outage` is raised as `StoreUnreachable`; it stays the cause.
+    """Within, an outage is raised as `StoreUnreachable`, with the driver's error as its cause.
 
     store: the kind of store.
+    outage: the driver's error of an outage; None for any other error, which passes unchanged.
     address: where its server is, without user and password.
     """
     began = time.monotonic()
     try:
         yield
     except Exception as error:
-        if not is_outage(error):
+        cause = outage(error)
+        if cause is None:
             raise
         tried = time.monotonic() - began
-        raise StoreUnreachable(store, address(), tried, _reason(error)) from error
+        raise StoreUnreachable(store, address(), tried, _reason(cause)) from cause
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,6 @@ from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.totals import Branches, By
 from turnlog.conversation.turn_lists import TurnInfo
-from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import TResponseInputItem
@@ -107,7 +106,8 @@ class BlockingStoredSession(BlockingSession):
         policy: Policy = "queue",
         settings: SettingsLike = None,
         callback: SessionInputCallback | None = None,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
         key: str | None = None,
         usage: object = None,
         compaction: Compaction | None = None,
@@ -127,6 +127,7 @@ class BlockingStoredSession(BlockingSession):
             settings=settings,
             callback=callback,
             lease_seconds=lease_seconds,
+            busy_timeout=busy_timeout,
             key=key,
             usage=usage,
             compaction=compaction,

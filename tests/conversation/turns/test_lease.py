@@ -164,7 +164,7 @@ class TestLease:
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
     async def test_it_lasts_for_some_time(self, any_store: Store, seconds: float) -> None:
-        with pytest.raises(ValueError, match="lease seconds must be"):
+        with pytest.raises(ValueError, match="lease_seconds must be"):
             Lease(any_store, LOG, seconds=seconds)
 
 
@@ -173,7 +173,7 @@ class TestPolicies:
         async def run(n: int) -> None:
             async with turn_taken(other(session)) as mine:
                 before = await mine.get_items()
-                await mine.add_items([{"role": "user", "n": n}])
+                await mine.add_items([{"role": "user", "content": "", "n": n}])
                 await asyncio.sleep(0.001)
                 await mine.add_items([{"role": "assistant", "n": n}])
                 assert len(await mine.get_items()) == len(before) + 2
@@ -195,20 +195,24 @@ class TestPolicies:
             pass
 
     async def test_branch_goes_on_with_a_copy(self, session: StoredSession) -> None:
-        await session.add_items([{"role": "user", "n": 1}, {"role": "assistant", "n": 2}])
+        await session.add_items(
+            [{"role": "user", "content": "", "n": 1}, {"role": "assistant", "n": 2}]
+        )
 
         async def second() -> StoredSession:
             async with turn_taken(other(session), "branch") as mine:
                 assert await mine.get_items() == [
-                    {"role": "user", "n": 1},
+                    {"role": "user", "content": "", "n": 1},
                     {"role": "assistant", "n": 2},
                 ]
-                await mine.add_items([{"role": "user", "n": 9}])
+                await mine.add_items([{"role": "user", "content": "", "n": 9}])
                 return mine
 
         async with turn_taken(session, "branch") as first:
             assert first is session
-            await first.add_items([{"role": "user", "n": 3}, {"type": "function_call"}])
+            await first.add_items(
+                [{"role": "user", "content": "", "n": 3}, {"type": "function_call"}]
+            )
             branch = await apart(second())
         assert branch.branch != "main"
         assert [item.get("n") for item in await branch.get_items()] == [1, 2, 9]

@@ -11,7 +11,7 @@ from turnlog import AsyncOpenAI, OpenAIConversationsSession
 pytestmark = pytest.mark.anyio
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"conversation_id": 123}, TypeError, "a str or None, not int"),
+    ({"conversation_id": 123}, TypeError, "a str or None, not an int"),
     ({"conversation_id": ""}, ValueError, "give None to create"),
     ({"store": "sqlite:///x.db"}, TypeError, "open_store"),
     ({"patience": "3"}, TypeError, "a number of seconds, not str"),
@@ -36,7 +36,9 @@ def test_a_client_that_blocks(name: str) -> None:
 
 async def test_a_client_in_the_place_of_the_id(client: AsyncOpenAI) -> None:
     misplaced: Any = client
-    with pytest.raises(TypeError, match="a str or None, not AsyncOpenAI"):
+    with pytest.raises(
+        TypeError, match="a str or None, not an AsyncOpenAI: give a client as client="
+    ):
         OpenAIConversationsSession(misplaced)
 
 

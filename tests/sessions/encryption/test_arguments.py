@@ -13,8 +13,8 @@ INNER = StoredSession("a", MemoryStore())
 @pytest.mark.parametrize(
     ("arguments", "error", "problem"),
     [
-        ((1, INNER, "key"), TypeError, "session_id must be a str, not int"),
-        (("a", "chats.db", "key"), TypeError, "such as SQLiteSession.*not str"),
+        ((1, INNER, "key"), TypeError, "session_id must be a str, not an int"),
+        (("a", "chats.db", "key"), TypeError, "a session, not a str: it is EncryptSession"),
         (("a", INNER, "key", "10m"), TypeError, "ttl must be a number of seconds"),
         (("a", INNER, "key", 600, 0), ValueError, "max_scan_items must be positive"),
         (("a", INNER, ""), ValueError, "encryption_key not set"),
@@ -31,8 +31,8 @@ def test_an_encrypted_session(
 @pytest.mark.parametrize(
     ("arguments", "error", "problem"),
     [
-        (("key", INNER), TypeError, "such as SQLiteSession.*not str"),
-        ((INNER, None), TypeError, "encryption_key must be str or bytes, not NoneType"),
+        (("key", INNER), TypeError, "a session, not a str: it is EncryptSession"),
+        ((INNER, None), TypeError, "encryption_key must be a str or bytes, not None"),
         ((INNER, ""), ValueError, "fewer than 16 characters"),
         ((INNER, b"k" * 31), ValueError, "passphrase"),
     ],

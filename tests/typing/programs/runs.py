@@ -198,3 +198,11 @@ async def main() -> None:
     await results()
     await with_context()
     await events()
+
+
+async def of_another_context() -> None:
+    """What is wrong with it is marked; both checkers say if a mark has nothing to mark."""
+    agent = Agent[Customer]("Assistant", instructions=instructions, model=Echo())
+    await Runner.run(agent, "Hi", context=3)  # type: ignore[misc] # pyright: ignore[reportArgumentType]
+    await Runner.run(agent, 3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await Runner.run(agent, "Hi", sesion=None)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

@@ -12,8 +12,8 @@ def check_inner(session: object) -> None:
     """Raise `TypeError` if `session` can't hold the items of an encrypted session."""
     if isinstance(session, type) or not all(hasattr(session, verb) for verb in VERBS):
         raise TypeError(
-            f"the session inside must be a session, not {given(session)}: give one, such as "
-            f'SQLiteSession(session_id, "conversations.db")'
+            f"the session inside must be a session, not {given(session)}: it is "
+            f"EncryptSession(session, key), or EncryptedSession(session_id, session, key)"
         )
 
 

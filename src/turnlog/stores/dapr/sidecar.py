@@ -20,8 +20,8 @@ __all__ = [
     "ConsistencyLevel",
     "Document",
     "Sidecar",
-    "is_outage",
     "is_transient",
+    "outage",
     "status",
 ]
 
@@ -42,6 +42,9 @@ PATIENCE = 4.0
 _DELAYS = 0.05, 1.6
 
 _MEGABYTE = 1 << 20
+
+#: An attribute of the error with which reads were given up: the sidecar stayed out of reach.
+_GIVEN_UP = "turnlog_has_given_up"
 
 
 class Document(NamedTuple):
@@ -125,7 +128,12 @@ class Sidecar:
         await self._call("delete_state", key=key, etag=etag, options=options)
 
     async def _read(self, keys: Sequence[str]) -> dict[str, Document]:
-        return await self._retried(partial(self._found, keys))
+        try:
+            return await self._retried(partial(self._found, keys))
+        except DaprGrpcError as error:
+            if is_transient(error):
+                setattr(error, _GIVEN_UP, True)
+            raise
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
         return await retry(call, backoff(*_DELAYS, self._patience), is_transient)
@@ -178,9 +186,10 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, DaprGrpcError) and status(error) in transient
 
 
-def is_outage(error: Exception) -> bool:
-    """Whether the last try has failed because the sidecar is out of reach, or never was healthy."""
-    return is_transient(error) or isinstance(error, TimeoutError | ConnectionError)
+def outage(error: Exception) -> Exception | None:
+    """`error`, if reads were given up with it, or if the sidecar was never healthy."""
+    is_outage = hasattr(error, _GIVEN_UP) or isinstance(error, TimeoutError)
+    return error if is_outage else None
 
 
 def _parts(items: list[StateItem]) -> list[list[StateItem]]:

@@ -28,7 +28,7 @@ from turnlog.stores.dapr.sidecar import (
     PATIENCE,
     ConsistencyLevel,
     Sidecar,
-    is_outage,
+    outage,
 )
 from turnlog.stores.options import check_patience
 from turnlog.stores.outages import outages_named
@@ -137,7 +137,7 @@ class DaprStore(Store):
             await self._sidecar.ask("turnlog:ping")
 
     def _outages_named(self) -> AbstractContextManager[None]:
-        return outages_named("Dapr", lambda: self._sidecar.calls.address, is_outage)
+        return outages_named("Dapr", lambda: self._sidecar.calls.address, outage)
 
     async def aclose(self) -> None:
         await self._door.close()

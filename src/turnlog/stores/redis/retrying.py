@@ -19,7 +19,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-__all__ = ["closed_connections_named", "is_outage", "is_transient"]
+__all__ = ["closed_connections_named", "is_transient", "outage"]
 
 #: The server can't be reached, is loading, or is not the master (any more). On a Cluster a
 #: slot is being moved; the driver gives up with an error of its own then.
@@ -48,11 +48,11 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, _TRANSIENT) and not isinstance(error, AuthenticationError)
 
 
-def is_outage(error: Exception) -> bool:
-    """Whether the last try has failed because the server is out of reach."""
+def outage(error: Exception) -> Exception | None:
+    """`error`, if the last try has failed because the server is out of reach."""
     if isinstance(error, RedisClusterException):
-        return "cannot be connected" in str(error)
-    return type(error) in _OUTAGES or (isinstance(error, OSError) and is_transient(error))
+        return error if "cannot be connected" in str(error) else None
+    return error if type(error) in _OUTAGES or isinstance(error, OSError) else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError
 from turnlog.stores.outages import outages_named
 from turnlog.stores.redis.arguments import Argument
 from turnlog.stores.redis.clients import Clients
-from turnlog.stores.redis.retrying import closed_connections_named, is_outage, is_transient
+from turnlog.stores.redis.retrying import closed_connections_named, is_transient, outage
 from turnlog.stores.redis.scripts import Script
 from turnlog.stores.retrying import backoff, retry
 
@@ -49,7 +49,7 @@ class Server:
                 return await client.execute_command(*words, **{NEVER_DECODE: True})
 
         kind = "Redis Cluster" if self.is_cluster else "Redis"
-        with outages_named(kind, lambda: self._clients.address, is_outage):
+        with outages_named(kind, lambda: self._clients.address, outage):
             return await retry(call, backoff(0.001, 0.3, self._patience), is_transient)
 
 

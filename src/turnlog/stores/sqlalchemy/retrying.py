@@ -12,10 +12,10 @@ from turnlog.stores.retrying import backoff, retry
 __all__ = [
     "PATIENCE",
     "Again",
+    "OutOfReach",
     "Undone",
     "is_denied",
     "is_missing",
-    "is_outage",
     "is_transient",
     "retried",
 ]
@@ -63,12 +63,23 @@ class Undone(Exception):
         self.error = error
 
 
+class OutOfReach(Exception):
+    """The server could not be reached, however often it was tried.
+
+    error: the driver's, of the last try.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
 async def retried(work: Callable[[], Awaitable[T]], again: Again, patience: float) -> T:
     """Do `work`, and again after errors that undid it, or if `again` allows it.
 
     patience: the seconds after which no further try begins.
 
-    Raises the last error unchanged.
+    Raises the last error unchanged, but `OutOfReach` if no try has reached the server.
     """
 
     async def attempt() -> T:
@@ -83,6 +94,10 @@ async def retried(work: Callable[[], Awaitable[T]], again: Again, patience: floa
         return await retry(attempt, backoff(*_DELAYS, patience), _is_undone)
     except Undone as undone:
         last = undone.error
+    # The error of a lock on the schema, which another process holds, has a text.
+    is_of_a_lock = isinstance(last, TimeoutError) and bool(last.args)
+    if is_lost_connection(last) and not is_of_a_lock:
+        raise OutOfReach(last)
     raise last
 
 
@@ -112,7 +127,7 @@ async def _may_be_repeated(error: Exception, again: Again) -> bool:
         return False
     try:
         return await again()
-    except (DBAPIError, *_LOST):
+    except (DBAPIError, OutOfReach, *_LOST):
         # The database can't be asked, so whether the work was done is not known.
         return False
 
@@ -125,15 +140,6 @@ def is_lost_connection(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _is_refused_by_libpq(error)
     return isinstance(error, _LOST)
-
-
-def is_outage(error: Exception) -> bool:
-    """Whether the last try has failed because the server is out of reach."""
-    if not isinstance(error, DBAPIError | OSError | EOFError | DisconnectionError):
-        return False
-    # That of the schema's lock, which another process holds, has a text.
-    is_ours = isinstance(error, TimeoutError) and bool(error.args)
-    return not is_ours and is_lost_connection(error)
 
 
 def _is_refused_by_libpq(error: DBAPIError) -> bool:

@@ -31,9 +31,9 @@ from turnlog.stores.sqlalchemy.privacy import without_values
 from turnlog.stores.sqlalchemy.retrying import (
     PATIENCE,
     Again,
+    OutOfReach,
     is_denied,
     is_missing,
-    is_outage,
     retried,
 )
 from turnlog.stores.sqlalchemy.schema import Schema
@@ -104,9 +104,7 @@ class SQLAlchemyStore(Store):
         self._door = Door(type(self).__name__)
 
     def __repr__(self) -> str:
-        backend, engines = self._engines.backend, self._engines
-        where = f"/{engines.url.database or ''}" if backend == "sqlite" else engines.address
-        return f"{type(self).__name__}({f'{backend}://{where}'!r})"
+        return f"{type(self).__name__}({self._engines.shown!r})"
 
     @property
     def identity(self) -> Hashable:
@@ -270,7 +268,7 @@ class SQLAlchemyStore(Store):
 
     def _outages_named(self) -> AbstractContextManager[None]:
         kind = _NAMES[self._engines.backend]
-        return outages_named(kind, lambda: self._engines.address, is_outage)
+        return outages_named(kind, lambda: self._engines.address, _outage)
 
     async def _reading(self, job: Job[T]) -> T:
         sql = self._dialect_for(await self._look())
@@ -332,6 +330,13 @@ class SQLAlchemyStore(Store):
         except Conflict:
             return False
         return True
+
+
+def _outage(error: Exception) -> Exception | None:
+    if not isinstance(error, OutOfReach):
+        return None
+    cause = error.error
+    return without_values(cause) if isinstance(cause, DBAPIError) else cause
 
 
 async def _always() -> bool:
