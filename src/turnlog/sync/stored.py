@@ -63,6 +63,15 @@ class BlockingStoredSession(BlockingSession):
         self.session.branch = value
 
     @property
+    def lease_seconds(self) -> float | None:
+        """How long the leases of its runs last; None for the default. Assigning takes effect."""
+        return self.session.lease_seconds
+
+    @lease_seconds.setter
+    def lease_seconds(self, value: float | None) -> None:
+        self.session.lease_seconds = value
+
+    @property
     def closed(self) -> bool:
         """Whether the session was closed."""
         return self.session.closed
@@ -301,9 +310,14 @@ class StoredSession(BlockingStoredSession):
         *,
         branch: str = "main",
         session_settings: SettingsLike = None,
+        lease_seconds: float | None = None,
     ) -> None:
         inner = store.store if isinstance(store, BlockingStore) else store
         session = awaitable.StoredSession(
-            session_id, inner, branch=branch, session_settings=session_settings
+            session_id,
+            inner,
+            branch=branch,
+            session_settings=session_settings,
+            lease_seconds=lease_seconds,
         )
         super().__init__(session)
