@@ -243,6 +243,9 @@ class Layer(Store):
     def lease_seconds(self, seconds: float | None) -> None:
         self.inner.lease_seconds = seconds
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.inner!r})"
+
     async def around(self, call: Call[T]) -> T:
         """Make `call`. Every verb goes through here."""
         return await call()

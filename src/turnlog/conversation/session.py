@@ -166,7 +166,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         """Hold the session for one turn of a loop of your own.
 
             async with session.turn("What's my name?") as turn:
-                response = await client.responses.create(model=..., input=turn.input)
+                response = await client.responses.create(model="gpt-5-mini", input=turn.input)
                 await turn.add(response.output)
 
         The new input is stored before the block begins; a retry of a turn that has no

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from operator import index
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session, SessionABC
@@ -14,7 +14,7 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
-from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.settings import AnySettings, SessionSettings, SettingsLike
 from turnlog.conversation.turns.elsewhere import BeginsTurns, ReadView
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.spending import Spending, spent_at_end
@@ -118,9 +118,7 @@ class OpenAIConversationsSession(
         """The id of the conversation; None before it is created."""
         return self._remote.id
 
-    @property
-    def session_id(self) -> str:
-        """The id of the conversation. Raises `ValueError` before it is created."""
+    def _get_id(self) -> str:
         if self._remote.id is None:
             raise ValueError(
                 "the conversation has no id yet: it is created with the first items; call "
@@ -128,20 +126,23 @@ class OpenAIConversationsSession(
             )
         return self._remote.id
 
-    @session_id.setter
-    def session_id(self, value: str) -> None:
+    def _set_id(self, value: str) -> None:
         check_id(value)
         self._remote.id, self._remote.seen = value, None
         self._writing.forget()
 
-    @property
-    def session_settings(self) -> Any:
-        """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
+    session_id: str = cast("str", property(_get_id, _set_id))
+    """The id of the conversation. Raises `ValueError` before it is created."""
+
+    def _get_settings(self) -> SessionSettings:
         return self._settings
 
-    @session_settings.setter
-    def session_settings(self, value: SettingsLike) -> None:
+    def _set_settings(self, value: SettingsLike) -> None:
         self._settings = SessionSettings.of(value)
+
+    # An attribute, as in `Handle`.
+    session_settings: AnySettings = property(_get_settings, _set_settings)
+    """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first; [] before the conversation is created.

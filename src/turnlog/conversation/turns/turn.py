@@ -46,7 +46,7 @@ class Turn:
         self.input: list[TResponseInputItem] = shown
         #: What was stored behind the question when the turn was begun earlier with the same
         #: key, and has ended; None if it has no answer yet.
-        self.answer: list[Item] | None = answer
+        self.answer: list[TResponseInputItem] | None = answer
         #: What came of the compaction behind the block; None if there was none.
         self.compaction: Compacted | None = None
 

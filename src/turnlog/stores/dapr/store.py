@@ -73,6 +73,10 @@ class DaprStore(Store):
         self._directory = Directory(self._sidecar)
         self._door = Door(type(self).__name__)
 
+    def __repr__(self) -> str:
+        name, where = self._sidecar.store_name, self._sidecar.calls.address
+        return f"{type(self).__name__}({name!r}, {where!r})"
+
     @property
     def identity(self) -> Hashable:
         """The sidecar and the component: equal for two stores on the same documents."""

@@ -73,6 +73,12 @@ class Engines(ABC):
         return f"{host}{port}/{url.database or ''}"
 
     @property
+    def shown(self) -> str:
+        """The kind of database, and its file or address; never user and password."""
+        file = f"/{self.url.database or ''}"
+        return f"{self.backend}://{file if self.backend == 'sqlite' else self.address}"
+
+    @property
     @abstractmethod
     def engine(self) -> AsyncEngine | Engine:
         """The engine that was passed in, or the one of the running event loop."""
