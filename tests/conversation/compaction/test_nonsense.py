@@ -25,9 +25,9 @@ async def conversation() -> StoredSession:
 @pytest.mark.parametrize(
     ("made", "error", "told"),
     [
-        (None, TypeError, "returned an object of type NoneType; it must return a text"),
-        (5, TypeError, "returned an object of type int"),
-        (Summarised(Summarised("text")), TypeError, "returned an object of type Summarised"),  # type: ignore[arg-type]
+        (None, TypeError, "returned None; it must return a text"),
+        (5, TypeError, "returned an int"),
+        (Summarised(Summarised("text")), TypeError, "returned a Summarised"),  # type: ignore[arg-type]
         ({"role": "user", "content": "one"}, InvalidItem, "a list of items is needed"),
         (["one", "two"], InvalidItem, "an item is a JSON object"),
         ([{}], InvalidItem, "an item of a summary needs a type or a role"),
@@ -70,7 +70,7 @@ async def test_items_that_providers_refuse_are_repaired(made: list[Item]) -> Non
 
 async def test_one_that_is_not_async_is_refused() -> None:
     session = await conversation()
-    with pytest.raises(TypeError, match="must be async: it returned an object of type str"):
+    with pytest.raises(TypeError, match="must be async: it returned a str"):
         await session.compact(lambda _: "text")  # type: ignore[arg-type, return-value]
     with pytest.raises(TypeError, match="must be an async function of a list of items, not a str"):
         await session.compact("text")  # type: ignore[arg-type]
