@@ -11,6 +11,7 @@ from turnlog import (
     AdvancedSQLiteSession,
     AsyncOpenAI,
     AsyncSQLiteSession,
+    DaprSession,
     Encrypted,
     EncryptedSession,
     EncryptSession,
@@ -66,6 +67,12 @@ SHOWN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda _: RedisSession("a", Redis.from_url(REDIS), key_prefix="p"),
         "RedisSession('a', branch='main', "
         "store=RedisStore('cache.example:6380/2', key_prefix='p'))",
+    ),
+    "Dapr": (
+        lambda _: DaprSession.from_address(
+            "a", state_store_name="chats", dapr_address="sidecar.example:50001"
+        ),
+        "DaprSession('a', branch='main', store=DaprStore('chats', 'sidecar.example:50001'))",
     ),
     "layers": (
         lambda _: StoredSession(

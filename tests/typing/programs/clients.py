@@ -73,6 +73,13 @@ async def anthropic(client: AsyncAnthropic, session: StoredSession) -> None:
         await turn.add(items_from_anthropic(response.content), usage=response.usage)
 
 
+def in_a_blocking_loop(client: OpenAI, session: BlockingSQLiteSession) -> str:
+    with session.turn("What's my name?", key="request-7f3a") as turn:
+        response = client.responses.create(model="gpt-5-mini", input=turn.input)
+        turn.add(response.output, usage=response.usage)
+        return response.output_text
+
+
 def blocking(openai: OpenAI, claude: Anthropic, session: BlockingSQLiteSession) -> None:
     openai.responses.create(model="gpt-5-mini", input=session.view())
     openai.responses.create(model="gpt-5-mini", input=session.get_items())

@@ -122,6 +122,10 @@ async def with_context() -> None:
     agent = Agent[Customer]("Assistant", instructions=instructions, model=Echo())
     await Runner.run(agent, "Hi", context=Customer("Alice"))
     await Runner.run(Agent("Assistant", model=Echo()), "Hi", context={"any": "thing"})
+    session = SQLiteSession("user_123")
+    keyed = await Runner.run(Agent("A", model=Echo()), "Hi", session=session, key="request-7f3a")
+    assert_type(keyed.is_replay, bool)
+    await Runner.run(starting_agent=Agent("Assistant", model=Echo()), input="Hi")
 
 
 def blocking() -> None:

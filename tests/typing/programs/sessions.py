@@ -142,6 +142,14 @@ def by_name(store: Store) -> None:
     ours(agents.SQLiteSession("user_123"))
 
 
+async def held(agent: agents.Agent, session: SQLiteSession) -> str | None:
+    async with session.held(policy="queue", key="request-7f3a") as held:
+        if held.is_replay:
+            return held.text
+        result = await agents.Runner.run(agent, "Hi", session=held.session)
+        return result.final_output_as(str)
+
+
 async def under_both_runners(store: Store) -> None:
     agent, sdk_agent = Agent("Assistant"), agents.Agent(name="Assistant")
     session = StoredSession("user_123", store)

@@ -17,6 +17,7 @@ from turnlog.sync import (
     SQLAlchemySession,
     SQLiteSession,
     StoredSession,
+    open_store,
     run,
 )
 
@@ -63,4 +64,6 @@ def main() -> None:
     with SQLiteSession(session_id="user_123") as session:
         assert_type(session, SQLiteSession)
         verbs(session)
+    with open_store("memory://") as store:
+        assert StoredSession("user_123", store).history() == []
     assert StoredSession("user_123", MemoryStore()).get_items() == []
