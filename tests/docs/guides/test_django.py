@@ -116,6 +116,12 @@ def test_a_message_that_is_sent_twice_at_once_is_answered_once(site: Site) -> No
     assert questions(site, "double") == {"questions": ["My name is Alice"]}
 
 
+def test_a_key_that_comes_back_with_another_text_is_refused(site: Site) -> None:
+    say(site, "My name is Alice", "k", "other")
+    assert say(site, "My name is Bob", "k", "other").status == 422
+    assert questions(site, "other") == {"questions": ["My name is Alice"]}
+
+
 def test_a_message_is_sent_again_after_the_client_went_away(site: Site) -> None:
     headers = {"Cookie": site.cookies["alice"], "X-CSRFToken": TOKEN, "Idempotency-Key": "k"}
     question = {"text": "My name is Alice and I love Python"}

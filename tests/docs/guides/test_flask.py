@@ -84,6 +84,13 @@ def test_a_message_that_is_sent_twice_at_once_is_answered_once(site: Site) -> No
     assert questions(site, "double") == [QUESTION]
 
 
+def test_a_key_that_comes_back_with_another_text_is_refused(site: Site) -> None:
+    say(site, QUESTION, "k", "other")
+    assert say(site, "My name is Bob", "k", "other").status == 422
+    assert say(site, "My name is Bob", "k", "other", "stream").status == 422
+    assert questions(site, "other") == [QUESTION]
+
+
 def test_a_run_whose_client_went_away_ends_and_a_retry_gets_its_answer(site: Site) -> None:
     before = len(site.asked)
     leave(site, QUESTION, "k", "away")
