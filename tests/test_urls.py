@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,15 @@ def test_options_of_ours_in_any_redis_url(entry: str) -> None:
     assert store.identity == same.identity
 
 
+@pytest.mark.parametrize(
+    ("entries", "url"), [(SQL, "postgres://host/db"), (REDIS, "redis://host")], ids=["sql", "redis"]
+)
+def test_leases_in_any_url(entries: dict[str, Callable[[str], Store]], url: str) -> None:
+    for entry in entries.values():
+        assert entry(f"{url}?lease_seconds=12").lease_seconds == 12.0
+        assert entry(url).lease_seconds is None
+
+
 def test_options_of_sqlite() -> None:
     store = open_store("sqlite:///a.db?sessions_table=s&messages_table=m&patience=3")
     assert isinstance(store, SQLiteStore)
@@ -279,7 +289,7 @@ def test_options_of_sqlite() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("postgres://u:hunter2@h/db?patiense=3", "unknown option patiense; known are messages_t"),
+        ("postgres://u:hunter2@h/db?patiense=3", "unknown option patiense; known are lease_s"),
         ("postgresql://u:hunter2@h/db?channel_binding=x", "of the driver: .*statement_cache_size"),
         ("mysql://u:hunter2@h/db?pool=3", "of the driver: .*connect_timeout"),
         ("mysql+aiomysql://u:hunter2@h/db?pool=3", "of the driver: .*connect_timeout"),
@@ -303,7 +313,10 @@ def test_what_no_sql_url_may_say(entry: str, url: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("redis://:hunter2@h/0?pool=3", "unknown option pool; known are key_prefix, patience, ttl"),
+        (
+            "redis://:hunter2@h/0?pool=3",
+            "unknown option pool; known are key_prefix, lease_seconds, p",
+        ),
         ("redis+cluster://:hunter2@h?pool=3", "of the driver: .*read_from_replicas"),
         ("redis://:hunter2@h/0?ttl=soon", "ttl must be a whole number"),
         ("redis://:hunter2@h/0?prefix=a&key_prefix=b", "the same option"),

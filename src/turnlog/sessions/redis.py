@@ -76,4 +76,7 @@ class RedisSession(NetworkSession):
         )
         options = address._asdict()
         clients = at_url(options.pop("url"), redis_kwargs or {})
-        return cls(session_id, clients, session_settings=session_settings, **kwargs, **options)
+        lasts = options.pop("lease_seconds")
+        session = cls(session_id, clients, session_settings=session_settings, **kwargs, **options)
+        session.store.lease_seconds = lasts
+        return session

@@ -148,6 +148,7 @@ class BlockingStoredSession(BlockingSession):
         policy: Policy = "queue",
         key: str | None = None,
         lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
     ) -> AbstractContextManager[BlockingHeld[Self]]:
         """Hold the session for a runner of somebody else; see `StoredSession.held`.
 
@@ -159,7 +160,7 @@ class BlockingStoredSession(BlockingSession):
         Within the block, this thread is inside of it, as in `turn`. A runner that takes awaited
         sessions gets `held.session.session`.
         """
-        held = self.session.held(policy, key, lease_seconds)
+        held = self.session.held(policy, key, lease_seconds, busy_timeout)
         return Block(held, lambda held: BlockingHeld(held, self._twin(held.session)))
 
     # Compaction

@@ -22,7 +22,7 @@ from turnlog.stores.options import (
 __all__ = ["OPTIONS", "RedisAddress", "read_url"]
 
 #: Our options.
-OPTIONS = ("key_prefix", "patience", "ttl")
+OPTIONS = ("key_prefix", "lease_seconds", "patience", "ttl")
 
 _SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 
@@ -35,6 +35,8 @@ class RedisAddress(NamedTuple):
     key_prefix: str
     ttl: int | None
     patience: float
+    #: How long the leases of runs last; None for the default.
+    lease_seconds: float | None
 
 
 def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> RedisAddress:
@@ -54,6 +56,7 @@ def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> Red
         options.get("key_prefix", key_prefix),
         ttl if given is None else given,
         seconds(options, "patience", patience),
+        seconds(options, "lease_seconds", 0) or None,
     )
 
 

@@ -26,7 +26,7 @@ from turnlog.stores.tables import Tables
 __all__ = ["OPTIONS", "SQLAddress", "read_url"]
 
 #: Our options.
-OPTIONS = ("messages_table", "patience", "sessions_table")
+OPTIONS = ("lease_seconds", "messages_table", "patience", "sessions_table")
 
 #: The driver that a scheme without one stands for.
 _DRIVERS = {
@@ -51,6 +51,8 @@ class SQLAddress(NamedTuple):
     url: URL
     tables: Tables
     patience: float
+    #: How long the leases of runs last; None for the default.
+    lease_seconds: float | None
 
 
 def read_url(url: str | os.PathLike[str] | URL, tables: Tables, patience: float) -> SQLAddress:
@@ -71,7 +73,8 @@ def read_url(url: str | os.PathLike[str] | URL, tables: Tables, patience: float)
         options.get("messages_table", tables.messages),
     )
     address = made.difference_update_query(ours)
-    return SQLAddress(address, tables, seconds(options, "patience", patience))
+    waits = seconds(options, "patience", patience)
+    return SQLAddress(address, tables, waits, seconds(options, "lease_seconds", 0) or None)
 
 
 def _parsed(text: str) -> URL:
