@@ -16,7 +16,13 @@ from tests.servers.process import Server
 # model with the caller's key. Processes that tests start inherit this.
 for name in [name for name in os.environ if name.startswith("OPENAI_")]:
     del os.environ[name]
-for name in ("TURNLOG_MODEL", "TURNLOG_STORE", "TURNLOG_KEY_FILE", "TURNLOG_KEYS"):
+for name in (
+    "TURNLOG_MODEL",
+    "TURNLOG_STORE",
+    "TURNLOG_KEY_FILE",
+    "TURNLOG_KEYS",
+    "TURNLOG_LEASE_SECONDS",
+):
     os.environ.pop(name, None)
 
 # Ctrl-C is heard, here and in processes that tests start, also where it is ignored: a shell does

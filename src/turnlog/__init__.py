@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from turnlog.conversation.summaries.outcome import Compacted as Compacted
     from turnlog.conversation.summaries.outcome import CompactionResult as CompactionResult
     from turnlog.conversation.turn_lists import TurnInfo as TurnInfo
+    from turnlog.errors import AppendUncertain as AppendUncertain
     from turnlog.errors import BranchDeleted as BranchDeleted
     from turnlog.errors import BranchNameUsed as BranchNameUsed
     from turnlog.errors import Conflict as Conflict
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from turnlog.errors import RecordChanged as RecordChanged
     from turnlog.errors import SchemaError as SchemaError
     from turnlog.errors import SessionBusy as SessionBusy
+    from turnlog.errors import SessionWaitTimeout as SessionWaitTimeout
     from turnlog.errors import StoreClosed as StoreClosed
     from turnlog.errors import StoreUnreachable as StoreUnreachable
     from turnlog.errors import TurnEnded as TurnEnded
@@ -138,10 +140,11 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.client": "AsyncOpenAI",
     "turnlog.agents.models.openai.compacting": "OpenAICompaction",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
-    "turnlog.errors": "BranchDeleted BranchNameUsed Conflict FileReplaced IncompleteAppend "
-    "InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch NoSuchRecord "
-    "NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy StoreClosed "
-    "StoreUnreachable TurnEnded TurnlogError Unreadable",
+    "turnlog.errors": "AppendUncertain BranchDeleted BranchNameUsed Conflict FileReplaced "
+    "IncompleteAppend InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch "
+    "NoSuchRecord NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy "
+    "SessionWaitTimeout "
+    "StoreClosed StoreUnreachable TurnEnded TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.items.shortening": "Shorten",

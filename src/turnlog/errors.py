@@ -4,6 +4,7 @@ Each one also derives from the builtin it resembles, so that code for Python's o
 working. Errors of a driver pass through unchanged, unless we know more about the cause.
 
     TurnlogError
+    ├── AppendUncertain (RuntimeError)  whether a provider has stored some items can't be known
     ├── BranchDeleted   (ValueError)    the branch that was to be written to was deleted
     ├── BranchNameUsed  (ValueError)    a branch of the conversation has or had this name
     ├── Conflict        (RuntimeError)  a log or its note was not what the writer expected
@@ -21,6 +22,7 @@ working. Errors of a driver pass through unchanged, unless we know more about th
     ├── RecordChanged   (Conflict)      a record that was to be replaced is gone or was replaced
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
+    ├── SessionWaitTimeout (SessionBusy, TimeoutError) another one was in progress for too long
     ├── StoreClosed     (RuntimeError)  the session or store was used after it was closed
     ├── StoreUnreachable (ConnectionError) the server of a store can't be reached
     ├── TurnEnded       (LeaseLost)     the turn was used after its end; nothing was written
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from turnlog.records import Log
 
 __all__ = [
+    "AppendUncertain",
     "BranchDeleted",
     "BranchNameUsed",
     "Conflict",
@@ -55,6 +58,7 @@ __all__ = [
     "RecordChanged",
     "SchemaError",
     "SessionBusy",
+    "SessionWaitTimeout",
     "StoreClosed",
     "StoreUnreachable",
     "TurnEnded",
@@ -65,6 +69,38 @@ __all__ = [
 
 class TurnlogError(Exception):
     """The root of every error that Turnlog raises itself."""
+
+
+class AppendUncertain(TurnlogError, RuntimeError):
+    """Whether a provider has stored some items can't be known. They are not sent again.
+
+    The answer to their request was lost, other writers have removed all items that were known,
+    and items with the same contents are there, which may be older.
+
+    stored: the items that are stored before them.
+    remaining: the others, in order.
+    unknown: of so many of these, the first ones, it is not known.
+    """
+
+    def __init__(
+        self, stored: Sequence[dict[str, Any]], remaining: list[dict[str, Any]], unknown: int
+    ) -> None:
+        super().__init__(stored, remaining, unknown)
+        self.stored = list(stored)
+        self.remaining = remaining
+        self.unknown = unknown
+
+    def __repr__(self) -> str:
+        return f"AppendUncertain({str(self)!r})"  # the items are what people said
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.stored)} of {len(self.stored) + len(self.remaining)} items are stored, and "
+            f"whether the next {self.unknown} are can't be known: an answer was lost, and other "
+            "writers have removed all items that were known before. Read the session, then add "
+            "error.remaining[error.unknown:] if they are there, or list(error.remaining) if not; "
+            "both without a key"
+        )
 
 
 class BranchDeleted(TurnlogError, ValueError):
@@ -270,6 +306,24 @@ class SessionBusy(TurnlogError, RuntimeError):
         return (
             f"another run is in progress on log {self.log.name!r} of session {self.log.session!r}: "
             'try again when it has ended, or use the policy "queue", which waits'
+        )
+
+
+class SessionWaitTimeout(SessionBusy, TimeoutError):
+    """The run has waited for another one on the session for as long as it may. It wrote nothing.
+
+    reason: for how long it has waited, and for what.
+    """
+
+    def __init__(self, log: Log, reason: str) -> None:
+        super().__init__(log)
+        self.args = (log, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the run on log {self.log.name!r} of session {self.log.session!r} {self.reason}: "
+            "try again later, or raise busy_timeout"
         )
 
 

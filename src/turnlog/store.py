@@ -79,6 +79,10 @@ class Store(ABC):
     Names and keys that the database can't hold raise `ValueError` before anything is written.
     """
 
+    #: For how many seconds the leases of runs on this store last, unless a run or its session
+    #: says otherwise; None for the default. Stores themselves don't look at it.
+    lease_seconds: float | None = None
+
     @property
     @abstractmethod
     def identity(self) -> Hashable:
@@ -230,6 +234,14 @@ class Layer(Store):
     @property
     def identity(self) -> Hashable:
         return self.inner.identity
+
+    @property
+    def lease_seconds(self) -> float | None:
+        return self.inner.lease_seconds
+
+    @lease_seconds.setter
+    def lease_seconds(self, seconds: float | None) -> None:
+        self.inner.lease_seconds = seconds
 
     async def around(self, call: Call[T]) -> T:
         """Make `call`. Every verb goes through here."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote
 
+from turnlog.conversation.turns.duration import check_seconds
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.options import (
@@ -26,6 +27,9 @@ from turnlog.stores.sqlite import PATIENCE, SQLiteStore, Tables
 from turnlog.stores.sqlite.connections import check_journal_mode
 
 __all__ = ["open_store"]
+
+# The option that says how long leases last.
+_LASTS = "lease_seconds"
 
 Opener: TypeAlias = Callable[[SplitResult, Options], Store]
 
@@ -48,7 +52,8 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
     `?patience=SECONDS`: for how long they wait for a lock, or try again while a server can't be
     reached. Other options go to the driver; those that it doesn't know are refused.
 
-    defaults: options that the URL may override, such as ``patience=2``.
+    defaults: options that the URL may override, such as ``patience=2``. All stores also take
+        `lease_seconds`: how long a run that died keeps others waiting, at most.
 
     A store is encrypted by `Encrypted(open_store(url), keyring)`, never by its URL.
 
@@ -58,7 +63,7 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
     text, given = text_of(url), named(defaults)
     if "://" not in text:
         check_path(text)
-        return _sqlite_at(text, given)
+        return _leased(_sqlite_at, text, given)
     parts = split(text)
     backend, plus, _ = parts.scheme.partition("+")
     opener = _OPENERS.get(parts.scheme) or (_SQL.get(backend) if plus else None)
@@ -71,7 +76,17 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
             "no URL says how a store is encrypted, since URLs get into logs: write "
             "Encrypted(open_store(url), Keyring.from_file(path)), or --key-file on the command line"
         )
-    return opener(parts, {**given, **options})
+    return _leased(opener, split(without(parts, [_LASTS])), {**given, **options})
+
+
+def _leased(opener: Callable[[Any, Options], Store], where: object, options: Options) -> Store:
+    """What `opener` opens, with the default of its leases, which is an option of every store."""
+    lasts = seconds(options, _LASTS, 0) if _LASTS in options else None
+    check_seconds(lasts)
+    options.pop(_LASTS, None)
+    store = opener(where, options)
+    store.lease_seconds = lasts
+    return store
 
 
 def _sqlite(parts: SplitResult, options: Options) -> Store:

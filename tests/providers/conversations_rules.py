@@ -1,17 +1,18 @@
 """Rules of the Conversations API for items and metadata, and the full form of stored items."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from openai.types.conversations import ConversationItem
 from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 
 from tests.providers.openai_published import ITEMS
 from tests.providers.openai_rules import Refused
 from tests.providers.strict_rules import check_sendable
 from turnlog.items.json import Item
 
-__all__ = ["INCLUDED", "Refused", "check_items", "check_metadata", "full"]
+__all__ = ["INCLUDED", "Refused", "check_items", "check_metadata", "full", "verbose"]
 
 _PREFIXES = {
     "message": "msg",
@@ -22,6 +23,19 @@ _PREFIXES = {
     "custom_tool_call_output": "ctco",
 }
 _OUTPUTS: TypeAdapter[Any] = TypeAdapter(ConversationItem)
+#: By kind: the fields of its full form, under the names that they have on the wire.
+_FULL: dict[str, dict[str, FieldInfo]] = {
+    kind: {each.alias or name: each for name, each in model.model_fields.items()}
+    for model in get_args(get_args(ConversationItem)[0])
+    for kind in get_args(model.model_fields["type"].annotation)
+}
+#: What the server adds where it is not given.
+_ADDED: dict[str, Item] = {
+    "shell_call": {"environment": None},
+    "shell_call_output": {"max_output_length": None},
+    "tool_search_call": {"execution": "server"},
+    "tool_search_output": {"execution": "server"},
+}
 _ROLES = {"user", "system", "developer", "assistant"}
 
 
@@ -77,12 +91,32 @@ def full(item: Item, number: str) -> Item:
     if kind != "reasoning" and kind in _PREFIXES:
         stored.pop("id", None)
     stored.setdefault("id", f"{prefix}_{number}")
-    if kind != "reasoning":
+    if kind != "reasoning" and "status" in _FULL[kind]:
         stored.setdefault("status", "completed")
     if kind == "message":
         stored["content"] = _parts(item)
+    if kind == "shell_call":
+        stored["action"] = {"max_output_length": None, "timeout_ms": None, **item["action"]}
+    stored = {**_ADDED.get(kind, {}), **stored}
     _OUTPUTS.validate_python(stored)
     return stored
+
+
+def verbose(item: Item) -> Item:
+    """A stored item with all that it may have: who wrote it, and null for what it doesn't have."""
+    fields = _FULL[item["type"]]
+    more: Item = {name: None for name, each in fields.items() if _may_be_none(each)}
+    if "created_by" in fields:
+        more["created_by"] = "user_1"
+    shown = {**more, **item}
+    if item["type"] == "shell_call_output":
+        shown["output"] = [{**part, "created_by": "user_1"} for part in item["output"]]
+    _OUTPUTS.validate_python(shown)
+    return shown
+
+
+def _may_be_none(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
 
 
 def _parts(message: Item) -> list[Item]:
@@ -108,23 +142,32 @@ def _drop(name: str) -> Callable[[Item], None]:
     return drop
 
 
-def _drop_image(item: Item) -> None:
-    for part in item["content"] if item["type"] == "message" else []:
-        if part["type"] == "input_image":
-            part.pop("image_url", None)
+def _drop_part(kind: str, name: str) -> Callable[[Item], None]:
+    def drop(item: Item) -> None:
+        for part in item["content"] if item["type"] == "message" else []:
+            if part["type"] == kind:
+                part.pop(name, None)
+
+    return drop
 
 
-def _keep(item: Item) -> None:
-    """These kinds of items are not tested."""
+def _drop_inside(kind: str, field: str, name: str) -> Callable[[Item], None]:
+    def drop(item: Item) -> None:
+        if item["type"] == kind:
+            item[field].pop(name, None)
+
+    return drop
 
 
 #: What `include` may ask for, and how it is left out otherwise.
 INCLUDED: dict[str, Callable[[Item], None]] = {
-    "code_interpreter_call.outputs": _keep,
-    "computer_call_output.output.image_url": _keep,
+    "code_interpreter_call.outputs": _drop("outputs"),
+    "computer_call_output.output.image_url": _drop_inside(
+        "computer_call_output", "output", "image_url"
+    ),
     "file_search_call.results": _drop("results"),
-    "message.input_image.image_url": _drop_image,
-    "message.output_text.logprobs": _keep,
+    "message.input_image.image_url": _drop_part("input_image", "image_url"),
+    "message.output_text.logprobs": _drop_part("output_text", "logprobs"),
     "reasoning.encrypted_content": _drop("encrypted_content"),
-    "web_search_call.action.sources": _keep,
+    "web_search_call.action.sources": _drop_inside("web_search_call", "action", "sources"),
 }

@@ -16,7 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from tests.providers.conversations_rules import INCLUDED, Refused, check_items, check_metadata, full
+from tests.providers.conversations_rules import (
+    INCLUDED,
+    Refused,
+    check_items,
+    check_metadata,
+    full,
+    verbose,
+)
 
 __all__ = ["Fault", "Server", "Stored", "serving"]
 
@@ -59,6 +66,8 @@ class Server(ThreadingHTTPServer):
         self.conversations: dict[str, Stored] = {}
         #: The requests so far: method and path, with the query and the body.
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
+        #: The API keys that came with them.
+        self.keys: list[str] = []
         #: By the number of the write, counted from 0: its fault.
         self.faults: dict[int, Fault] = {}
         self.read_faults: dict[int, Fault] = {}
@@ -66,9 +75,29 @@ class Server(ThreadingHTTPServer):
         self.before: Callable[[str, str], None] = _nothing
         self.slow_seconds = 1.0
         self.is_strict = True
+        #: Whether items are shown with all fields that they may have.
+        self.is_verbose = False
         self.lock = threading.Lock()
         self._counts = {"write": 0, "read": 0}
+        self._under_way = 0
         self._made = 0
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self.lock:
+            self._under_way += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self.lock:
+                self._under_way -= 1
+
+    def wait_until_idle(self) -> None:
+        """Wait until no other request is under way, of a client that is gone for example."""
+        while self._under_way > 1:
+            time.sleep(0.001)
 
     @property
     def url(self) -> str:
@@ -111,9 +140,9 @@ class Server(ThreadingHTTPServer):
                 case "POST", ["conversations", name, "items"]:
                     return self._add(self._found(name), body)
                 case "GET", ["conversations", name, "items"]:
-                    return _listed(self._found(name), query)
+                    return self._listed(self._found(name), query)
                 case "GET", ["conversations", name, "items", item]:
-                    return _shown(_place(self._found(name), item)[1], query)
+                    return self._shown(_place(self._found(name), item)[1], query)
                 case "DELETE", ["conversations", name, "items", item]:
                     found = self._found(name)
                     del found.items[_place(found, item)[0]]
@@ -126,7 +155,7 @@ class Server(ThreadingHTTPServer):
         check_items(items, is_strict=self.is_strict)
         check_metadata(body.get("metadata") or {})
         made = Stored(f"conv_{self._next()}", [], body.get("metadata") or {})
-        made.items = [full(item, self._next()) for item in items]
+        self._store(made, items)
         self.conversations[made.id] = made
         return _described(made)
 
@@ -142,9 +171,49 @@ class Server(ThreadingHTTPServer):
         if not body.get("items"):
             raise Refused("Missing required parameter: 'items'.", "items")
         check_items(body["items"], is_strict=self.is_strict)
-        added = [full(item, self._next()) for item in body["items"]]
+        added = self._store(conversation, body["items"])
+        return _page([self._shown(item, {}) for item in added], has_more=False)
+
+    def _store(self, conversation: Stored, items: list[Item]) -> list[Item]:
+        """Add the items in their full form; all of them or none."""
+        ids = {item["id"] for item in conversation.items}
+        added = [full(self._referred(item), self._next()) for item in items]
+        for item in added:
+            if item["id"] in ids:
+                raise Refused(f"Duplicate item found with id {item['id']}.", "items")
+            ids.add(item["id"])
         conversation.items += added
-        return _page([_shown(item, {}) for item in added], has_more=False)
+        return added
+
+    def _referred(self, item: Item) -> Item:
+        """The item that it refers to, if it is a reference."""
+        if item.get("type") != "item_reference":
+            return item
+        everywhere = (each for made in self.conversations.values() for each in made.items)
+        found = next((each for each in everywhere if each["id"] == item["id"]), None)
+        if found is None:
+            raise Refused(f"Item with id '{item['id']}' not found.", "items", status=404)
+        return found
+
+    def _shown(self, item: Item, query: Item) -> Item:
+        return _shown(verbose(item) if self.is_verbose else item, query)
+
+    def _listed(self, conversation: Stored, query: Item) -> Item:
+        _only(query, {"after", "include", "limit", "order"})
+        limit, order = int(query.get("limit", 20)), query.get("order", "desc")
+        if not 1 <= limit <= 100:
+            raise Refused("Invalid 'limit': integer out of range.", "limit")
+        if order not in ("asc", "desc"):
+            raise Refused("Invalid 'order'.", "order")
+        items = conversation.items if order == "asc" else conversation.items[::-1]
+        if "after" in query:
+            ids = [item["id"] for item in items]
+            if query["after"] not in ids:
+                raise Refused("Invalid 'after'.", "after")
+            items = items[ids.index(query["after"]) + 1 :]
+        return _page(
+            [self._shown(item, query) for item in items[:limit]], has_more=len(items) > limit
+        )
 
     def _found(self, name: str) -> Stored:
         found = self.conversations.get(name)
@@ -189,22 +258,6 @@ def _place(conversation: Stored, item_id: str) -> tuple[int, Item]:
         if item["id"] == item_id:
             return place, item
     raise Refused(f"Item with id '{item_id}' not found in conversation.", status=404)
-
-
-def _listed(conversation: Stored, query: Item) -> Item:
-    _only(query, {"after", "include", "limit", "order"})
-    limit, order = int(query.get("limit", 20)), query.get("order", "desc")
-    if not 1 <= limit <= 100:
-        raise Refused("Invalid 'limit': integer out of range.", "limit")
-    if order not in ("asc", "desc"):
-        raise Refused("Invalid 'order'.", "order")
-    items = conversation.items if order == "asc" else conversation.items[::-1]
-    if "after" in query:
-        ids = [item["id"] for item in items]
-        if query["after"] not in ids:
-            raise Refused("Invalid 'after'.", "after")
-        items = items[ids.index(query["after"]) + 1 :]
-    return _page([_shown(item, query) for item in items[:limit]], has_more=len(items) > limit)
 
 
 def _page(items: list[Item], *, has_more: bool) -> Item:
@@ -261,7 +314,12 @@ class _Handler(BaseHTTPRequestHandler):
             query = {**query, "include": include}
             query.pop("include[]")
         self.close_connection = True
+        if path == ["idle"]:
+            self.server.wait_until_idle()
+            self._send(200, {}, {})
+            return
         self.server.requests.append((method, url.path, {**query, **body}))
+        self.server.keys.append(self.headers.get("authorization") or "")
         self.server.before(method, url.path)
         fault = self.server.next_fault(method)
         if fault is not None and not fault.is_done:

@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import Any
 
+import agents
 import pytest
 from openai import AuthenticationError, NotFoundError
 
@@ -289,27 +290,39 @@ async def test_copies(make: Make, server: Server) -> None:
     assert await make().copy_to(back) == 0
 
 
-# What it can't do
+async def test_a_copy_to_the_same_conversation_is_refused(
+    make: Make, client: AsyncOpenAI, server: Server
+) -> None:
+    session = make()
+    await session.add_items(numbered(3))
+    theirs = agents.OpenAIConversationsSession(
+        conversation_id=session.session_id, openai_client=client
+    )
+    others: list[Any] = [session, make(session.session_id), theirs]
+    for other in others:
+        with pytest.raises(ValueError, match="twice"):
+            await session.copy_to(other)
+        with pytest.raises(ValueError, match="twice"):
+            await session.copy_from(other)
+    assert len(server.only.items) == 3
+    assert await session.copy_to(StoredSession(session.session_id, MemoryStore())) == 3
+    assert await session.copy_to(make()) == 3
+    unused = make()
+    with pytest.raises(ValueError, match="twice"):
+        await unused.copy_to(unused)
+    assert await unused.copy_to(make()) == 0
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "fork",
-        "switch_to",
-        "branches",
-        "delete_branch",
-        "edit",
-        "diff",
-        "rewind",
-        "turns",
-        "explain",
-    ],
-)
-async def test_what_it_can_not_do(session: OpenAIConversationsSession, name: str) -> None:
-    with pytest.raises(NotSupported, match="Conversations API has no"):
-        await getattr(session, name)()
-    assert issubclass(NotSupported, NotImplementedError)
+async def test_a_copy_says_nothing_of_what_is_not_known(make: Make) -> None:
+    stored = StoredSession("s", MemoryStore())
+    await stored.describe(tags=["a"])
+    session = make()
+    await session.describe(title="Trip")
+    await session.copy_from(stored)
+    assert await session.about() == About("Trip", ("a",))
+
+
+# Without and with a store
 
 
 async def test_usage_needs_a_store(session: OpenAIConversationsSession) -> None:

@@ -43,7 +43,10 @@ async def turn_on(
         policy, seconds = config.session_policy, config.lease_seconds
         log = await session._arrived()  # noqa: SLF001 - not for users
         key = None if config.key is None else RunKey.of(log, config.key, new)
-        async with turn_begun(session, view, policy, seconds=seconds, key=key) as begun:
+        bound = config.busy_timeout
+        async with turn_begun(
+            session, view, policy, seconds=seconds, busy_timeout=bound, key=key
+        ) as begun:
             yield Begun(*begun)
         return
     begins: object = session
@@ -52,6 +55,7 @@ async def turn_on(
             view,
             config.session_policy,
             seconds=config.lease_seconds,
+            busy_timeout=config.busy_timeout,
             key=config.key,
             spending=spending,
         ) as shown:

@@ -27,7 +27,9 @@ def check_compaction(session: Session | None, config: RunConfig) -> None:
         return
     if not isinstance(session, StoredSession):
         raise ValueError(  # noqa: TRY004 - as for a key
-            "RunConfig.compaction needs a session of Turnlog, which keeps what a summary stands for"
+            "RunConfig.compaction needs a session whose items are in a store of Turnlog, which "
+            "keeps what a summary stands for; on any other, session_settings bound what a model "
+            "is shown"
         )
     session._check_compactable()  # noqa: SLF001 - not for users
 

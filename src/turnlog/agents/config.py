@@ -9,7 +9,7 @@ from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.settings import SessionSettings, SettingsLike
-from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
+from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.items.given import check_key, given
 from turnlog.items.merge import SessionInputCallback
@@ -29,7 +29,10 @@ class RunConfig:
     session_policy: what to do when another run is under way on the session: "queue" waits
         for its end, "reject" raises `SessionBusy`, "branch" continues on a copy of the
         conversation, "off" writes all the same. So do runs on sessions of other libraries.
-    lease_seconds: for how long others wait for a run that died, at most.
+    lease_seconds: for how long others wait for a run that died, at most; None for the default
+        of the session, of its store, of TURNLOG_LEASE_SECONDS, or 10.
+    busy_timeout: for how many seconds the policy "queue" waits for another run before it raises
+        `SessionWaitTimeout`; None for no bound.
     key: a name for this run, such as the id of a request. However often it is started with the
         same key on the session, the input is stored once and answered once; later starts return
         the stored answer. The same key with another input raises `ValueError`. It needs one of
@@ -43,7 +46,8 @@ class RunConfig:
     session_input_callback: SessionInputCallback | None = None
     session_settings: SettingsLike = None
     session_policy: Policy = "queue"
-    lease_seconds: float = LEASE_SECONDS
+    lease_seconds: float | None = None
+    busy_timeout: float | None = None
     key: str | None = None
     model: Model | str | None = None
     model_settings: ModelSettings | None = None
@@ -52,6 +56,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
         check_seconds(self.lease_seconds)
+        check_busy_timeout(self.busy_timeout)
         check_model(self.model)
         if self.model_settings is not None:
             check_model_settings(self.model_settings)

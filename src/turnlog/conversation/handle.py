@@ -12,6 +12,7 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.summaries.reading import KnownSummaries
+from turnlog.conversation.turns.duration import check_seconds
 from turnlog.errors import StoreClosed
 from turnlog.items.given import check_session_id
 from turnlog.records import Log
@@ -43,13 +44,18 @@ class Handle(SessionABC, HasTail):
         *,
         branch: str = "main",
         session_settings: SettingsLike = None,
+        lease_seconds: float | None = None,
     ) -> None:
         check_session_id(session_id, type(self).__name__)
         check_store(store)
+        check_seconds(lease_seconds)
         self.session_id = session_id
         self.store = store
         self.branch = branch
         self.session_settings = session_settings
+        #: For how many seconds the leases of its runs last, unless a run says otherwise; None for
+        #: the default.
+        self.lease_seconds = lease_seconds
         self.closed = False
         self._last_reader: LogReader | None = None
         self._known_records: KnownRecords | None = None

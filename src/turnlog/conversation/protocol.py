@@ -98,3 +98,4 @@ class OnBranch(Protocol):
     branch: str
     store: Store
     closed: bool
+    lease_seconds: float | None

@@ -35,7 +35,7 @@ from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.conversation.turns.lease import LEASE_SECONDS, check_seconds
+from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
 from turnlog.conversation.turns.next_write import extra_changes_on
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import RunKey
@@ -63,6 +63,8 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
     session_id: any string; every id is a conversation of its own.
     branch: which continuation of the conversation; "main" by default.
     session_settings: a `SessionSettings`, a dict, or None. Assigning later takes effect.
+    lease_seconds: how long a run that died keeps others waiting, at most; None for the default of
+        the store, of TURNLOG_LEASE_SECONDS, or 10. Assigning later takes effect.
     """
 
     @faithful
@@ -155,7 +157,8 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         policy: Policy = "queue",
         settings: SettingsLike = None,
         callback: SessionInputCallback | None = None,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
         key: str | None = None,
         usage: object = None,
         compaction: Compaction | None = None,
@@ -176,7 +179,10 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         new: the user's message, or a list of items.
         policy: what to do when another run is under way; see `RunConfig.session_policy`.
         settings, callback: as in `RunConfig`.
-        lease_seconds: how long a turn that died keeps others waiting, at most.
+        lease_seconds: how long a turn that died keeps others waiting, at most; None for the
+            session's default.
+        busy_timeout: for how many seconds it waits for another run before `SessionWaitTimeout`;
+            None for no bound.
         key: a name for this turn, such as the id of a request. However often it is begun with
             the same key, the question is stored once; once it was answered, `Turn.answer` holds
             what was stored behind it, and there is nothing to do. Then another input raises
@@ -190,6 +196,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
             check_key(key)
         check_policy(policy)
         check_seconds(lease_seconds)
+        check_busy_timeout(busy_timeout)
         given = input_items(new)
         log = await self._arrived()
         if compaction is not None:
@@ -206,7 +213,9 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
                 bounding=None if compaction is None else compaction.bounding,
             )
 
-        async with turn_begun(self, view, policy, seconds=lease_seconds, key=run) as begun:
+        async with turn_begun(
+            self, view, policy, seconds=lease_seconds, busy_timeout=busy_timeout, key=run
+        ) as begun:
             spending = Spending()
             turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
             async with accounted(begun.session, begun.turn, begun.question, spending) as pending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from operator import index
 from typing import Any, Unpack
 
@@ -16,7 +17,6 @@ from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.elsewhere import BeginsTurns, ReadView
-from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.conversation.usage.usage import Usage
@@ -25,22 +25,25 @@ from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.repair import Interrupted
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
-from turnlog.sessions.conversations.about import AboutRemote
+from turnlog.sessions.conversations.about import AboutRemote, told
 from turnlog.sessions.conversations.arguments import (
     check_id,
+    check_other,
     check_patience,
     check_store,
     the_client,
 )
 from turnlog.sessions.conversations.beside import Beside
+from turnlog.sessions.conversations.clearing import Clearing
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
-from turnlog.sessions.conversations.erasing import erased
-from turnlog.sessions.conversations.forms import are_same, is_storable, shown
+from turnlog.sessions.conversations.forms import is_storable, shown
+from turnlog.sessions.conversations.hints import hinted
 from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
 from turnlog.sessions.conversations.remote import Remote
 from turnlog.sessions.conversations.retrying import PATIENCE, Waits
 from turnlog.sessions.conversations.sdk import register
+from turnlog.sessions.conversations.tail import ConversationTail
 from turnlog.sessions.conversations.turns import ConversationTurn, Turns
 from turnlog.sessions.conversations.writing import Write, Writing
 from turnlog.store import Store
@@ -96,11 +99,12 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         register(type(self))
         self.store = store
         self.session_settings = SessionSettings.either(session_settings, settings)
-        self._patience = patience
+        self._waits = partial(Waits, patience)
         self._remote = Remote(conversation_id, Clients(given))
         self._beside = None if store is None else Beside(store)
         self._writing = Writing(self._remote, self._beside, self._waits)
         self._about = AboutRemote(self._remote, self._beside, self._writing)
+        self._clearing = Clearing(self._remote, self._beside, self._writing)
         self._turns = Turns(self, store)
         self._lock = ProcessLock()
 
@@ -149,7 +153,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
             limit = self._settings.limit
         if limit is not None:
             limit = None if limit < 0 else index(limit)
-        async with self._lock:
+        async with self._alone():
             if self._remote.id is None or limit == 0:
                 return []
             found = await (self._remote.all() if limit is None else self._remote.newest(limit))
@@ -173,7 +177,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         write = Write.of(items, key, self._remote.id)
         if not write.items:
             return
-        async with self._lock:
+        async with self._alone():
             await finished(self._writing.store(write), self._writing.stop)
 
     async def pop_item(self) -> TResponseInputItem | None:
@@ -184,7 +188,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         Raises `PopUncertain` if an answer was lost and the item is gone: then another call may
         have removed it.
         """
-        async with self._lock:
+        async with self._alone():
             if self._remote.id is None:
                 return None
             waits = self._waits()
@@ -194,6 +198,9 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
     async def clear_session(self, *, erase: bool = False) -> None:
         """Delete the conversation; the next write creates another one, with another id.
 
+        Owner, tags, hold and pairs of other programs in the metadata go to the new one, if this
+        session object makes that write: nobody else knows them until then. The title goes.
+
         erase: delete its items first, one request each. Without it, OpenAI keeps the items of a
             deleted conversation for as long as its policies say. With it, that the items are gone
             is what the API has answered; what backups and logs of OpenAI hold can't be promised.
@@ -201,9 +208,13 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         If it fails, the session keeps its id, and calling it again goes on. With a store, the
         entry and the usage of the conversation are deleted there too.
         """
-        async with self._lock:
+        async with self._alone():
             if self._remote.id is not None:
-                await finished(self._clear(self._remote.id, erase=erase))
+                await finished(self._clearing.clear(self._remote.id, erase=erase))
+
+    async def history(self) -> list[TResponseInputItem]:
+        """All items, oldest first, whatever `session_settings` say."""
+        return await self.get_items(limit=-1)
 
     async def view(
         self,
@@ -220,7 +231,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
     def tail(self) -> ListedTail:
         """The newest part of the conversation, to be read backwards as far as is needed."""
         bounded = self._settings.has_windows or self._settings.limit is not None
-        tail = _Tail(self.get_items, EVERYTHING if bounded else {})
+        tail = ConversationTail(self.get_items, EVERYTHING if bounded else {})
         tail.is_nested = self._turns.is_nested
         return tail
 
@@ -229,11 +240,12 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         view: ReadView,
         policy: Policy,
         *,
-        seconds: float,
+        seconds: float | None,
+        busy_timeout: float | None,
         key: str | None,
         spending: Spending,
     ) -> AbstractAsyncContextManager[list[Item]]:
-        return self._turns.begun(view, policy, seconds, key, spending)
+        return self._turns.begun(view, policy, seconds, busy_timeout, key, spending)
 
     @asynccontextmanager
     async def turn(
@@ -243,15 +255,19 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         policy: Policy = "queue",
         settings: SettingsLike = None,
         callback: SessionInputCallback | None = None,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
         key: str | None = None,
         usage: object = None,
+        compaction: object = None,
     ) -> AsyncIterator[ConversationTurn]:
         """Hold the session for one turn of a loop of your own, as `StoredSession.turn` does.
 
         Without a store, only turns on this session object wait for each other. The policy
-        "branch", a `key` and `turn.end()` raise `NotSupported`.
+        "branch", a `key`, `compaction` and `turn.end()` raise `NotSupported`.
         """
+        if compaction is not None:
+            await self.compact()
         given = input_items(new)
 
         async def view(session: Session) -> Merged:
@@ -259,7 +275,12 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
         spending = Spending()
         async with self.run_begun(
-            view, policy, seconds=lease_seconds, key=key, spending=spending
+            view,
+            policy,
+            seconds=lease_seconds,
+            busy_timeout=busy_timeout,
+            key=key,
+            spending=spending,
         ) as begun:
             turn = ConversationTurn(self, begun, spending)
             try:
@@ -270,7 +291,7 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
     async def about(self) -> About:
         """Title, tags, owner, and whether it is archived or on hold."""
-        async with self._lock:
+        async with self._alone():
             return await self._about.read()
 
     async def describe(self, **changes: Unpack[Changes]) -> About:
@@ -282,16 +303,16 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
         Raises `ValueError` for what the metadata can't hold: 16 pairs, 512 characters each.
         """
-        async with self._lock:
+        async with self._alone():
             return await finished(self._about.change(changes))
 
-    async def usage(self, by: Any = None) -> Usage | dict[str, Usage]:
+    async def usage(self, by: Any = None, **narrower: Any) -> Usage | dict[str, Usage]:
         """What the runs of Turnlog on this conversation have spent; it is in the store.
 
-        by: None, "run", "agent" or "model".
+        by: None, "run", "agent" or "model". Branches and numbers of turns raise `NotSupported`.
         """
-        if by == "turn":
-            refuse("positions", "ask for usage by run, agent or model")
+        if by == "turn" or narrower:
+            refuse("branches and positions", "ask for all usage, or by run, agent or model")
         if self.store is None:
             refuse("record of usage", "give the session a store")
         beside: Any = StoredSession(self._remote.id or "", self.store)
@@ -302,46 +323,35 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         """Add all items, and what is known about the conversation, to another session.
 
         Returns how many items that were. On a stored session it is one write, all or nothing.
+        Raises `ValueError` for a session on this conversation.
         """
-        async with self._lock:
+        check_other(self, session)
+        async with self._alone():
             found = [] if self._remote.id is None else await self._remote.all(everything=True)
             about = await self._about.read()
         if found:
             await session.add_items([shown(item) for item in found])
         describe = getattr(session, "describe", None)
-        if describe is not None and about != About():
-            await describe(**vars(about))
+        if describe is not None and (known := told(about)):
+            await describe(**known)
         return len(found)
 
     async def copy_from(self, session: Session) -> int:
         """Add all items of another session, and what is known about it; returns how many.
 
-        What the API refuses is left out, as in `add_items`. A failure raises what `add_items`
-        raises.
+        Left out is what `add_items` leaves out, and it raises the same. Raises `ValueError` for a
+        session on this conversation.
         """
+        check_other(self, session)
         read_about = getattr(session, "about", None)
-        if read_about is not None and (about := await read_about()) != About():
-            await self.describe(**vars(about))
+        if read_about is not None and (known := told(await read_about())):
+            await self.describe(**known)
         given = await session.get_items(limit=sys.maxsize)
         kept = [item for item in given if is_storable(item)]
         await self.add_items(kept)
         return len(kept)
 
-    async def _clear(self, conversation: str, *, erase: bool) -> None:
-        if erase:
-            await erased(self._remote)
-        await self._remote.delete()
-        if self._beside is not None:
-            await self._beside.forget(conversation)
-        self._remote.forget()
-        self._writing.forget()
-
-    def _waits(self) -> Waits:
-        return Waits(self._patience)
-
-
-class _Tail(ListedTail):
-    """The tail of a conversation at OpenAI, whose items are not equal to what was added."""
-
-    def are_equal(self, stored: list[Item], given: list[Item]) -> bool:
-        return are_same(stored, given)
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        async with self._lock, hinted():
+            yield

@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from turnlog.loops.exit import at_exit
 from turnlog.loops.finishing import is_cancelled
+from turnlog.loops.termination import hears_sigterm, uninstall_if_idle
 
 __all__ = ["is_loop_running", "run", "run_certainly", "run_until_interrupted"]
 
@@ -38,9 +39,10 @@ def run(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 def run_until_interrupted(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same as `run`, but an interrupt cancels the call; for calls that take long."""
+    """The same as `run`, but an interrupt or SIGTERM cancels the call; for calls that take long."""
     outcome: _Outcome[T] = _Outcome()
-    return _waited_for(outcome, partial(call, *args, **kwargs), outcome.interrupt)
+    with hears_sigterm():
+        return _waited_for(outcome, partial(call, *args, **kwargs), outcome.interrupt)
 
 
 def run_certainly(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -80,6 +82,8 @@ def _waited_for(
         interrupted()
         error = outcome.exception()
         raise interrupt from None if isinstance(error, asyncio.CancelledError) else error
+    finally:
+        uninstall_if_idle()  # a run that an earlier call had begun may have ended in this one
     return outcome.result()
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import SettingsLike
-from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import Item
@@ -97,7 +96,8 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         policy: Policy = "queue",
         settings: SettingsLike = None,
         callback: SessionInputCallback | None = None,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
         key: str | None = None,
         usage: object = None,
     ) -> AbstractContextManager[BlockingTurn[Self]]:
@@ -111,6 +111,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
             settings=settings,
             callback=callback,
             lease_seconds=lease_seconds,
+            busy_timeout=busy_timeout,
             key=key,
             usage=usage,
         )
@@ -127,6 +128,10 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
     def usage(self, by: Any = None) -> Usage | dict[str, Usage]:
         """What the runs of Turnlog on this conversation have spent; it is in the store."""
         return run(self.session.usage, by)
+
+    def history(self) -> list[Item]:
+        """All items, oldest first, whatever `session_settings` say."""
+        return run(self.session.history)
 
     def copy_to(self, session: Session | BlockingSession) -> int:
         """Add all items to another session; returns how many that were."""

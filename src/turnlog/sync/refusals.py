@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from turnlog.sessions.conversations.refusals import Refusals
 from turnlog.sync.loop import run
@@ -11,42 +13,22 @@ __all__ = ["BlockingRefusals"]
 
 
 class BlockingRefusals:
-    """The methods of stored sessions that need branches or positions: all raise `NotSupported`."""
+    """The methods of `Refusals`, which raise `NotSupported` here as well.
+
+    They are set below, and unknown to type checkers, so that a use of one is a type error.
+    """
 
     session: Refusals
 
-    def fork(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: there are no branches."""
-        run(self.session.fork)
 
-    def switch_to(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: there are no branches."""
-        run(self.session.switch_to)
+def _refusing(method: Callable[..., Any]) -> Callable[..., None]:
+    @wraps(method)
+    def refusing(self: BlockingRefusals, *args: Any, **kwargs: Any) -> None:
+        run(getattr(self.session, method.__name__), *args, **kwargs)
 
-    def branches(self) -> NoReturn:
-        """Raises `NotSupported`: there are no branches."""
-        run(self.session.branches)
+    return refusing
 
-    def delete_branch(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: there are no branches."""
-        run(self.session.delete_branch)
 
-    def edit(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: there are no branches."""
-        run(self.session.edit)
-
-    def diff(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: there are no branches."""
-        run(self.session.diff)
-
-    def rewind(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: the tail can't be dropped in one step."""
-        run(self.session.rewind)
-
-    def turns(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: items have no positions and no times."""
-        run(self.session.turns)
-
-    def explain(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: items have no positions."""
-        run(self.session.explain)
+for _name, _method in vars(Refusals).items():
+    if not _name.startswith("_"):
+        setattr(BlockingRefusals, _name, _refusing(_method))

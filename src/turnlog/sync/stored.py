@@ -19,7 +19,6 @@ from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.totals import Branches, By
 from turnlog.conversation.turn_lists import TurnInfo
-from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import Item
@@ -62,6 +61,15 @@ class BlockingStoredSession(BlockingSession):
     @branch.setter
     def branch(self, value: str) -> None:
         self.session.branch = value
+
+    @property
+    def lease_seconds(self) -> float | None:
+        """How long the leases of its runs last; None for the default. Assigning takes effect."""
+        return self.session.lease_seconds
+
+    @lease_seconds.setter
+    def lease_seconds(self, value: float | None) -> None:
+        self.session.lease_seconds = value
 
     @property
     def closed(self) -> bool:
@@ -107,7 +115,8 @@ class BlockingStoredSession(BlockingSession):
         policy: Policy = "queue",
         settings: SettingsLike = None,
         callback: SessionInputCallback | None = None,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
         key: str | None = None,
         usage: object = None,
         compaction: Compaction | None = None,
@@ -127,6 +136,7 @@ class BlockingStoredSession(BlockingSession):
             settings=settings,
             callback=callback,
             lease_seconds=lease_seconds,
+            busy_timeout=busy_timeout,
             key=key,
             usage=usage,
             compaction=compaction,
@@ -300,9 +310,14 @@ class StoredSession(BlockingStoredSession):
         *,
         branch: str = "main",
         session_settings: SettingsLike = None,
+        lease_seconds: float | None = None,
     ) -> None:
         inner = store.store if isinstance(store, BlockingStore) else store
         session = awaitable.StoredSession(
-            session_id, inner, branch=branch, session_settings=session_settings
+            session_id,
+            inner,
+            branch=branch,
+            session_settings=session_settings,
+            lease_seconds=lease_seconds,
         )
         super().__init__(session)

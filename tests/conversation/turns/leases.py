@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from turnlog import Log, Store, StoredSession
 from turnlog.changes import Append, Change, Committed, Key
 from turnlog.conversation.turns.beginning import turn_begun
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import Policy
 from turnlog.items.merge import Merged
 from turnlog.store import Layer
@@ -65,7 +65,7 @@ async def check(lease: Lease) -> None:
 
 @asynccontextmanager
 async def turn_taken(
-    session: StoredSession, policy: Policy = "queue", *, seconds: float = LEASE_SECONDS
+    session: StoredSession, policy: Policy = "queue", *, seconds: float | None = None
 ) -> AsyncIterator[StoredSession]:
     """A turn that begins without a question."""
 

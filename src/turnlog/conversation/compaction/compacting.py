@@ -21,8 +21,8 @@ from turnlog.conversation.summaries.reading import valid
 from turnlog.conversation.summaries.record import Mark, Summary, parsed, summaries_of
 from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.current import open_turn_on
+from turnlog.conversation.turns.duration import LEASE_SECONDS
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.lease import LEASE_SECONDS
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
 from turnlog.items.json import Item, copied

@@ -25,6 +25,7 @@ class Holdable(AdvancedNames):
         policy: Policy = "queue",
         key: str | None = None,
         lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
     ) -> Holding[Self]:
         """Hold the session for a runner of somebody else, such as that of the OpenAI Agents SDK.
 
@@ -46,9 +47,12 @@ class Holdable(AdvancedNames):
         key: a name for this request. However often the block is entered with the same key, its
             input is stored once; once it was answered, `Held.answer` holds what was stored behind
             it. Then adding raises `ValueError`, and so does another input at any time.
-        lease_seconds: how long a process that died keeps others waiting, at most.
+        lease_seconds: how long a process that died keeps others waiting, at most; None for the
+            session's default.
+        busy_timeout: for how many seconds it waits for another run before `SessionWaitTimeout`;
+            None for no bound.
         """
-        return StoredHolding(self, policy, key, lease_seconds)
+        return StoredHolding(self, policy, key, lease_seconds, busy_timeout)
 
     async def _shown_in(self, block: Block, log: Log, limit: int | None) -> list[Item]:
         """What `get_items(limit)` shows in a held block that has no input yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from turnlog.conversation.held.block import Block, OpenBlock
@@ -14,16 +15,19 @@ from turnlog.conversation.turns.beginning import (
     first_to_queue,
 )
 from turnlog.conversation.turns.current import inside, joinable_turn_on
+from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
 from turnlog.conversation.turns.forking import Forkable, taken_on_fork
 from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease, check_seconds
+from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import Policy, check_policy
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.errors import SessionBusy
 from turnlog.items.given import check_key
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in
 from turnlog.loops.finishing import finished
+from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 
 if TYPE_CHECKING:
@@ -112,9 +116,19 @@ class Holding(ABC, Generic[S]):
 class StoredHolding(Holding[F]):
     """The same for a session on a store."""
 
-    def __init__(self, session: F, policy: Policy, key: str | None, seconds: float | None) -> None:
-        self._seconds = check_held(policy, key, seconds)
+    def __init__(
+        self,
+        session: F,
+        policy: Policy,
+        key: str | None,
+        seconds: float | None,
+        busy_timeout: float | None,
+    ) -> None:
+        check_held(policy, key, seconds, busy_timeout)
         self._session = session
+        self._seconds = session.lease_seconds if seconds is None else seconds
+        self._busy_timeout = busy_timeout
+        self._ending = ExitStack()
         self._policy, self._name = policy, key
         self._turn: OpenTurn | None = None
         self._block: Block | None = None
@@ -129,8 +143,14 @@ class StoredHolding(Holding[F]):
             around.runs += 1
             self._turn = around
             return Held(self._session)
-        async with first_to_queue(self._session, self._policy):
-            return await self._taken(log)
+        wait = Wait(self._session.store.identity, log, self._busy_timeout)
+        self._ending.enter_context(ended_by_sigterm(self._given_back))
+        try:
+            async with first_to_queue(self._session, self._policy, wait):
+                return await self._taken(log, wait)
+        except BaseException:
+            self._ending.close()
+            raise
 
     def enter(self) -> None:
         if self._block is not None:
@@ -146,6 +166,10 @@ class StoredHolding(Holding[F]):
             left(self._block)
 
     async def release(self, error: BaseException | None) -> None:
+        with self._ending:
+            await self._released(error)
+
+    async def _released(self, error: BaseException | None) -> None:
         turn, block = self._turn, self._block
         if turn is None:
             self._end()
@@ -167,11 +191,11 @@ class StoredHolding(Holding[F]):
         if self._turn is not None or self._block is not None:
             raise RuntimeError("this held block was entered before: call session.held(…) for each")
 
-    async def _taken(self, log: Log) -> Held[F]:
+    async def _taken(self, log: Log, wait: Wait) -> Held[F]:
         """The session, held; or the answer under the key."""
         progress = await self._progress(log, None)
         if progress is None or progress.answer is None:
-            self._turn = await self._lease(log)
+            self._turn = await self._lease(log, wait)
             try:
                 progress = await self._progress(log, progress)
             except BaseException:
@@ -199,7 +223,7 @@ class StoredHolding(Holding[F]):
         key = earlier.key if earlier else RunKey.named(log, self._name)
         return await key.progress(self._session.store, holds_lease=earlier is not None)
 
-    async def _lease(self, log: Log) -> OpenTurn:
+    async def _lease(self, log: Log, wait: Wait) -> OpenTurn:
         """The lease, taken."""
         store = self._session.store
         turn = OpenTurn(store, log, Lease(store, log, seconds=self._seconds))
@@ -207,7 +231,7 @@ class StoredHolding(Holding[F]):
         if not isinstance(await turn.lease.take(in_order=in_order), str):
             return turn
         if self._policy == "queue":
-            await turn.lease.queue()
+            await turn.lease.queue(wait)
             return turn
         if self._policy == "reject":
             raise SessionBusy(log)
@@ -220,14 +244,13 @@ class StoredHolding(Holding[F]):
             await turn.give_back()
 
 
-def check_held(policy: Policy, key: object, seconds: float | None) -> float:
-    """How long a lease lasts. Raises `ValueError` or `TypeError` for what makes no sense.
-
-    seconds: None means as long as by default.
-    """
+def check_held(
+    policy: Policy, key: object, seconds: float | None, busy_timeout: float | None
+) -> None:
+    """Raise `ValueError` or `TypeError` for what makes no sense."""
     check_policy(policy)
-    lasts = LEASE_SECONDS if seconds is None else seconds
-    check_seconds(lasts)
+    check_seconds(seconds)
+    check_busy_timeout(busy_timeout)
     if policy == "off":
         raise ValueError(
             "held(policy='off') would hold nothing: leave the block out, or use 'queue', 'reject' "
@@ -236,4 +259,3 @@ def check_held(policy: Policy, key: object, seconds: float | None) -> float:
     if key is not None:
         check_key(key)
     check_keyed_policy(key, policy)
-    return lasts

@@ -9,17 +9,19 @@ wait, or fork, or raise `SessionBusy` ─▶ lease ─▶ read the view again �
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
+from turnlog.conversation.turns.duration import check_busy_timeout
 from turnlog.conversation.turns.forking import Forkable, taken_on_fork
 from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import LEASE_SECONDS, Lease
+from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.conversation.usage.question import Question
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
@@ -28,6 +30,7 @@ from turnlog.items.kinds import is_question
 from turnlog.items.merge import Merged
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.finishing import finished
+from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 
 __all__ = [
@@ -92,14 +95,19 @@ async def turn_begun(
     view: View[S],
     policy: Policy = "queue",
     *,
-    seconds: float = LEASE_SECONDS,
+    seconds: float | None = None,
+    busy_timeout: float | None = None,
     key: RunKey | None = None,
 ) -> AsyncIterator[Begun[S]]:
     """Begin a turn; within, no other run writes to the session.
 
     view: reads the session. It is called again if the log has grown before the question was
         stored, so that the model never answers an outdated view.
+    seconds: how long its lease lasts; None for the session's default.
+    busy_timeout: for how many seconds it waits before `SessionWaitTimeout`; None for no bound.
     key: the turn asks and answers once under it, however often it is begun.
+
+    SIGTERM ends the turn, where nobody else handles it.
 
     With the policy "branch" and another run under way, the turn is on a new branch, which holds
     all turns but the one under way. A run inside a run on the same conversation, such as a tool
@@ -112,10 +120,12 @@ async def turn_begun(
     if session.closed:
         raise StoreClosed(type(session).__name__)
     check_keyed_policy(key, policy)
+    check_busy_timeout(busy_timeout)
     around = joinable_turn_on(session.store, Log(session.session_id, session.branch))
     if policy == "off":
-        shown, question = await _begun(session, view)
-        yield Begun(session, shown, None, question=question)
+        with ended_by_sigterm():
+            shown, question = await _begun(session, view)
+            yield Begun(session, shown, None, question=question)
     elif around is not None:
         check_no_key_inside(key)
         async with _part_of(around):
@@ -124,7 +134,9 @@ async def turn_begun(
                 await around.takes_up()
             yield Begun(session, shown, around, question=question)
     else:
-        async with _own_turn(_Beginning(session, view, policy, seconds, key)) as own:
+        log = Log(session.session_id, session.branch)
+        wait = Wait(session.store.identity, log, busy_timeout)
+        async with _own_turn(_Beginning(session, view, policy, seconds, wait, key)) as own:
             yield own
 
 
@@ -163,26 +175,34 @@ def check_no_key_inside(key: object) -> None:
 
 @asynccontextmanager
 async def _own_turn(beginning: _Beginning[S]) -> AsyncIterator[Begun[S]]:
-    async with first_to_queue(beginning.session, beginning.policy):
-        own = await beginning.turn()
-    if own.turn is None:
-        yield own
-        return
-    async with _part_of(own.turn):
-        with inside(own.turn):
+    with ended_by_sigterm(beginning.give_back):
+        async with first_to_queue(beginning.session, beginning.policy, beginning.wait):
+            own = await beginning.turn()
+        if own.turn is None:
             yield own
+            return
+        async with _part_of(own.turn):
+            with inside(own.turn):
+                yield own
 
 
 class _Beginning(Generic[S]):
     """The begin of one turn that is not part of another."""
 
     def __init__(
-        self, session: S, view: View[S], policy: Policy, seconds: float, key: RunKey | None
+        self,
+        session: S,
+        view: View[S],
+        policy: Policy,
+        seconds: float | None,
+        wait: Wait,
+        key: RunKey | None,
     ) -> None:
         self.policy = policy
         self.session = session
+        self.wait = wait
         self._view = view
-        self._seconds = seconds
+        self._seconds = session.lease_seconds if seconds is None else seconds
         self._progress = None if key is None else Progress(key)
         self._question: Question | None = None
         self._turn = self._turn_on(Log(session.session_id, session.branch))
@@ -206,6 +226,10 @@ class _Beginning(Generic[S]):
             self._question = Question(question or self._turn.end, is_exact=False)
         self._turn.question = self._question
         return Begun(self.session, shown, self._turn, question=self._question)
+
+    async def give_back(self) -> None:
+        """Give the lease back, or the ticket, wherever the turn stands."""
+        await self._turn.give_back()
 
     async def _shown(self) -> list[Item] | None:
         """What the model is shown; None if there is an answer already."""
@@ -293,7 +317,7 @@ class _Beginning(Generic[S]):
 
     async def _take_lease(self) -> None:
         if self.policy == "queue":
-            await self._turn.lease.queue()
+            await self._turn.lease.queue(self.wait)
         elif isinstance(await self._turn.lease.take(), str):
             if self.policy == "reject":
                 raise SessionBusy(self._turn.log)
@@ -303,14 +327,18 @@ class _Beginning(Generic[S]):
         self.session, self._turn = await taken_on_fork(self.session, self._seconds)
 
 
-def first_to_queue(session: OnBranch, policy: Policy) -> AbstractAsyncContextManager[None]:
+@asynccontextmanager
+async def first_to_queue(session: OnBranch, policy: Policy, wait: Wait) -> AsyncIterator[None]:
     """Within, all runs of this event loop that came earlier have taken the lease.
 
     A run that is part of a turn already doesn't wait here: those that do may wait for its end.
     """
-    if policy != "queue" or is_within_a_turn():
-        return nullcontext()
-    return in_order_of_arrival((session.store.identity, session.session_id, session.branch))
+    async with AsyncExitStack() as stack:
+        if policy == "queue" and not is_within_a_turn():
+            key = session.store.identity, session.session_id, session.branch
+            async with wait.bounded():
+                await stack.enter_async_context(in_order_of_arrival(key))
+        yield
 
 
 @asynccontextmanager

@@ -14,13 +14,17 @@ from typing import NamedTuple
 from turnlog.changes import Append, Change, Check, Committed, Key, Remove
 from turnlog.conversation.opened import check_keyed
 from turnlog.errors import Conflict
-from turnlog.items.json import decode, encode
+from turnlog.items.json import Item, decode, encode
+from turnlog.loops.processes import own_process
 from turnlog.records import Log, Record, Unopened
 from turnlog.store import Store
 
 _logger = logging.getLogger(__name__)
 
-__all__ = ["Claim", "Claims", "Ticket"]
+__all__ = ["RENEWALS", "Claim", "Claims", "Ticket"]
+
+#: How often a claim is renewed in the time that it lasts.
+RENEWALS = 3
 
 
 class Claim(NamedTuple):
@@ -34,6 +38,13 @@ class Claim(NamedTuple):
     seconds: float
     #: Seconds since the epoch, by the wall clock of the holder.
     until: float
+    #: The process of the holder, as `own_process` names it; None if that is not known.
+    process: str | None = None
+
+    @property
+    def interval(self) -> float:
+        """The seconds after which the holder renews it."""
+        return self.seconds / RENEWALS
 
 
 class Ticket(NamedTuple):
@@ -41,6 +52,8 @@ class Ticket(NamedTuple):
 
     position: int
     waiter: str
+    #: The process of the waiter; None if that is not known.
+    process: str | None = None
 
 
 class Claims:
@@ -104,8 +117,8 @@ class Claims:
         position: of the claim that this one replaces; 0 if the lease is free.
         """
         until = time.time() + self._seconds
-        claim = encode({"holder": holder, "seconds": self._seconds, "until": until})
-        return Append(self._lease.name, [claim], position, cut=0 if position else None)
+        claim = {"holder": holder, "seconds": self._seconds, "until": until, **_process()}
+        return Append(self._lease.name, [encode(claim)], position, cut=0 if position else None)
 
     def held(self, position: int) -> Check:
         """Checks that the claim at `position` still counts."""
@@ -121,7 +134,7 @@ class Claims:
 
     def ticket(self, waiter: str) -> Append:
         """Adds a ticket behind those of the runs that wait already."""
-        return Append(self._queue.name, [encode({"waiter": waiter})])
+        return Append(self._queue.name, [encode({"waiter": waiter, **_process()})])
 
     def leave(self, position: int) -> Remove:
         """Removes the ticket at `position`, and no other: a position is never used again."""
@@ -141,13 +154,25 @@ def _claim(record: Record, seconds: float) -> Claim:
     try:
         entry = decode(record.payload)
         lasts, until = float(entry["seconds"]), float(entry["until"])
-        return Claim(record.position, str(entry["holder"]), lasts, until)
+        return Claim(record.position, str(entry["holder"]), lasts, until, _process_in(entry))
     except (ValueError, TypeError, KeyError):
         return Claim(record.position, "", seconds, float("inf"))
 
 
 def _ticket(record: Record) -> Ticket:
     try:
-        return Ticket(record.position, str(decode(record.payload)["waiter"]))
+        entry = decode(record.payload)
+        return Ticket(record.position, str(entry["waiter"]), _process_in(entry))
     except (ValueError, TypeError, KeyError):
         return Ticket(record.position, "")
+
+
+def _process() -> Item:
+    """Names this process in a claim or a ticket. Older ones don't have it."""
+    process = own_process()
+    return {} if process is None else {"process": process}
+
+
+def _process_in(entry: Item) -> str | None:
+    process = entry.get("process")
+    return process if isinstance(process, str) else None

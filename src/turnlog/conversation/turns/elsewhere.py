@@ -27,14 +27,16 @@ class BeginsTurns(ABC):
         view: ReadView,
         policy: Policy,
         *,
-        seconds: float,
+        seconds: float | None,
+        busy_timeout: float | None,
         key: str | None,
         spending: Spending,
     ) -> AbstractAsyncContextManager[list[Item]]:
         """Begin a turn: read the view and store what is new; gives what the model is shown.
 
         policy: what to do when another run is under way.
-        seconds: how long a lease lasts.
+        seconds: how long a lease lasts; None for the default.
+        busy_timeout: for how many seconds it waits for another run; None for no bound.
         key: of the run, if it has one.
         spending: what the run spends until the end of the turn.
         """

@@ -34,10 +34,10 @@ class Forkable(OnBranch, Protocol):
 S = TypeVar("S", bound=Forkable)
 
 
-async def taken_on_fork(session: S, seconds: float) -> tuple[S, OpenTurn]:
+async def taken_on_fork(session: S, seconds: float | None) -> tuple[S, OpenTurn]:
     """A session on a new branch, which holds all turns but the one under way, and its turn.
 
-    seconds: how long the lease on it lasts.
+    seconds: how long the lease on it lasts; None for the store's default.
     """
     at = await _last_settled(session)
     name, source = f"run-{uuid4().hex[:12]}", Log(session.session_id, session.branch)

@@ -18,40 +18,30 @@ from typing import Literal
 from uuid import uuid4
 
 from turnlog.changes import Change, Committed, Key
-from turnlog.conversation.turns.claims import Claims
+from turnlog.conversation.turns.claims import RENEWALS, Claims
+from turnlog.conversation.turns.duration import lease_seconds
 from turnlog.conversation.turns.giving_back import given_back, warn
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
 from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, LeaseLost
-from turnlog.items.given import given
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.store import Store
 
-__all__ = ["LEASE_SECONDS", "Lease", "check_seconds"]
-
-#: For how long others wait for a holder that died, at most.
-LEASE_SECONDS = 30.0
-
-
-def check_seconds(seconds: float) -> None:
-    """Raise `TypeError` or `ValueError` if a lease can't last for `seconds`."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"lease_seconds must be a number of seconds, not {given(seconds)}")
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"lease_seconds must be positive and finite, not {seconds}")
+__all__ = ["Lease"]
 
 
 class Lease:
     """The right to run one turn on `log`.
 
-    seconds: how long it lasts unless it is renewed. It is renewed after a third of that, again
-        and again, while the event loop that took it runs.
+    seconds: how long it lasts unless it is renewed; None for the default. It is renewed after a
+        third of that, again and again, while the event loop that took it runs.
     """
 
-    def __init__(self, store: Store, log: Log, *, seconds: float = LEASE_SECONDS) -> None:
-        check_seconds(seconds)
+    def __init__(self, store: Store, log: Log, *, seconds: float | None = None) -> None:
+        seconds = lease_seconds(seconds, store)
         #: The name of this lease, which no other has.
         self.holder = uuid4().hex
         self._store = store
@@ -105,10 +95,16 @@ class Lease:
             await self._hold(done, may_be_anothers=key is not None)
         return done
 
-    async def queue(self) -> None:
-        """Take the lease after all runs that have waited longer."""
+    async def queue(self, wait: Wait | None = None) -> None:
+        """Take the lease after all runs that have waited longer.
+
+        wait: reports for whom this run waits, and may end that.
+        """
+        wait = wait or Wait(self._store.identity, self._guarded, None)
         try:
-            await self._hold(await self._taking.in_turn())
+            async with wait.bounded():
+                done = await self._taking.in_turn(wait)
+            await self._hold(done)
         except BaseException:
             await finished(self.give_back())  # which removes the ticket as well
             raise
@@ -252,10 +248,10 @@ class Lease:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _schedule_renewal(self) -> None:
-        """Start the timer of the next renewal."""
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._seconds / 3, self._begin_renewal)
+    def _schedule_renewal(self, *, has_failed: bool = False) -> None:
+        """Start the timer of the next renewal. One that failed is retried sooner."""
+        delay = self._seconds / (3 * RENEWALS if has_failed else RENEWALS)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._begin_renewal)
 
     def _begin_renewal(self) -> None:
         self._renewal = asyncio.ensure_future(self._renew_in_time())
@@ -272,4 +268,4 @@ class Lease:
             return  # the run ended meanwhile, and perhaps its store was closed
         if failed is not None:
             warn(self._guarded, "was not renewed", failed)
-        self._schedule_renewal()
+        self._schedule_renewal(has_failed=failed is not None)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from turnlog.changes import Change, Committed, Key
 from turnlog.conversation.deletion import mark_of, unless_deleted
 from turnlog.conversation.turns.claims import Claim, Claims, Ticket
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.retrying import committed
 from turnlog.conversation.turns.waiting import Watch
 from turnlog.errors import BranchDeleted, Conflict
+from turnlog.loops.processes import is_gone
 
 __all__ = ["Taking"]
 
@@ -48,15 +50,18 @@ class Taking:
             free = self._free_at(claim)
             if free is None:
                 return claim.holder if claim else ""
-            if in_order and await self._claims.first() is not None:
+            if in_order and await self._first() is not None:
                 return ""
             if done := await self._tried(free, changes, in_order=in_order, key=key):
                 return done
 
-    async def in_turn(self) -> Committed:
-        """Wait until all runs that have waited longer had the lease, and take it."""
+    async def in_turn(self, wait: Wait) -> Committed:
+        """Wait until all runs that have waited longer had the lease, and take it.
+
+        wait: told of each look.
+        """
         while True:
-            if done := await self._taken_if_first():
+            if done := await self._taken_if_first(wait):
                 return done
             await self._watch.pause()
 
@@ -81,8 +86,9 @@ class Taking:
                 return position > 0
         return False
 
-    async def _taken_if_first(self) -> Committed | None:
-        claim, first = await self._claims.newest(), await self._claims.first()
+    async def _taken_if_first(self, wait: Wait) -> Committed | None:
+        claim, first = await self._claims.newest(), await self._first()
+        wait.saw(claim, first)
         free = self._free_at(claim)
         if first is None or first.position > self._ticket:
             await self._draw_ticket()  # or again: it was removed
@@ -91,6 +97,12 @@ class Taking:
         elif free is not None:
             return await self._taken_as_first(free)
         return None
+
+    async def _first(self) -> Ticket | None:
+        """The ticket of the run that has waited longest. Those of dead processes are removed."""
+        while (first := await self._claims.first()) is not None and is_gone(first.process):
+            await self._claims.commit([self._claims.leave(first.position)])
+        return first
 
     async def _taken_as_first(self, free: int) -> Committed | None:
         done = await self._tried(free, [self._claims.served(self._ticket)], in_order=False)

@@ -6,7 +6,8 @@ import asyncio
 import time
 from random import uniform
 
-from turnlog.conversation.turns.claims import Claim
+from turnlog.conversation.turns.claims import RENEWALS, Claim
+from turnlog.loops.processes import is_gone
 
 __all__ = ["Watch"]
 
@@ -26,19 +27,25 @@ class Watch:
 
     def __init__(self, seconds: float) -> None:
         self._absent = min(_ABSENT, 4 * seconds)
-        self._claim = _Seen()
+        self._claim = _Renewals()
         self._first = _Seen()
         self._looks = 0
 
-    def has_expired(self, claim: Claim) -> bool:
-        """Whether `claim`, the newest one, has expired.
+    def saw(self, claim: Claim | None) -> None:
+        """Take in a look at the lease. After a change, the next pauses are short again."""
+        if self._claim.saw(claim):
+            self._looks = 0
 
-        It has when this run has seen it unchanged for its whole time, or when the wall clock
-        is past its end by as much again. So a wall clock that is wrong by less than a lease
-        lasts takes the lease from nobody, and a run that looks once is not kept out for ever.
+    def has_expired(self, claim: Claim) -> bool:
+        """Whether `claim`, which was seen last, has expired.
+
+        It has when the process of its holder is known to be gone, when this run has seen that
+        all its renewals were missed, or when the wall clock is past its end by as much again.
+        So a wall clock that is wrong by less than a lease lasts takes the lease from nobody, and
+        a run that looks once is not kept out for ever.
         """
-        unchanged = self._claim.seconds(claim.position)
-        return unchanged > claim.seconds or time.time() > claim.until + claim.seconds
+        past = time.time() - claim.until - self._claim.unwatched
+        return is_gone(claim.process) or self._claim.missed >= RENEWALS or past > claim.seconds
 
     def is_absent(self, first: int) -> bool:
         """Whether the run that is first has left the free lease untaken for too long.
@@ -54,12 +61,42 @@ class Watch:
         self._looks += 1
         await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - so that runs don't all look at once
 
-    def saw(self, claim: Claim | None) -> None:
-        """Take in a look at the lease. After a change, the next pauses are short again."""
+
+class _Renewals:
+    """The renewals of a claim that were missed.
+
+    Each is seen missing by a look of its own. So a run that stood still itself, perhaps together
+    with the holder, doesn't take the lease when it goes on: the holder has time to renew it.
+    """
+
+    def __init__(self) -> None:
+        #: How many in a row.
+        self.missed = 0
+        #: The seconds, by the wall clock, in which this run stood still and did not look.
+        self.unwatched = 0.0
+        self._position = 0
+        self._since = 0.0  # monotonic; when the claim, or the last missed renewal, was seen
+        self._looked_at = 0.0  # wall clock
+
+    def saw(self, claim: Claim | None) -> bool:
+        """Take in a look; whether the claim is another one than before."""
         position = claim.position if claim else 0
-        if self._claim.is_other(position):
-            self._looks = 0
-        self._claim.seconds(position)
+        is_other = position != self._position
+        if is_other or claim is None:
+            self._position, self._since = position, time.monotonic()
+            self.missed, self.unwatched = 0, 0.0
+        else:
+            self._saw_again(claim)
+        self._looked_at = time.time()
+        return is_other
+
+    def _saw_again(self, claim: Claim) -> None:
+        pause = time.time() - self._looked_at
+        if pause > claim.interval:
+            self.unwatched += pause
+        if time.monotonic() - self._since >= claim.interval:
+            self.missed += 1
+            self._since = time.monotonic()
 
 
 class _Seen:
@@ -69,11 +106,8 @@ class _Seen:
         self._position = 0
         self._since = 0.0
 
-    def is_other(self, position: int) -> bool:
-        return position != self._position
-
     def seconds(self, position: int) -> float:
         """For how many seconds `position` has been the one that is seen."""
-        if self.is_other(position):
+        if position != self._position:
             self._position, self._since = position, time.monotonic()
         return time.monotonic() - self._since

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
-from turnlog.conversation.about import About, described
+from turnlog.conversation.about import About, Changes
 from turnlog.sessions.conversations.beside import Beside
-from turnlog.sessions.conversations.metadata import about_in, changed, pairs_of
+from turnlog.sessions.conversations.metadata import about_in, changed
 from turnlog.sessions.conversations.remote import Remote
 from turnlog.sessions.conversations.writing import Writing
 
-__all__ = ["AboutRemote"]
+__all__ = ["AboutRemote", "told"]
+
+
+def told(about: About) -> Changes:
+    """What `about` tells, as changes for another conversation; what it doesn't is no change."""
+    known = {name: value for name, value in vars(about).items() if value not in (None, (), False)}
+    return cast("Changes", known)
 
 
 class AboutRemote:
@@ -28,16 +35,14 @@ class AboutRemote:
     async def read(self) -> About:
         """What is known; before the conversation is created, what it will be created with."""
         if self._remote.id is None:
-            return About.of(self._writing.note)
+            return about_in(self._writing.pairs)
         return about_in(await self._remote.metadata())
 
     async def change(self, changes: Mapping[str, object]) -> About:
         """Change some of it; returns what is known then."""
         if self._remote.id is None:
-            note = described("", self._writing.note, changes)
-            pairs_of(note)  # raises for what the API can't hold
-            self._writing.note = note
-            return About.of(note)
+            self._writing.pairs = changed("", self._writing.pairs, changes)
+            return about_in(self._writing.pairs)
         before = await self._remote.metadata()
         pairs = changed(self._remote.id, before, changes)
         if pairs != before:

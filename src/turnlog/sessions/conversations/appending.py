@@ -7,20 +7,34 @@ before the request; only what is not found there is sent again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
-from turnlog.errors import IncompleteAppend
-from turnlog.items.json import Item
+from turnlog.errors import AppendUncertain, IncompleteAppend
+from turnlog.items.json import Item, encode
 from turnlog.sessions.conversations.client import is_refusal, is_transient
 from turnlog.sessions.conversations.forms import are_same
 from turnlog.sessions.conversations.remote import MOST_AT_ONCE, Remote, Seen
 from turnlog.sessions.conversations.retrying import Waits
 
-__all__ = ["Appending", "Remaining"]
+__all__ = ["Appending", "Remaining", "first_request"]
+
+#: The most bytes of items in one request, unless one item alone has more.
+_MOST_BYTES = 16_000_000
+
+
+def first_request(items: Sequence[Item]) -> list[Item]:
+    """The first of `items`, as many as one request takes; always the same for the same items."""
+    size = 0
+    for count, item in enumerate(items[:MOST_AT_ONCE]):
+        size += len(encode(item))
+        if count and size > _MOST_BYTES:
+            return list(items[:count])
+    return list(items[:MOST_AT_ONCE])
 
 
 class Remaining(list[Item]):
-    """Items that are not stored, or of which that is not known for the first 20.
+    """Items that are not stored, or of which that is not known for the first request of them.
 
     conversation: the id of the one to which they were sent; None if it was not created.
     before: what was known of its end before they were sent; None if they never were.
@@ -79,22 +93,21 @@ class Appending:
 
         A retry after a lost answer makes another conversation: the first one is never found.
         """
-        first, rest = items[:MOST_AT_ONCE], items[MOST_AT_ONCE:]
+        first = first_request(items)
         self._stored += await self._created(first, metadata)
-        await self.added(rest)
+        await self.added(items[len(first) :])
 
     async def added(self, items: list[Item], before: Seen | None = None) -> None:
         """Add `items` to the conversation, which exists.
 
-        before: what was known of its end before the first 20 of them were sent; None if they
-            were not. Those that are found behind it are not sent again.
+        before: what was known of its end before the first request of them was sent; None if it
+            was not. Those that are found behind it are not sent again.
         """
         remaining = list(items)
         while remaining:
             if self._is_stopped:
                 raise self._incomplete(remaining, before)
-            chunk = remaining[:MOST_AT_ONCE]
-            done = await self._put(chunk, remaining, before)
+            done = await self._put(first_request(remaining), remaining, before)
             self._stored += done
             remaining, before = remaining[len(done) :], None
 
@@ -115,11 +128,13 @@ class Appending:
         while True:
             try:
                 if before is not None:
-                    found = await self._found(chunk, before)
+                    found = await self._found(chunk, remaining, before)
                     if found:
                         return found
                     before = None
                 seen = await self._ready()
+            except AppendUncertain:
+                raise
             except Exception as error:  # noqa: BLE001 - raised below
                 failed = error
             else:
@@ -129,7 +144,7 @@ class Appending:
                     failed = error
                     before = None if is_refusal(error) else seen
             if not is_transient(failed) or not await waits.again(failed):
-                return await self._found_at_last(failed, remaining, before)
+                return await self._found_at_last(failed, chunk, remaining, before)
 
     async def _ready(self) -> Seen:
         """What is known of the end, when all is ready for a request."""
@@ -139,33 +154,40 @@ class Appending:
             await self.note(len(self._stored), seen)
         return seen
 
-    async def _found(self, chunk: list[Item], before: Seen) -> list[Item]:
-        """What is stored of `chunk`, if its request was carried out; nothing if it wasn't."""
-        new = await self._remote.since(before)
-        self._remote.seen = before.then([str(item["id"]) for item in new])
-        for start in range(len(new) - len(chunk) + 1):
-            if are_same(new[start : start + len(chunk)], chunk):
-                return new[start : start + len(chunk)]
-        # A part of it counts only if nothing else is new.
-        return new if new and are_same(new, chunk[: len(new)]) else []
+    async def _found(self, chunk: list[Item], remaining: list[Item], before: Seen) -> list[Item]:
+        """What is stored of `chunk`, if its request was carried out; nothing if it wasn't.
+
+        Raises `AppendUncertain` if what is found may be older than the request.
+        """
+        since = await self._remote.since(before)
+        found = _found_in(since.items, chunk)
+        if found and not since.are_new:
+            left = Remaining(remaining, self._remote.id, before)
+            raise AppendUncertain(self._stored, left, len(found))
+        return found
 
     async def _found_at_last(
-        self, error: Exception, remaining: list[Item], before: Seen | None
+        self, error: Exception, chunk: list[Item], remaining: list[Item], before: Seen | None
     ) -> list[Item]:
         """What is stored of the chunk after its last try; raises the error if that is nothing."""
         if before is not None:
-            found = await self._found_now(remaining[:MOST_AT_ONCE], before)
-            if found:
-                return found
-            before = before if found is None else None
+            with suppress(_LookFailed):
+                found = await self._found_now(chunk, remaining, before)
+                if found:
+                    return found
+                before = None
         raise self._error(error, remaining, before)
 
-    async def _found_now(self, chunk: list[Item], before: Seen) -> list[Item] | None:
-        """`_found`, tried once; None if it can't be known."""
+    async def _found_now(
+        self, chunk: list[Item], remaining: list[Item], before: Seen
+    ) -> list[Item]:
+        """`_found`, tried once. Raises `_LookFailed`."""
         try:
-            return await self._found(chunk, before)
-        except Exception:  # noqa: BLE001 - the error of the write is raised
-            return None
+            return await self._found(chunk, remaining, before)
+        except AppendUncertain:
+            raise
+        except Exception as error:
+            raise _LookFailed from error
 
     def _error(self, error: Exception, remaining: list[Item], before: Seen | None) -> Exception:
         """`error` itself if it is certain that nothing is stored."""
@@ -184,3 +206,16 @@ class Appending:
         if self._is_stopped:
             self._current.stop.set()
         return self._current
+
+
+class _LookFailed(Exception):
+    """The end of the conversation could not be read."""
+
+
+def _found_in(new: list[Item], chunk: list[Item]) -> list[Item]:
+    """Those of the `new` items that are what the API has made of `chunk`."""
+    for start in range(len(new) - len(chunk) + 1):
+        if are_same(new[start : start + len(chunk)], chunk):
+            return new[start : start + len(chunk)]
+    # A part of it counts only if nothing else is new.
+    return new if new and are_same(new, chunk[: len(new)]) else []

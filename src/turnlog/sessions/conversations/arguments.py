@@ -7,7 +7,7 @@ from turnlog.items.given import given
 from turnlog.sessions.conversations.client import AsyncOpenAI, OpenAI
 from turnlog.store import Store
 
-__all__ = ["check_id", "check_patience", "check_store", "the_client"]
+__all__ = ["check_id", "check_other", "check_patience", "check_store", "the_client"]
 
 
 def check_id(conversation_id: object) -> None:
@@ -23,6 +23,28 @@ def check_id(conversation_id: object) -> None:
             "conversation_id is an API key, which begins with sk-: give it to the client, as in "
             "OpenAIConversationsSession(client=AsyncOpenAI(api_key=…)); ids begin with conv_"
         )
+
+
+def check_other(session: object, other: object) -> None:
+    """Raise `ValueError` if the items of one would be copied to where they come from.
+
+    session: one of ours; other: any session, which may be the SDK's on the same conversation.
+    """
+    is_same = other is session or (_conversation_of(other) or "") == _conversation_of(session)
+    if is_same:
+        raise ValueError(
+            "both sessions stand on the same conversation, so each item would be there twice: "
+            "copy to or from another one; OpenAIConversationsSession() begins a new conversation"
+        )
+
+
+def _conversation_of(session: object) -> str | None:
+    """The id of the conversation that it stands on; None for a session of another kind."""
+    names = {kind.__name__ for kind in type(session).__mro__}
+    if "OpenAIConversationsSession" not in names:
+        return None
+    found = getattr(session, "conversation_id", None) or getattr(session, "_session_id", None)
+    return found if isinstance(found, str) else None
 
 
 def the_client(client: AsyncOpenAI | None, openai_client: AsyncOpenAI | None) -> AsyncOpenAI | None:

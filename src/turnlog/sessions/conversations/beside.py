@@ -15,6 +15,7 @@ from turnlog.changes import Append, Check, Forget, Key
 from turnlog.conversation.about import About
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.turns.current import open_turn_on
+from turnlog.conversation.turns.duration import lease_seconds
 from turnlog.conversation.turns.lease import Lease
 from turnlog.errors import Conflict
 from turnlog.items.json import decode, encode
@@ -85,7 +86,8 @@ class Beside:
         Another one takes over when this one stands still for longer than a lease lasts; then its
         next call raises `LeaseLost`.
         """
-        lease = Lease(self.store, Log(conversation).beside("writes"))
+        seconds = lease_seconds(None, self.store)
+        lease = Lease(self.store, Log(conversation).beside("writes"), seconds=seconds)
         await lease.queue()
         try:
             key = Key.of(Log(conversation), name, digest)
@@ -121,7 +123,8 @@ class KeyedWrite:
         progress = decode(records.payloads[-1])
         self._key.check_digest(bytes.fromhex(progress["digest"]))
         after = progress["after"]
-        return Begun(progress["stored"], None if after is None else Seen(tuple(after), 0.0))
+        before = None if after is None else Seen(tuple(after), 0.0, progress["is_all"])
+        return Begun(progress["stored"], before)
 
     async def note(self, stored: int, seen: Seen | None) -> None:
         """So many items are stored; the next request is about to be sent, behind `seen`.
@@ -132,6 +135,7 @@ class KeyedWrite:
             "digest": self._key.digest.hex(),
             "stored": stored,
             "after": None if seen is None else list(seen.ids),
+            "is_all": seen is not None and seen.is_all,
         }
         await self._lease.renew(Append(self._log.name, [encode(progress)], cut=0))
 

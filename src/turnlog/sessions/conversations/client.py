@@ -18,9 +18,11 @@ try:
         APIResponseValidationError,
         APIStatusError,
         AsyncOpenAI,
+        AuthenticationError,
         BadRequestError,
         NotFoundError,
         OpenAI,
+        PermissionDeniedError,
     )
 except ImportError as error:
     raise ImportError(
@@ -34,10 +36,12 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "AsyncOpenAI",
+    "AuthenticationError",
     "BadRequestError",
     "Clients",
     "NotFoundError",
     "OpenAI",
+    "PermissionDeniedError",
     "is_refusal",
     "is_transient",
     "retry_after",

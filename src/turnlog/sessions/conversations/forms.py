@@ -31,9 +31,14 @@ _PRIVATE = frozenset({
     "provider_data",
 })  # fmt: skip
 
+#: Fields that calls of the provider need although they are null. Of others, the API shows a null
+#: that it doesn't take.
+_MAY_BE_NULL = frozenset({"code", "outputs", "result"})
+
 #: What the API adds of itself, or leaves out unless it is asked for.
 _INCIDENTAL = frozenset({
     "annotations",
+    "created_by",
     "detail",
     "encrypted_content",
     "id",
@@ -41,7 +46,15 @@ _INCIDENTAL = frozenset({
     "status",
 })  # fmt: skip
 
-_TEXTS = frozenset({"input_text", "output_text", "text"})
+_TEXTS = frozenset({"input_text", "output_text", "reasoning_text", "summary_text", "text"})
+
+#: Kinds of parts of messages that the API shows and doesn't take, and what it takes instead.
+_ONLY_SHOWN = {
+    "computer_screenshot": "input_image",
+    "reasoning_text": "{}_text",
+    "summary_text": "{}_text",
+    "text": "{}_text",
+}
 
 
 def is_storable(item: Item) -> bool:
@@ -53,25 +66,38 @@ def is_storable(item: Item) -> bool:
 
 def sendable(item: Item) -> Item:
     """`item` as the API takes it: without private fields, and with its id only if it needs it."""
-    kept = _without_status(item)
+    kept = shown(item)
     return kept if is_writable(kept) else writable(kept)
 
 
 def shown(item: Item) -> Item:
     """A stored item as any runner can send it to a model."""
-    return _without_status(item)
-
-
-def _without_status(item: Item) -> Item:
-    """`item`, stripped. The status of an answer belongs to its id, and goes with it."""
     kept = _stripped(item)
     if kind_of(item) == "message" and kept.get("role") == "assistant":
-        kept.pop("status", None)
+        kept.pop("status", None)  # it belongs to the id, and goes with it
+    for name in ("content", "output"):
+        if isinstance(kept.get(name), list):
+            kept[name] = [_sendable_part(part, item) for part in kept[name]]
+    return kept
+
+
+def _sendable_part(part: Any, item: Item) -> Any:
+    """`part` of `item`, without private fields and of a kind that the API takes."""
+    if not isinstance(part, dict):
+        return part
+    kept = {name: value for name, value in part.items() if name not in _PRIVATE}
+    if kind_of(item) == "message" and kept.get("type") in _ONLY_SHOWN:
+        is_answer = item.get("role") == "assistant"
+        kept["type"] = _ONLY_SHOWN[kept["type"]].format("output" if is_answer else "input")
     return kept
 
 
 def _stripped(item: Item) -> Item:
-    kept = {name: value for name, value in item.items() if name not in _PRIVATE}
+    kept = {
+        name: value
+        for name, value in item.items()
+        if name not in _PRIVATE and (value is not None or name in _MAY_BE_NULL)
+    }
     kept.pop("id", None)
     own = _own_id(item)
     if own is not None and kind_of(item) in _KEEPS_ID:
@@ -90,8 +116,25 @@ def are_same(stored: list[Item], given: list[Item]) -> bool:
 
 
 def is_same(stored: Item, given: Item) -> bool:
-    """Whether `stored` is what the API has made of `given`: all that was given is in it."""
+    """Whether `stored` is what the API has made of `given`: all that was given is in it.
+
+    Of the kinds that keep their id, it is only the one with this id, or with the same encrypted
+    content: two empty thoughts say the same.
+    """
+    if kind_of(given) == "item_reference":
+        return bool(stored.get("id") == given.get("id"))
+    if kind_of(given) in _KEEPS_ID and not _have_same_identity(stored, given):
+        return False
     return _holds(_full(stored), _full(given))
+
+
+def _have_same_identity(stored: Item, given: Item) -> bool:
+    own, sealed = _own_id(given), given.get("encrypted_content")
+    if own is not None and stored.get("id") == own:
+        return True
+    if sealed and stored.get("encrypted_content"):
+        return bool(stored["encrypted_content"] == sealed)
+    return own is None
 
 
 def _full(item: Item) -> Item:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from turnlog.conversation.about import About, described
+from turnlog.conversation.about import About, described, kept_note
 from turnlog.items.json import decode, encode, is_writable
 
-__all__ = ["about_in", "changed", "note_of", "pairs_of"]
+__all__ = ["about_in", "changed", "kept_pairs", "note_of", "pairs_of"]
 
 _PAIRS, _VALUE = 16, 512
 _TEXTS = ("title", "owner")
@@ -52,6 +52,11 @@ def pairs_of(note: bytes, others: Mapping[str, str] | None = None) -> dict[str, 
             f"{len(pairs)}: give it fewer or shorter tags"
         )
     return pairs
+
+
+def kept_pairs(pairs: Mapping[str, str]) -> dict[str, str]:
+    """Those that stay when the conversation is cleared: all but its title and "archived"."""
+    return pairs_of(kept_note(note_of(pairs)), pairs)
 
 
 def note_of(pairs: Mapping[str, str]) -> bytes:

@@ -15,10 +15,12 @@ def refuse(what: str, instead: str) -> NoReturn:
 
 
 _COPY = "copy the conversation to a stored session with copy_to(…)"
+_WINDOW = "show models less of it with session_settings, such as max_turns or max_tokens"
+_USAGE = "with a store=, usage() tells what the runs of turnlog's Runner have spent"
 
 
 class Refusals:
-    """The methods of stored sessions that need branches or positions."""
+    """The methods of stored sessions that need branches, positions or a lease of their own."""
 
     async def fork(self, *_: Any, **__: Any) -> NoReturn:
         """Raises `NotSupported`: there are no branches."""
@@ -55,3 +57,59 @@ class Refusals:
     async def explain(self, *_: Any, **__: Any) -> NoReturn:
         """Raises `NotSupported`: items have no positions."""
         refuse("positions", _COPY)
+
+    def held(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: only turns of Turnlog can be fenced."""
+        refuse("condition for a write", "use turnlog's Runner or session.turn(…), with a store")
+
+    async def compact(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: a summary can't be kept beside the items."""
+        refuse("place for summaries", f"{_WINDOW}, or {_COPY}")
+
+    async def drop_summary(self) -> NoReturn:
+        """Raises `NotSupported`: there are no summaries."""
+        refuse("place for summaries", _COPY)
+
+    async def list_branches(self) -> NoReturn:
+        """Raises `NotSupported`: there are no branches."""
+        refuse("branches", _COPY)
+
+    async def create_branch_from_turn(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: there are no branches."""
+        refuse("branches", _COPY)
+
+    async def create_branch_from_content(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: there are no branches."""
+        refuse("branches", _COPY)
+
+    async def switch_to_branch(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: there are no branches."""
+        refuse("branches", _COPY)
+
+    async def get_conversation_turns(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: items have no positions and no times."""
+        refuse("positions and times", _COPY)
+
+    async def find_turns_by_content(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: items have no positions and no times."""
+        refuse("positions and times", _COPY)
+
+    async def get_conversation_by_turns(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: items have no positions."""
+        refuse("positions", _COPY)
+
+    async def get_tool_usage(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: items have no positions."""
+        refuse("positions", _COPY)
+
+    async def get_session_usage(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: see `usage`."""
+        refuse("record of usage", _USAGE)
+
+    async def get_turn_usage(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: items have no positions. See `usage`."""
+        refuse("record of usage", _USAGE)
+
+    async def store_run_usage(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: see `usage`."""
+        refuse("record of usage", _USAGE)

@@ -30,7 +30,8 @@ _READS = 5
 #: stored the same words since, which would be taken for ours after a lost answer.
 _FRESH_SECONDS = 30.0
 
-#: The fields that the API leaves out of its answers unless it is asked for them.
+#: The fields that the API leaves out of its answers unless it is asked for them. Not the results
+#: of web searches, which it doesn't take back.
 _INCLUDE = (
     "code_interpreter_call.outputs",
     "computer_call_output.output.image_url",
@@ -49,11 +50,13 @@ class Seen(NamedTuple):
     ids: tuple[str, ...]
     #: When that was, by the monotonic clock of this process.
     at: float
+    #: Whether there were no others.
+    is_all: bool = False
 
     @classmethod
-    def now(cls, ids: Sequence[str]) -> Seen:
-        """The newest of `ids`, seen now."""
-        return cls(tuple(ids[-_PAGE:]), monotonic())
+    def now(cls, ids: Sequence[str], *, is_all: bool) -> Seen:
+        """The newest of `ids`, seen now. is_all: whether these are all items."""
+        return cls(tuple(ids[-_PAGE:]), monotonic(), is_all and len(ids) <= _PAGE)
 
     @property
     def is_fresh(self) -> bool:
@@ -65,15 +68,25 @@ class Seen(NamedTuple):
 
         Ids that it knows already stay known, also of items that were removed: they are not new.
         """
-        return Seen.now([*self._others(ids), *ids])
+        return Seen.now([*self._others(ids), *ids], is_all=self.is_all)
 
     def knowing(self, ids: Sequence[str]) -> Seen:
         """The same, as old as it is, with `ids` known as well."""
-        return Seen((*self._others(ids), *ids)[-_PAGE:], self.at)
+        return self.then(ids)._replace(at=self.at)
 
     def _others(self, ids: Sequence[str]) -> list[str]:
         added = set(ids)
         return [known for known in self.ids if known not in added]
+
+
+class Since(NamedTuple):
+    """The items behind those that were seen."""
+
+    #: Oldest first.
+    items: list[Item]
+    #: Whether all of them are new for certain. If everything that was seen is gone, they may be
+    #: older than that.
+    are_new: bool
 
 
 class Remote:
@@ -98,9 +111,14 @@ class Remote:
         return items
 
     async def add(self, items: list[Item]) -> list[Item]:
-        """Add at most 20 items; returns them as they are stored."""
+        """Add at most 20 items; returns them as they are stored.
+
+        Raises `ValueError` for an answer with more or fewer items.
+        """
         answer = await self._once.conversations.items.create(self._known, items=cast("Any", items))
         stored = [_plain(item) for item in answer.data]
+        if len(stored) != len(items):
+            raise ValueError(f"the API answered with {len(stored)} of {len(items)} items added")
         if self.seen is not None:
             self.seen = self.seen.then(_ids(stored))
         return stored
@@ -109,7 +127,7 @@ class Remote:
         """All items, oldest first. everything: with the probabilities of their words as well."""
         include = _EVERYTHING if everything else _INCLUDE
         items = await self._read(lambda: _all(self._listed("asc", _PAGE, include)))
-        self._saw(items)
+        self._saw(items, is_all=True)
         return items
 
     async def newest(self, count: int) -> list[Item]:
@@ -119,19 +137,23 @@ class Remote:
         page = min(count, _PAGE)
         found = await self._read(lambda: _first(count, self._listed("desc", page)))
         found.reverse()
-        if count >= MOST_AT_ONCE or len(found) < count:
-            self._saw(found)
+        is_all = len(found) < count
+        if is_all or count >= MOST_AT_ONCE:
+            self._saw(found, is_all=is_all)
         elif self.seen is not None:
             # So few items don't say what else is new, so it is as old as before.
             self.seen = self.seen.knowing(_ids(found))
         return found
 
-    async def since(self, seen: Seen) -> list[Item]:
-        """The items behind those that were `seen`, oldest first."""
+    async def since(self, seen: Seen) -> Since:
+        """The items behind those that were `seen`; these are known from now on."""
         known = set(seen.ids)
         found = await self._read(lambda: _until(known, self._listed("desc", 2 * MOST_AT_ONCE)))
         found.reverse()
-        return found
+        meets = bool(found) and found[0]["id"] in known
+        items = found[1:] if meets else found
+        self.seen = seen.then(_ids(items))
+        return Since(items, meets or seen.is_all)
 
     async def look(self) -> Seen:
         """What is known of the end; it is read unless that was a short while ago."""
@@ -187,9 +209,10 @@ class Remote:
     def _once(self) -> AsyncOpenAI:
         return self._clients.here().with_options(max_retries=0)
 
-    def _saw(self, items: list[Item]) -> None:
+    def _saw(self, items: list[Item], *, is_all: bool) -> None:
         ids = _ids(items)
-        self.seen = Seen.now(ids) if self.seen is None else self.seen.then(ids)
+        before = () if self.seen is None else self.seen.ids
+        self.seen = Seen(before, 0.0, is_all).then(ids)
 
     async def _read(self, read: Callable[[], Awaitable[list[Item]]]) -> list[Item]:
         """What `read` gives, begun again if the item behind which it goes on was deleted."""
@@ -242,12 +265,12 @@ async def _first(count: int, items: AsyncIterator[Item]) -> list[Item]:
 
 
 async def _until(known: set[str], items: AsyncIterator[Item]) -> list[Item]:
-    """Those of `items` that come before the first one whose id is `known`."""
+    """Those of `items` up to the first one whose id is `known`."""
     found: list[Item] = []
     async for item in items:
+        found.append(item)
         if item["id"] in known:
             break
-        found.append(item)
     return found
 
 
@@ -257,5 +280,6 @@ def _ids(items: list[Item]) -> list[str]:
 
 def _plain(item: Any) -> Item:
     # Without warnings: a kind of item that the client doesn't know is not of the type it names.
-    dumped: Item = item.model_dump(exclude_unset=True, warnings=False)
+    # By alias: "async" can't be the name of an attribute, so the client calls it "async_".
+    dumped: Item = item.model_dump(by_alias=True, exclude_unset=True, warnings=False)
     return dumped

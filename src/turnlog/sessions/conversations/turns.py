@@ -7,15 +7,17 @@ processes with the same store respect.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
 from turnlog.conversation.turns.current import inside, joinable_turn_on
+from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
 from turnlog.conversation.turns.elsewhere import ReadView
 from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import Lease, check_seconds
+from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import Policy, check_policy
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.reported import usage_in
@@ -24,6 +26,7 @@ from turnlog.errors import LeaseLost, SessionBusy
 from turnlog.items.json import Item, TResponseInputItem, decode, encode_all
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
+from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 from turnlog.sessions.conversations.refusals import refuse
 from turnlog.store import Store
@@ -68,53 +71,74 @@ class Turns:
 
     @asynccontextmanager
     async def begun(
-        self, view: ReadView, policy: Policy, seconds: float, key: str | None, spending: Spending
+        self,
+        view: ReadView,
+        policy: Policy,
+        seconds: float | None,
+        busy_timeout: float | None,
+        key: str | None,
+        spending: Spending,
     ) -> AsyncIterator[list[Item]]:
         """A turn, as `BeginsTurns.run_begun` describes it."""
         check_policy(policy)
         check_seconds(seconds)
+        check_busy_timeout(busy_timeout)
         _check_possible(policy, key)
         if policy == "off" or self.is_inside:
-            async with self._accounted(spending):
-                yield await self._asked(view)
+            with ended_by_sigterm():
+                async with self._accounted(spending):
+                    yield await self._asked(view)
             return
         if policy == "reject" and self._lock.is_held:
             raise SessionBusy(self._log)
-        async with self._lock, self._accounted(spending):
-            with self._inside():
-                async with self._leased(view, policy, seconds) as shown:
-                    yield shown
+        wait = Wait(self._store and self._store.identity, self._log, busy_timeout)
+        with ended_by_sigterm():
+            async with self._alone(wait), self._accounted(spending):
+                with self._inside():
+                    async with self._leased(view, policy, seconds, wait) as shown:
+                        yield shown
+
+    @asynccontextmanager
+    async def _alone(self, wait: Wait) -> AsyncIterator[None]:
+        """Within, no other run on this object is under way."""
+        async with AsyncExitStack() as stack:
+            async with wait.bounded():
+                await stack.enter_async_context(self._lock)
+            yield
 
     @asynccontextmanager
     async def _leased(
-        self, view: ReadView, policy: Policy, seconds: float
+        self, view: ReadView, policy: Policy, seconds: float | None, wait: Wait
     ) -> AsyncIterator[list[Item]]:
         """The turn, with a lease around it if there is a store."""
         if self._session.conversation_id is None:
             # Nobody else knows the conversation before it is created, so the lease is free then.
             shown = await self._asked(view)
-            async with self._lease("queue", seconds):
+            async with self._lease("queue", seconds, wait):
                 yield shown
         else:
-            async with self._lease(policy, seconds):
+            async with self._lease(policy, seconds, wait):
                 yield await self._asked(view)
 
     @asynccontextmanager
-    async def _lease(self, policy: Policy, seconds: float) -> AsyncIterator[None]:
+    async def _lease(
+        self, policy: Policy, seconds: float | None, wait: Wait
+    ) -> AsyncIterator[None]:
         store, log = self._store, self._log
         if store is None or not log.session or joinable_turn_on(store, log) is not None:
             yield
             return
         turn = OpenTurn(store, log, Lease(store, log, seconds=seconds))
-        if policy == "queue":
-            await turn.lease.queue()
-        elif isinstance(await turn.lease.take(in_order=True), str):
-            raise SessionBusy(log)
-        try:
-            with inside(turn):
-                yield
-        finally:
-            await finished(turn.give_back())
+        with ended_by_sigterm(turn.give_back):
+            if policy == "queue":
+                await turn.lease.queue(wait)
+            elif isinstance(await turn.lease.take(in_order=True), str):
+                raise SessionBusy(log)
+            try:
+                with inside(turn):
+                    yield
+            finally:
+                await finished(turn.give_back())
 
     async def _asked(self, view: ReadView) -> list[Item]:
         merged = await view(self._session)

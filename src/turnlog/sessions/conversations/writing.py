@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from turnlog.changes import Key
-from turnlog.errors import IncompleteAppend
+from turnlog.errors import AppendUncertain, IncompleteAppend
 from turnlog.items.digest import digest
 from turnlog.items.json import Item, decode, encode_all
-from turnlog.sessions.conversations.appending import Appending, Remaining
+from turnlog.sessions.conversations.appending import Appending, Remaining, first_request
 from turnlog.sessions.conversations.beside import Begun, Beside, KeyedWrite
 from turnlog.sessions.conversations.forms import is_storable, sendable
-from turnlog.sessions.conversations.metadata import pairs_of
-from turnlog.sessions.conversations.remote import MOST_AT_ONCE, Remote, Seen
+from turnlog.sessions.conversations.metadata import note_of
+from turnlog.sessions.conversations.remote import Remote, Seen
 from turnlog.sessions.conversations.retrying import Waits
 
 __all__ = ["Write", "Writing"]
@@ -27,8 +27,8 @@ class Write(NamedTuple):
     """What is to be stored.
 
     items: as they are sent.
-    before: what was known of the end of the conversation when the first 20 were sent; None if
-        they were not.
+    before: what was known of the end of the conversation when the first request of them was
+        sent; None if it was not.
     key: its name and the digest of the items, if it has one.
     """
 
@@ -86,19 +86,22 @@ class Writing:
         self._current: Appending | None = None
         self._keys: OrderedDict[str, _Known] = OrderedDict()
         self._first: _First | None = None
-        #: What is known about the conversation before it is created, as a note of a store.
-        self.note = b""
+        #: The metadata that the conversation will be created with.
+        self.pairs: dict[str, str] = {}
 
     def stop(self) -> None:
         """Begin no further request of the write under way."""
         if self._current is not None:
             self._current.stop()
 
-    def forget(self) -> None:
-        """The session stands on another conversation, or on none."""
+    def forget(self, pairs: dict[str, str] | None = None) -> None:
+        """The session stands on another conversation, or on none.
+
+        pairs: the metadata that the next one will be created with.
+        """
         self._keys.clear()
         self._first = None
-        self.note = b""
+        self.pairs = pairs or {}
 
     async def store(self, write: Write) -> None:
         """Store the items, of which there is at least one."""
@@ -113,7 +116,7 @@ class Writing:
     async def _append(self, appending: Appending, items: list[Item], before: Seen | None) -> None:
         try:
             if self._remote.id is None:
-                await appending.created_with(items, pairs_of(self.note))
+                await appending.created_with(items, self.pairs)
             else:
                 await appending.added(items, before)
         finally:
@@ -122,7 +125,7 @@ class Writing:
     async def _enter(self) -> None:
         """Make the entry in the directory of the store."""
         if self._beside is not None and self._remote.id is not None:
-            await self._beside.enter(self._remote.id, self.note)
+            await self._beside.enter(self._remote.id, note_of(self.pairs))
 
     async def _remembered(self, appending: Appending, write: Write, key: Key) -> None:
         """A write with a key that this session remembers."""
@@ -135,7 +138,7 @@ class Writing:
             items, before = known.left, known.left.before
         try:
             await self._append(appending, items, before)
-        except IncompleteAppend as error:
+        except (IncompleteAppend, AppendUncertain) as error:
             left = error.remaining
             self._remember(key, left if isinstance(left, Remaining) else Remaining(left))
             raise
@@ -149,7 +152,7 @@ class Writing:
     async def _kept(self, appending: Appending, write: Write, key: Key, beside: Beside) -> None:
         """A write with a key that the store remembers, for all processes."""
         if self._remote.id is None:
-            first = write.items[:MOST_AT_ONCE]
+            first = first_request(write.items)
             await self._append(appending, first, None)
             self._first = _First(key, len(first))
         async with beside.keyed(self._remote.id or "", key.name, key.digest) as kept:

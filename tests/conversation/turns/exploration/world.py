@@ -356,7 +356,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         dead = [f'"{actor.name}/' for actor in world.actors if actor.is_dead]
         return first > 0 and any(name in waiters.get(first, b"").decode() for name in dead)
 
-    def noted(self: Lease) -> None:
+    def noted(self: Lease, **_how: bool) -> None:
         worlds.get().leases.append((current.get(), self))
 
     made = Taking.__init__
