@@ -45,7 +45,8 @@ class OwnAgent(Agent[None]):
 
 async def test_whatever_has_the_methods_that_a_run_calls_is_a_session() -> None:
     mock = AsyncMock(spec=["get_items", "add_items", "pop_item", "clear_session"])
-    mock.get_items.return_value = []
+    mock.get_items = AsyncMock(return_value=[])
+    mock.add_items = AsyncMock(return_value=None)
     for session in (Remembering(), mock):
         agent = OwnAgent("helper", model=Echo())
         given: Any = session
