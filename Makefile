@@ -30,10 +30,11 @@ proof: $(VENV)/.dev
 	@echo "The proofs at full size take about half an hour on two cores."
 	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600
 
+# Style and types: mypy and pyright over the source, printed snippets and programs of tests/typing.
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	@$(BIN)/python -m tests.typing
 
 # Builds the package as users install it, in dist/.
 wheel: $(VENV)/.demo
@@ -67,7 +68,7 @@ requirements: $(VENV)/.dev
 		requirements/docs.in --constraint requirements/dev.txt -o requirements/docs.txt
 
 clean:
-	rm -rf $(VENV) dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .typing_cache
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit("Turnlog needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from turnlog.agents import ModelResponse as ModelResponse
     from turnlog.agents import ModelSettings as ModelSettings
     from turnlog.agents import OfflineModel as OfflineModel
+    from turnlog.agents import OtherItem as OtherItem
     from turnlog.agents import RawResponsesStreamEvent as RawResponsesStreamEvent
     from turnlog.agents import ReasoningItem as ReasoningItem
     from turnlog.agents import RunConfig as RunConfig
@@ -125,14 +126,12 @@ if TYPE_CHECKING:
     from turnlog.store import Store as Store
     from turnlog.urls import open_store as open_store
 
-    __all__: list[str]
-
 __version__ = "0.1.0"
 
 _NAMES_BY_HOME = {
     "turnlog.agents": "Agent AgentUpdatedStreamEvent FunctionTool Handoff HandoffCallItem "
     "HandoffOutputItem MessageOutputItem Model ModelRequest ModelResponse "
-    "ModelSettings OfflineModel RawResponsesStreamEvent ReasoningItem RunConfig "
+    "ModelSettings OfflineModel OtherItem RawResponsesStreamEvent ReasoningItem RunConfig "
     "RunContextWrapper RunItem RunItemStreamEvent RunResult RunResultStreaming "
     "Runner StreamEvent TextDelta ToolCallItem ToolCallOutputItem Usage "
     "function_tool handoff recall_tool summarised_by",
@@ -178,8 +177,9 @@ _NAMES_BY_HOME = {
 _names = LazyNames(
     __name__, {name: home for home, names in _NAMES_BY_HOME.items() for name in names.split()}
 )
-#: It also answers for `__all__`, which depends on the extras that are installed.
-__getattr__ = _names.resolve
+if not TYPE_CHECKING:  # a type checker would take every misspelled name for one of these
+    #: It also answers for `__all__`, which depends on the extras that are installed.
+    __getattr__ = _names.resolve
 
 
 def __dir__() -> list[str]:

@@ -41,7 +41,8 @@ _names = LazyNames(
         "OpenAIResponsesCompactionSession": "turnlog.sessions.openai_compaction",
     },
 )
-__getattr__ = _names.resolve
+if not TYPE_CHECKING:  # a type checker would take every misspelled name for one of these
+    __getattr__ = _names.resolve
 
 
 def __dir__() -> list[str]:

@@ -50,9 +50,9 @@ def test_what_can_be_watched(session: sync.StoredSession) -> None:
     with sync.run_streamed(agent, "weather?", session=session) as stream:
         for event in stream:
             if event.type == "raw_response_event":
-                seen.append(event.data.delta)  # type: ignore[union-attr]
+                seen.append(event.data.delta)
             elif event.type == "run_item_stream_event":
-                seen.append(event.item.type)  # type: ignore[union-attr]
+                seen.append(event.item.type)
         assert list(stream) == []
     expected = ["tool_call_item", "tool_call_output_item", "it", "is", "raining"]
     assert seen == [*expected, "message_output_item"]
@@ -126,7 +126,7 @@ def test_the_response_of_a_server(session: sync.StoredSession) -> None:
         with sync.run_streamed(agent, question, session=session) as stream:
             for event in stream:
                 if event.type == "raw_response_event":
-                    yield event.data.delta  # type: ignore[union-attr]
+                    yield event.data.delta
 
     assert "Alice" in "".join(lines("My name is Alice."))
     response = lines("What's my name?")

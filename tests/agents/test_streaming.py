@@ -30,9 +30,9 @@ async def test_what_can_be_watched(session: StoredSession) -> None:
     async for event in result.stream_events():
         match event.type:
             case "raw_response_event":
-                seen.append(event.data.delta)  # type: ignore[union-attr]
+                seen.append(event.data.delta)
             case "run_item_stream_event":
-                seen.append(event.item.type)  # type: ignore[union-attr]
+                seen.append(event.item.type)
     expected = ["tool_call_item", "tool_call_output_item", "it", "is", "raining"]
     assert seen == [*expected, "message_output_item"]
     assert result.is_complete

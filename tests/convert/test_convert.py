@@ -3,11 +3,14 @@
 import copy
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
+import anthropic.types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionMessage
 
 from tests.convert.samples import CALL, said, words_of
 from tests.generated_items import PDF, PNG, broken_items, histories, plain_histories, plain_messages
@@ -310,6 +313,25 @@ def test_what_anthropic_answers_becomes_items_and_goes_back() -> None:
     check_anthropic(messages)
     check_items(responses_input(history))
     check_chat(chat_messages(history))
+
+
+def test_objects_of_a_client_are_taken_as_they_are() -> None:
+    text: Item = {"type": "text", "text": "Hi."}
+    use: Item = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "ü"}}
+    content = [anthropic.types.TextBlock(**text), anthropic.types.ToolUseBlock(**use)]
+    assert items_from_anthropic(content) == items_from_anthropic([text, use])
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    message: Item = {"role": "assistant", "content": "Hi.", "tool_calls": [call]}
+    given = ChatCompletionMessage.model_validate(message)
+    assert items_from_chat([given]) == items_from_chat([message])
+
+
+@pytest.mark.parametrize("convert", [items_from_chat, items_from_anthropic])
+def test_what_is_neither_a_dict_nor_an_object_of_a_client_is_refused(
+    convert: Callable[[list[object]], object],
+) -> None:
+    with pytest.raises(TypeError, match=r"must be dicts or objects of the client's, not str"):
+        convert(["Hi."])
 
 
 def test_results_come_before_what_was_said_meanwhile() -> None:

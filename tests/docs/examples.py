@@ -1,94 +1,28 @@
-"""The examples on the pages, and what those need that don't stand alone.
+"""The examples on the pages, and what those need that don't stand alone."""
 
-A block marked `python` runs as it is printed. One with a title is a file of a program with
-several files; the page has a test of its own, which runs it. One marked `py` is a part of a
-program: it needs a model's server, a package that isn't installed here, or what was said before
-it. What can't be run stands behind a comment that says why: `<!-- fragment: needs a … -->`.
-"""
-
-import re
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from tests import ROOT
+from tests.docs.blocks import PAGES, blocks_on
 from tests.providers.openai_server import Reply
 from turnlog.items.json import Item
 
-__all__ = [
-    "FILE",
-    "PAGES",
-    "PARTS",
-    "PROGRAMS",
-    "Block",
-    "Part",
-    "blocks",
-    "blocks_on",
-    "files_on",
-    "parts",
-]
-
-PAGES = [
-    ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "docs" / "guides").glob("*.md")),
-]
+__all__ = ["PAGES", "PARTS", "PROGRAMS", "Part", "parts"]
 
 
 @dataclass(frozen=True)
 class Part:
     """What a part of a program needs to run, and what it then prints.
 
-    before, after: code around it. replies: what the model's server says.
+    before, after: code around it. stand_in: code that stands for a package, put before that; the
+    type checkers see the package itself. replies: what the model's server says.
     """
 
     prints: str
+    stand_in: str = ""
     before: str = ""
     after: str = ""
     replies: list[Reply] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of code on a page.
-
-    page: its path below the root. line: its number. kind: what stands behind the backticks.
-    fragment: why it isn't run; "" if it is.
-    """
-
-    page: str
-    line: int
-    kind: str
-    code: str
-    fragment: str = ""
-
-
-_BLOCK = re.compile(
-    r"^(?:<!-- fragment: (?P<why>[^\n]+) -->\n+)?"
-    r"(?P<indent> *)```(?P<kind>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-def blocks_on(page: Path) -> list[Block]:
-    """The blocks of a page, in order."""
-    text, name = page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix()
-    return [
-        Block(
-            name,
-            text.count("\n", 0, found.start("code")),
-            found["kind"],
-            textwrap.dedent(found["code"]),
-            found["why"] or "",
-        )
-        for found in _BLOCK.finditer(text)
-    ]
-
-
-def blocks() -> list[Block]:
-    """The blocks of all pages."""
-    return [block for page in PAGES for block in blocks_on(page)]
 
 
 def _named(kind: str) -> Iterator[tuple[str, str]]:
@@ -104,16 +38,6 @@ PROGRAMS = dict(_named("python"))
 
 def parts() -> dict[str, str]:
     return dict(_named("py"))
-
-
-def files_on(page: str) -> dict[str, str]:
-    """The files that a page prints, by the names that stand as their titles."""
-    titled = [(FILE.fullmatch(block.kind), block.code) for block in blocks_on(ROOT / page)]
-    return {found[1]: code for found, code in titled if found}
-
-
-#: What stands behind the backticks of a file.
-FILE = re.compile(r'python title="([\w/]+\.py)"')
 
 
 def _message(text: str) -> Item:
@@ -146,7 +70,7 @@ claim = await store.append(Log("user_123", ":lease"), [b"{}"])
 _ANSWERS = "\nprint(len(await store.read(Log('user_123'))))"
 _STORED = "\nprint(len(await session.get_items()))"
 
-#: Stand-ins for packages that the tests don't install, with the forms that those answer in.
+#: Stand-ins for packages that ask a server, with the forms that those answer in.
 _LITELLM = """
 import sys, types
 from openai.types.chat import ChatCompletion
@@ -170,7 +94,7 @@ class AsyncAnthropic:
     async def create(self, *, model, max_tokens, system, messages):
         assert (messages[-1]["role"], system) == ("user", "")
         content = [{"type": "text", "text": "Alice."}]
-        return types.SimpleNamespace(to_dict=lambda: {"role": "assistant", "content": content})
+        return types.SimpleNamespace(content=content)
 
 sys.modules["anthropic"] = types.SimpleNamespace(AsyncAnthropic=AsyncAnthropic)
 """
@@ -179,7 +103,7 @@ from turnlog.stores.memory import MemoryStore
 from turnlog.testing import Failing, Failure, first_calls_of
 
 class JSONStore(MemoryStore):
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         super().__init__()
 """
 _RETRIED = """
@@ -213,6 +137,16 @@ for question in ("Where is Oslo?", "And in summer?"):
     await Runner.run(agent, question, session=session)
 """
 
+_STREAMING = """
+import asyncio
+from collections.abc import AsyncGenerator
+from turnlog import Agent, Runner, RunResultStreaming
+"""
+_STREAMED = """
+run = Runner.run_streamed(Agent("Assistant"), "My name is Alice")
+print([piece async for piece in pieces(run)][0])
+"""
+
 PARTS = {
     "README.md 1": Part(
         prints="It rains in Oslo.4\n",
@@ -239,6 +173,12 @@ PARTS = {
     "docs/encryption.md 2": Part(
         prints="['2026-11', 'passphrase']\n", before=_KEYS, after="print(ring.ids)"
     ),
+    "docs/guides/fastapi.md 1": Part(prints="I'll\n", before=_STREAMING, after=_STREAMED),
+    "docs/guides/flask.md 1": Part(
+        prints="Hello Alice.\nHello Alice.\n2\n",
+        after="for _ in range(2): print(ask('I am Alice', 'k'))\nprint(len(session.get_items()))",
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
     "docs/runs.md 1": Part(
         prints="Booked.\n2\n",
         before=_SESSION + _AGENT,
@@ -246,8 +186,8 @@ PARTS = {
         replies=[Reply([_message("Booked.")])],
     ),
     "docs/runs.md 2": Part(prints="1 kept \n", before=_SESSION + _ASKED),
-    "docs/runs.md 3": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
-    "docs/runs.md 4": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/runs.md 3": Part(prints="2\n", stand_in=_LITELLM, before=_SESSION, after=_STORED),
+    "docs/runs.md 4": Part(prints="2\n", stand_in=_ANTHROPIC, before=_SESSION, after=_STORED),
     "docs/runs.md 5": Part(
         prints="2\n27\n",
         before='request_id = "request-7f3a"',

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from importlib import import_module
 from typing import Any
 
 import agents as sdk
@@ -34,6 +35,10 @@ async def streamed() -> AsyncIterator[Item]:
     yield user("hi")
 
 
+#: A type checker doesn't know them, since they depend on the extras that are installed.
+NAMES: list[str] = import_module("turnlog").__all__
+
+
 class World:
     """Sessions, agents and clients of this library and of others. No file is made for them."""
 
@@ -44,7 +49,7 @@ class World:
         self.session = turnlog.SQLiteSession("user_123", "conversations.db")
         #: In memory, with one turn.
         self.memory = turnlog.SQLiteSession("user_123")
-        self.names: dict[str, Any] = {name: getattr(turnlog, name) for name in turnlog.__all__}
+        self.names: dict[str, Any] = {name: getattr(turnlog, name) for name in NAMES}
 
     async def prepare(self) -> None:
         async with self.memory.turn("hi") as ended:

@@ -642,7 +642,7 @@ def test_nothing_shows_a_key() -> None:
     secret = RawKey(b"k" * 32)
     key = DataKey.of("s", 1, secret)
     store = encrypted(MemoryStore())
-    assert repr(store) == "<Encrypted MemoryStore>"
+    assert repr(store) == "Encrypted(MemoryStore())"
     for shown in (repr(secret), str(secret), repr(key), str(key), repr(vars(key))):
         assert "kkkk" not in shown
     for each in (secret, key):

@@ -101,7 +101,7 @@ class TestAdvancedSQLiteSessionInAFile(ClosableSessionTests):
         """It is logged, and not raised; also on a closed session."""
         await stored.add_items([{"role": "user", "content": "secret"}])
         await stored.store_run_usage(wrong)
-        stored.close()  # type: ignore[attr-defined]
+        stored.close()
         await stored.store_run_usage(_spent(10))
         assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
         assert "secret" not in caplog.text

@@ -19,6 +19,7 @@ from turnlog.agents.checking import (
 from turnlog.agents.context import RunContextWrapper, TContext
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
+from turnlog.agents.showing import shown_agent
 from turnlog.agents.tools.tool import Enabled, FunctionTool
 
 __all__ = ["Agent", "LeadsOn", "by_name", "check_agent", "is_offered"]
@@ -59,6 +60,9 @@ class Agent(Generic[TContext]):
     model_settings: ModelSettings = field(default_factory=ModelSettings)
     handoff_description: str | None = None
     reset_tool_choice: bool = True
+
+    def __repr__(self) -> str:
+        return shown_agent(self)
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from turnlog.agents.checking import check_model, check_model_settings
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
+from turnlog.agents.showing import shown_settings
 from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
-from turnlog.given import check_key, given
+from turnlog.items.given import check_key, given
 from turnlog.items.merge import SessionInputCallback
 
 __all__ = ["RunConfig"]
@@ -52,6 +53,9 @@ class RunConfig:
     model: Model | str | None = None
     model_settings: ModelSettings | None = None
     compaction: Compaction | None = None
+
+    def __repr__(self) -> str:
+        return shown_settings(self)
 
     def __post_init__(self) -> None:
         check_policy(self.session_policy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import TextDelta
@@ -22,7 +22,7 @@ class RawResponsesStreamEvent:
     """The next piece of the text that the model is writing: `data.delta`."""
 
     data: TextDelta
-    type: ClassVar[str] = "raw_response_event"
+    type: ClassVar[Literal["raw_response_event"]] = "raw_response_event"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RunItemStreamEvent:
     """An item is finished and stored."""
 
     item: RunItem
-    type: ClassVar[str] = "run_item_stream_event"
+    type: ClassVar[Literal["run_item_stream_event"]] = "run_item_stream_event"
 
     @property
     def name(self) -> str:
@@ -43,7 +43,7 @@ class AgentUpdatedStreamEvent:
     """Another agent has the conversation now."""
 
     new_agent: Agent
-    type: ClassVar[str] = "agent_updated_stream_event"
+    type: ClassVar[Literal["agent_updated_stream_event"]] = "agent_updated_stream_event"
 
 
 _NAMES = {

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.models.model import Usage
+from turnlog.agents.showing import shown_result
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
-from turnlog.items.json import Item
+from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.text import joined_text, refusal_in
 
 __all__ = [
     "HandoffCallItem",
     "HandoffOutputItem",
     "MessageOutputItem",
+    "OtherItem",
     "ReasoningItem",
     "RunItem",
     "RunResult",
@@ -30,24 +32,22 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class RunItem:
+class _Item:
     """One item of a run, and the agent that it came from."""
 
     agent: Agent
     raw_item: Item
 
-    type: ClassVar[str] = "item"
-
-    def to_input_item(self) -> Item:
+    def to_input_item(self) -> TResponseInputItem:
         """A copy of the item, as input for a model."""
         return copy.deepcopy(self.raw_item)
 
 
 @dataclass(frozen=True)
-class MessageOutputItem(RunItem):
+class MessageOutputItem(_Item):
     """A message of the model."""
 
-    type: ClassVar[str] = "message_output_item"
+    type: ClassVar[Literal["message_output_item"]] = "message_output_item"
 
     @property
     def text(self) -> str:
@@ -57,17 +57,17 @@ class MessageOutputItem(RunItem):
 
 
 @dataclass(frozen=True)
-class ReasoningItem(RunItem):
+class ReasoningItem(_Item):
     """The model's reasoning, as far as the provider shows it."""
 
-    type: ClassVar[str] = "reasoning_item"
+    type: ClassVar[Literal["reasoning_item"]] = "reasoning_item"
 
 
 @dataclass(frozen=True)
-class ToolCallItem(RunItem):
+class ToolCallItem(_Item):
     """A call of a tool, one of the agent's or one that the provider runs."""
 
-    type: ClassVar[str] = "tool_call_item"
+    type: ClassVar[Literal["tool_call_item"]] = "tool_call_item"
 
     @property
     def tool_name(self) -> str | None:
@@ -81,10 +81,10 @@ class ToolCallItem(RunItem):
 
 
 @dataclass(frozen=True)
-class ToolCallOutputItem(RunItem):
+class ToolCallOutputItem(_Item):
     """The output of a tool."""
 
-    type: ClassVar[str] = "tool_call_output_item"
+    type: ClassVar[Literal["tool_call_output_item"]] = "tool_call_output_item"
 
     @property
     def output(self) -> Any:
@@ -98,24 +98,43 @@ class ToolCallOutputItem(RunItem):
 
 
 @dataclass(frozen=True)
-class HandoffCallItem(RunItem):
+class HandoffCallItem(_Item):
     """A call by which the model hands the conversation over."""
 
-    type: ClassVar[str] = "handoff_call_item"
+    type: ClassVar[Literal["handoff_call_item"]] = "handoff_call_item"
 
 
 @dataclass(frozen=True)
-class HandoffOutputItem(RunItem):
+class HandoffOutputItem(_Item):
     """The output of that call. `agent` is the one that handed over."""
 
     target_agent: Agent | None = None
 
-    type: ClassVar[str] = "handoff_output_item"
+    type: ClassVar[Literal["handoff_output_item"]] = "handoff_output_item"
 
     @property
     def source_agent(self) -> Agent:
         """The agent that handed over."""
         return self.agent
+
+
+@dataclass(frozen=True)
+class OtherItem(_Item):
+    """An item of a kind that has no class here, such as a compaction of the provider's."""
+
+    type: ClassVar[Literal["item"]] = "item"
+
+
+#: An item of a run. Type checkers narrow it by `isinstance` and by `item.type == "…"`.
+RunItem: TypeAlias = (
+    MessageOutputItem
+    | ReasoningItem
+    | ToolCallItem
+    | ToolCallOutputItem
+    | HandoffCallItem
+    | HandoffOutputItem
+    | OtherItem
+)
 
 
 @dataclass(frozen=True)
@@ -145,6 +164,9 @@ class RunResult:
     compaction: Compacted | None = None
     is_replay: bool = False
 
+    def __repr__(self) -> str:
+        return shown_result(self)
+
     @property
     def run_id(self) -> str:
         """The id of the run, under which `session.usage("run")` shows it."""
@@ -161,7 +183,7 @@ class RunResult:
             )
         return cast("T", self.final_output)
 
-    def to_input_list(self) -> list[Item]:
+    def to_input_list(self) -> list[TResponseInputItem]:
         """The new input and the items after it, as input for a next run without a session."""
         return [*copy.deepcopy(self.input), *(item.to_input_item() for item in self.new_items)]
 
@@ -173,7 +195,7 @@ def run_item(agent: Agent, raw_item: Item, *, is_handoff: bool = False) -> RunIt
     kind = raw_item.get("type", "message")
     if kind in _KINDS:
         return _KINDS[kind](agent, raw_item)
-    return ToolCallItem(agent, raw_item) if kind.endswith("_call") else RunItem(agent, raw_item)
+    return ToolCallItem(agent, raw_item) if kind.endswith("_call") else OtherItem(agent, raw_item)
 
 
 _KINDS: dict[str, type[RunItem]] = {

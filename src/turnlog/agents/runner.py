@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
+from turnlog.agents.context import TContext
 from turnlog.agents.result import RunResult
 from turnlog.agents.run import Run
 from turnlog.agents.starting import (
@@ -35,14 +36,14 @@ class Runner:
 
     @staticmethod
     async def run(
-        agent: Agent | None = None,
+        agent: Agent[TContext] | None = None,
         input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
         *,
-        starting_agent: Agent | None = None,
+        starting_agent: Agent[TContext] | None = None,
         session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
-        context: object = None,
+        context: TContext | None = None,
         key: str | None = None,
     ) -> RunResult:
         """Ask `agent` to answer `input`.
@@ -51,6 +52,7 @@ class Runner:
         input: what the user says, or a list of items.
         session: any object with the four methods of `Session`, or a blocking twin; None
             stores nothing.
+        run_config: settings of this run, such as `RunConfig(session_policy="reject")`.
         max_turns: how often the model may be asked before `MaxTurnsExceeded` is raised; None
             for no bound.
         context: passed to tools, and to instructions that are functions.
@@ -67,17 +69,23 @@ class Runner:
 
     @staticmethod
     def run_streamed(
-        agent: Agent | None = None,
+        agent: Agent[TContext] | None = None,
         input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
         *,
-        starting_agent: Agent | None = None,
+        starting_agent: Agent[TContext] | None = None,
         session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
-        context: object = None,
+        context: TContext | None = None,
         key: str | None = None,
     ) -> RunResultStreaming:
         """The same as `run`, as an asynchronous iterator of its events.
+
+        agent: `starting_agent`, as the SDK calls it, is the same.
+        input: what the user says, or a list of items.
+        session: any object with the four methods of `Session`, or a blocking twin; None
+            stores nothing.
+        run_config, max_turns, context, key: as in `run`.
 
         With a `key` that was answered before, these are the text of the stored answer in one
         piece, then its items.
@@ -94,17 +102,23 @@ class Runner:
 
     @staticmethod
     def run_sync(
-        agent: Agent | None = None,
+        agent: Agent[TContext] | None = None,
         input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
         *,
-        starting_agent: Agent | None = None,
+        starting_agent: Agent[TContext] | None = None,
         session: Session | BlockingSession | None = None,
         run_config: RunConfig | None = None,
         max_turns: int | None = 10,
-        context: object = None,
+        context: TContext | None = None,
         key: str | None = None,
     ) -> RunResult:
         """The same as `run`, for code without an event loop; it blocks.
+
+        agent: `starting_agent`, as the SDK calls it, is the same.
+        input: what the user says, or a list of items.
+        session: any object with the four methods of `Session`, or a blocking twin; None
+            stores nothing.
+        run_config, max_turns, context, key: as in `run`.
 
         Ctrl-C cancels the run; what has happened by then is stored.
 

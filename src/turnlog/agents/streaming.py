@@ -11,9 +11,10 @@ from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem, RunResult
 from turnlog.agents.run import Run
+from turnlog.agents.showing import shown_result
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.usage.spending import Spending
-from turnlog.items.json import Item
+from turnlog.items.json import Item, TResponseInputItem
 
 __all__ = ["RunResultStreaming"]
 
@@ -31,6 +32,9 @@ class RunResultStreaming:
         self._result: RunResult | None = None
         self._was_cancelled = False
         self._task = asyncio.get_running_loop().create_task(self._finish())
+
+    def __repr__(self) -> str:
+        return shown_result(self, is_complete=self.is_complete)
 
     async def _finish(self) -> RunResult:
         try:
@@ -121,7 +125,7 @@ class RunResultStreaming:
         """The id of the run, under which `session.usage("run")` shows it."""
         return self._run.spending.run
 
-    def to_input_list(self) -> list[Item]:
+    def to_input_list(self) -> list[TResponseInputItem]:
         """The new input and the items after it so far."""
         result = RunResult(self.input, self.new_items, None, self.last_agent, self.usage)
         return result.to_input_list()

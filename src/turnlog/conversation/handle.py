@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from turnlog.conversation.protocol import SessionABC
+from turnlog.conversation.closing import Closes
+from turnlog.conversation.protocol import SessionABC, check_store
 from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import HasTail
-from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.settings import AnySettings, SessionSettings, SettingsLike
 from turnlog.conversation.summaries.reading import KnownSummaries
 from turnlog.conversation.turns.duration import check_seconds
 from turnlog.errors import StoreClosed
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.records import Log
-from turnlog.store import Store, check_store
+from turnlog.store import Store
 
 __all__ = ["Handle", "faithful"]
 
@@ -34,7 +35,7 @@ def faithful(method: F) -> F:
     return method
 
 
-class Handle(SessionABC, HasTail):
+class Handle(Closes, SessionABC, HasTail):
     """The id, store, branch and settings of a session; the parts of `StoredSession` build on it."""
 
     def __init__(
@@ -62,23 +63,24 @@ class Handle(SessionABC, HasTail):
         self._known_summaries: KnownSummaries | None = None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.session_id!r}, branch={self.branch!r})"
+        name = type(self).__name__
+        return f"{name}({self.session_id!r}, branch={self.branch!r}, store={self.store!r})"
 
     @property
     def unreadable(self) -> set[int]:
         """Positions of records that reads left out because they can't be decoded."""
         return self._reader_of(Log(self.session_id, self.branch)).unreadable
 
-    @property
-    def session_settings(self) -> Any:
-        """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
-        # Any, because the SDK's protocol names its own class here: with ours, a type checker
-        # would not accept this session where the SDK's protocol is asked for.
+    def _get_settings(self) -> SessionSettings:
         return self._settings
 
-    @session_settings.setter
-    def session_settings(self, value: SettingsLike) -> None:
+    def _set_settings(self, value: SettingsLike) -> None:
         self._settings = SessionSettings.of(value)
+
+    # Declared as an attribute: for pyright, a property is none, and the session then fits no
+    # protocol that has one.
+    session_settings: AnySettings = property(_get_settings, _set_settings)
+    """How much is read when the caller doesn't say: a `SessionSettings`, never None."""
 
     def _log(self) -> Log:
         if self.closed:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
-from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.closing import InBlock
+from turnlog.conversation.settings import AnySettings
+from turnlog.items.given import given
 from turnlog.items.json import TResponseInputItem
 from turnlog.store import Store
 
-__all__ = ["OnBranch", "Session", "SessionABC", "is_session"]
+__all__ = ["OnBranch", "Session", "SessionABC", "check_store", "is_session"]
 
 
 @runtime_checkable
@@ -17,7 +19,7 @@ class Session(Protocol):
     """A conversation, as a runner needs it; any class with these members will do."""
 
     session_id: str
-    session_settings: SessionSettings | None = None
+    session_settings: AnySettings = None
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first; None means all."""
@@ -45,16 +47,28 @@ def is_session(value: object) -> bool:
     )
 
 
-class SessionABC(ABC):
+def check_store(store: object) -> None:
+    """Raise `TypeError` for what is no store; all that has `commit` and `read` is taken."""
+    has_verbs = callable(getattr(store, "commit", None)) and callable(getattr(store, "read", None))
+    if has_verbs and not isinstance(store, type):
+        return
+    cure = "give open_store(url)"
+    if hasattr(store, "get_items"):
+        cure = "give the `store` of that session"
+    raise TypeError(f"store must be a store, not {given(store)}: {cure}")
+
+
+class SessionABC(InBlock, ABC):
     """A base for session classes of your own.
 
     `get_items` and `add_items` are required. A class without `pop_item` or `clear_session`
     raises `NotImplementedError` when it is called. `clear` and `clear_session` are the same:
-    define either.
+    define either. At the end of an `async with` block, the session's `close` is called, if it has
+    one, and awaited, if it has to be.
     """
 
     session_id: str
-    session_settings: SessionSettings | None = None
+    session_settings: AnySettings = None
 
     @abstractmethod
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeAlias
 
-from turnlog.given import check_int, given
+from turnlog.items.given import check_int, given
 from turnlog.items.shortening import Shorten
 from turnlog.items.tokens import TokenCounter
 from turnlog.items.window import Window
 
-__all__ = ["SessionSettings", "SettingsLike"]
+__all__ = ["AnySettings", "SessionSettings", "SettingsLike"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,10 @@ class _HasLimit(Protocol):
 
 #: All forms in which settings are accepted.
 SettingsLike: TypeAlias = _HasLimit | Mapping[str, Any] | None
+
+#: The type of `session_settings` on a session. The protocols of the SDK and of Turnlog both have
+#: this attribute, each of its own class; Any is the one type that fits both.
+AnySettings: TypeAlias = Any
 
 
 def _check(name: str, value: object, least: int | None) -> None:

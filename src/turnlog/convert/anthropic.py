@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from turnlog.convert.anthropic_parts import ANTHROPIC, block
-from turnlog.convert.shapes import NOT_SHOWN, Message, call_id_of, left_out, provider_data_of
+from turnlog.convert.shapes import NOT_SHOWN, Message, Sent, call_id_of, left_out, provider_data_of
 from turnlog.items.json import Item, decode
 from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
@@ -22,7 +22,7 @@ class AnthropicView(NamedTuple):
     """The arguments `system` and `messages` of `client.messages.create`."""
 
     system: str
-    messages: list[Message]
+    messages: list[Sent]
 
 
 def anthropic_messages(items: Iterable[Item], *, instructions: str | None = None) -> AnthropicView:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import groupby
 
 from turnlog.convert.anthropic_parts import ANTHROPIC
-from turnlog.convert.shapes import Message, left_out
-from turnlog.items.json import Item
+from turnlog.convert.shapes import Message, left_out, plain
+from turnlog.items.json import Item, TResponseInputItem
 
 __all__ = ["items_from_anthropic"]
 
 _THINKING = {"thinking", "redacted_thinking"}
 
 
-def items_from_anthropic(content: Iterable[Mapping[str, object]]) -> list[Item]:
+def items_from_anthropic(content: Iterable[object]) -> list[TResponseInputItem]:
     """The content blocks of a response as items, in order, without ids.
 
-    Blocks are plain data: ``response.to_dict()["content"]``. Thinking becomes reasoning that
-    contains the signed blocks, which Anthropic demands back unchanged in front of a call.
+    content: ``response.content``, or the same blocks as dicts.
+
+    Thinking becomes reasoning that contains the signed blocks, which Anthropic demands back
+    unchanged in front of a call.
     """
     items: list[Item] = []
-    for kind, group in groupby(map(dict, content), key=_kind):
+    for kind, group in groupby((plain(block, "blocks") for block in content), key=_kind):
         blocks = list(group)
         match kind:
             case "text":

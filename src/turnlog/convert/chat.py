@@ -8,6 +8,7 @@ from turnlog.convert.chat_parts import CHAT, chat_content, chat_part
 from turnlog.convert.shapes import (
     NOT_SHOWN,
     Message,
+    Sent,
     call_id_of,
     left_out,
     provider_data_of,
@@ -23,7 +24,7 @@ __all__ = ["chat_messages"]
 
 def chat_messages(
     items: Iterable[Item], *, instructions: str | None = None, model: str = ""
-) -> list[Message]:
+) -> list[Sent]:
     """`items` as chat messages, in order.
 
     instructions: the first message, a system message.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from turnlog.convert.chat_parts import CHAT, item_content
-from turnlog.convert.shapes import Message, left_out, new_call_id
-from turnlog.items.json import Item
+from turnlog.convert.shapes import Message, left_out, new_call_id, plain
+from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.kinds import OUTPUT_OF
 from turnlog.items.text import joined_text, parts_of, refusal_in
 
@@ -14,13 +14,14 @@ __all__ = ["items_from_chat"]
 
 
 def items_from_chat(
-    messages: Iterable[Mapping[str, object]],
+    messages: Iterable[object],
     *,
     model: str = "",
     new_id: Callable[[], str] = new_call_id,
-) -> list[Item]:
+) -> list[TResponseInputItem]:
     """`messages` as items, in order; a completion's message is such a message too.
 
+    messages: ``[response.choices[0].message]``, or dicts.
     model: the model that the assistant's messages are from. It is noted in data that only
         that model demands back.
     new_id: makes an id for a call without one.
@@ -28,7 +29,7 @@ def items_from_chat(
     The items have no id: an id is the name under which the Responses API has stored an item.
     """
     reader = _Reader(model, new_id)
-    return [item for message in messages for item in reader.read(dict(message))]
+    return [item for message in messages for item in reader.read(plain(message, "messages"))]
 
 
 class _Reader:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from turnlog.convert.chat_parts import item_part
 from turnlog.convert.shapes import NOT_SHOWN, left_out, portable_id
-from turnlog.items.json import Item
+from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.kinds import kind_of
 from turnlog.items.repair import repair
 from turnlog.items.text import parts_of, text_of
@@ -50,7 +50,7 @@ _OUTPUT_TYPES = ("output_text", "refusal")
 _NOT_FOR_INPUT = frozenset({"created_by", "parsed_arguments", "provider_data"})
 
 
-def responses_input(items: Iterable[Item], *, reasoning: bool = True) -> list[Item]:
+def responses_input(items: Iterable[Item], *, reasoning: bool = True) -> list[TResponseInputItem]:
     """`items` as the Responses API takes them, without references to what a provider stored.
 
     reasoning: False leaves the reasoning out, for a provider that can't decrypt it.

@@ -8,17 +8,20 @@ import re
 import uuid
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+from turnlog.items.deep_json import dumper
 from turnlog.items.json import Item
 from turnlog.items.text import parts_of
 
 __all__ = [
     "NOT_SHOWN",
     "Message",
+    "Sent",
     "call_id_of",
     "left_out",
     "new_call_id",
+    "plain",
     "portable_id",
     "provider_data_of",
     "summary_of",
@@ -26,6 +29,10 @@ __all__ = [
 
 #: One message of another format. Any: as in items, its values are any JSON.
 Message: TypeAlias = dict[str, Any]
+
+#: The same, in what users hand to a client. Its parameter is a union of typed dicts, to which
+#: no dict is assignable: Any is the one type that the client takes also where it isn't installed.
+Sent: TypeAlias = Any
 
 #: Stands for a message that a format can't express at all, so that the order stays.
 NOT_SHOWN = "(something that can't be shown here)"
@@ -40,6 +47,16 @@ def provider_data_of(item: Item) -> Item:
     """The data in `item` that only the provider it came from needs back."""
     data = item.get("provider_data")
     return data if isinstance(data, dict) else {}
+
+
+def plain(given: object, what: str) -> Message:
+    """A message or block as a dict of its own: given as a dict, or as an object of a client."""
+    dump = dumper(given)
+    if dump is None:
+        raise TypeError(
+            f"{what} must be dicts or objects of the client's, not {type(given).__name__}"
+        )
+    return cast("Message", dump())
 
 
 def summary_of(reasoning: Item) -> str:

@@ -44,8 +44,9 @@ _names = LazyNames(
         "SQLAlchemySession": "turnlog.sessions.sqlalchemy",
     },
 )
-#: It also answers for `__all__`, which depends on the extras that are installed.
-__getattr__ = _names.resolve
+if not TYPE_CHECKING:  # a type checker would take every misspelled name for one of these
+    #: It also answers for `__all__`, which depends on the extras that are installed.
+    __getattr__ = _names.resolve
 
 
 def __dir__() -> list[str]:

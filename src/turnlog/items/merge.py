@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
-from turnlog.items.json import Item, copied, decode, encode, encode_all
+from turnlog.items.json import Item, TResponseInputItem, copied, decode, encode, encode_all
 from turnlog.items.messages import checked
 
 __all__ = ["Merged", "SessionInputCallback", "input_items", "merge"]
 
 #: Takes copies of the history and of the new input; returns the items that the model is shown.
 SessionInputCallback: TypeAlias = Callable[
-    [list[Item], list[Item]], list[Item] | Awaitable[list[Item]]
+    [list[TResponseInputItem], list[TResponseInputItem]],
+    list[TResponseInputItem] | Awaitable[list[TResponseInputItem]],
 ]
 
 

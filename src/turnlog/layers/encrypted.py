@@ -82,9 +82,6 @@ class Encrypted(Layer):
             adopts=self._adopts,
         )
 
-    def __repr__(self) -> str:
-        return f"<Encrypted {type(self.inner).__name__}>"
-
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
     ) -> Committed:

@@ -9,7 +9,6 @@ from turnlog.conversation.settings import SessionSettings
 from turnlog.errors import StoreClosed
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from turnlog.conversation.settings import SettingsLike
@@ -52,17 +51,6 @@ class OwningSession(StoredSession):
             self.closed = True
             if self._owns_store:
                 self._store.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
 
 
 class NetworkSession(OwningSession):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
+from turnlog.conversation.closing import Closing, closed
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
-from turnlog.conversation.settings import SessionSettings
-from turnlog.given import check_int
+from turnlog.conversation.settings import AnySettings, SessionSettings
+from turnlog.errors import NotSupported
+from turnlog.items.given import check_int
 from turnlog.items.json import Item, TResponseInputItem, encode_all
 from turnlog.items.messages import checked
 from turnlog.layers.encryption.sdk_format import envelope_key
@@ -71,6 +73,10 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, {self.underlying_session!r})"
 
+    def close(self) -> Closing:
+        """Close the wrapped session, as `await` of its own `close` does. Closing twice is fine."""
+        return closed(self.underlying_session)
+
     def __getattr__(self, name: str) -> Any:
         if name == "underlying_session":  # while a copy is made
             raise AttributeError(name)
@@ -83,14 +89,15 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
             )
         return getattr(self.underlying_session, name)
 
-    @property
-    def session_settings(self) -> Any:
-        """The settings of the wrapped session."""
+    def _get_settings(self) -> AnySettings:
         return self.underlying_session.session_settings
 
-    @session_settings.setter
-    def session_settings(self, value: Any) -> None:
+    def _set_settings(self, value: AnySettings) -> None:
         self.underlying_session.session_settings = value
+
+    # An attribute, as in `Handle`.
+    session_settings: AnySettings = property(_get_settings, _set_settings)
+    """The settings of the wrapped session."""
 
     @property
     def unreadable(self) -> set[str]:
@@ -162,6 +169,13 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
         nothing is removed.
         """
         return await self._pop_item_with_validation(wrapper=wrapper)
+
+    def held(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: a block could not tell questions from answers."""
+        raise NotSupported(
+            f"{type(self).__name__} can't be held, as the items below it are encrypted: "
+            "EncryptSession(session, key) has all methods of a stored session, and held() is one"
+        )
 
     async def clear_session(self, *, wrapper: Any = None) -> None:
         """Empty the wrapped session. It needs no right key."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from turnlog.conversation.closing import Closed, Closing
 from turnlog.conversation.settings import SettingsLike
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import OwningSession
 from turnlog.sessions.paths import check_order, check_path
 from turnlog.stores.memory import MemoryStore
@@ -73,9 +74,13 @@ class SQLiteSession(_InSQLite):
             session_id, db_path, tables, journal_mode, patience, session_settings, settings
         )
 
-    def close(self) -> None:
-        """Close the session, and the file after its last session. Closing twice is fine."""
+    def close(self) -> Closing:
+        """Close the session, and the file after its last session. Closing twice is fine.
+
+        It is done at once; `await session.close()` is allowed, as on all other sessions.
+        """
         self._close()
+        return Closed()
 
 
 class AsyncSQLiteSession(_InSQLite):

@@ -48,6 +48,9 @@ class MemoryStore(Store):
         self._identity = object()  # an id() may be used again by a later store
         _stores.add(self)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     @property
     def identity(self) -> Hashable:
         return "memory", self._identity

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from turnlog import sessions
 from turnlog.conversation.settings import SettingsLike
-from turnlog.items.json import Item
+from turnlog.items.json import TResponseInputItem
 from turnlog.stores.sqlite import JournalMode
 from turnlog.sync.loop import run
 from turnlog.sync.orders import in_order
@@ -65,7 +65,9 @@ class AdvancedSQLiteSession(SQLiteSession):
         ordered = in_order("AdvancedSQLiteSession", args, options)
         BlockingStoredSession.__init__(self, sessions.AdvancedSQLiteSession(*ordered, **options))
 
-    def get_items(self, limit: int | None = None, branch_id: str | None = None) -> list[Item]:
+    def get_items(
+        self, limit: int | None = None, branch_id: str | None = None
+    ) -> list[TResponseInputItem]:
         """The newest `limit` items of a branch, oldest first; None: of the current one."""
         return run(self.session.get_items, limit, branch_id)
 

@@ -11,7 +11,7 @@ from turnlog.conversation.protocol import Session
 from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
-from turnlog.items.json import Item
+from turnlog.items.json import TResponseInputItem
 from turnlog.items.merge import SessionInputCallback
 from turnlog.items.repair import Interrupted
 from turnlog.sessions import openai_conversations
@@ -85,7 +85,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         *,
         settings: SettingsLike = None,
         interrupted: Interrupted = "mark",
-    ) -> list[Item]:
+    ) -> list[TResponseInputItem]:
         """The items that a model may be shown: the newest turns, repaired."""
         return run(self.session.view, limit, settings=settings, interrupted=interrupted)
 
@@ -131,7 +131,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         """What the runs of Turnlog on this conversation have spent; it is in the store."""
         return run(self.session.usage, by, **narrower)
 
-    def history(self) -> list[Item]:
+    def history(self) -> list[TResponseInputItem]:
         """All items, oldest first, whatever `session_settings` say."""
         return run(self.session.history)
 

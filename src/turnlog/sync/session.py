@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from turnlog.conversation.closing import closed
 from turnlog.conversation.protocol import Session
-from turnlog.items.json import Item
+from turnlog.conversation.settings import AnySettings
+from turnlog.items.json import TResponseInputItem
 from turnlog.sync.loop import run
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class BlockingSession:
         self.session.session_id = value
 
     @property
-    def session_settings(self) -> Any:
+    def session_settings(self) -> AnySettings:
         """How much is read when the caller doesn't say: a `SessionSettings`.
 
         Assigning one, or a dict, takes effect at once.
@@ -57,20 +58,20 @@ class BlockingSession:
         return self.session.session_settings
 
     @session_settings.setter
-    def session_settings(self, value: Any) -> None:
+    def session_settings(self, value: AnySettings) -> None:
         self.session.session_settings = value
 
-    def get_items(self, limit: int | None = None) -> list[Item]:
+    def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest `limit` items, oldest first; None means the bounds in the settings."""
         if limit is None:
             return run(self.session.get_items)
         return run(self.session.get_items, limit)
 
-    def add_items(self, items: list[Item]) -> None:
+    def add_items(self, items: list[TResponseInputItem]) -> None:
         """Put `items` at the end, in order, all of them or none."""
         run(self.session.add_items, items)
 
-    def pop_item(self) -> Item | None:
+    def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none."""
         return run(self.session.pop_item)
 
@@ -104,8 +105,4 @@ def awaited(session: Session | BlockingSession) -> Session:
 
 
 async def _close(session: Session) -> None:
-    close = getattr(session, "close", None)
-    if close is not None:
-        closing = close()
-        if isawaitable(closing):
-            await closing
+    await closed(session)

@@ -21,7 +21,7 @@ from turnlog.conversation.totals import Branches, By
 from turnlog.conversation.turn_lists import TurnInfo
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.usage.usage import Usage
-from turnlog.items.json import Item
+from turnlog.items.json import TResponseInputItem
 from turnlog.items.merge import SessionInputCallback
 from turnlog.items.repair import Interrupted
 from turnlog.store import Store
@@ -94,7 +94,7 @@ class BlockingStoredSession(BlockingSession):
         *,
         settings: SettingsLike = None,
         interrupted: Interrupted = "mark",
-    ) -> list[Item]:
+    ) -> list[TResponseInputItem]:
         """The items that a model may be shown: the newest turns, repaired."""
         return run(self.session.view, limit, settings=settings, interrupted=interrupted)
 
@@ -104,7 +104,7 @@ class BlockingStoredSession(BlockingSession):
         """The view with its reasons: what is done with each stored record, and why."""
         return run(self.session.explain, settings, interrupted=interrupted)
 
-    def history(self) -> list[Item]:
+    def history(self) -> list[TResponseInputItem]:
         """All items of this branch, oldest first, also those that a summary covers."""
         return run(self.session.history)
 
@@ -124,7 +124,7 @@ class BlockingStoredSession(BlockingSession):
         """Hold the session for one turn of a loop of your own; see `StoredSession.turn`.
 
             with session.turn("What's my name?") as turn:
-                response = client.responses.create(model=..., input=turn.input)
+                response = client.responses.create(model="gpt-5-mini", input=turn.input)
                 turn.add(response.output)
 
         Within the block, this thread is inside of the turn, and so are threads that it starts

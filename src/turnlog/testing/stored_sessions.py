@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
-from typing import Any, Protocol, cast
+from typing import Any
 
 import pytest
 
+from turnlog.conversation.closing import closed
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings
 from turnlog.errors import InvalidItem, StoreClosed
@@ -20,8 +20,10 @@ from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.advanced import AdvancedNamesTests
 from turnlog.testing.branching import BranchingTests
+from turnlog.testing.closing import ClosingTests
 from turnlog.testing.compaction import CompactionTests
 from turnlog.testing.conversation import said
+from turnlog.testing.holders import HolderTests
 from turnlog.testing.holding import HeldTests
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
@@ -57,7 +59,9 @@ class StoredSessionTests(
     AdvancedNamesTests,
     BranchingTests,
     AccountingTests,
+    ClosingTests,
     TurnTests,
+    HolderTests,
     CompactionTests,
     HeldTests,
     Replacement,
@@ -271,16 +275,6 @@ class StoredSessionTests(
         assert await stored.get_items(3) == [said("replaced 3")]
 
 
-class _Closable(Protocol):
-    def close(self) -> Awaitable[None] | None: ...
-
-
-async def _close(session: StoredSession) -> None:
-    answer = cast("_Closable", session).close()
-    if inspect.isawaitable(answer):
-        await answer
-
-
 VERBS: Mapping[str, Callable[[StoredSession], Awaitable[object]]] = {
     "get_items": lambda session: session.get_items(),
     "get_items(limit=0)": lambda session: session.get_items(limit=0),
@@ -301,14 +295,14 @@ VERBS: Mapping[str, Callable[[StoredSession], Awaitable[object]]] = {
 
 
 class ClosableSessionTests(StoredSessionTests):
-    """`StoredSessionTests` and more, for sessions that have a `close`."""
+    """`StoredSessionTests` and more, for sessions whose `close` closes the store they opened."""
 
     @pytest.mark.parametrize("verb", VERBS)
     async def test_a_closed_session_refuses_every_verb(
         self, stored: StoredSession, verb: str
     ) -> None:
         await stored.add_items([said("1")])
-        await _close(stored)
+        await closed(stored)
         name = type(stored).__name__
         with pytest.raises(RuntimeError, match=f"^{name} is closed$") as caught:
             await VERBS[verb](stored)
@@ -318,21 +312,21 @@ class ClosableSessionTests(StoredSessionTests):
     async def test_closing_before_the_first_use_is_final(
         self, stored: StoredSession, verb: str
     ) -> None:
-        await _close(stored)
+        await closed(stored)
         with pytest.raises(StoreClosed):
             await VERBS[verb](stored)
 
     async def test_closing_twice_and_at_once(self, stored: StoredSession) -> None:
         await stored.add_items([said("1")])
-        await asyncio.gather(*(_close(stored) for _ in range(3)))
-        await _close(stored)
+        await asyncio.gather(*(closed(stored) for _ in range(3)))
+        await closed(stored)
 
     async def test_closing_one_handle_leaves_the_other(
         self, stored: StoredSession, make_session: Callable[[str], StoredSession]
     ) -> None:
         other = make_session("other" if self.private else stored.session_id)
         await stored.add_items([said("1")])
-        await _close(stored)
+        await closed(stored)
         await other.add_items([said("2")])
         assert (await other.get_items())[-1] == said("2")
         assert len(await other.get_items()) == (1 if self.private else 2)
@@ -340,6 +334,6 @@ class ClosableSessionTests(StoredSessionTests):
     async def test_closing_while_adds_are_under_way(self, stored: StoredSession) -> None:
         adds = [asyncio.create_task(stored.add_items([said("1")])) for _ in range(8)]
         await asyncio.sleep(0)
-        await _close(stored)
+        await closed(stored)
         answers = await asyncio.gather(*adds, return_exceptions=True)
         assert all(answer is None or isinstance(answer, StoreClosed) for answer in answers)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.conversation.usage.usage import Usage
-from turnlog.items.json import Item
+from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.kinds import kind_of
 from turnlog.items.text import joined_text
 
@@ -67,7 +67,7 @@ class ModelRequest:
     working.
     """
 
-    items: list[Item]
+    items: list[TResponseInputItem]
     instructions: str | None = None
     tools: tuple[ToolDefinition, ...] = ()
     handoffs: tuple[ToolDefinition, ...] = ()
@@ -107,7 +107,7 @@ class TextDelta:
     delta: str
 
     #: The name of such an event in the Responses API.
-    type: ClassVar[str] = "response.output_text.delta"
+    type: ClassVar[Literal["response.output_text.delta"]] = "response.output_text.delta"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from turnlog.agents.tools.exits import exits_as_errors
 from turnlog.agents.tools.output import ToolOutput, to_output
 from turnlog.agents.tools.schema import Signature, name_of
 from turnlog.agents.tools.threads import in_thread
-from turnlog.given import given, is_of_sdk
+from turnlog.items.given import given, is_of_sdk
 from turnlog.loops.finishing import is_cancelled
 
 __all__ = [
@@ -77,7 +77,16 @@ def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -
 
 
 @overload
-def function_tool(func: Function) -> FunctionTool: ...
+def function_tool(
+    func: Function,
+    *,
+    name_override: str | None = None,
+    description_override: str | None = None,
+    use_docstring_info: bool = True,
+    failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+    strict_mode: bool = True,
+    is_enabled: Enabled = True,
+) -> FunctionTool: ...
 
 
 @overload
@@ -106,7 +115,8 @@ def function_tool(
     """Make a function a tool, from its name, type hints and docstring.
 
         @function_tool
-        def weather(city: str) -> str: ...
+        def weather(city: str) -> str:
+            return f"It rains in {city}."
 
     A first parameter hinted as `RunContextWrapper`, or named `ctx` without a hint, gets the
     context of the run; the model doesn't see it. A plain function runs in a thread of its own

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from turnlog.given import given
+from turnlog.conversation.protocol import check_store as check_kind
+from turnlog.items.given import given
 from turnlog.sessions.conversations.client import AsyncOpenAI, OpenAI
 from turnlog.store import Store
-from turnlog.store import check_store as check_kind
 
 __all__ = ["check_id", "check_other", "check_store", "the_client"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from turnlog.conversation.closing import Closes
 from turnlog.errors import NotSupported
 
 __all__ = ["Refusals", "refuse"]
@@ -19,7 +20,7 @@ _WINDOW = "show models less of it with session_settings, such as max_turns or ma
 _USAGE = "with a store=, usage() tells what the runs of turnlog's Runner have spent"
 
 
-class Refusals:
+class Refusals(Closes):
     """The methods of stored sessions that need branches, positions or a lease of their own."""
 
     async def fork(self, *_: Any, **__: Any) -> NoReturn:
@@ -57,10 +58,6 @@ class Refusals:
     async def explain(self, *_: Any, **__: Any) -> NoReturn:
         """Raises `NotSupported`: items have no positions."""
         refuse("positions", _COPY)
-
-    def held(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: only turns of Turnlog can be fenced."""
-        refuse("condition for a write", "use turnlog's Runner or session.turn(…), with a store")
 
     async def compact(self, *_: Any, **__: Any) -> NoReturn:
         """Raises `NotSupported`: a summary can't be kept beside the items."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from turnlog.changes import Change, Check, Committed, Key, check_changes, check_conditions
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
@@ -72,6 +72,10 @@ class DaprStore(Store):
         self._sidecar = Sidecar(calls_by(dapr_client), state_store_name, consistency, ttl, patience)
         self._directory = Directory(self._sidecar)
         self._door = Door(type(self).__name__)
+
+    def __repr__(self) -> str:
+        name, where = self._sidecar.store_name, self._sidecar.calls.address
+        return f"{type(self).__name__}({name!r}, {where!r})"
 
     @property
     def identity(self) -> Hashable:

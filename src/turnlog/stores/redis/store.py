@@ -78,6 +78,10 @@ class RedisStore(Store):
         self._door = Door(type(self).__name__)
         self._directory = Directory(self._keys, self._server, self._ttl)
 
+    def __repr__(self) -> str:
+        where, prefix = self._clients.address, self._keys.prefix
+        return f"{type(self).__name__}({where!r}, key_prefix={prefix!r})"
+
     @property
     def identity(self) -> Hashable:
         """The server and database, or the start nodes of a Cluster, and the prefix."""

@@ -103,6 +103,9 @@ class SQLAlchemyStore(Store):
         self._create_tables = create_tables
         self._door = Door(type(self).__name__)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._engines.shown!r})"
+
     @property
     def identity(self) -> Hashable:
         """The database and the tables."""

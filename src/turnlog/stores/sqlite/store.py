@@ -77,6 +77,9 @@ class SQLiteStore(Store):
         self._engine: Engine | None = None
         self._closed = False
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
     @property
     def identity(self) -> Hashable:
         """The file and the tables."""

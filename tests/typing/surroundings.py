@@ -1,0 +1,35 @@
+"""The code that examples take for granted, where they are not run with it."""
+
+__all__ = ["AROUND_DOCSTRINGS", "AROUND_PARTS"]
+
+_SESSION = "from turnlog import SQLiteSession\nsession = SQLiteSession('user_123')"
+_SDK = """
+from agents import Agent, Runner
+agent, question, request_id = Agent("Assistant"), "What's my name?", "request-7f3a"
+"""
+_BLOCKING = """
+from openai import OpenAI
+from turnlog.sync import SQLiteSession
+client, session = OpenAI(), SQLiteSession("user_123")
+"""
+
+#: By module and name; what is an example of its own needs nothing.
+AROUND_DOCSTRINGS = {
+    "about.describe": _SESSION,
+    "holdable.held": f"{_SESSION}{_SDK}",
+    "openai_compaction.OpenAIResponsesCompactionSession": (
+        "from turnlog import OpenAIResponsesCompactionSession, SQLiteSession"
+    ),
+    "policy.Compaction": "from turnlog import Compaction, summarised_by",
+    "session.turn": f"{_SESSION}\nfrom openai import AsyncOpenAI\nclient = AsyncOpenAI()",
+    "sqlite.SQLiteSession": "from turnlog.sync import SQLiteSession",
+    "stored.turn": _BLOCKING,
+    "tool.function_tool": "from turnlog import function_tool",
+}
+
+#: Parts that a test of their page runs inside of its program.
+AROUND_PARTS = {
+    "docs/guides/fastapi.md 1": (
+        "from collections.abc import AsyncGenerator\nfrom turnlog import RunResultStreaming"
+    ),
+}
