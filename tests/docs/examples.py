@@ -126,7 +126,7 @@ _CALL = {"tool_calls": [{"id": "call_1", "type": "function", "function": _WEATHE
 _SESSION = "from turnlog import SQLiteSession\nsession = SQLiteSession('user_123')\n"
 _ASKED = 'await session.add_items([{"role": "user", "content": "hi"}])\n'
 _AGENT = """
-from turnlog import Agent, RunConfig, Runner
+from turnlog import Agent, Runner
 agent, request_id = Agent("Assistant", model="gpt-5.6-luna"), "request-7f3a"
 """
 _CLIENT = "from turnlog import AsyncOpenAI\nclient = AsyncOpenAI()\n"
@@ -242,6 +242,12 @@ PARTS = {
     "docs/runs.md 2": Part(prints="1 kept \n", before=_SESSION + _ASKED),
     "docs/runs.md 3": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
     "docs/runs.md 4": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/sdk.md 1": Part(
+        prints="Book it.\nBook it.\n2\n",
+        before=_SESSION + _SDK_AGENT + "from agents import Runner\n",
+        after="for _ in range(2):\n    print(await answer('Book it', 'request-1'))" + _STORED,
+        replies=[Reply([_message("Book it.")])],
+    ),
     "docs/usage.md 1": Part(
         prints="27\n",
         before=_SESSION + _CLIENT,
