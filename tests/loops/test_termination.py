@@ -46,7 +46,9 @@ async def logs(url: str, session: str = "shared") -> dict[str, int]:
         return {head.log.name: head.length for head in await store.logs(session) if head.length}
 
 
-@pytest.mark.parametrize("way", ["run", "streamed", "turn", "run_sync", "many"])
+@pytest.mark.parametrize(
+    "way", ["run", "streamed", "turn", "held", "run_sync", "turn_sync", "many"]
+)
 async def test_it_ends_runs_and_then_the_process(url: str, way: str) -> None:
     with holding(url, way) as process:
         assert said(process) == "thinking"
@@ -75,7 +77,7 @@ async def test_a_run_that_waits_takes_its_ticket_along(url: str) -> None:
         assert (await logs(url))[":lease"] == 1
 
 
-@pytest.mark.parametrize("way", ["run", "streamed", "turn", "run_sync"])
+@pytest.mark.parametrize("way", ["run", "streamed", "turn", "held", "run_sync", "turn_sync"])
 async def test_without_it_all_is_as_it_was(url: str, way: str) -> None:
     with holding(url, way) as process:
         assert said(process) == "thinking"

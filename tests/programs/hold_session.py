@@ -25,6 +25,7 @@ from turnlog import (
     StoredSession,
     function_tool,
     open_store,
+    sync,
 )
 
 CONFIG = RunConfig(lease_seconds=600.0)
@@ -98,6 +99,16 @@ async def turn(url: str, name: str) -> None:
     tell("done")
 
 
+async def held(url: str, name: str) -> None:
+    async with open_store(url) as store:
+        session = StoredSession("shared", store)
+        async with session.held(lease_seconds=600.0):
+            await session.add_items([{"role": "user", "content": name}])
+            await Model().respond(None)  # type: ignore[arg-type]
+            await session.add_items([{"role": "assistant", "content": "answer"}])
+    tell("done")
+
+
 async def many(url: str, name: str) -> None:
     """Ten runs on ten sessions, one of which has tools under way."""
 
@@ -123,6 +134,18 @@ async def many(url: str, name: str) -> None:
 def run_sync(url: str, name: str) -> None:
     session = StoredSession("shared", open_store(url))
     Runner.run_sync(Agent("A", model=Model()), name, session=session, run_config=CONFIG)
+    tell("done")
+
+
+def turn_sync(url: str, name: str) -> None:
+    """The block of a blocking turn, in which the program's own code waits."""
+    with (
+        sync.open_store(url) as store,
+        sync.StoredSession("shared", store).turn(name, lease_seconds=600.0) as begun,
+    ):
+        tell("thinking")
+        sys.stdin.readline()
+        begun.add([{"role": "assistant", "content": "answer"}])
     tell("done")
 
 
@@ -224,7 +247,19 @@ def tell(word: str) -> None:
 WAYS: dict[str, Callable[[str, str], Awaitable[None] | None]] = {
     each.__name__: each
     for each in (
-        *(run, streamed, turn, many, run_sync, in_thread, forked, forking, stubborn),
+        *(
+            run,
+            streamed,
+            turn,
+            held,
+            many,
+            run_sync,
+            turn_sync,
+            in_thread,
+            forked,
+            forking,
+            stubborn,
+        ),
         *(handled, handled_later, handled_by_loop, handled_by_loop_later),
         *(handled_in_c, handler_restored),
     )

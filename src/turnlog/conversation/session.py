@@ -43,8 +43,8 @@ from turnlog.conversation.turns.turn import Turn
 from turnlog.conversation.turns.writing import write_to
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
-from turnlog.given import check_int, check_key
 from turnlog.items.digest import digest
+from turnlog.items.given import check_int, check_key
 from turnlog.items.json import TResponseInputItem, encode_all
 from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.messages import checked

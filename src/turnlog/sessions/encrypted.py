@@ -11,7 +11,7 @@ from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings
 from turnlog.errors import NotSupported
-from turnlog.given import check_int
+from turnlog.items.given import check_int
 from turnlog.items.json import Item, TResponseInputItem, encode_all
 from turnlog.items.messages import checked
 from turnlog.layers.encryption.sdk_format import envelope_key

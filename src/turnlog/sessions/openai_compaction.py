@@ -15,7 +15,7 @@ from turnlog.conversation.protocol import Session, SessionABC, is_session
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.turns.policy import Policy
-from turnlog.given import check_session_id, given
+from turnlog.items.given import check_session_id, given
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Compacting, Context, Outside

@@ -27,7 +27,6 @@ from turnlog.loops.locks import ProcessLock
 from turnlog.sessions.conversations.about import AboutRemote
 from turnlog.sessions.conversations.arguments import (
     check_id,
-    check_patience,
     check_store,
     the_client,
 )
@@ -47,6 +46,7 @@ from turnlog.sessions.conversations.tail import ConversationTail
 from turnlog.sessions.conversations.turns import ConversationTurn, Turns
 from turnlog.sessions.conversations.writing import Write, Writing
 from turnlog.store import Store
+from turnlog.stores.options import check_patience
 
 __all__ = ["OpenAIConversationsSession"]
 
@@ -194,8 +194,8 @@ class OpenAIConversationsSession(
 
         Two calls never return the same item, whichever processes make them.
 
-        Raises `PopUncertain` if an answer was lost and the item is gone: then another call may
-        have removed it.
+        Raises `PopUncertain` if an answer was lost and the item is gone, for another call may have
+        removed it; and if it can't be known whether it is gone.
         """
         async with self._alone():
             if self._remote.id is None:
@@ -210,12 +210,11 @@ class OpenAIConversationsSession(
         Owner, tags, hold and pairs of other programs in the metadata go to the new one, if this
         session object makes that write: nobody else knows them until then. The title goes.
 
-        erase: delete its items first, one request each. Without it, OpenAI keeps the items of a
-            deleted conversation for as long as its policies say. With it, that the items are gone
-            is what the API has answered; what backups and logs of OpenAI hold can't be promised.
+        erase: delete its items first, one request each. Without it, OpenAI keeps them for as long
+            as its policies say. With it, that the items are gone is what the API has answered;
+            what backups and logs of OpenAI hold can't be promised.
 
-        If it fails, the session keeps its id, and calling it again goes on. With a store, the
-        entry and the usage of the conversation are deleted there too.
+        If it fails, the session keeps its id; call it again. Entry and usage in a store go too.
         """
         async with self._alone():
             if self._remote.id is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from turnlog.conversation.settings import SettingsLike
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import OwningSession
 from turnlog.sessions.paths import check_order, check_path
 from turnlog.stores.memory import MemoryStore

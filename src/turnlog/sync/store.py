@@ -38,6 +38,15 @@ class BlockingStore:
         """Equal for two stores exactly when they read and write the same logs."""
         return self.store.identity
 
+    @property
+    def lease_seconds(self) -> float | None:
+        """How long the leases of runs last, unless a run or its session says otherwise."""
+        return self.store.lease_seconds
+
+    @lease_seconds.setter
+    def lease_seconds(self, seconds: float | None) -> None:
+        self.store.lease_seconds = seconds
+
     def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None
     ) -> Committed:

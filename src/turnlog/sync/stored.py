@@ -29,7 +29,7 @@ from turnlog.sync.blocks import Block
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession
 from turnlog.sync.store import BlockingStore
-from turnlog.sync.turns import BlockingTurn
+from turnlog.sync.turns import BlockingHeld, BlockingTurn
 
 if TYPE_CHECKING:
     from typing import Literal, Self
@@ -61,6 +61,15 @@ class BlockingStoredSession(BlockingSession):
     @branch.setter
     def branch(self, value: str) -> None:
         self.session.branch = value
+
+    @property
+    def lease_seconds(self) -> float | None:
+        """How long the leases of its runs last; None for the default. Assigning takes effect."""
+        return self.session.lease_seconds
+
+    @lease_seconds.setter
+    def lease_seconds(self, value: float | None) -> None:
+        self.session.lease_seconds = value
 
     @property
     def closed(self) -> bool:
@@ -133,6 +142,25 @@ class BlockingStoredSession(BlockingSession):
             compaction=compaction,
         )
         return Block(turn, lambda turn: BlockingTurn(turn, self._twin(turn.session)))
+
+    def held(
+        self,
+        policy: Policy = "queue",
+        key: str | None = None,
+        lease_seconds: float | None = None,
+    ) -> AbstractContextManager[BlockingHeld[Self]]:
+        """Hold the session for a runner of somebody else; see `StoredSession.held`.
+
+            with session.held(key=request_id) as held:
+                if held.is_replay:
+                    return held.text
+                return Runner.run_sync(agent, question, session=held.session.session).final_output
+
+        Within the block, this thread is inside of it, as in `turn`. A runner that takes awaited
+        sessions gets `held.session.session`.
+        """
+        held = self.session.held(policy, key, lease_seconds)
+        return Block(held, lambda held: BlockingHeld(held, self._twin(held.session)))
 
     # Compaction
 
@@ -301,9 +329,14 @@ class StoredSession(BlockingStoredSession):
         *,
         branch: str = "main",
         session_settings: SettingsLike = None,
+        lease_seconds: float | None = None,
     ) -> None:
         inner = store.store if isinstance(store, BlockingStore) else store
         session = awaitable.StoredSession(
-            session_id, inner, branch=branch, session_settings=session_settings
+            session_id,
+            inner,
+            branch=branch,
+            session_settings=session_settings,
+            lease_seconds=lease_seconds,
         )
         super().__init__(session)

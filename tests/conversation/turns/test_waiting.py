@@ -190,7 +190,7 @@ class TestReports:
     async def test_a_warning_if_it_may_be_dead(
         self, any_store: Store, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
-        monkeypatch.setattr("turnlog.conversation.turns.reporting._SILENT", 0.0)
+        monkeypatch.setattr("turnlog.conversation.turns.reporting._SILENT", 0.2)
         record = b'{"holder":"h","seconds":0.3,"until":1e9,"process":"0123456789abcdef/4711/1"}'
         await any_store.append(LOG.beside("lease"), [record.replace(b"1e9", b"1e10")])
         lease = Lease(any_store, LOG)
@@ -345,7 +345,6 @@ class TestDefaults:
         doors: list[Callable[[], object]] = [
             lambda: RunConfig(lease_seconds=bad),
             lambda: StoredSession("session", any_store, lease_seconds=bad),
-            lambda: open_store("memory://", lease_seconds=bad),
             lambda: Lease(any_store, LOG, seconds=bad),
         ]
         for door in doors:

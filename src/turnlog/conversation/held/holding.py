@@ -24,7 +24,7 @@ from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.errors import SessionBusy
-from turnlog.given import check_key
+from turnlog.items.given import check_key
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in
 from turnlog.loops.finishing import finished

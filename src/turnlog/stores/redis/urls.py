@@ -9,7 +9,15 @@ from typing import NamedTuple
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from turnlog.stores.options import options_of, refuse_unknown, seconds, split, whole, without
+from turnlog.stores.options import (
+    options_of,
+    refuse_unknown,
+    seconds,
+    split,
+    text_of,
+    whole,
+    without,
+)
 
 __all__ = ["OPTIONS", "RedisAddress", "read_url"]
 
@@ -35,7 +43,7 @@ def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> Red
     Raises `ValueError`, without the password, for another scheme, and for an option that neither
     we nor the client have.
     """
-    parts = split(url)
+    parts = split(text_of(url))
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"a URL of Redis begins with {'://, '.join(_SCHEMES)}://")
     options = options_of(parts)

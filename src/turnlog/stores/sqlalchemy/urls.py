@@ -12,7 +12,15 @@ from typing import NamedTuple
 from sqlalchemy import exc, make_url
 from sqlalchemy.engine import URL
 
-from turnlog.stores.options import check_path, expanded, named, refuse_unknown, seconds, split
+from turnlog.stores.options import (
+    check_path,
+    expanded,
+    named,
+    refuse_unknown,
+    seconds,
+    split,
+    text_of,
+)
 from turnlog.stores.tables import Tables
 
 __all__ = ["OPTIONS", "SQLAddress", "read_url"]
@@ -53,7 +61,7 @@ def read_url(url: str | os.PathLike[str] | URL, tables: Tables, patience: float)
     Raises `ValueError`, without the password, for what is no URL, and for an option that neither
     we nor the driver have.
     """
-    made = _with_driver(url if isinstance(url, URL) else _parsed(os.fspath(url)))
+    made = _with_driver(url if isinstance(url, URL) else _parsed(text_of(url)))
     given = {name: value for name, value in made.query.items() if isinstance(value, str)}
     options = named(given)
     _refuse_unknown(made, options)
