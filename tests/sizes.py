@@ -24,6 +24,7 @@ __all__ = [
     "STOPS",
     "STRIDE",
     "TALK",
+    "USERS",
     "WALK",
 ]
 
@@ -72,3 +73,5 @@ STOPS = _size(5, 37)
 TALK = _size(2_000, 400)
 #: Random acts on one conversation, each compared with a reference.
 WALK = _size(1_500, 150)
+#: Users of the SDK's Runner at once, each with requests that break off and come twice.
+USERS = _size(200, 30)
