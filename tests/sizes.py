@@ -24,6 +24,7 @@ __all__ = [
     "STOPS",
     "STRIDE",
     "TALK",
+    "TALKERS",
     "WALK",
 ]
 
@@ -70,5 +71,7 @@ STRIDE = _size(3, 7)
 STOPS = _size(5, 37)
 #: Turns of one long conversation with compaction.
 TALK = _size(2_000, 400)
+#: Users of the load test, and how many messages each of them sends.
+TALKERS = (_size(200, 8), _size(5, 3))
 #: Random acts on one conversation, each compared with a reference.
 WALK = _size(1_500, 150)

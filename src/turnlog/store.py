@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeVar
 
 from turnlog.changes import Annotate, Append, Change, Committed, Key, Remove
-from turnlog.given import given
 from turnlog.records import Log, Records
 from turnlog.texts import SURROGATES, check_texts
 
@@ -29,7 +28,6 @@ __all__ = [
     "Layer",
     "Store",
     "check",
-    "check_store",
     "prefix_end",
     "span",
 ]
@@ -303,17 +301,6 @@ def check(*texts: str, limit: int | None = None) -> None:
     check_texts(*texts)
     if limit is not None and limit < 0:
         raise ValueError(f"limit must not be negative, and is {limit}")
-
-
-def check_store(store: object) -> None:
-    """Raise `TypeError` for what is no store; all that has `commit` and `read` is taken."""
-    has_verbs = callable(getattr(store, "commit", None)) and callable(getattr(store, "read", None))
-    if has_verbs and not isinstance(store, type):
-        return
-    cure = "give open_store(url)"
-    if hasattr(store, "get_items"):
-        cure = "give the `store` of that session"
-    raise TypeError(f"store must be a store, not {given(store)}: {cure}")
 
 
 def span(after: int, before: int | None, end: int = END) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from turnlog.stores.options import (
     refuse_unknown,
     seconds,
     split,
+    text_of,
     whole,
     without,
 )
@@ -59,7 +60,7 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
     Raises `ValueError` for an unknown scheme or option, `ImportError` for a driver that is
     not installed. The error never contains the URL's password.
     """
-    text, given = os.fspath(url), named(defaults)
+    text, given = text_of(url), named(defaults)
     if "://" not in text:
         check_path(text)
         return _leased(_sqlite_at, text, given)

@@ -362,7 +362,7 @@ async def test_sessions_that_cannot_be_compacted_are_refused() -> None:
 
     config = configured(Summing(), max_turns=2)
     agent = Agent("A", model=Talker())
-    with pytest.raises(ValueError, match="needs a session of Turnlog"):
+    with pytest.raises(ValueError, match="needs a session whose items are in a store of Turnlog"):
         await Runner.run(agent, "q", session=Foreign(), run_config=config)
     with pytest.raises(TypeError, match="overrides get_items"):
         await Runner.run(agent, "q", session=Fewer("s", MemoryStore()), run_config=config)

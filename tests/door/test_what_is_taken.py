@@ -44,7 +44,10 @@ class OwnAgent(Agent[None]):
 
 
 async def test_whatever_has_the_methods_that_a_run_calls_is_a_session() -> None:
-    for session in (Remembering(), AsyncMock(get_items=AsyncMock(return_value=[]))):
+    mock = AsyncMock(spec=["get_items", "add_items", "pop_item", "clear_session"])
+    mock.get_items = AsyncMock(return_value=[])
+    mock.add_items = AsyncMock(return_value=None)
+    for session in (Remembering(), mock):
         agent = OwnAgent("helper", model=Echo())
         given: Any = session
         assert (await Runner.run(agent, "hi", session=given)).final_output == "saw 1"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import ROOT
-from tests.docs.examples import FILE, PAGES, PARTS, blocks_on
+from tests.docs.blocks import FILE, PAGES, blocks_on
+from tests.docs.examples import PARTS
 from tests.typing.surroundings import AROUND_DOCSTRINGS, AROUND_PARTS
 
 __all__ = ["Snippet", "of_docstrings", "of_page", "snippets"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from turnlog.agents.models.model import Model
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.tools.tool import FunctionTool
-from turnlog.given import given, is_of_sdk
+from turnlog.items.given import given, is_of_sdk
 
 __all__ = [
     "check_instructions",

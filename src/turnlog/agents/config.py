@@ -12,7 +12,7 @@ from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.settings import SessionSettings, SettingsLike
 from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
-from turnlog.given import check_key, given
+from turnlog.items.given import check_key, given
 from turnlog.items.merge import SessionInputCallback
 
 __all__ = ["RunConfig"]

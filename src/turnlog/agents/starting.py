@@ -9,7 +9,7 @@ from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
 from turnlog.conversation.protocol import is_session
 from turnlog.conversation.session import Session
-from turnlog.given import check_int, given, is_of_sdk
+from turnlog.items.given import check_int, given, is_of_sdk
 from turnlog.items.json import Item
 from turnlog.items.merge import input_items
 from turnlog.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from turnlog.conversation.closing import Closes
-from turnlog.conversation.protocol import SessionABC
+from turnlog.conversation.protocol import SessionABC, check_store
 from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.reading.log import LogReader
@@ -15,9 +15,9 @@ from turnlog.conversation.settings import AnySettings, SessionSettings, Settings
 from turnlog.conversation.summaries.reading import KnownSummaries
 from turnlog.conversation.turns.duration import check_seconds
 from turnlog.errors import StoreClosed
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.records import Log
-from turnlog.store import Store, check_store
+from turnlog.store import Store
 
 __all__ = ["Handle", "faithful"]
 

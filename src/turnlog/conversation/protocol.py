@@ -7,10 +7,11 @@ from typing import Protocol, runtime_checkable
 
 from turnlog.conversation.closing import InBlock
 from turnlog.conversation.settings import AnySettings
+from turnlog.items.given import given
 from turnlog.items.json import TResponseInputItem
 from turnlog.store import Store
 
-__all__ = ["OnBranch", "Session", "SessionABC", "is_session"]
+__all__ = ["OnBranch", "Session", "SessionABC", "check_store", "is_session"]
 
 
 @runtime_checkable
@@ -44,6 +45,17 @@ def is_session(value: object) -> bool:
         and callable(getattr(value, "get_items", None))
         and callable(getattr(value, "add_items", None))
     )
+
+
+def check_store(store: object) -> None:
+    """Raise `TypeError` for what is no store; all that has `commit` and `read` is taken."""
+    has_verbs = callable(getattr(store, "commit", None)) and callable(getattr(store, "read", None))
+    if has_verbs and not isinstance(store, type):
+        return
+    cure = "give open_store(url)"
+    if hasattr(store, "get_items"):
+        cure = "give the `store` of that session"
+    raise TypeError(f"store must be a store, not {given(store)}: {cure}")
 
 
 class SessionABC(InBlock, ABC):

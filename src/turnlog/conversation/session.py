@@ -39,12 +39,12 @@ from turnlog.conversation.turns.duration import check_busy_timeout, check_second
 from turnlog.conversation.turns.next_write import extra_changes_on
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import RunKey
-from turnlog.conversation.turns.turn import Turn
+from turnlog.conversation.turns.turn import Turn, block_of
 from turnlog.conversation.turns.writing import write_to
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
-from turnlog.given import check_int, check_key
 from turnlog.items.digest import digest
+from turnlog.items.given import check_int, check_key
 from turnlog.items.json import TResponseInputItem, encode_all
 from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.messages import checked
@@ -219,7 +219,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
             spending = Spending()
             turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
             async with accounted(begun.session, begun.turn, begun.question, spending) as pending:
-                with spent_at_end(spending, usage), turn.block():
+                with spent_at_end(spending, usage), block_of(turn):
                     yield turn
                 await turn.left(pending)
         if compaction is not None and begun.answer is None:

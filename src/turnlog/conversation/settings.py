@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeAlias
 
-from turnlog.given import check_int, given
+from turnlog.items.given import check_int, given
 from turnlog.items.shortening import Shorten
 from turnlog.items.tokens import TokenCounter
 from turnlog.items.window import Window

@@ -8,7 +8,7 @@ from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.turn_index import Turn, TurnIndex
 from turnlog.conversation.reading.turn_usage import usage_of_turns
 from turnlog.conversation.usage.usage import Usage
-from turnlog.given import check_int
+from turnlog.items.given import check_int
 from turnlog.items.text import joined_text
 
 __all__ = ["TurnInfo", "TurnLists"]

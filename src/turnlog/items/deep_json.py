@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from turnlog.errors import InvalidItem
-from turnlog.given import given
 from turnlog.items.field_names import FIELD_NAMES
+from turnlog.items.given import given
 
 __all__ = ["JSON", "MOST_LEVELS", "dumper", "listing", "mapped", "read", "write"]
 

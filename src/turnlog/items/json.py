@@ -20,9 +20,9 @@ from uuid import UUID
 import orjson
 
 from turnlog.errors import InvalidItem
-from turnlog.given import given
 from turnlog.items import deep_json
 from turnlog.items.deep_json import JSON, listing
+from turnlog.items.given import given
 from turnlog.records import Unopened
 
 __all__ = [

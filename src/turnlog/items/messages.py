@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from turnlog.errors import InvalidItem
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.items.json import check_listed
 
 __all__ = ["checked", "unchecked"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from turnlog.conversation.settings import SettingsLike
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.dapr import (
     DAPR_CONSISTENCY_EVENTUAL,
@@ -78,6 +78,11 @@ class DaprSession(NetworkSession):
         Before its first call the client waits until the sidecar is healthy, which it asks
         over HTTP at the port that DAPR_HTTP_PORT names, by default 3500.
         """
+        if dapr_address.startswith("dapr://"):
+            raise ValueError(
+                "dapr_address is host:port, such as localhost:50001; for a URL write "
+                "StoredSession(session_id, open_store(url))"
+            )
         return cls(
             session_id,
             state_store_name,

@@ -9,7 +9,7 @@ from typing import TypeVar, overload
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.session import StoredSession
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.layers.encrypted import Encrypted
 from turnlog.layers.encryption.key_values import key_problem
 from turnlog.layers.encryption.keyring import Keyring

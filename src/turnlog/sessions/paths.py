@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from turnlog.given import given, scheme_of
+from turnlog.items.given import given, scheme_of
 
 __all__ = ["check_order", "check_path"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.settings import SettingsLike
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.redis import PATIENCE, Clients, RedisStore, at_url, read_url
 
@@ -76,4 +76,7 @@ class RedisSession(NetworkSession):
         )
         options = address._asdict()
         clients = at_url(options.pop("url"), redis_kwargs or {})
-        return cls(session_id, clients, session_settings=session_settings, **kwargs, **options)
+        lasts = options.pop("lease_seconds")
+        session = cls(session_id, clients, session_settings=session_settings, **kwargs, **options)
+        session.store.lease_seconds = lasts
+        return session

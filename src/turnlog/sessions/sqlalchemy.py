@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.settings import SettingsLike
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
 from turnlog.stores.sqlalchemy import (
     PATIENCE,
@@ -91,7 +91,7 @@ class SQLAlchemySession(NetworkSession):
         engine_kwargs: go to `sqlalchemy.ext.asyncio.create_async_engine`.
         """
         address = read_url(url, Tables(sessions_table, messages_table), patience)
-        return cls(
+        session = cls(
             session_id,
             engines_at(address.url, engine_kwargs or {}),
             create_tables=create_tables,
@@ -102,6 +102,8 @@ class SQLAlchemySession(NetworkSession):
             settings=settings,
             ensure_ascii=ensure_ascii,
         )
+        session.store.lease_seconds = address.lease_seconds
+        return session
 
     @property
     def engine(self) -> AsyncEngine | Engine:

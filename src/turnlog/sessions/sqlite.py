@@ -6,7 +6,7 @@ import os
 
 from turnlog.conversation.closing import Closed, Closing
 from turnlog.conversation.settings import SettingsLike
-from turnlog.given import check_session_id
+from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import OwningSession
 from turnlog.sessions.paths import check_order, check_path
 from turnlog.stores.memory import MemoryStore

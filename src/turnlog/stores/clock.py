@@ -9,7 +9,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import TypeAlias
 
-from turnlog.given import given
+from turnlog.items.given import given
 
 __all__ = ["Stored", "as_text", "check_ttl", "micros", "now", "seconds"]
 

@@ -6,10 +6,13 @@ All entry points read URLs with these, so that each form and option means the sa
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from turnlog.items.given import given
 
 __all__ = [
     "SCHEMES",
@@ -22,6 +25,7 @@ __all__ = [
     "refuse_unknown",
     "seconds",
     "split",
+    "text_of",
     "whole",
     "without",
 ]
@@ -43,6 +47,9 @@ SCHEMES = (
     "unix",
 )
 
+#: How a URL goes on behind its scheme, if it has a user and a password.
+_LOGIN = re.compile(r"[^/:@]*:[^/@]+@[^/@]")
+
 #: Other words for options, which URLs have had before.
 _ALIASES = {"timeout": "patience", "prefix": "key_prefix"}
 
@@ -63,11 +70,27 @@ def split(url: str) -> SplitResult:
     return parts
 
 
+def text_of(url: object) -> str:
+    """The URL or path as text. Raises `TypeError` for what is neither, such as a client."""
+    if isinstance(url, str | os.PathLike):
+        return os.fspath(url)
+    cure = 'write "conversations.db", or a URL such as "postgresql://…"'
+    if hasattr(url, "execute_command"):
+        cure = "give a client as RedisSession(session_id, client)"
+    elif hasattr(url, "dialect"):
+        cure = "give an engine as SQLAlchemySession(session_id, engine)"
+    raise TypeError(f"a URL is a str, not {given(url)}: {cure}")
+
+
 def check_path(text: str) -> None:
-    """Raise `ValueError` for a path that looks like a URL without its slashes."""
+    """Raise `ValueError` for a path that looks like a URL without its slashes or its scheme."""
     scheme, colon, _ = text.partition(":")
     if colon and scheme in SCHEMES:
         raise ValueError(f"write {scheme}:// for a URL, or ./{scheme}: for a path of that name")
+    if _LOGIN.match(text):  # a file of that name would tell the password
+        raise ValueError(
+            "the URL has no scheme: write postgresql://… or another one in front of it"
+        )
 
 
 def options_of(parts: SplitResult) -> Options:
@@ -132,8 +155,8 @@ def check_patience(patience: float) -> float:
     """`patience`, if it is a number of seconds. Raises `TypeError` or `ValueError`."""
     if isinstance(patience, bool) or not isinstance(patience, int | float):
         raise TypeError(f"patience must be a number of seconds, not {type(patience).__name__}")
-    if not 0 <= patience < float("inf"):
-        raise ValueError(f"patience must be 0 seconds or more, and finite, not {patience}")
+    if not patience >= 0:
+        raise ValueError(f"patience must be 0 seconds or more, not {patience}")
     return patience
 
 

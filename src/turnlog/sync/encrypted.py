@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.session import StoredSession
 from turnlog.sessions import encrypt, encrypted
+from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession, awaited
 from turnlog.sync.stored import BlockingStoredSession
 
@@ -37,6 +39,10 @@ class EncryptedSession(BlockingSession):
         finally:
             del encryption_key  # so that it is not in the frame of an error
         super().__init__(session)
+
+    def add_items(self, items: Iterable[object], *, strict: bool = True) -> None:
+        """Append `items`, encrypted, all of them or none; `strict` as in `StoredSession`."""
+        run(self.session.add_items, items, strict=strict)
 
     @property
     def cipher(self) -> Any:

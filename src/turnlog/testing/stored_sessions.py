@@ -23,6 +23,7 @@ from turnlog.testing.branching import BranchingTests
 from turnlog.testing.closing import ClosingTests
 from turnlog.testing.compaction import CompactionTests
 from turnlog.testing.conversation import said
+from turnlog.testing.holders import HolderTests
 from turnlog.testing.holding import HeldTests
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
@@ -60,6 +61,7 @@ class StoredSessionTests(
     AccountingTests,
     ClosingTests,
     TurnTests,
+    HolderTests,
     CompactionTests,
     HeldTests,
     Replacement,

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.examples import files_on
-from tests.docs.guides.programs import SLOW, Answer, Site, at_once, program, write_files
+from tests.docs.blocks import files_on
+from tests.docs.guides.programs import SLOW, Answer, Site, at_once, printed, program, write_files
 
 pytestmark = pytest.mark.slow
 
@@ -35,12 +35,14 @@ for name in sys.argv[1:]:
     print(session.session_key)
 """
 
-SERVERS = {
-    "uvicorn": lambda port: ["uvicorn", "slow_asgi:application", "--port", str(port)],
-    "gunicorn": lambda port: [
-        *("gunicorn", "slow_wsgi:application", "--bind", f"127.0.0.1:{port}", "--preload"),
-        *("--worker-class", "gthread", "--threads", "8", "--workers", "2"),
-    ],
+WORKERS = ["--workers", "2"]
+SERVERS: dict[str, Callable[[int], list[str]]] = {
+    "uvicorn": lambda port: printed(
+        "django", "uvicorn", "slow_asgi:application", "--port", str(port), *WORKERS
+    ),
+    "gunicorn": lambda port: printed(
+        "django", "gunicorn", "slow_wsgi:application", "--bind", f"127.0.0.1:{port}", *WORKERS
+    ),
 }
 
 
@@ -112,6 +114,12 @@ def test_a_message_that_is_sent_twice_at_once_is_answered_once(site: Site) -> No
     assert waited.json == {"answer": streamed.body}
     assert len(site.asked) == before + 1
     assert questions(site, "double") == {"questions": ["My name is Alice"]}
+
+
+def test_a_key_that_comes_back_with_another_text_is_refused(site: Site) -> None:
+    say(site, "My name is Alice", "k", "other")
+    assert say(site, "My name is Bob", "k", "other").status == 422
+    assert questions(site, "other") == {"questions": ["My name is Alice"]}
 
 
 def test_a_message_is_sent_again_after_the_client_went_away(site: Site) -> None:

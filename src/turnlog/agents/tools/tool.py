@@ -17,7 +17,7 @@ from turnlog.agents.tools.exits import exits_as_errors
 from turnlog.agents.tools.output import ToolOutput, to_output
 from turnlog.agents.tools.schema import Signature, name_of
 from turnlog.agents.tools.threads import in_thread
-from turnlog.given import given, is_of_sdk
+from turnlog.items.given import given, is_of_sdk
 from turnlog.loops.finishing import is_cancelled
 
 __all__ = [

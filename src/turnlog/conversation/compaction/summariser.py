@@ -7,7 +7,7 @@ from inspect import isawaitable
 from typing import NamedTuple, TypeAlias
 
 from turnlog.errors import InvalidItem
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.repair import repair
 

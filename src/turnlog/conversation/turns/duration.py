@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.store import Store
 
 __all__ = ["LEASE_SECONDS", "check_busy_timeout", "check_seconds", "lease_seconds"]

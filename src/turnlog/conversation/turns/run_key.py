@@ -13,8 +13,8 @@ from typing import NamedTuple, Self
 from turnlog.changes import Append, Check, Committed, Key
 from turnlog.conversation.opened import check_opened, item_of, items_of
 from turnlog.errors import Conflict
-from turnlog.given import check_key
 from turnlog.items.digest import digest
+from turnlog.items.given import check_key
 from turnlog.items.json import Item, encode, encode_all
 from turnlog.items.kinds import is_question
 from turnlog.items.turns import is_answered

@@ -19,7 +19,16 @@ from turnlog.items.kinds import ends_turn, is_output
 from turnlog.items.messages import unchecked
 from turnlog.records import Log
 
-__all__ = ["Turn"]
+__all__ = ["Turn", "block_of"]
+
+
+@contextmanager
+def block_of(turn: Turn) -> Iterator[None]:
+    """The block in which `turn` is used. Behind it, nothing can be added."""
+    try:
+        yield
+    finally:
+        turn._has_ended = True  # noqa: SLF001 - not for users
 
 
 class Turn:
@@ -111,14 +120,6 @@ class Turn:
         elif is_over or (self._held.run and telling):
             with self._held.last_write(is_over=is_over):
                 await self._held.finish()
-
-    @contextmanager
-    def block(self) -> Iterator[None]:
-        """The block in which the turn is used. Behind it, nothing can be added."""
-        try:
-            yield
-        finally:
-            self._has_ended = True
 
     def _check_open(self) -> None:
         if self._has_ended:

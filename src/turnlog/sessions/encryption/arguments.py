@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turnlog.given import check_int, check_session_id, given
+from turnlog.items.given import check_int, check_session_id, given
 from turnlog.sessions.encryption.calling import VERBS
 
 __all__ = ["check_inner", "check_settings"]

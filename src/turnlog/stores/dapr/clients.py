@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeAlias
 
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process

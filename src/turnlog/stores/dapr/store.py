@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from turnlog.changes import Change, Check, Committed, Key, check_changes, check_conditions
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished

@@ -11,7 +11,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from turnlog.given import given, scheme_of
+from turnlog.items.given import given
 from turnlog.loops.clients import Held, Shared
 from turnlog.loops.forks import check_process
 from turnlog.stores.addresses import host_of
@@ -22,9 +22,6 @@ Client: TypeAlias = Redis | RedisCluster
 
 #: The port of Redis, if none is given.
 _PORT = 6379
-
-_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://")
-_KNOWN = ", ".join(_SCHEMES)
 
 _CURE = "make a client in the child process, or use from_url, which makes one by itself"
 
@@ -70,11 +67,7 @@ class Clients:
 
 
 def at_url(url: str, options: Mapping[str, Any]) -> Clients:
-    """Clients for `url`, shared by all stores with the same URL and options.
-
-    Raises `TypeError` or `ValueError` for what is no URL of Redis, without quoting it.
-    """
-    _check_url(url)
+    """Clients for `url`, shared by all stores with the same URL and options."""
     return _PerLoop(_Address(url, {**options}))
 
 
@@ -118,17 +111,6 @@ class _PerLoop(Clients):
 
     async def aclose(self) -> None:
         await self._held.aclose()
-
-
-def _check_url(url: object) -> None:
-    if not isinstance(url, str):
-        is_client = hasattr(url, "execute_command")
-        cure = "give it as RedisSession(session_id, client)" if is_client else f"write {_KNOWN}"
-        raise TypeError(f"url must be a str, not {given(url)}: {cure}")
-    scheme = scheme_of(url)
-    if f"{scheme}://" not in _SCHEMES:
-        found = f"a {scheme}:// URL" if scheme else "a text without a scheme"
-        raise ValueError(f"the URL of Redis begins with {_KNOWN}, and this is {found}")
 
 
 def _check_client(client: object) -> None:

@@ -106,12 +106,14 @@ class RedisStore(Store):
         options: go to `redis.asyncio.Redis.from_url`, or `RedisCluster.from_url`.
         """
         address = read_url(url, key_prefix, ttl, patience)
-        return cls(
+        store = cls(
             at_url(address.url, options),
             key_prefix=address.key_prefix,
             ttl=address.ttl,
             patience=address.patience,
         )
+        store.lease_seconds = address.lease_seconds
+        return store
 
     async def commit(
         self, session: str, changes: Sequence[Change], *, key: Key | None = None

@@ -9,12 +9,20 @@ from typing import NamedTuple
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from turnlog.stores.options import options_of, refuse_unknown, seconds, split, whole, without
+from turnlog.stores.options import (
+    options_of,
+    refuse_unknown,
+    seconds,
+    split,
+    text_of,
+    whole,
+    without,
+)
 
 __all__ = ["OPTIONS", "RedisAddress", "read_url"]
 
 #: Our options.
-OPTIONS = ("key_prefix", "patience", "ttl")
+OPTIONS = ("key_prefix", "lease_seconds", "patience", "ttl")
 
 _SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 
@@ -27,6 +35,8 @@ class RedisAddress(NamedTuple):
     key_prefix: str
     ttl: int | None
     patience: float
+    #: How long the leases of runs last; None for the default.
+    lease_seconds: float | None
 
 
 def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> RedisAddress:
@@ -35,7 +45,7 @@ def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> Red
     Raises `ValueError`, without the password, for another scheme, and for an option that neither
     we nor the client have.
     """
-    parts = split(url)
+    parts = split(text_of(url))
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"a URL of Redis begins with {'://, '.join(_SCHEMES)}://")
     options = options_of(parts)
@@ -46,6 +56,7 @@ def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> Red
         options.get("key_prefix", key_prefix),
         ttl if given is None else given,
         seconds(options, "patience", patience),
+        seconds(options, "lease_seconds", 0) or None,
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.util import greenlet_spawn
 
-from turnlog.given import given
+from turnlog.items.given import given
 from turnlog.loops.clients import Held, Shared
 from turnlog.stores.sqlalchemy.identity import identity_of
 from turnlog.stores.sqlalchemy.layout import Layout
@@ -94,10 +94,8 @@ def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
     """Runs on an engine for `url`, shared by all stores with the same URL and options.
 
     options: go to `create_async_engine`.
-
-    Raises `TypeError` or `ValueError` for what is no URL, without quoting it.
     """
-    address = _Address(_parsed(url), {**options})
+    address = _Address(make_url(url), {**options})
     _check_driver(address.url)
     if address.is_memory:
         # No other store may share it, and it must outlive the event loop.
@@ -114,25 +112,6 @@ def _check_engine(engine: object) -> None:
     elif type(engine).__module__.startswith("sqlalchemy."):
         cure = "give the engine that connections and sessions are made from"
     raise TypeError(f"engine must be an engine of SQLAlchemy, not {given(engine)}: {cure}")
-
-
-def _parsed(url: object) -> URL:
-    """The URL. SQLAlchemy's own errors may quote a part of the password."""
-    if isinstance(url, URL):
-        return url
-    if not isinstance(url, str):
-        cure = (
-            "give it as SQLAlchemySession(session_id, engine)" if hasattr(url, "dialect") else _URL
-        )
-        raise TypeError(f"url must be a str or a URL, not {given(url)}: {cure}")
-    try:
-        return make_url(url)
-    except (exc.ArgumentError, ValueError):
-        raise ValueError(f"the URL can't be parsed: {_URL}") from None
-
-
-#: Begins a clause in the text of an error.
-_URL = "it looks like postgresql+asyncpg://user:password@host/database, with %40 for an @ in a name"
 
 
 def _check_driver(url: URL) -> None:

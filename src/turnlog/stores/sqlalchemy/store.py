@@ -134,12 +134,14 @@ class SQLAlchemyStore(Store):
         engine_kwargs: go to `sqlalchemy.ext.asyncio.create_async_engine`.
         """
         address = read_url(url, tables, patience)
-        return cls(
+        store = cls(
             engines_at(address.url, engine_kwargs or {}),
             tables=address.tables,
             create_tables=create_tables,
             patience=address.patience,
         )
+        store.lease_seconds = address.lease_seconds
+        return store
 
     @property
     def engine(self) -> AsyncEngine | Engine:

@@ -12,13 +12,21 @@ from typing import NamedTuple
 from sqlalchemy import exc, make_url
 from sqlalchemy.engine import URL
 
-from turnlog.stores.options import check_path, expanded, named, refuse_unknown, seconds, split
+from turnlog.stores.options import (
+    check_path,
+    expanded,
+    named,
+    refuse_unknown,
+    seconds,
+    split,
+    text_of,
+)
 from turnlog.stores.tables import Tables
 
 __all__ = ["OPTIONS", "SQLAddress", "read_url"]
 
 #: Our options.
-OPTIONS = ("messages_table", "patience", "sessions_table")
+OPTIONS = ("lease_seconds", "messages_table", "patience", "sessions_table")
 
 #: The driver that a scheme without one stands for.
 _DRIVERS = {
@@ -43,6 +51,8 @@ class SQLAddress(NamedTuple):
     url: URL
     tables: Tables
     patience: float
+    #: How long the leases of runs last; None for the default.
+    lease_seconds: float | None
 
 
 def read_url(url: str | os.PathLike[str] | URL, tables: Tables, patience: float) -> SQLAddress:
@@ -53,7 +63,7 @@ def read_url(url: str | os.PathLike[str] | URL, tables: Tables, patience: float)
     Raises `ValueError`, without the password, for what is no URL, and for an option that neither
     we nor the driver have.
     """
-    made = _with_driver(url if isinstance(url, URL) else _parsed(os.fspath(url)))
+    made = _with_driver(url if isinstance(url, URL) else _parsed(text_of(url)))
     given = {name: value for name, value in made.query.items() if isinstance(value, str)}
     options = named(given)
     _refuse_unknown(made, options)
@@ -63,7 +73,8 @@ def read_url(url: str | os.PathLike[str] | URL, tables: Tables, patience: float)
         options.get("messages_table", tables.messages),
     )
     address = made.difference_update_query(ours)
-    return SQLAddress(address, tables, seconds(options, "patience", patience))
+    waits = seconds(options, "patience", patience)
+    return SQLAddress(address, tables, waits, seconds(options, "lease_seconds", 0) or None)
 
 
 def _parsed(text: str) -> URL:

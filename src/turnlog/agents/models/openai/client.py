@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from turnlog.agents.models.environment import address
 from turnlog.agents.models.openai.answers import reading
-from turnlog.given import given
+from turnlog.items.given import given
 
 try:
     from openai import APIConnectionError, AsyncOpenAI, BadRequestError, OpenAI
