@@ -6,12 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from turnlog import Log, Store, open_store
+from turnlog import (
+    AdvancedSQLiteSession,
+    AsyncSQLiteSession,
+    DaprSession,
+    Log,
+    RedisSession,
+    SQLAlchemySession,
+    SQLiteSession,
+    Store,
+    open_store,
+    sync,
+)
 from turnlog.stores.dapr import DaprStore
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.redis import RedisStore
 from turnlog.stores.sqlalchemy import SQLAlchemyStore
-from turnlog.stores.sqlite import SQLiteStore
+from turnlog.stores.sqlite import SQLiteStore, Tables
 
 
 @pytest.mark.parametrize(
@@ -151,3 +162,186 @@ def test_no_url_holds_a_key(url: str, option: str) -> None:
     with pytest.raises(ValueError, match=r"Encrypted\(open_store\(url\), .*--key-file") as raised:
         open_store(f"{url}?{option}=hunter2")
     assert "hunter2" not in str(raised.value)
+
+
+# The same at every entry point
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    (folder / "~").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("url", ["~/a.db", "sqlite:///~/a.db", "sqlite:///%7E/a.db"])
+def test_the_home_directory(url: str, home: Path) -> None:
+    for store in (open_store(url), sync.open_store(url).store):
+        assert isinstance(store, SQLiteStore)
+        assert store.path == home / "a.db"
+
+
+@pytest.mark.parametrize("name", ["~", "~a.db", "a~/b.db", "sub/~/c.db"])
+def test_what_is_no_home_directory_is_meant_literally(name: str, home: Path) -> None:
+    store = open_store(name)
+    assert isinstance(store, SQLiteStore)
+    assert store.path == home / name
+    literal = open_store(home / "~" / "a.db")
+    assert isinstance(literal, SQLiteStore)
+    assert literal.path == home / "~" / "a.db"
+
+
+@pytest.mark.anyio
+async def test_sessions_find_the_home_directory(home: Path) -> None:
+    made = {
+        "plain": SQLiteSession("s", "~/plain.db"),
+        "path": SQLiteSession("s", Path("~/path.db")),
+        "advanced": AdvancedSQLiteSession("s", "~/advanced.db", create_tables=True),
+        "shared": AsyncSQLiteSession("s", "~/shared.db"),
+        "alchemy": SQLAlchemySession.from_url("s", "sqlite:///~/alchemy.db"),
+        "driver": SQLAlchemySession.from_url("s", "sqlite+aiosqlite:///~/driver.db"),
+        "file": SQLAlchemySession.from_url("s", home / "file.db"),
+        "tilde": SQLAlchemySession.from_url("s", "~/tilde.db"),
+    }
+    for name, session in made.items():
+        await session.add_items([{"role": "user", "content": "hello"}])
+        await session.store.aclose()
+        assert (home / f"{name}.db").exists(), name
+
+
+def _by_session(url: str) -> Store:
+    return SQLAlchemySession.from_url("s", url).store
+
+
+def _by_twin(url: str) -> Store:
+    return sync.SQLAlchemySession.from_url("s", url).session.store
+
+
+def _by_redis(url: str) -> Store:
+    return RedisSession.from_url("s", url).store
+
+
+def _by_redis_twin(url: str) -> Store:
+    return sync.RedisSession.from_url("s", url).session.store
+
+
+SQL = {"open_store": open_store, "session": _by_session, "twin": _by_twin}
+REDIS = {"open_store": open_store, "session": _by_redis, "twin": _by_redis_twin}
+
+SAME_DATABASE = [
+    "postgres://u:p@host/db",
+    "postgresql://u:p@host/db",
+    "postgres+asyncpg://u:p@host:5432/db",
+    "postgresql+asyncpg://u:p@host/db?sslmode=require",
+    "postgresql+psycopg://u:p@host/db?sslmode=require&application_name=a",
+]
+
+
+@pytest.mark.parametrize("entry", SQL)
+@pytest.mark.parametrize("url", SAME_DATABASE)
+def test_one_database_by_any_name(entry: str, url: str) -> None:
+    store = SQL[entry](url)
+    assert isinstance(store, SQLAlchemyStore)
+    assert store.identity == open_store(SAME_DATABASE[0]).identity
+
+
+@pytest.mark.parametrize("entry", SQL)
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb", "mysql+asyncmy", "mariadb+aiomysql"])
+def test_mysql_by_any_name(entry: str, scheme: str) -> None:
+    assert isinstance(SQL[entry](f"{scheme}://u:p@host/db?charset=utf8mb4"), SQLAlchemyStore)
+
+
+@pytest.mark.parametrize("entry", SQL)
+def test_options_of_ours_in_any_sql_url(entry: str) -> None:
+    store = SQL[entry]("postgres://h/db?sessions_table=s&messages_table=m&timeout=3&ssl=require")
+    assert isinstance(store, SQLAlchemyStore)
+    assert store.tables == Tables("s", "m")
+
+
+@pytest.mark.parametrize("entry", REDIS)
+def test_options_of_ours_in_any_redis_url(entry: str) -> None:
+    url = "redis://host/1?prefix=chats&ttl=60&patience=3&socket_timeout=5"
+    store = REDIS[entry](url)
+    same = open_store("redis://host/1?key_prefix=chats")
+    assert store.identity == same.identity
+
+
+def test_options_of_sqlite() -> None:
+    store = open_store("sqlite:///a.db?sessions_table=s&messages_table=m&patience=3")
+    assert isinstance(store, SQLiteStore)
+    assert (store.tables, store.patience) == (Tables("s", "m"), 3.0)
+    assert SQLiteSession("s", "a.db", patience=3).store.patience == 3.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgres://u:hunter2@h/db?patiense=3", "unknown option patiense; known are messages_t"),
+        ("postgresql://u:hunter2@h/db?channel_binding=x", "of the driver: .*statement_cache_size"),
+        ("mysql://u:hunter2@h/db?pool=3", "of the driver: .*connect_timeout"),
+        ("mysql+aiomysql://u:hunter2@h/db?pool=3", "of the driver: .*connect_timeout"),
+        ("postgresql+psycopg://u:hunter2@h/db?patiense=3", "unknown option patiense"),
+        ("postgresql+psycopg2://u:hunter2@h/db", "asyncio, which postgresql:// stands for"),
+        ("mysql+pymysql://u:hunter2@h/db", "asyncio, which mysql:// stands for"),
+        ("postgres://u:p@hunter2:word@h/db", "special characters of the password"),
+        ("postgres://u:hunter2@[h/db", "can't be parsed"),
+        ("postgres://u:hunter2@h/db?timeout=1&patience=2", "the same option"),
+        ("postgres://u:hunter2@h/db?patience=soon", "patience must be a number"),
+        ("sqlite:chat.db", "write sqlite:// for a URL"),
+    ],
+)
+@pytest.mark.parametrize("entry", SQL)
+def test_what_no_sql_url_may_say(entry: str, url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        SQL[entry](url)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://:hunter2@h/0?pool=3", "unknown option pool; known are key_prefix, patience, ttl"),
+        ("redis+cluster://:hunter2@h?pool=3", "of the driver: .*read_from_replicas"),
+        ("redis://:hunter2@h/0?ttl=soon", "ttl must be a whole number"),
+        ("redis://:hunter2@h/0?prefix=a&key_prefix=b", "the same option"),
+        ("redis://:hunter2@h:port/0", "special characters of a password"),
+    ],
+)
+@pytest.mark.parametrize("entry", REDIS)
+def test_what_no_redis_url_may_say(entry: str, url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        REDIS[entry](url)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_url_of_another_kind() -> None:
+    with pytest.raises(ValueError, match="a URL of Redis begins with redis://, rediss://"):
+        RedisSession.from_url("s", "localhost:6379")
+    with pytest.raises(ValueError, match="only on postgresql, mysql"):
+        SQLAlchemySession.from_url("s", "oracle://host/db")
+    with pytest.raises(ValueError, match=r"is host:port.*open_store"):
+        DaprSession.from_address("s", state_store_name="x", dapr_address="dapr://host:50001/x")
+
+
+def test_defaults_are_checked_too() -> None:
+    for url in ("memory://", "a.db", "redis://host", "postgres://host/db", "dapr://host:50001/a"):
+        with pytest.raises(ValueError, match="unknown option pashence"):
+            open_store(url, pashence=3)
+
+
+@pytest.mark.parametrize("patience", [-1, float("nan")])
+def test_patience_is_checked_at_every_constructor(patience: float) -> None:
+    for make in (
+        lambda: SQLiteSession("s", "a.db", patience=patience),
+        lambda: AdvancedSQLiteSession("s", "a.db", patience=patience),
+        lambda: SQLAlchemySession.from_url("s", "postgres://h/db", patience=patience),
+        lambda: RedisSession.from_url("s", "redis://h", patience=patience),
+        lambda: DaprSession.from_address("s", state_store_name="x", patience=patience),
+    ):
+        with pytest.raises(ValueError, match="patience must be"):
+            make()
+    with pytest.raises(TypeError, match="patience must be a number of seconds, not str"):
+        SQLiteSession("s", "a.db", patience="3")  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ working. Errors of a driver pass through unchanged, unless we know more about th
     ├── NoSuchRecord    (ValueError)    the branch has no record at this position
     ├── NoSuchTurn      (ValueError)    the branch has no turn of this number
     ├── NotSupported    (NotImplementedError) this kind of session can't do that
-    ├── PopUncertain    (RuntimeError)  an item is gone, and it is not known by whose call
+    ├── PopUncertain    (RuntimeError)  an item may be gone, and it is not known by whose call
     ├── RecordChanged   (Conflict)      a record that was to be replaced is gone or was replaced
     ├── SchemaError     (RuntimeError)  tables are missing, can't be used, or are of a newer version
     ├── SessionBusy     (RuntimeError)  another run is in progress on the session
@@ -391,7 +391,9 @@ class NotSupported(TurnlogError, NotImplementedError):
 
 
 class PopUncertain(TurnlogError, RuntimeError):
-    """An item was removed, but the answer was lost: by this call, or by another one meanwhile.
+    """The answer to the removal of an item was lost. It is gone, or that can't be known.
+
+    If it is gone, this call removed it, or another one meanwhile.
 
     item: the item that was to be removed.
     """
@@ -405,8 +407,9 @@ class PopUncertain(TurnlogError, RuntimeError):
 
     def __str__(self) -> str:
         return (
-            "the newest item is gone, but the answer to its removal was lost: this call removed "
-            "it, or another one did so at the same time. Read the session before you pop again"
+            "the answer to the removal of the newest item was lost, and the item is gone, or that "
+            "can't be known: this call removed it, or another one did so at the same time. Read "
+            "the session before you pop again"
         )
 
 

@@ -101,3 +101,17 @@ def test_a_failure_of_the_model_is_one_line(path: Path) -> None:
     assert err.count("\n") == 1
     assert "sk-test" not in err
     assert shown(path) == 8
+
+
+def test_a_summary_that_is_too_long_is_one_line(path: Path) -> None:
+    with serving() as server:
+        server.says(Reply(message={"content": "word " * 1_000}))
+        online: dict[str, Any] = {
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": server.url,
+            "TURNLOG_MODEL": "gpt-x",
+        }
+        status, out, err = turnlog("compact", "s", "--store", path, **online)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "nothing was compacted: have the summariser write less" in err
+    assert shown(path) == 8

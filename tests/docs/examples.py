@@ -1,39 +1,13 @@
-"""The examples on the pages, and what those need that don't stand alone.
+"""The examples on the pages, and what those need that don't stand alone."""
 
-A block marked `python` runs as it is printed. One with a title is a file of a program with
-several files; the page has a test of its own, which runs it. One marked `py` is a part of a
-program: it needs a model's server, a package that isn't installed here, or what was said before
-it. What can't be run stands behind a comment that says why: `<!-- fragment: needs a … -->`.
-"""
-
-import re
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from tests import ROOT
+from tests.docs.blocks import PAGES, blocks_on
 from tests.providers.openai_server import Reply
 from turnlog.items.json import Item
 
-__all__ = [
-    "FILE",
-    "PAGES",
-    "PARTS",
-    "PROGRAMS",
-    "Block",
-    "Part",
-    "blocks",
-    "blocks_on",
-    "files_on",
-    "parts",
-]
-
-PAGES = [
-    ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "docs" / "guides").glob("*.md")),
-]
+__all__ = ["PAGES", "PARTS", "PROGRAMS", "Part", "parts"]
 
 
 @dataclass(frozen=True)
@@ -47,48 +21,6 @@ class Part:
     before: str = ""
     after: str = ""
     replies: list[Reply] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of code on a page.
-
-    page: its path below the root. line: its number. kind: what stands behind the backticks.
-    fragment: why it isn't run; "" if it is.
-    """
-
-    page: str
-    line: int
-    kind: str
-    code: str
-    fragment: str = ""
-
-
-_BLOCK = re.compile(
-    r"^(?:<!-- fragment: (?P<why>[^\n]+) -->\n+)?"
-    r"(?P<indent> *)```(?P<kind>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-def blocks_on(page: Path) -> list[Block]:
-    """The blocks of a page, in order."""
-    text, name = page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix()
-    return [
-        Block(
-            name,
-            text.count("\n", 0, found.start("code")),
-            found["kind"],
-            textwrap.dedent(found["code"]),
-            found["why"] or "",
-        )
-        for found in _BLOCK.finditer(text)
-    ]
-
-
-def blocks() -> list[Block]:
-    """The blocks of all pages."""
-    return [block for page in PAGES for block in blocks_on(page)]
 
 
 def _named(kind: str) -> Iterator[tuple[str, str]]:
@@ -106,16 +38,6 @@ def parts() -> dict[str, str]:
     return dict(_named("py"))
 
 
-def files_on(page: str) -> dict[str, str]:
-    """The files that a page prints, by the names that stand as their titles."""
-    titled = [(FILE.fullmatch(block.kind), block.code) for block in blocks_on(ROOT / page)]
-    return {found[1]: code for found, code in titled if found}
-
-
-#: What stands behind the backticks of a file.
-FILE = re.compile(r'python title="([\w/]+\.py)"')
-
-
 def _message(text: str) -> Item:
     said = {"type": "output_text", "text": text, "annotations": []}
     return {"id": "msg_1", "type": "message", "role": "assistant", "content": [said]}
@@ -124,6 +46,7 @@ def _message(text: str) -> Item:
 _WEATHER = {"name": "weather", "arguments": '{"city":"Oslo"}'}
 _CALL = {"tool_calls": [{"id": "call_1", "type": "function", "function": _WEATHER}]}
 _SESSION = "from turnlog import SQLiteSession\nsession = SQLiteSession('user_123')\n"
+_BLOCKING = "from turnlog.sync import SQLiteSession\nsession = SQLiteSession(session_id='s')\n"
 _ASKED = 'await session.add_items([{"role": "user", "content": "hi"}])\n'
 _AGENT = """
 from turnlog import Agent, RunConfig, Runner
@@ -212,6 +135,16 @@ for question in ("Where is Oslo?", "And in summer?"):
     await Runner.run(agent, question, session=session)
 """
 
+_STREAMING = """
+import asyncio
+from collections.abc import AsyncGenerator
+from turnlog import Agent, Runner, RunResultStreaming
+"""
+_STREAMED = """
+run = Runner.run_streamed(Agent("Assistant"), "My name is Alice")
+print([piece async for piece in pieces(run)][0])
+"""
+
 PARTS = {
     "README.md 1": Part(
         prints="It rains in Oslo.4\n",
@@ -229,9 +162,20 @@ PARTS = {
         before=_SESSION + _TWO_TURNS,
         after="print(len(await session.get_items()) // 2, len(rows))",
     ),
+    "README.md 4": Part(
+        prints="Hello Alice.\n2\n",
+        after="print(ask('I am Alice'))\nprint(len(session.get_items()))",
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
     "docs/encryption.md 1": Part(prints="2\nFalse\n", before=_KEYS, after=_SEALED),
     "docs/encryption.md 2": Part(
         prints="['2026-11', 'passphrase']\n", before=_KEYS, after="print(ring.ids)"
+    ),
+    "docs/guides/fastapi.md 1": Part(prints="I'll\n", before=_STREAMING, after=_STREAMED),
+    "docs/guides/flask.md 1": Part(
+        prints="Hello Alice.\nHello Alice.\n2\n",
+        after="for _ in range(2): print(ask('I am Alice', 'k'))\nprint(len(session.get_items()))",
+        replies=[Reply([_message("Hello Alice.")])],
     ),
     "docs/runs.md 1": Part(
         prints="Booked.\n2\n",
@@ -242,6 +186,19 @@ PARTS = {
     "docs/runs.md 2": Part(prints="1 kept \n", before=_SESSION + _ASKED),
     "docs/runs.md 3": Part(prints="2\n", before=_LITELLM + _SESSION, after=_STORED),
     "docs/runs.md 4": Part(prints="2\n", before=_ANTHROPIC + _SESSION, after=_STORED),
+    "docs/runs.md 5": Part(
+        prints="2\n27\n",
+        before='request_id = "request-7f3a"',
+        after="print(len(session.get_items()))\nprint(session.usage().total_tokens)",
+        replies=[Reply([_message("Alice.")])],
+    ),
+    "docs/runs.md 6": Part(
+        prints="Hello Alice.\n2\n",
+        before=_AGENT
+        + "from turnlog.sync import SQLiteSession\nsession = SQLiteSession(session_id='s')",
+        after="print()\nprint(len(session.get_items()))",
+        replies=[Reply([_message("Hello Alice.")])],
+    ),
     "docs/usage.md 1": Part(
         prints="27\n",
         before=_SESSION + _CLIENT,

@@ -77,7 +77,7 @@ class Talk:
     def __init__(self, session: Any, server: Server, client: AsyncOpenAI) -> None:
         self.session, self.server, self.client = session, server, client
 
-    async def ask(self, text: str, *replies: Reply, streamed: bool = False, **settings: Any) -> Any:
+    async def ask(self, text: Any, *replies: Reply, streamed: bool = False, **settings: Any) -> Any:
         self.server.says(*replies)
         agent = Agent(
             "Assistant",
@@ -92,6 +92,13 @@ class Talk:
         async for _ in result.stream_events():
             pass
         return result
+
+    async def resume(self, result: Any, *replies: Reply, granted: bool) -> Any:
+        """Decide on the calls that wait, and go on from the state of the run."""
+        state = result.to_state()
+        for interruption in state.get_interruptions():
+            (state.approve if granted else state.reject)(interruption)
+        return await self.ask(state, *replies)
 
     def compactions(self) -> list[Item]:
         return [each.body for each in self.server.requests if each.path.endswith("compact")]
@@ -119,6 +126,22 @@ async def a_turn_that_waits_for_approval(talk: Talk) -> None:
     calls = Reply([call("reach", id="fc_1", status="completed")])
     result = await talk.ask("reach", calls)
     assert result.interruptions
+
+
+async def resumed(talk: Talk, *, granted: bool) -> None:
+    await talk.ask("one", says("1", 1), compacts("one"))
+    calls = Reply([call("reach", id="fc_1", status="completed")])
+    result = await talk.ask("reach", calls)
+    await talk.resume(result, says("done", 2), compacts("one", "reach", number=2), granted=granted)
+    await talk.ask("three", says("3", 3), compacts("one", "three", number=3))
+
+
+async def resumed_and_granted(talk: Talk) -> None:
+    await resumed(talk, granted=True)
+
+
+async def resumed_and_refused(talk: Talk) -> None:
+    await resumed(talk, granted=False)
 
 
 async def not_stored_by_openai(talk: Talk) -> None:
@@ -165,6 +188,8 @@ SCRIPTS = [
     streamed,
     a_tool_in_the_turn,
     a_turn_that_waits_for_approval,
+    resumed_and_granted,
+    resumed_and_refused,
     not_stored_by_openai,
     behind_a_limit,
     by_hand,

@@ -10,7 +10,14 @@ import pytest
 
 from tests.sample_items import answer, call, output, user
 from tests.strangers import TALK, Stranger, sealed
-from turnlog import EncryptSession, Item, OpenAIResponsesCompactionSession, Store, StoredSession
+from turnlog import (
+    EncryptedSession,
+    EncryptSession,
+    Item,
+    OpenAIResponsesCompactionSession,
+    Store,
+    StoredSession,
+)
 from turnlog.items.digest import digest
 from turnlog.items.json import encode_all
 from turnlog.sessions.compaction.digests import digest_of
@@ -310,11 +317,11 @@ async def test_what_others_remove_meanwhile(
         elif does == "clear":
             await other.clear_session()
         else:
-            await compacting(other, Client([user("theirs")])).run_compaction(BY_HAND)
+            await compacting(other, Client([user("theirs"), SUMMARY])).run_compaction(BY_HAND)
         return [SUMMARY]
 
     await compacting(stored, Client(meanwhile)).run_compaction(BY_HAND)
-    left = {"pop": TALK[:-1], "clear": [], "compact": [user("theirs")]}
+    left = {"pop": TALK[:-1], "clear": [], "compact": [user("theirs"), SUMMARY]}
     assert await stored.get_items() == left[does]
     assert "changed during the request" in caplog.text
 
@@ -325,6 +332,109 @@ async def test_a_turn_under_way_is_not_covered(stored: StoredSession) -> None:
         await compacting(StoredSession("user", stored.store), client).run_compaction(BY_HAND)
         await turn.add([answer("3")])
     assert await stored.get_items() == [SUMMARY, user("three"), answer("3")]
+
+
+async def test_a_turn_under_way_is_not_sent_either(stored: StoredSession) -> None:
+    """OpenAI returns the user's messages: a question that was sent would be shown twice."""
+
+    async def as_openai_does() -> list[Item]:
+        return [*(item for item in client.asked[-1]["input"] if item["role"] == "user"), SUMMARY]
+
+    client = Client(as_openai_does)
+    async with stored.turn("three") as turn:
+        await compacting(StoredSession("user", stored.store), client).run_compaction(BY_HAND)
+        await turn.add([answer("3")])
+    assert client.asked[0]["input"] == TALK
+    assert await stored.get_items() == [TALK[0], TALK[2], SUMMARY, user("three"), answer("3")]
+
+
+class Overtaken(OpenAIResponsesCompactionSession):
+    """A session behind whose first read others add to the conversation."""
+
+    meanwhile: Any = None
+
+    async def get_items(self, limit: int | None = None) -> list[Any]:
+        items = await super().get_items(limit)
+        if self.meanwhile is not None:
+            add, self.meanwhile = self.meanwhile, None
+            await add()
+        return items
+
+
+@pytest.mark.parametrize("settings", [{}, {"limit": 2}, {"max_turns": 1}, {"limit": 0}], ids=str)
+async def test_what_is_added_before_the_request_is_sent_or_stays(
+    stored: StoredSession, settings: dict[str, int]
+) -> None:
+    """All that is covered was sent, as far as the session shows it."""
+    theirs = [user("theirs"), answer("too")]
+    stored.session_settings = settings
+    client = Client([SUMMARY])
+    session = Overtaken("user", stored, model="gpt-5-mini", client=cast("Any", client))
+    session.meanwhile = lambda: StoredSession("user", stored.store).add_items(theirs)
+    await session.run_compaction(BY_HAND)
+    whole = StoredSession("user", stored.store)
+    sent = client.asked[0]["input"] if client.asked else []
+    assert sent == {"{}": [*TALK, *theirs], "{'limit': 0}": []}.get(str(settings), theirs)
+    assert await whole.get_items() == ([SUMMARY] if sent else [*TALK, *theirs])
+
+
+async def test_around_encryption_a_turn_under_way_is_waited_for(
+    stored: StoredSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The store can't tell where its turn begins."""
+    client = Client([SUMMARY])
+    session = EncryptedSession("user", compacting(stored, client), KEY)
+    await stored.clear_session()
+    await session.add_items(TALK)
+    question, reply = session._sealed([user("three"), answer("3")])
+    async with StoredSession("user", stored.store).turn([question]) as turn:
+        await session.run_compaction(BY_HAND)
+        await turn.add([reply])
+        await turn.end()
+    assert client.asked == []
+    assert "a run is under way" in caplog.text
+    assert await session.get_items() == [*TALK, user("three"), answer("3")]
+    await session.run_compaction(BY_HAND)
+    assert await session.get_items() == [SUMMARY]
+
+
+@pytest.mark.parametrize(
+    ("way", "asked"),
+    [
+        ("nothing", "previous_response_id"),
+        ("through it", "input"),
+        ("beside it", "input"),
+        ("and told", "previous_response_id"),
+    ],
+)
+async def test_the_chain_does_not_stand_for_what_was_added_since(
+    stored: StoredSession, way: str, asked: str
+) -> None:
+    client = Client([SUMMARY])
+    session = compacting(stored, client, should_trigger_compaction=lambda _: False)
+    await session.run_compaction({"response_id": "r1", "store": True})
+    if way != "nothing":
+        through: Any = stored if way == "beside it" else session
+        await through.add_items([user("a note")])
+    args: Any = {"force": True, "response_id": "r2"} if way == "and told" else {"force": True}
+    await session.run_compaction(args)
+    assert asked in client.asked[0]
+    if asked == "input":
+        assert client.asked[0]["input"] == [*TALK, user("a note")]
+
+
+async def test_arguments_that_there_are_not(
+    stored: StoredSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client([SUMMARY])
+    session = compacting(stored, client)
+    with pytest.raises(TypeError, match=r"takes response_id, .*force, and not forse, modell"):
+        await session.run_compaction(cast("Any", {"forse": True, "modell": "x"}))
+    assert client.asked == []
+    newer: Any = {"force": True, "compaction_mode": "input", "priority": 1}
+    await session.run_compaction(newer, wrapper=Run(TALK))
+    assert await session.get_items() == [SUMMARY], "the run of a later SDK goes on"
+    assert "and not priority" in caplog.text
 
 
 async def test_a_run_that_saw_the_newest_only(stored: StoredSession) -> None:

@@ -20,8 +20,6 @@ from turnlog.conversation.turns.current import innermost_turn
 from turnlog.items.json import Item
 from turnlog.stores.memory import MemoryStore
 
-pytestmark = pytest.mark.usefixtures("interrupts")
-
 
 def answer(text: str) -> Item:
     return {"role": "assistant", "content": text}

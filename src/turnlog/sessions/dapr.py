@@ -78,6 +78,11 @@ class DaprSession(NetworkSession):
         Before its first call the client waits until the sidecar is healthy, which it asks
         over HTTP at the port that DAPR_HTTP_PORT names, by default 3500.
         """
+        if str(dapr_address).startswith("dapr://"):
+            raise ValueError(
+                "dapr_address is host:port, such as localhost:50001; for a URL write "
+                "StoredSession(session_id, open_store(url))"
+            )
         return cls(
             session_id,
             state_store_name,

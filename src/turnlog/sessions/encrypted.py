@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings
+from turnlog.errors import NotSupported
 from turnlog.items.given import check_int
 from turnlog.items.json import Item, TResponseInputItem, encode_all
 from turnlog.items.messages import checked
@@ -162,6 +163,13 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
         nothing is removed.
         """
         return await self._pop_item_with_validation(wrapper=wrapper)
+
+    def held(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`: a block could not tell questions from answers."""
+        raise NotSupported(
+            f"{type(self).__name__} can't be held, as the items below it are encrypted: "
+            "EncryptSession(session, key) has all methods of a stored session, and held() is one"
+        )
 
     async def clear_session(self, *, wrapper: Any = None) -> None:
         """Empty the wrapped session. It needs no right key."""

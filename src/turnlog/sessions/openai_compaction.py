@@ -8,15 +8,18 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
+from turnlog.conversation.held.holding import Holding
 from turnlog.conversation.protocol import Session, SessionABC, is_session
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.settings import SessionSettings
+from turnlog.conversation.turns.policy import Policy
 from turnlog.items.given import check_session_id, given
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Compacting, Context, Outside
+from turnlog.sessions.compaction.holding import held_over
 from turnlog.sessions.compaction.modes import Mode, check_mode, is_openai_model, model_for
 from turnlog.sessions.compaction.state import State
 from turnlog.sessions.compaction.summarising import appends_to, newest_shown
@@ -131,6 +134,20 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
                 await self.underlying_session.add_items(items)
             finally:  # it may have been stored although it failed
                 self._state.added()
+
+    def held(
+        self,
+        policy: Policy = "queue",
+        key: str | None = None,
+        lease_seconds: float | None = None,
+        busy_timeout: float | None = None,
+    ) -> Holding[Self]:
+        """Hold the session for a runner of somebody else, as `StoredSession.held` does.
+
+        Raises `NotSupported` over a session that is none of ours, and for the policy "branch".
+        """
+        below = self.underlying_session
+        return held_over(self, below, policy, key, lease_seconds, busy_timeout)
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the newest item and return it; None if there is none.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any, Unpack
 from turnlog.conversation.about import About, Changes
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.run_input import run_input
-from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail
+from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SessionSettings, SettingsLike
@@ -25,19 +24,19 @@ from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.repair import Interrupted
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
-from turnlog.sessions.conversations.about import AboutRemote, told
+from turnlog.sessions.conversations.about import AboutRemote
 from turnlog.sessions.conversations.arguments import (
     check_id,
-    check_other,
-    check_patience,
     check_store,
     the_client,
 )
 from turnlog.sessions.conversations.beside import Beside
 from turnlog.sessions.conversations.clearing import Clearing
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
-from turnlog.sessions.conversations.forms import is_storable, shown
+from turnlog.sessions.conversations.copying import CopiedRemote
+from turnlog.sessions.conversations.forms import shown
 from turnlog.sessions.conversations.hints import hinted
+from turnlog.sessions.conversations.holding import HoldableRemote
 from turnlog.sessions.conversations.popping import popped
 from turnlog.sessions.conversations.refusals import Refusals, refuse
 from turnlog.sessions.conversations.remote import Remote
@@ -47,11 +46,14 @@ from turnlog.sessions.conversations.tail import ConversationTail
 from turnlog.sessions.conversations.turns import ConversationTurn, Turns
 from turnlog.sessions.conversations.writing import Write, Writing
 from turnlog.store import Store
+from turnlog.stores.options import check_patience
 
 __all__ = ["OpenAIConversationsSession"]
 
 
-class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
+class OpenAIConversationsSession(
+    CopiedRemote, HoldableRemote, Refusals, SessionABC, HasTail, BeginsTurns
+):
     """One conversation at OpenAI, in its Conversations API.
 
     conversation_id: of a conversation that exists; None creates one with the first items that are
@@ -147,10 +149,14 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         limit: None means the bound in `session_settings`; 0 means none, a negative number all.
         """
         register(type(self))
+        block = self._block
+        if block is not None and block.hides:
+            return await self._shown_in(block, limit)
         if limit is None and self._settings.has_windows:
             return await self.view()
-        if limit is None:
-            limit = self._settings.limit
+        return await self._read(self._settings.limit if limit is None else limit)
+
+    async def _read(self, limit: int | None = None) -> list[TResponseInputItem]:
         if limit is not None:
             limit = None if limit < 0 else index(limit)
         async with self._alone():
@@ -174,6 +180,9 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         the `IncompleteAppend` is the cause of the `CancelledError` then.
         """
         register(type(self))
+        await self._add(items, key)
+
+    async def _store(self, items: Iterable[object], key: str | None) -> None:
         write = Write.of(items, key, self._remote.id)
         if not write.items:
             return
@@ -185,8 +194,8 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
 
         Two calls never return the same item, whichever processes make them.
 
-        Raises `PopUncertain` if an answer was lost and the item is gone: then another call may
-        have removed it.
+        Raises `PopUncertain` if an answer was lost and the item is gone, for another call may have
+        removed it; and if it can't be known whether it is gone.
         """
         async with self._alone():
             if self._remote.id is None:
@@ -201,12 +210,11 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         Owner, tags, hold and pairs of other programs in the metadata go to the new one, if this
         session object makes that write: nobody else knows them until then. The title goes.
 
-        erase: delete its items first, one request each. Without it, OpenAI keeps the items of a
-            deleted conversation for as long as its policies say. With it, that the items are gone
-            is what the API has answered; what backups and logs of OpenAI hold can't be promised.
+        erase: delete its items first, one request each. Without it, OpenAI keeps them for as long
+            as its policies say. With it, that the items are gone is what the API has answered;
+            what backups and logs of OpenAI hold can't be promised.
 
-        If it fails, the session keeps its id, and calling it again goes on. With a store, the
-        entry and the usage of the conversation are deleted there too.
+        If it fails, the session keeps its id; call it again. Entry and usage in a store go too.
         """
         async with self._alone():
             if self._remote.id is not None:
@@ -234,6 +242,9 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         tail = ConversationTail(self.get_items, EVERYTHING if bounded else {})
         tail.is_nested = self._turns.is_nested
         return tail
+
+    def _raw_tail(self) -> Tail:
+        return ConversationTail(self._read, {})
 
     def run_begun(
         self,
@@ -318,38 +329,6 @@ class OpenAIConversationsSession(Refusals, SessionABC, HasTail, BeginsTurns):
         beside: Any = StoredSession(self._remote.id or "", self.store)
         found: Usage | dict[str, Usage] = await beside.usage(by)
         return found
-
-    async def copy_to(self, session: Session) -> int:
-        """Add all items, and what is known about the conversation, to another session.
-
-        Returns how many items that were. On a stored session it is one write, all or nothing.
-        Raises `ValueError` for a session on this conversation.
-        """
-        check_other(self, session)
-        async with self._alone():
-            found = [] if self._remote.id is None else await self._remote.all(everything=True)
-            about = await self._about.read()
-        if found:
-            await session.add_items([shown(item) for item in found])
-        describe = getattr(session, "describe", None)
-        if describe is not None and (known := told(about)):
-            await describe(**known)
-        return len(found)
-
-    async def copy_from(self, session: Session) -> int:
-        """Add all items of another session, and what is known about it; returns how many.
-
-        Left out is what `add_items` leaves out, and it raises the same. Raises `ValueError` for a
-        session on this conversation.
-        """
-        check_other(self, session)
-        read_about = getattr(session, "about", None)
-        if read_about is not None and (known := told(await read_about())):
-            await self.describe(**known)
-        given = await session.get_items(limit=sys.maxsize)
-        kept = [item for item in given if is_storable(item)]
-        await self.add_items(kept)
-        return len(kept)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

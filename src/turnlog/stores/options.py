@@ -155,8 +155,8 @@ def check_patience(patience: float) -> float:
     """`patience`, if it is a number of seconds. Raises `TypeError` or `ValueError`."""
     if isinstance(patience, bool) or not isinstance(patience, int | float):
         raise TypeError(f"patience must be a number of seconds, not {type(patience).__name__}")
-    if not 0 <= patience < float("inf"):
-        raise ValueError(f"patience must be 0 seconds or more, and finite, not {patience}")
+    if not patience >= 0:
+        raise ValueError(f"patience must be 0 seconds or more, not {patience}")
     return patience
 
 

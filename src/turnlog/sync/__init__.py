@@ -20,10 +20,12 @@ from turnlog.sync.session import BlockingSession
 from turnlog.sync.sqlite import SQLiteSession
 from turnlog.sync.store import BlockingStore, open_store
 from turnlog.sync.stored import BlockingStoredSession, StoredSession
-from turnlog.sync.turns import BlockingTurn
+from turnlog.sync.turns import BlockingHeld, BlockingTurn
 from turnlog.sync.twins import blocking
 
 if TYPE_CHECKING:
+    from turnlog.agents.blocking import BlockingRunStream as BlockingRunStream
+    from turnlog.agents.blocking import run_streamed as run_streamed
     from turnlog.sync.dapr import DaprSession as DaprSession
     from turnlog.sync.encrypted import EncryptedSession as EncryptedSession
     from turnlog.sync.encrypted import EncryptSession as EncryptSession
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdvancedSQLiteSession",
+    "BlockingHeld",
     "BlockingSession",
     "BlockingStore",
     "BlockingStoredSession",
@@ -52,6 +55,8 @@ __all__ = [
 _names = LazyNames(
     __name__,
     {
+        "BlockingRunStream": "turnlog.agents.blocking",
+        "run_streamed": "turnlog.agents.blocking",
         "DaprSession": "turnlog.sync.dapr",
         "EncryptSession": "turnlog.sync.encrypted",
         "EncryptedSession": "turnlog.sync.encrypted",

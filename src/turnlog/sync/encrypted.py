@@ -41,7 +41,7 @@ class EncryptedSession(BlockingSession):
         super().__init__(session)
 
     def add_items(self, items: Iterable[object], *, strict: bool = True) -> None:
-        """Append `items`, encrypted, all of them or none."""
+        """Append `items`, encrypted, all of them or none; `strict` as in `StoredSession`."""
         run(self.session.add_items, items, strict=strict)
 
     @property

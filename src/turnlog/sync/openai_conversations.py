@@ -100,6 +100,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         busy_timeout: float | None = None,
         key: str | None = None,
         usage: object = None,
+        compaction: object = None,
     ) -> AbstractContextManager[BlockingTurn[Self]]:
         """Hold the session for one turn of a loop of your own.
 
@@ -114,6 +115,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
             busy_timeout=busy_timeout,
             key=key,
             usage=usage,
+            compaction=compaction,
         )
         return Block(turn, lambda turn: BlockingTurn(turn, self))
 
@@ -125,9 +127,9 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
         """Change some of it, and leave the rest as it is."""
         return run(self.session.describe, **changes)
 
-    def usage(self, by: Any = None) -> Usage | dict[str, Usage]:
+    def usage(self, by: Any = None, **narrower: Any) -> Usage | dict[str, Usage]:
         """What the runs of Turnlog on this conversation have spent; it is in the store."""
-        return run(self.session.usage, by)
+        return run(self.session.usage, by, **narrower)
 
     def history(self) -> list[Item]:
         """All items, oldest first, whatever `session_settings` say."""

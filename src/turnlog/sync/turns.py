@@ -1,15 +1,16 @@
-"""Turns of a loop of your own, with methods that wait."""
+"""Turns and held sessions: what `with` blocks give, with methods that wait."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from turnlog.conversation.held.holding import Held
 from turnlog.conversation.summaries.outcome import Compacted
-from turnlog.items.json import TResponseInputItem
+from turnlog.items.json import Item, TResponseInputItem
 from turnlog.sync.loop import run
 
-__all__ = ["BlockingTurn"]
+__all__ = ["BlockingHeld", "BlockingTurn"]
 
 S = TypeVar("S")
 
@@ -79,3 +80,33 @@ class BlockingTurn(Generic[S]):
     def end(self) -> None:
         """Mark the turn as over, whatever its last item is."""
         run(self.turn.end)
+
+
+class BlockingHeld(Generic[S]):
+    """A session that is held, from `session.held(…)`.
+
+    held: what the `async with` block gives.
+    session: the twin to use; with the policy "branch" it may be on a branch of its own.
+    """
+
+    def __init__(self, held: Held[Any], session: S) -> None:
+        self.held = held
+        self.session = session
+
+    @property
+    def answer(self) -> list[Item] | None:
+        """What was stored behind the question, when a block with the same key has ended earlier.
+
+        None if there is no answer yet.
+        """
+        return self.held.answer
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the key was answered before: then there is nothing to do."""
+        return self.held.is_replay
+
+    @property
+    def text(self) -> str:
+        """The text of the last message in `answer`; "" if there is none."""
+        return self.held.text

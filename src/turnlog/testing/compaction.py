@@ -12,6 +12,7 @@ from turnlog.conversation.compaction.summariser import Summarised, Summariser
 from turnlog.conversation.session import StoredSession
 from turnlog.items.json import Item
 from turnlog.testing.compacted_branches import CompactedBranches
+from turnlog.testing.compacted_usage import CompactedUsage
 from turnlog.testing.conversation import said
 from turnlog.testing.five_turns import beside, texts, told
 from turnlog.testing.promises.cancelling import cancelled_at_random
@@ -20,7 +21,7 @@ from turnlog.testing.three_turns import on_branch, records_of, turns
 __all__ = ["CompactionTests"]
 
 
-class CompactionTests(CompactedBranches):
+class CompactionTests(CompactedBranches, CompactedUsage):
     """Older turns are shown as a summary. Their records stay, and it can be undone."""
 
     async def test_older_turns_are_shown_as_a_summary(self, five: StoredSession) -> None:

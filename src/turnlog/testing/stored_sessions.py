@@ -22,6 +22,7 @@ from turnlog.testing.advanced import AdvancedNamesTests
 from turnlog.testing.branching import BranchingTests
 from turnlog.testing.compaction import CompactionTests
 from turnlog.testing.conversation import said
+from turnlog.testing.holders import HolderTests
 from turnlog.testing.holding import HeldTests
 from turnlog.testing.promises.cancelling import cancelled_at_random
 from turnlog.testing.replacement import Replacement
@@ -58,6 +59,7 @@ class StoredSessionTests(
     BranchingTests,
     AccountingTests,
     TurnTests,
+    HolderTests,
     CompactionTests,
     HeldTests,
     Replacement,

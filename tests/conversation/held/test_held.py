@@ -248,6 +248,22 @@ async def test_odd_inputs_have_digests(session: StoredSession, text: str) -> Non
     assert await session.get_items() == [user(text)]
 
 
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_a_question_that_is_asked_twice_in_one_block(
+    session: StoredSession, key: str | None
+) -> None:
+    """As by a retry inside of the block. Once it is answered, it is a new one."""
+    async with session.held(key=key):
+        for _ in range(3):
+            await session.add_items([user("go")])
+        await session.add_items([call("look"), output("seen")])
+        await session.add_items([user("go"), answer("done")])
+        await session.add_items([user("go"), answer("again")])
+    items = await session.get_items()
+    assert items.count(user("go")) == 2
+    assert len(items) == 6
+
+
 async def test_notes_are_no_input(session: StoredSession) -> None:
     note: Item = {"role": "developer", "content": "it is Monday"}
     for broken in (True, False):

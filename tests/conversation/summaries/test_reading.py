@@ -7,8 +7,11 @@ import pytest
 
 from tests.sample_items import answer, user
 from turnlog import Log, SessionSettings, Store, StoredSession
+from turnlog.changes import Replace
 from turnlog.conversation.summaries.reading import all_summaries, is_among, valid
 from turnlog.items.json import Item
+from turnlog.layers.encrypted import Encrypted
+from turnlog.layers.encryption.keyring import Keyring
 from turnlog.records import Records
 from turnlog.stores.memory import MemoryStore
 from turnlog.testing.counting import Counting
@@ -157,3 +160,33 @@ async def test_a_long_conversation_without_a_summary_is_read_once() -> None:
             assert len(turn.input) == before + 1
             await turn.add([answer("a")])
         assert counting.records < before + 300
+
+
+@pytest.mark.parametrize("at", [0, 20, -20, -1])
+async def test_a_damaged_summary_under_encryption_hides_no_other(
+    at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The older one counts, and everything goes on."""
+    inner = MemoryStore()
+    store = Encrypted(inner, Keyring({"k": bytes(range(32))}, primary="k"))
+    session = StoredSession("s", store)
+    await session.add_items(turns(1, 2, 3, 4, 5))
+    await session.compact(texts, keep=4)
+    await session.compact(texts)
+    newest = (await inner.read(BESIDE))[-1]
+    damaged = bytearray(newest.payload)
+    damaged[at] ^= 1
+    change = Replace(BESIDE.name, [newest.position], [bytes(damaged)], [newest.payload])
+    await inner.commit("s", [change])
+    again = StoredSession("s", store)
+    assert await again.get_items() == await again.view() == told(1, last=5)
+    assert "can't be read" in caplog.text
+    assert await again.history() == turns(1, 2, 3, 4, 5)
+    assert await (await again.fork("f")).get_items() == told(1, last=5)
+    async with again.turn("question 6") as turn:
+        assert turn.input[:-1] == told(1, last=5)
+        await turn.add(turns(6)[1:])
+    await again.compact(texts)
+    assert await StoredSession("s", store).get_items() == told(1, 2, 3, 4, last=6)
+    assert await again.drop_summary()
+    assert await again.get_items() == told(1, last=6)

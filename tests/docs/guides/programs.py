@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.docs.examples import files_on
+from tests.docs.blocks import commands_on, files_on
 from tests.servers.process import HOST, Server
 
-__all__ = ["SLOW", "Answer", "Site", "at_once", "program", "write_files"]
+__all__ = ["SLOW", "Answer", "Site", "at_once", "printed", "program", "write_files"]
 
 #: Gives the program's agent a model that takes its time between words, and notes each request.
 SLOW = """
@@ -106,7 +107,8 @@ class Site:
     @property
     def asked(self) -> list[int]:
         """Which process asked the model, for each request to it."""
-        return [int(line) for line in (self.server.folder / "asked").read_text().split()]
+        path = self.server.folder / "asked"
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
 
     @contextmanager
     def _sent(
@@ -161,6 +163,21 @@ def _has_health(server: Server) -> bool:
         return False
     finally:
         connection.close()
+
+
+def printed(page: str, name: str, module: str, *options: str) -> list[str]:
+    """The command of the program `name` as a page of `docs/guides` prints it.
+
+    module: takes the place of the first word that names a module of the page.
+    options: what a test adds, such as the port, or `--workers 2` in place of 4.
+    """
+    [line] = [line for line in commands_on(f"docs/guides/{page}.md") if line.split()[0] == name]
+    words = shlex.split(line)
+    modules = [
+        word for word in words if f"{word.split(':')[0]}.py" in files_on(f"docs/guides/{page}.md")
+    ]
+    words[words.index(modules[0])] = module
+    return [*words, *options]
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> None:

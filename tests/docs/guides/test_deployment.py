@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from tests import ROOT
-from tests.docs.examples import files_on
+from tests.docs.blocks import files_on
 from tests.docs.guides.programs import write_files
 from tests.servers.databases import PostgresServer
 from turnlog import Agent, ModelRequest, ModelResponse, Runner, Store, StoredSession, open_store

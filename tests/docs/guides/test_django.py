@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.examples import files_on
-from tests.docs.guides.programs import SLOW, Answer, Site, at_once, program, write_files
+from tests.docs.blocks import files_on
+from tests.docs.guides.programs import SLOW, Answer, Site, at_once, printed, program, write_files
 
 pytestmark = pytest.mark.slow
 
@@ -35,12 +35,14 @@ for name in sys.argv[1:]:
     print(session.session_key)
 """
 
-SERVERS = {
-    "uvicorn": lambda port: ["uvicorn", "slow_asgi:application", "--port", str(port)],
-    "gunicorn": lambda port: [
-        *("gunicorn", "slow_wsgi:application", "--bind", f"127.0.0.1:{port}", "--preload"),
-        *("--worker-class", "gthread", "--threads", "8", "--workers", "2"),
-    ],
+WORKERS = ["--workers", "2"]
+SERVERS: dict[str, Callable[[int], list[str]]] = {
+    "uvicorn": lambda port: printed(
+        "django", "uvicorn", "slow_asgi:application", "--port", str(port), *WORKERS
+    ),
+    "gunicorn": lambda port: printed(
+        "django", "gunicorn", "slow_wsgi:application", "--bind", f"127.0.0.1:{port}", *WORKERS
+    ),
 }
 
 

@@ -8,16 +8,25 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.docs.examples import parts
-from tests.docs.guides.programs import SLOW, Answer, Site, at_once, program
+from tests.docs.guides.programs import SLOW, Answer, Site, at_once, printed, program
 
 pytestmark = pytest.mark.slow
+
+
+def bound(port: int) -> list[str]:
+    return ["--bind", f"127.0.0.1:{port}"]
+
 
 ALICE = {"Authorization": "Bearer token-of-alice"}
 ANSWER = "I'll remember: your name is Alice and you love Python."
 
 
-def uvicorn(*options: str, module: str = "slow") -> Callable[[int], list[str]]:
-    return lambda port: ["uvicorn", f"{module}:app", "--port", str(port), *options]
+def uvicorn(workers: int) -> Callable[[int], list[str]]:
+    def make(port: int) -> list[str]:
+        options = ["--workers", str(workers), "--port", str(port)]
+        return printed("fastapi", "uvicorn", "slow:app", *options)
+
+    return make
 
 
 def slowly(files: dict[str, str]) -> None:
@@ -25,9 +34,9 @@ def slowly(files: dict[str, str]) -> None:
 
 
 def served(
-    *options: str, change: Callable[[dict[str, str]], None] = slowly
+    workers: int = 1, change: Callable[[dict[str, str]], None] = slowly
 ) -> AbstractContextManager[Site]:
-    return program("fastapi", uvicorn(*options), change=change)
+    return program("fastapi", uvicorn(workers), change=change)
 
 
 def say(site: Site, text: str, key: str, chat: str = "1", **headers: str) -> Answer:
@@ -48,7 +57,7 @@ def stored(site: Site, chat: str = "1") -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with served("--workers", "2") as running:
+    with served(workers=2) as running:
         yield running
 
 
@@ -106,7 +115,7 @@ def test_a_run_whose_client_went_away_ends_and_a_retry_gets_its_answer(site: Sit
 
 
 def test_a_worker_is_killed_and_a_retry_is_answered_once() -> None:
-    with served("--workers", "2") as site:
+    with served(workers=2) as site:
         leave(site, "My name is Alice and I love Python", "k")
         os.kill(site.asked[0], signal.SIGKILL)
         assert say(site, "My name is Alice and I love Python", "k").text == ANSWER
@@ -140,9 +149,9 @@ def test_a_run_is_cancelled_with_the_other_function() -> None:
 def test_a_second_message_is_refused_under_reject() -> None:
     def rejecting(files: dict[str, str]) -> None:
         slowly(files)
-        assert 'session_policy="queue"' in files["app.py"]
+        assert 'session_policy="queue", busy_timeout=60' in files["app.py"]
         files["app.py"] = files["app.py"].replace(
-            'session_policy="queue"', 'session_policy="reject"'
+            'session_policy="queue", busy_timeout=60', 'session_policy="reject"'
         )
 
     with served(change=rejecting) as site:
@@ -154,8 +163,7 @@ def test_a_second_message_is_refused_under_reject() -> None:
 
 def test_gunicorn_with_preload_serves_it_as_well() -> None:
     def make(port: int) -> list[str]:
-        options = ["--worker-class", "asgi", "--workers", "2", "--preload"]
-        return ["gunicorn", "slow:app", *options, "--bind", f"127.0.0.1:{port}"]
+        return printed("fastapi", "gunicorn", "slow:app", "--workers", "2", *bound(port))
 
     with program("fastapi", make, change=slowly) as site:
         leave(site, "My name is Alice and I love Python", "k")

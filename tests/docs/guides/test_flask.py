@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.docs.guides.programs import SLOW, Answer, Site, at_once, program
+from tests.docs.guides.programs import SLOW, Answer, Site, at_once, printed, program
 
 pytestmark = pytest.mark.slow
 
@@ -17,8 +17,8 @@ ANSWER = "I'll remember: your name is Alice and you love Python."
 
 
 def gunicorn(port: int) -> list[str]:
-    options = ["--worker-class", "gthread", "--threads", "16", "--workers", "2", "--preload"]
-    return ["gunicorn", "slow:app", *options, "--bind", f"127.0.0.1:{port}"]
+    bound = ["--bind", f"127.0.0.1:{port}", "--workers", "2"]
+    return printed("flask", "gunicorn", "slow:app", *bound)
 
 
 def slowly(files: dict[str, str]) -> None:
@@ -108,7 +108,7 @@ def test_a_worker_is_killed_and_a_retry_is_answered_once() -> None:
 def test_a_second_message_is_refused_under_reject() -> None:
     def rejecting(files: dict[str, str]) -> None:
         slowly(files)
-        policy, other = 'session_policy="queue"', 'session_policy="reject"'
+        policy, other = 'session_policy="queue", busy_timeout=60', 'session_policy="reject"'
         assert policy in files["app.py"]
         files["app.py"] = files["app.py"].replace(policy, other)
 
@@ -117,3 +117,12 @@ def test_a_second_message_is_refused_under_reject() -> None:
         assert say(site, "Another message", "other", "1").status == 409
         assert say(site, "Another message", "other", "1", "stream").status == 409
         assert questions(site, "1") == [QUESTION]
+
+
+def test_a_run_without_a_client_is_finished_before_the_worker_ends() -> None:
+    with served() as site:
+        leave(site, QUESTION, "k", "1")
+        site.server.stop()
+        site.server.start()
+        assert say(site, QUESTION, "k", "1").json == {"answer": ANSWER}
+        assert len(site.asked) == 1

@@ -58,7 +58,7 @@ def test_ids_of_the_assistant() -> None:
     ],
 )
 def test_parts_of_messages(part: Item, kept: Item) -> None:
-    assert made(message(part)) == [message(kept)]
+    assert made(message(part), SUMMARY) == [message(kept), SUMMARY]
 
 
 @pytest.mark.parametrize("kind", ["input_image", "input_file"])
@@ -79,7 +79,7 @@ def test_what_is_no_item() -> None:
 
 
 def test_a_text_as_content() -> None:
-    assert made(user("one")) == [user("one")]
+    assert made(user("one"), SUMMARY) == [user("one"), SUMMARY]
 
 
 def test_usage_that_is_not_reported() -> None:
@@ -91,11 +91,19 @@ def test_usage_that_is_not_reported() -> None:
     assert usage_fields({"input_tokens": 1}) == {"input_tokens": 1}
 
 
-def test_what_no_model_could_be_shown_is_refused() -> None:
-    """The conversation would be empty for every model."""
-    alone = {"type": "function_call_output", "call_id": "c", "output": "seen"}
-    with pytest.raises(ValueError, match="nothing that a model could be shown"):
-        output_of(SimpleNamespace(output=[alone]))
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"type": "function_call_output", "call_id": "c", "output": "seen"}],
+        [{"type": "reasoning", "id": "rs_1", "summary": []}],
+        [user("one"), user("two")],
+    ],
+    ids=["an output", "a thought", "questions"],
+)
+def test_what_stands_for_no_answer_is_refused(items: list[Item]) -> None:
+    """What the assistant has said would be gone from the view, and in other sessions for good."""
+    with pytest.raises(ValueError, match="nothing that stands for the answers"):
+        made(*items)
 
 
 def test_what_can_not_be_sent_again_is_repaired() -> None:

@@ -1,11 +1,14 @@
 """Held sessions: a lease, a fence and the rules of retries for somebody else's runner.
 
-holdable                the methods of a session: `held`, and what `get_items` shows within
+holdable               the methods of a session: `held`, and what `get_items` shows within
    │
    ▼
-holding ──▶ block       takes the lease and gives it back · what is stored within
-              │
-              ▼
-          unanswered    what an earlier attempt has left behind at the end of a conversation
-current                 which blocks the running task is in
+holding                takes the lease, and gives it back
+   │
+   ▼
+stored ──▶ block       the key of a block, and what is read and stored within
+             │
+             ▼
+         unanswered    what an earlier attempt has left behind at the end of a conversation
+current                which blocks the running task is in
 """

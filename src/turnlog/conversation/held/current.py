@@ -11,7 +11,12 @@ from turnlog.store import Store
 if TYPE_CHECKING:
     from turnlog.conversation.held.block import Block
 
-__all__ = ["block_on", "entered", "left"]
+__all__ = ["block_on", "blocks", "entered", "left"]
+
+
+def blocks() -> tuple[Block, ...]:
+    """The held blocks that the running task is in, the outermost first."""
+    return _blocks.get()
 
 
 def block_on(store: Store, log: Log) -> Block | None:

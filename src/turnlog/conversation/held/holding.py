@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from turnlog.conversation.held.block import Block, OpenBlock
+from turnlog.conversation.held.block import Block
 from turnlog.conversation.held.current import entered, left
+from turnlog.conversation.held.stored import StoredBlock
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.turns.beginning import (
     check_keyed_policy,
@@ -175,7 +176,7 @@ class StoredHolding(Holding[F]):
             self._end()
             return
         try:
-            if error is None and isinstance(block, OpenBlock):
+            if error is None and isinstance(block, StoredBlock):
                 await finished(block.finish())
         finally:
             self._end()
@@ -211,7 +212,7 @@ class StoredHolding(Holding[F]):
         if turn is None:
             return Block(store, log)
         turn.runs += 1
-        return OpenBlock(LogReader(store, turn.log), turn, progress)
+        return StoredBlock(LogReader(store, turn.log), turn, progress)
 
     async def _progress(self, log: Log, earlier: Progress | None) -> Progress | None:
         """How far earlier starts have come; None without a key.

@@ -160,9 +160,11 @@ class Compacting:
         # What is sent and what is covered have to be the same, whatever others do meanwhile.
         if self._outside.read is None:
             seen = _sent(await found.shown())
-        elif not (seen := await self.seen()) or not await found.is_current():
-            self._skip("a run is under way, or it was changed meanwhile")
-            return None
+        else:
+            seen = await self.seen()
+            if found.is_in_use or not await found.is_current():
+                self._skip("a run is under way, or it was changed meanwhile")
+                return None
         whole = Stored(seen, is_complete=True, most_kept=0)
         return _Chosen(Appending(found, whole, self._outside.prepare), 0, seen, mode)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from turnlog.items.json import Item, copied, decode, encode_all
 from turnlog.items.repair import repair
-from turnlog.sessions.compaction.matching import is_closed
+from turnlog.sessions.compaction.matching import is_closed, is_user_message
 
-__all__ = ["output_of"]
+__all__ = ["output_of", "sound_output"]
 
 #: The parts that hold a file or an image: where it may be, the best place first, and what else.
 _SOURCES = {
@@ -18,20 +18,29 @@ _SOURCES = {
 
 
 def output_of(answer: Any) -> list[Item]:
-    """The items of an answer of the endpoint, in a form that can be sent again.
+    """The items of an answer of the endpoint, as `sound_output` gives them.
 
-    If it has calls and outputs that don't belong together, it is repaired: a call without an output
-    gets one that says so, and an output without its call is left out.
-    Raises `ValueError` if it has none, or one that can't be sent again.
+    Raises `ValueError` if it has none.
     """
     output = getattr(answer, "output", None)
     if not isinstance(output, list | tuple) or not output:
         raise ValueError("the compaction returned no items, so the history was left as it is")
-    items = [_user_message(item) if item.get("role") == "user" else item for item in _read(output)]
+    return sound_output(_read(output))
+
+
+def sound_output(items: list[Item]) -> list[Item]:
+    """`items`, which the endpoint has returned, in a form that can be sent again.
+
+    If there are calls and outputs that don't belong together, they are repaired: a call without an
+    output gets one that says so, and an output without its call is left out. Raises `ValueError`
+    if an item can't be sent again, or if there are only messages of the user: nothing would stand
+    for what was answered.
+    """
+    items = [_user_message(item) if item.get("role") == "user" else item for item in items]
     sound = repair(items)
-    if not sound:
+    if all(map(is_user_message, sound)):
         raise ValueError(
-            "the compaction returned nothing that a model could be shown, so the history was left "
+            "the compaction returned nothing that stands for the answers, so the history was left "
             "as it is"
         )
     items = items if is_closed(items) else sound

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from turnlog.changes import Append, Replace
 from turnlog.conversation.compaction.cutting import cut
+from turnlog.conversation.held.current import block_on
 from turnlog.conversation.reading.tail import Tail
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
@@ -50,7 +51,11 @@ async def newest_shown(session: StoredSession, limit: int | None) -> list[Item]:
 
     limit: None means the bounds in its settings; a negative number, all that it shows.
     """
-    return await _newest_of(session._compacted_tail(session._log()), session, limit)  # noqa: SLF001 - ours
+    log = session._log()  # noqa: SLF001 - ours
+    block = block_on(session.store, log)
+    if block is not None and block.hides:
+        return await session._shown_in(block, log, limit)  # noqa: SLF001 - ours
+    return await _newest_of(session._compacted_tail(log), session, limit)  # noqa: SLF001 - ours
 
 
 async def _newest_of(tail: Tail, session: StoredSession, limit: int | None) -> list[Item]:
@@ -95,6 +100,7 @@ class ShownBranch:
     covers: the position of the last record; 0 if there is none.
     payload: of that record; None if it is not there any more.
     end: where the log of summaries ends.
+    is_in_use: whether a run is under way, whose turn is left out as far as it can be told.
     covered, turns: how many records a summary of all of this covers, and turns that begin in them.
     """
 
@@ -107,6 +113,7 @@ class ShownBranch:
     end: int
     covered: int
     turns: int
+    is_in_use: bool
 
     async def shown(self) -> list[Item]:
         """What `get_items()` of the session shows of it."""
@@ -148,7 +155,9 @@ async def read_shown(session: StoredSession, most: int | None = None) -> ShownBr
     before, end, records = await _read(store, log, None if most is None else most + 2)
     if most is not None and len(records) > most + 1:
         return None
-    records = await _settled(store, log, records)
+    is_in_use = await _is_in_use(store, log)
+    if is_in_use:
+        records = await _settled(store, log, records)
     fresh = records[bisect_right(records.positions, before.covers) :]
     decoded = decode_all(fresh.payloads)
     return ShownBranch(
@@ -161,6 +170,7 @@ async def read_shown(session: StoredSession, most: int | None = None) -> ShownBr
         end,
         before.covered + len(fresh),
         before.turns + len(turn_starts(decoded)),
+        is_in_use,
     )
 
 
@@ -180,11 +190,14 @@ async def _read(store: Store, log: Log, limit: int | None) -> tuple[Summary, int
             return summary, end, records
 
 
-async def _settled(store: Store, log: Log, records: Records) -> Records:
-    """`records` without the turn of a run that is under way, which is still to be continued."""
+async def _is_in_use(store: Store, log: Log) -> bool:
+    """Whether a run is under way."""
     claim = await Claims(store, log, LEASE_SECONDS).newest()
     is_held = claim is not None and time.time() < claim.until + claim.seconds
-    if open_turn_on(store, log) is None and not is_held:
-        return records
+    return is_held or open_turn_on(store, log) is not None
+
+
+async def _settled(store: Store, log: Log, records: Records) -> Records:
+    """`records` without the turn of a run that is under way, which is still to be continued."""
     ended = bisect_right(records.positions, await Endings(store, log).newest())
     return records[: cut(decode_all(records.payloads), 0, ended=ended, open_from=0)]

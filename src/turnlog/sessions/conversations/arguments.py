@@ -7,7 +7,7 @@ from turnlog.items.given import given
 from turnlog.sessions.conversations.client import AsyncOpenAI, OpenAI
 from turnlog.store import Store
 
-__all__ = ["check_id", "check_other", "check_patience", "check_store", "the_client"]
+__all__ = ["check_id", "check_other", "check_store", "the_client"]
 
 
 def check_id(conversation_id: object) -> None:
@@ -68,11 +68,3 @@ def check_store(store: Store | None) -> None:
     """Raise `TypeError` for what is neither a store nor None, such as a URL."""
     if store is not None:
         check_kind(store)
-
-
-def check_patience(seconds: object) -> None:
-    """Raise `TypeError` or `ValueError` unless requests can be tried again for `seconds`."""
-    if not isinstance(seconds, int | float):
-        raise TypeError(f"patience must be a number of seconds, not {type(seconds).__name__}")
-    if not seconds >= 0:
-        raise ValueError(f"patience must be 0 seconds or more, not {seconds}")

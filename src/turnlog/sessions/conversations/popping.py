@@ -17,7 +17,7 @@ async def popped(remote: Remote, waits: Waits) -> Item | None:
     An item that somebody else removes first is theirs: the next one is tried.
 
     Raises `PopUncertain` if the answer was lost and the item is gone, because somebody else may
-    have removed it at the same time.
+    have removed it at the same time; and if it can't be known whether it is gone.
     """
     taken: str | None = None
     while True:
@@ -48,7 +48,17 @@ async def _deleted(remote: Remote, item: Item, item_id: str, waits: Waits) -> No
         else:
             return
         is_over = not await waits.again(failed)
-        if not await remote.has(item_id):
+        if not await _is_there(remote, item_id, waits):
             raise PopUncertain(item) from failed
         if is_over:
             raise failed
+
+
+async def _is_there(remote: Remote, item_id: str, waits: Waits) -> bool:
+    """Whether the item is there for certain."""
+    while True:
+        try:
+            return await remote.has(item_id)
+        except Exception as error:  # noqa: BLE001 - the caller tells of the lost answer
+            if not is_transient(error) or not await waits.again(error):
+                return False

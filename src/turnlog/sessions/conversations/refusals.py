@@ -58,10 +58,6 @@ class Refusals:
         """Raises `NotSupported`: items have no positions."""
         refuse("positions", _COPY)
 
-    def held(self, *_: Any, **__: Any) -> NoReturn:
-        """Raises `NotSupported`: only turns of Turnlog can be fenced."""
-        refuse("condition for a write", "use turnlog's Runner or session.turn(…), with a store")
-
     async def compact(self, *_: Any, **__: Any) -> NoReturn:
         """Raises `NotSupported`: a summary can't be kept beside the items."""
         refuse("place for summaries", f"{_WINDOW}, or {_COPY}")

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from turnlog.conversation.held.block import OpenBlock
 from turnlog.conversation.turns.current import inside, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
 from turnlog.conversation.turns.elsewhere import ReadView
@@ -31,7 +32,7 @@ from turnlog.records import Log
 from turnlog.sessions.conversations.refusals import refuse
 from turnlog.store import Store
 
-__all__ = ["ConversationTurn", "Turns"]
+__all__ = ["ConversationTurn", "Turns", "check_possible"]
 
 
 class Host(Protocol):
@@ -58,6 +59,8 @@ class Turns:
         self._store = store
         self._lock = ProcessLock()
         self._is_asked = False
+        #: The held block that is under way; None outside of any.
+        self.block: OpenBlock | None = None
 
     @property
     def is_inside(self) -> bool:
@@ -83,7 +86,7 @@ class Turns:
         check_policy(policy)
         check_seconds(seconds)
         check_busy_timeout(busy_timeout)
-        _check_possible(policy, key)
+        check_possible(policy, key)
         if policy == "off" or self.is_inside:
             with ended_by_sigterm():
                 async with self._accounted(spending):
@@ -94,7 +97,7 @@ class Turns:
         wait = Wait(self._store and self._store.identity, self._log, busy_timeout)
         with ended_by_sigterm():
             async with self._alone(wait), self._accounted(spending):
-                with self._inside():
+                with self.inside():
                     async with self._leased(view, policy, seconds, wait) as shown:
                         yield shown
 
@@ -124,27 +127,67 @@ class Turns:
     async def _lease(
         self, policy: Policy, seconds: float | None, wait: Wait
     ) -> AsyncIterator[None]:
-        store, log = self._store, self._log
-        if store is None or not log.session or joinable_turn_on(store, log) is not None:
+        turn = self._new_turn(seconds)
+        if turn is None:
             yield
             return
-        turn = OpenTurn(store, log, Lease(store, log, seconds=seconds))
         with ended_by_sigterm(turn.give_back):
-            if policy == "queue":
-                await turn.lease.queue(wait)
-            elif isinstance(await turn.lease.take(in_order=True), str):
-                raise SessionBusy(log)
+            await self._take(turn, policy, wait)
             try:
                 with inside(turn):
                     yield
             finally:
                 await finished(turn.give_back())
 
+    def _new_turn(self, seconds: float | None) -> OpenTurn | None:
+        """A turn whose lease is yet to be taken; None where there is none to take."""
+        store, log = self._store, self._log
+        if store is None or not log.session or joinable_turn_on(store, log) is not None:
+            return None
+        return OpenTurn(store, log, Lease(store, log, seconds=seconds))
+
+    async def _take(self, turn: OpenTurn, policy: Policy, wait: Wait) -> None:
+        if policy == "queue":
+            await turn.lease.queue(wait)
+        elif isinstance(await turn.lease.take(in_order=True), str):
+            raise SessionBusy(turn.log)
+
+    async def taken(
+        self, policy: Policy, seconds: float | None, busy_timeout: float | None
+    ) -> OpenTurn | None:
+        """Wait until this session object and the lease are free; `given_back` has to follow.
+
+        Returns the turn with the lease; None before the conversation is created.
+        """
+        if policy == "reject" and self._lock.is_held:
+            raise SessionBusy(self._log)
+        wait = Wait(self._store and self._store.identity, self._log, busy_timeout)
+        async with wait.bounded():
+            await self._lock.__aenter__()
+        try:
+            turn = self._new_turn(seconds)
+            if turn is not None:
+                await self._take(turn, policy, wait)
+        except BaseException:
+            await self._lock.__aexit__()
+            raise
+        return turn
+
+    async def given_back(self, turn: OpenTurn | None) -> None:
+        """Free what `taken` has taken."""
+        try:
+            if turn is not None:
+                await turn.give_back()
+        finally:
+            await self._lock.__aexit__()
+
     async def _asked(self, view: ReadView) -> list[Item]:
         merged = await view(self._session)
         if merged.fresh:
             await self._session.add_items(merged.fresh)
         self._is_asked = True
+        if self.block is not None:
+            self.block.was_asked()
         return merged.shown
 
     @asynccontextmanager
@@ -157,7 +200,8 @@ class Turns:
                 await finished(recorded(pending, is_new=True))
 
     @contextmanager
-    def _inside(self) -> Iterator[None]:
+    def inside(self) -> Iterator[None]:
+        """Within, the running task and those that it starts belong to a turn on this session."""
         _within.set((*_within.get(), self))
         try:
             yield
@@ -212,7 +256,8 @@ class ConversationTurn:
         self._is_over = True
 
 
-def _check_possible(policy: Policy, key: str | None) -> None:
+def check_possible(policy: Policy, key: str | None) -> None:
+    """Raise `NotSupported` for what a turn on a conversation at OpenAI can't have."""
     if policy == "branch":
         refuse("branches", "use the policy 'queue', 'reject' or 'off'")
     if key is not None:

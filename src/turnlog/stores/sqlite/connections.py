@@ -33,6 +33,9 @@ _JOURNAL_MODES = ("wal", "truncate", "delete")
 # So it is written into the database early, and from then on it stays this short.
 _WAL_PAGES = 200
 
+# How many seconds SQLite itself waits at most; its milliseconds are an int of 32 bits.
+_LONGEST = 2_000_000.0
+
 # How many seconds a checkpoint of a file that was moved may take; it takes milliseconds.
 _CHECKPOINT = 5.0
 
@@ -154,7 +157,11 @@ def _connect(path: Path, timeout: float) -> Connection:
     create(path)
     # A worker thread opens it; before a fork, the forking thread closes it.
     return sqlite3.connect(
-        path, timeout=timeout, isolation_level=None, check_same_thread=False, factory=Connection
+        path,
+        timeout=min(timeout, _LONGEST),
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
     )
 
 

@@ -1,5 +1,6 @@
 """OpenAI's compaction, through the real client: requests, summaries, and who is shown them."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,8 +8,9 @@ from openai import AsyncOpenAI, BadRequestError
 
 from tests.fake_models import Echo
 from tests.items.test_shortening import talk
-from tests.providers.openai_server import Failing, Reply, Server
-from tests.sample_items import answer, user
+from tests.providers.openai_events import compacted
+from tests.providers.openai_server import Failing, Raw, Reply, Server
+from tests.sample_items import answer, call, user
 from turnlog import (
     Agent,
     Compaction,
@@ -103,6 +105,99 @@ async def test_a_refusal_is_raised_at_once(
         await session.compact(OpenAICompaction("gpt-4.1", client))
     assert len(server.requests) == 1
     assert await session.get_items() == await session.history()
+
+
+def body(**fields: object) -> Raw:
+    return Raw(json.dumps({**compacted([SEALED]), **fields}).encode())
+
+
+IMAGE: Item = {"type": "input_image", "image_url": None, "file_id": None, "detail": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "told", "requests"),
+    [
+        (Reply([]), "nothing that stands for the answers", 1),
+        (Reply([QUESTION]), "nothing that stands for the answers", 1),
+        (Reply([{**QUESTION, "content": [IMAGE]}, SEALED]), "input_image without", 1),
+        (body(output=None), "output is null, not a list", 1),
+        (body(output=["x"]), "an item of the response is text", 1),
+        (body(output=[{}]), "type is null", 1),
+        (body(output=["x"], usage=[1]), "an item of the response is text", 0),
+        (Raw(b"<html>"), "not JSON", 0),
+        (Raw(b"[]"), "a list, not a JSON object", 0),
+        (Raw(b'{"error": {"message": "secret", "code": "bad"}}'), "reported an error: bad", 0),
+    ],
+    ids=[
+        "no items",
+        "questions only",
+        "an image that is nowhere",
+        "no list",
+        "a text",
+        "no type",
+        "no cost that can be read",
+        "HTML",
+        "a list",
+        "an error",
+    ],
+)
+async def test_answers_of_no_use_change_nothing_and_were_paid_for(
+    session: StoredSession,
+    server: Server,
+    client: AsyncOpenAI,
+    reply: Reply | Raw,
+    told: str,
+    requests: int,
+) -> None:
+    server.says(reply)
+    with pytest.raises(ValueError, match=told) as raised:
+        await session.compact(OpenAICompaction("gpt-4.1", client))
+    assert "secret" not in str(raised.value)
+    assert await session.get_items() == await session.history()
+    assert (await session.usage()).requests == requests
+
+
+@pytest.mark.parametrize("usage", [None, {"input_tokens": "x"}, [1], {}], ids=str)
+async def test_a_cost_that_can_not_be_read_spoils_no_summary(
+    session: StoredSession, server: Server, client: AsyncOpenAI, usage: object
+) -> None:
+    server.says(body(usage=usage))
+    done = await session.compact(OpenAICompaction("gpt-4.1", client))
+    assert done is not None
+    assert (done.items, done.usage) == ([SEALED], None)
+
+
+async def test_a_call_without_output_is_repaired(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    server.says(Reply([call("look", 1), SEALED]))
+    done = await session.compact(OpenAICompaction("gpt-4.1", client))
+    assert done is not None
+    assert [item["type"] for item in done.items] == [
+        "function_call",
+        "compaction",
+        "function_call_output",
+    ]
+
+
+async def test_a_streamed_run_is_compacted_too(
+    session: StoredSession, server: Server, client: AsyncOpenAI
+) -> None:
+    server.says(Reply([answer("hello")]), Reply([SEALED]), Reply([answer("again")]), Failing(400))
+    agent = Agent("A", model=OpenAIResponsesModel("gpt-4.1", client))
+    compaction = Compaction(OpenAICompaction("gpt-4.1", client), max_turns=2)
+    config = RunConfig(compaction=compaction)
+    for failure in ("", "BadRequestError"):
+        run = Runner.run_streamed(agent, "q", session=session, run_config=config)
+        events = [event async for event in run]
+        assert events
+        assert run.compaction is not None
+        assert (run.compaction.result is None) == bool(failure)
+        assert run.compaction.failure == failure
+        await session.drop_summary()
+    assert [each.path.rpartition("/")[2] for each in server.requests] == [
+        *("responses", "compact", "responses", "compact")
+    ]
 
 
 async def test_only_openai_reads_what_it_has_sealed(client: AsyncOpenAI) -> None:

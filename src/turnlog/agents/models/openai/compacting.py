@@ -12,6 +12,7 @@ from turnlog.conversation.usage.reported import usage_in
 from turnlog.convert import responses_input
 from turnlog.convert.shapes import Message
 from turnlog.items.json import Item
+from turnlog.sessions.compaction.output import sound_output
 
 __all__ = ["OpenAICompaction"]
 
@@ -54,7 +55,8 @@ class OpenAICompaction:
         body = body_of(answer)
         usage = _usage_in(body)
         try:
-            output = [_without_nulls(checked_item(item)) for item in items_in(body)]
+            items = [_without_nulls(checked_item(item)) for item in items_in(body)]
+            output = sound_output(items)
         except ValueError:
             paid(usage, self.model)
             raise
