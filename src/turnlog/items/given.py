@@ -7,7 +7,15 @@ import sys
 from types import BuiltinFunctionType, FunctionType, MethodType
 from uuid import UUID
 
-__all__ = ["check_int", "check_key", "check_session_id", "given", "is_of_sdk", "scheme_of"]
+__all__ = [
+    "check_int",
+    "check_key",
+    "check_session_id",
+    "given",
+    "int_cure",
+    "is_of_sdk",
+    "scheme_of",
+]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 
@@ -64,8 +72,12 @@ def check_session_id(session_id: object, made: str) -> None:
 def check_int(name: str, value: object) -> None:
     """Raise `TypeError` unless `value`, the argument `name`, is None or an int, and no bool."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        cure = ": use int(…)" if isinstance(value, str | float) else ""
-        raise TypeError(f"{name} must be an int or None, not {given(value)}{cure}")
+        raise TypeError(f"{name} must be an int or None, not {given(value)}{int_cure(value)}")
+
+
+def int_cure(value: object) -> str:
+    """How an error goes on about a value that is no int: what to write; "" if unknown."""
+    return ": use int(…)" if isinstance(value, str | float) else ""
 
 
 def check_key(key: object) -> None:

@@ -9,6 +9,7 @@ from turnlog.conversation.opened import items_of
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.errors import NoSuchRecord, NoSuchTurn
+from turnlog.items.given import given, int_cure
 from turnlog.items.kinds import is_question
 
 __all__ = ["Position", "checked_number", "checked_position", "end_before_turn"]
@@ -23,7 +24,7 @@ class Position(NamedTuple):
 def checked_number(name: str, value: object, least: int) -> int:
     """`value`, the argument `name`. Raises `TypeError` or `ValueError` if it can't be one."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an int, not {given(value)}{int_cure(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, and is {value}")
     return value
