@@ -39,6 +39,13 @@ at_once = RunConfig(session_policy="reject")
 result = await Runner.run(agent, "I am late", session=session, run_config=at_once)
 print(result.final_output, len(await session.get_items()))
 """
+#: The question is asked anew, in the same cell.
+ANEW = """
+for _ in range(2):
+    await session.rewind(turns=1)
+    result = await Runner.run(agent, "I am late", session=session, key="a key")
+    print(result.is_replay, len(await session.get_items()))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +56,8 @@ def _leave_the_home_directory_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def run(codes: list[str], folder: Path) -> list[str]:
     """Run the cells in a kernel of their own. Returns what each prints."""
-    cells = [nbformat.v4.new_code_cell(code) for code in codes]
-    notebook = nbformat.v4.new_notebook(cells=cells)
+    cells = [nbformat.v4.new_code_cell(code) for code in codes]  # type: ignore[no-untyped-call]
+    notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
     NotebookClient(
         notebook,
         timeout=60,
@@ -81,7 +88,8 @@ def test_cells_print_what_the_page_says_and_ask_once(tmp_path: Path) -> None:
 
 
 def test_the_stop_button_frees_the_session(tmp_path: Path) -> None:
-    [_, error, answer] = run([CELLS[0].code, STOPPED, AGAIN], tmp_path)
+    [_, error, answer, anew] = run([CELLS[0].code, STOPPED, AGAIN, ANEW], tmp_path)
     assert error.strip() in {"KeyboardInterrupt", "CancelledError"}
     assert answer == "I'll remember: you are late. 2\n"
+    assert anew == "False 2\n" * 2
     assert stored(tmp_path) == ["I am late"]
