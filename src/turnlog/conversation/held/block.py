@@ -67,8 +67,8 @@ class Block:
 
         is_named: whether the write has a key of its own; then it is made as it is.
 
-        Raises `ValueError` if the key of the block was answered before, or had another input;
-        `LeaseLost` if the block has ended. Nothing is written then.
+        Raises `ValueError` if the key of the block was answered before, `KeyReused` if it had
+        another input, `LeaseLost` if the block has ended. Nothing is written then.
         """
         if not self.has_ended:
             await self._add(payloads, write, is_named=is_named)
