@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote
 
-from turnlog.conversation.turns.duration import check_seconds
+from turnlog.conversation.turns.duration import check_lease_seconds
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.options import (
@@ -82,7 +82,7 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
 def _leased(opener: Callable[[Any, Options], Store], where: object, options: Options) -> Store:
     """What `opener` opens, with the default of its leases, which is an option of every store."""
     lasts = seconds(options, _LASTS, 0) if _LASTS in options else None
-    check_seconds(lasts)
+    check_lease_seconds(lasts)
     options.pop(_LASTS, None)
     store = opener(where, options)
     store.lease_seconds = lasts

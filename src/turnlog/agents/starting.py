@@ -9,13 +9,22 @@ from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
 from turnlog.conversation.protocol import is_session
 from turnlog.conversation.session import Session
-from turnlog.items.given import check_int, given, is_of_sdk
+from turnlog.items.given import check_int_or_none, given, is_of_sdk
 from turnlog.items.json import Item
 from turnlog.items.merge import input_items
 from turnlog.store import Store
+from turnlog.sync.loop import is_loop_running
 from turnlog.sync.session import BlockingSession
 
-__all__ = ["agent_of", "check_loop", "check_max_turns", "config_of", "input_of", "session_of"]
+__all__ = [
+    "agent_of",
+    "check_loop",
+    "check_max_turns",
+    "check_no_loop",
+    "config_of",
+    "input_of",
+    "session_of",
+]
 
 
 def agent_of(agent: object, starting_agent: object) -> Agent:
@@ -85,9 +94,13 @@ def config_of(config: object) -> RunConfig:
 
 def check_max_turns(max_turns: int | None) -> None:
     """Raise `TypeError` or `ValueError` unless it is a number of turns, or None."""
-    check_int("max_turns", max_turns)
-    if max_turns is not None and max_turns < 1:
-        raise ValueError(f"max_turns is {max_turns}; it must be at least 1, or None for no bound")
+    check_int_or_none("max_turns", max_turns, 1)
+
+
+def check_no_loop(call: str, instead: str) -> None:
+    """Raise `RuntimeError` on a running event loop, which a blocking `call` would stop."""
+    if is_loop_running():
+        raise RuntimeError(f"{call} would block the running event loop: write {instead} instead")
 
 
 def check_loop() -> None:
