@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import agents
+import agents.extensions.memory
 import pytest
 from agents.testing import ScriptedModel
 
@@ -58,6 +59,21 @@ async def test_limits_of_a_compaction_session_leave_the_question_out() -> None:
     async with session.held():
         assert await session.get_items(2) == await session.get_items() == [user("one"), answer("1")]
         assert await session.get_items(-1) == [user("one"), answer("1")]
+
+
+@pytest.mark.parametrize(
+    "kind", [EncryptedSession, agents.extensions.memory.EncryptedSession], ids=["ours", "sdk"]
+)
+async def test_encryption_around_a_held_session_is_refused(kind: Callable[..., Any]) -> None:
+    agents.set_tracing_disabled(disabled=True)
+    inner, model = StoredSession("s", MemoryStore()), ScriptedModel([says("1")])
+    agent = agents.Agent("A", model=model)
+    async with inner.held(key="k") as held:
+        around = kind("s", held.session, KEY)
+        with pytest.raises(NotSupported, match=r"EncryptSession\(session, key\)"):
+            await agents.Runner.run(agent, "one", session=around)
+    assert await inner.get_items() == []
+    await kind("s", inner, KEY).add_items([user("one")])  # outside of a block
 
 
 def test_sessions_that_can_not_be_held() -> None:

@@ -191,7 +191,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         key: a name for this turn, such as the id of a request. However often it is begun with
             the same key, the question is stored once; once it was answered, `Turn.answer` holds
             what was stored behind it, and there is nothing to do. Then another input raises
-            `ValueError`.
+            `KeyReused`.
         usage: what the turn has cost, read when the block ends: a usage object that your loop
             adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
         compaction: when older turns are summed up, as in `RunConfig`. That happens behind the

@@ -11,6 +11,7 @@ working. Errors of a driver pass through unchanged, unless we know more about th
     ├── FileReplaced    (RuntimeError)  the database file was moved or deleted while it was open
     ├── IncompleteAppend (RuntimeError) some of the items are stored at a provider, and others not
     ├── InvalidItem     (TypeError)     an item has no JSON form; nothing was written
+    ├── KeyReused       (ValueError)    the key of a write or a run was used for other contents
     ├── LeaseLost       (RuntimeError)  the run lost its lease on the session; nothing was written
     ├── MaxTurnsExceeded (RuntimeError) the model was called as often as allowed, without an answer
     ├── ModelBehaviorError (ValueError) the answer of a model can't be used
@@ -53,6 +54,7 @@ from turnlog.errors.sessions import (
 from turnlog.errors.stores import (
     Conflict,
     FileReplaced,
+    KeyReused,
     RecordChanged,
     SchemaError,
     StoreClosed,
@@ -68,6 +70,7 @@ __all__ = [
     "FileReplaced",
     "IncompleteAppend",
     "InvalidItem",
+    "KeyReused",
     "LeaseLost",
     "MaxTurnsExceeded",
     "ModelBehaviorError",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Conflict",
     "FileReplaced",
+    "KeyReused",
     "RecordChanged",
     "SchemaError",
     "StoreClosed",
@@ -92,6 +93,16 @@ class FileReplaced(TurnlogError, RuntimeError):
             f"the database file {self.path}, or its -wal, was moved, deleted or replaced while it "
             f"was open; {written}. The next call opens the file that the path names then"
         )
+
+
+class KeyReused(TurnlogError, ValueError):
+    """The key of a write or a run was used for other contents. Nothing was written.
+
+    A key names one request: two that differ were given the same key by mistake.
+    """
+
+    def __str__(self) -> str:
+        return "the key of this write was used for other contents: give each write its own key"
 
 
 class SchemaError(TurnlogError, RuntimeError):

@@ -16,6 +16,7 @@ __all__ = [
     "is_output",
     "is_provider_summary",
     "is_question",
+    "is_sealed",
     "kind_of",
     "name_of",
 ]
@@ -64,6 +65,11 @@ def kind_of(item: Item) -> str:
 def is_question(item: Item) -> bool:
     """Whether `item` is a user's message, with which a turn begins."""
     return item.get("role") == "user"
+
+
+def is_sealed(item: Item) -> bool:
+    """Whether `item` was encrypted by an `EncryptedSession` of the SDK, or by ours in its form."""
+    return "__enc__" in item
 
 
 def is_note(item: Item) -> bool:

@@ -35,7 +35,7 @@ async def asking(url: str, name: str) -> AsyncIterator[asyncio.subprocess.Proces
 
 
 async def waits_of_each(url: str) -> list[list[float]]:
-    async with asyncio.timeout(30), AsyncExitStack() as stack:
+    async with asyncio.timeout(120), AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(asking(url, name)) for name in "abcd"]
         for process in crowd:
             assert process.stdout is not None

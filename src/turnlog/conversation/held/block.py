@@ -16,9 +16,9 @@ from turnlog.conversation.held.unanswered import found_in, shown_before, unanswe
 from turnlog.conversation.reading.tail import Tail
 from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.errors import LeaseLost
+from turnlog.errors import LeaseLost, NotSupported
 from turnlog.items.json import Item, decode
-from turnlog.items.kinds import ends_turn, is_note, is_question
+from turnlog.items.kinds import ends_turn, is_note, is_question, is_sealed
 from turnlog.records import Log
 from turnlog.store import Store
 
@@ -67,8 +67,10 @@ class Block:
 
         is_named: whether the write has a key of its own; then it is made as it is.
 
-        Raises `ValueError` if the key of the block was answered before, or had another input;
-        `LeaseLost` if the block has ended. Nothing is written then.
+        Raises `ValueError` if the key of the block was answered before, `KeyReused` if it had
+        another input, `LeaseLost` if the block has ended, and `NotSupported` for items that are
+        encrypted above the block, where questions can't be told from answers. Nothing is written
+        then.
         """
         if not self.has_ended:
             await self._add(payloads, write, is_named=is_named)
@@ -121,6 +123,7 @@ class OpenBlock(Block, ABC):
 
     async def _add(self, payloads: list[bytes], write: Write, *, is_named: bool) -> None:
         items = [*map(decode, payloads)]
+        _check_readable(items)
         telling = [item for item in items if not is_note(item)]
         if telling and (not self.is_asked or any(map(is_question, items))):
             await self._ask(payloads, items, write, is_named=is_named)
@@ -150,6 +153,17 @@ class OpenBlock(Block, ABC):
             return False
         tail = self.tail()
         return found_in(await unanswered(tail), given, tail)
+
+
+def _check_readable(items: list[Item]) -> None:
+    """Raise `NotSupported` for items that a session around the held one has encrypted."""
+    if any(map(is_sealed, items)):
+        raise NotSupported(
+            "an EncryptedSession was put around a held session, which then can't tell a question "
+            "from an answer, nor a retry from a new question. Nothing was stored. Hold "
+            "EncryptSession(session, key), which encrypts below the block, and give held.session "
+            "to the run"
+        )
 
 
 def size_of_input(items: Sequence[Item]) -> int:

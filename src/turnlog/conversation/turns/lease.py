@@ -12,6 +12,7 @@ for the lease put tickets into another log, and get it in the order of their tic
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
@@ -47,6 +48,7 @@ class Lease:
         self._store = store
         self._guarded = log
         self._seconds = seconds
+        self._process = os.getpid()
         self._claims = Claims(store, log, seconds)
         self._taking = Taking(self._claims, self.holder, seconds)
         # "new", then "held", perhaps "lost" to another run, and "over" in the end.
@@ -149,11 +151,12 @@ class Lease:
         pending: usage to record in the same commit; if the lease was lost, in one of its own.
 
         If the store fails, it is retried until the lease has expired; in the background
-        after a second, so that the caller of the run need not wait.
+        after a second, so that the caller of the run need not wait. A child process that was
+        forked meanwhile leaves it to its parent.
         """
         was = self._state
         self._end()
-        if was in ("new", "held") or (was == "lost" and pending):
+        if self._process == os.getpid() and (was in ("new", "held") or (was == "lost" and pending)):
             withdraw = partial(self._withdraw, pending)
             await given_back(withdraw, self._guarded, 2 * self._seconds)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from turnlog.convert.responses import responses_input
 from turnlog.items.json import Item
+from turnlog.items.kinds import is_sealed
 from turnlog.sessions.compaction.automatic import Stored, exchange_of, is_automatic, replaceable
 from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.digests import sendable
@@ -282,7 +283,7 @@ class Compacting:
 
 def _sent(items: list[Item]) -> list[Item]:
     """`items` as the API takes them. Raises `ValueError` if they are encrypted."""
-    if any("__enc__" in item for item in items):
+    if any(map(is_sealed, items)):
         raise ValueError(
             "the items of the wrapped session are encrypted, and OpenAI can't read them: use "
             "OpenAIResponsesCompactionSession(id, EncryptedSession(…)), or Turnlog's "
