@@ -37,10 +37,12 @@ def agent_of(agent: object, starting_agent: object) -> Agent:
     chosen = starting_agent if agent is None else agent
     if isinstance(chosen, Agent):
         return chosen
-    raise TypeError(f"a run needs an Agent of turnlog, not {given(chosen)}: {_as_agent(chosen)}")
+    cure = _cure_for_agent(chosen)
+    raise TypeError(f"a run needs an Agent of turnlog, not {given(chosen)}: {cure}")
 
 
-def _as_agent(value: object) -> str:
+def _cure_for_agent(value: object) -> str:
+    """What to write, where `value` was given as an agent."""
     if isinstance(value, str):
         return "the agent comes first, as in Runner.run(agent, input)"
     if isinstance(value, type) and issubclass(value, Agent):
@@ -70,11 +72,13 @@ def session_of(session: object) -> Session | None:
     if isinstance(session, BlockingSession):
         return session.session
     if session is not None and not is_session(session):
-        raise TypeError(f"session must be a session, not {given(session)}: {_as_session(session)}")
+        cure = _cure_for_session(session)
+        raise TypeError(f"session must be a session, not {given(session)}: {cure}")
     return session  # type: ignore[return-value] # it has the methods
 
 
-def _as_session(value: object) -> str:
+def _cure_for_session(value: object) -> str:
+    """What to write, where `value` was given as a session."""
     if isinstance(value, Store):
         return "write StoredSession(session_id, store)"
     if isinstance(value, type):

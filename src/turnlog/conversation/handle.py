@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from turnlog.conversation.closing import Closes
+from turnlog.conversation.closing import OpensNothing
 from turnlog.conversation.protocol import SessionABC, check_store
 from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.known_records import KnownRecords
@@ -35,7 +35,7 @@ def faithful(method: F) -> F:
     return method
 
 
-class Handle(Closes, SessionABC, HasTail):
+class Handle(OpensNothing, SessionABC, HasTail):
     """The id, store, branch and settings of a session; the parts of `StoredSession` build on it."""
 
     def __init__(

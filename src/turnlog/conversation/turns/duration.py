@@ -12,7 +12,7 @@ from turnlog.store import Store
 
 __all__ = ["LEASE_SECONDS", "check_busy_timeout", "check_lease_seconds", "lease_seconds"]
 
-#: For how long others wait for a holder that died where nobody can know that, at most.
+#: How long others wait, at most, for a run that died where they can't see its process.
 LEASE_SECONDS = 10.0
 
 _VARIABLE = "TURNLOG_LEASE_SECONDS"

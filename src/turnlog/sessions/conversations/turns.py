@@ -187,7 +187,7 @@ class Turns:
             await self._session.add_items(merged.fresh)
         self._is_asked = True
         if self.block is not None:
-            self.block.was_asked()
+            self.block.got_input()
         return merged.shown
 
     @asynccontextmanager
