@@ -25,6 +25,7 @@ __all__ = [
     "STRIDE",
     "TALK",
     "TALKERS",
+    "USERS",
     "WALK",
 ]
 
@@ -75,3 +76,5 @@ TALK = _size(2_000, 400)
 TALKERS = (_size(200, 8), _size(5, 3))
 #: Random acts on one conversation, each compared with a reference.
 WALK = _size(1_500, 150)
+#: Users of the SDK's Runner at once, each with requests that break off and come twice.
+USERS = _size(200, 30)

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from turnlog.errors import FileReplaced as FileReplaced
     from turnlog.errors import IncompleteAppend as IncompleteAppend
     from turnlog.errors import InvalidItem as InvalidItem
+    from turnlog.errors import KeyReused as KeyReused
     from turnlog.errors import LeaseLost as LeaseLost
     from turnlog.errors import MaxTurnsExceeded as MaxTurnsExceeded
     from turnlog.errors import ModelBehaviorError as ModelBehaviorError
@@ -140,10 +141,9 @@ _NAMES_BY_HOME = {
     "turnlog.agents.models.openai.compacting": "OpenAICompaction",
     "turnlog.agents.models.openai.responses": "OpenAIResponsesModel",
     "turnlog.errors": "AppendUncertain BranchDeleted BranchNameUsed Conflict FileReplaced "
-    "IncompleteAppend InvalidItem LeaseLost MaxTurnsExceeded ModelBehaviorError NoSuchBranch "
-    "NoSuchRecord NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError SessionBusy "
-    "SessionWaitTimeout "
-    "StoreClosed StoreUnreachable TurnEnded TurnlogError Unreadable",
+    "IncompleteAppend InvalidItem KeyReused LeaseLost MaxTurnsExceeded ModelBehaviorError "
+    "NoSuchBranch NoSuchRecord NoSuchTurn NotSupported PopUncertain RecordChanged SchemaError "
+    "SessionBusy SessionWaitTimeout StoreClosed StoreUnreachable TurnEnded TurnlogError Unreadable",
     "turnlog.items.json": "Item TResponseInputItem",
     "turnlog.items.merge": "SessionInputCallback",
     "turnlog.items.shortening": "Shorten",

@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from turnlog.errors import Conflict, RecordChanged
+from turnlog.errors import Conflict, KeyReused, RecordChanged
 from turnlog.records import Log
 from turnlog.texts import check_payloads, check_texts
 
@@ -123,7 +123,7 @@ class Key(NamedTuple):
 
     name: str
     #: A digest of what is written, at most 64 bytes. If it and the stored one are both given and
-    #: differ, the commit raises `ValueError`: two writes have the same name by mistake.
+    #: differ, the commit raises `KeyReused`: two writes have the same name by mistake.
     digest: bytes = b""
     #: Whether the store may forget the key after a day.
     brief: bool = False
@@ -139,11 +139,9 @@ class Key(NamedTuple):
         return sha256(self.name.encode()).digest()[:16]
 
     def check_digest(self, stored: bytes) -> None:
-        """Raise `ValueError` if `stored`, the digest of the first commit, is another one."""
+        """Raise `KeyReused` if `stored`, the digest of the first commit, is another one."""
         if self.digest and stored and self.digest != stored:
-            raise ValueError(
-                "the key of this write was used for other contents: give each write its own key"
-            )
+            raise KeyReused
 
 
 class Committed(NamedTuple):

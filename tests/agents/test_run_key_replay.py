@@ -105,7 +105,7 @@ def test_a_key_is_a_text(key: object) -> None:
 
 
 def test_a_key_is_not_empty() -> None:
-    with pytest.raises(ValueError, match="key must not be empty"):
+    with pytest.raises(ValueError, match="key is empty"):
         RunConfig(key="")
 
 

@@ -51,7 +51,7 @@ _SESSION = "from turnlog import SQLiteSession\nsession = SQLiteSession('user_123
 _BLOCKING = "from turnlog.sync import SQLiteSession\nsession = SQLiteSession(session_id='s')\n"
 _ASKED = 'await session.add_items([{"role": "user", "content": "hi"}])\n'
 _AGENT = """
-from turnlog import Agent, RunConfig, Runner
+from turnlog import Agent, Runner
 agent, request_id = Agent("Assistant", model="gpt-5.6-luna"), "request-7f3a"
 """
 _CLIENT = "from turnlog import AsyncOpenAI\nclient = AsyncOpenAI()\n"
@@ -200,6 +200,12 @@ PARTS = {
         + "from turnlog.sync import SQLiteSession\nsession = SQLiteSession(session_id='s')",
         after="print()\nprint(len(session.get_items()))",
         replies=[Reply([_message("Hello Alice.")])],
+    ),
+    "docs/sdk.md 1": Part(
+        prints="Book it.\nBook it.\n2\n",
+        before=_SESSION + _SDK_AGENT + "from agents import Runner\n",
+        after="for _ in range(2):\n    print(await answer('Book it', 'request-1'))" + _STORED,
+        replies=[Reply([_message("Book it.")])],
     ),
     "docs/usage.md 1": Part(
         prints="27\n",

@@ -26,6 +26,7 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 import turnlog
 from tests.providers.openai_rules import check_items
 from tests.sdk.scripted_talks import says
+from tests.sizes import USERS
 from turnlog import LeaseLost, Store, StoredSession
 from turnlog.items.json import Item
 from turnlog.stores.memory import MemoryStore
@@ -348,6 +349,7 @@ async def test_a_run_that_is_cancelled_is_taken_up(session: StoredSession) -> No
 # Many users
 
 
+@pytest.mark.proof
 @pytest.mark.stores("sqlite", "postgres", "redis", "encrypted")
 @pytest.mark.parametrize("way", ["run", "run_streamed"])
 async def test_many_users_whose_requests_break_off_and_come_twice(
@@ -367,11 +369,11 @@ async def test_many_users_whose_requests_break_off_and_come_twice(
             said |= {*await asyncio.gather(*(_retried(request) for _ in range(times)))}
         return said
 
-    answers = await asyncio.gather(*map(user, range(200)))
+    answers = await asyncio.gather(*map(user, range(USERS)))
     assert {frozenset(each) for each in answers} == {
         frozenset(f"answer to {text}" for text in questions)
     }
     assert model.refused == []
-    for number in range(200):
+    for number in range(USERS):
         items = await StoredSession(f"user {number}", any_store).get_items()
         assert _alternate(items, questions)

@@ -16,6 +16,10 @@ client, session = OpenAI(), SQLiteSession("user_123")
 #: By module and name; what is an example of its own needs nothing.
 AROUND_DOCSTRINGS = {
     "about.describe": _SESSION,
+    "blocking.run_streamed": (
+        "from turnlog import Agent, SQLiteSession\nfrom turnlog.sync import run_streamed\n"
+        "agent, question, session = Agent('A'), 'Hi', SQLiteSession('user_123')"
+    ),
     "holdable.held": f"{_SESSION}{_SDK}",
     "openai_compaction.OpenAIResponsesCompactionSession": (
         "from turnlog import OpenAIResponsesCompactionSession, SQLiteSession"
@@ -23,6 +27,7 @@ AROUND_DOCSTRINGS = {
     "policy.Compaction": "from turnlog import Compaction, summarised_by",
     "session.turn": f"{_SESSION}\nfrom openai import AsyncOpenAI\nclient = AsyncOpenAI()",
     "sqlite.SQLiteSession": "from turnlog.sync import SQLiteSession",
+    "stored.held": f"{_BLOCKING}{_SDK}",
     "stored.turn": _BLOCKING,
     "tool.function_tool": "from turnlog import function_tool",
 }

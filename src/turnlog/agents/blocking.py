@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
+from turnlog.agents.context import TContext
 from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem
@@ -26,14 +27,14 @@ __all__ = ["BlockingRunStream", "run_streamed"]
 
 
 def run_streamed(
-    agent: Agent | None = None,
+    agent: Agent[TContext] | None = None,
     input: str | Iterable[object] | None = None,  # noqa: A002 - the name that users of the SDK write
     *,
-    starting_agent: Agent | None = None,
+    starting_agent: Agent[TContext] | None = None,
     session: Session | BlockingSession | None = None,
     run_config: RunConfig | None = None,
     max_turns: int | None = 10,
-    context: object = None,
+    context: TContext | None = None,
     key: str | None = None,
 ) -> BlockingRunStream:
     """The same as `Runner.run_streamed`, for code without an event loop.

@@ -36,7 +36,7 @@ class RunConfig:
         `SessionWaitTimeout`; None for no bound.
     key: a name for this run, such as the id of a request. However often it is started with the
         same key on the session, the input is stored once and answered once; later starts return
-        the stored answer. The same key with another input raises `ValueError`. It needs one of
+        the stored answer. The same key with another input raises `KeyReused`. It needs one of
         our sessions, and the policy "queue" or "reject".
     model: a model or its name; overrides that of every agent.
     model_settings: laid over those of every agent.

@@ -69,7 +69,10 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
 
     @faithful
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
-        """The newest `limit` items, oldest first.
+        """The newest `limit` items, oldest first, as they are stored.
+
+        For a request of your own to a model, use `view`: it also leaves out and mends what
+        providers refuse, such as a call without an output, and keeps turns whole.
 
         limit: None means the bound in `session_settings`: `limit`, and all items if that is
             None too; with `max_turns` or `max_tokens`, the same as `view`. 0 means none; a
@@ -108,6 +111,8 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         interrupted: Interrupted = "mark",
     ) -> list[TResponseInputItem]:
         """The items that a model may be shown: the newest turns, repaired.
+
+        `get_items` gives the items as they are stored instead.
 
         limit: at most so many items; None means the bound in the settings.
         settings: laid over the session's own.
@@ -186,7 +191,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         key: a name for this turn, such as the id of a request. However often it is begun with
             the same key, the question is stored once; once it was answered, `Turn.answer` holds
             what was stored behind it, and there is nothing to do. Then another input raises
-            `ValueError`.
+            `KeyReused`.
         usage: what the turn has cost, read when the block ends: a usage object that your loop
             adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
         compaction: when older turns are summed up, as in `RunConfig`. That happens behind the

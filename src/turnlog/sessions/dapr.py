@@ -78,7 +78,7 @@ class DaprSession(NetworkSession):
         Before its first call the client waits until the sidecar is healthy, which it asks
         over HTTP at the port that DAPR_HTTP_PORT names, by default 3500.
         """
-        if dapr_address.startswith("dapr://"):
+        if str(dapr_address).startswith("dapr://"):
             raise ValueError(
                 "dapr_address is host:port, such as localhost:50001; for a URL write "
                 "StoredSession(session_id, open_store(url))"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from turnlog.conversation.protocol import Session
 from turnlog.conversation.session import StoredSession
@@ -43,6 +43,10 @@ class EncryptedSession(BlockingSession):
     def add_items(self, items: Iterable[object], *, strict: bool = True) -> None:
         """Append `items`, encrypted, all of them or none; `strict` as in `StoredSession`."""
         run(self.session.add_items, items, strict=strict)
+
+    def held(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises `NotSupported`, as the items below it are encrypted."""
+        self.session.held()
 
     @property
     def cipher(self) -> Any:

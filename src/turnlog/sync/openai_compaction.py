@@ -10,13 +10,14 @@ from turnlog.sessions import openai_compaction
 from turnlog.sessions.compaction.aware import OpenAIResponsesCompactionArgs
 from turnlog.sessions.compaction.compacting import Context
 from turnlog.sessions.compaction.modes import Mode
+from turnlog.sync.holdable import BlockingHoldable
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession, awaited
 
 __all__ = ["OpenAIResponsesCompactionSession"]
 
 
-class OpenAIResponsesCompactionSession(BlockingSession):
+class OpenAIResponsesCompactionSession(BlockingHoldable, BlockingSession):
     """The blocking twin of `turnlog.OpenAIResponsesCompactionSession`, with the same parameters.
 
     underlying_session: a session, or the blocking twin of one.

@@ -19,6 +19,7 @@ from turnlog.sessions.conversations.client import AsyncOpenAI
 from turnlog.sessions.conversations.retrying import PATIENCE
 from turnlog.store import Store
 from turnlog.sync.blocks import Block
+from turnlog.sync.holdable import BlockingHoldable
 from turnlog.sync.loop import run
 from turnlog.sync.refusals import BlockingRefusals
 from turnlog.sync.session import BlockingSession, awaited
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIConversationsSession"]
 
 
-class OpenAIConversationsSession(BlockingRefusals, BlockingSession):
+class OpenAIConversationsSession(BlockingRefusals, BlockingHoldable, BlockingSession):
     """An `OpenAIConversationsSession`, with methods that wait. The parameters are the same.
 
     All blocking twins use one event loop, so they can share a client.

@@ -25,7 +25,8 @@ class ClosingTests:
 
     async def test_it_says_what_it_is_and_where(self, stored: StoredSession) -> None:
         shown = repr(stored)
-        for part in (type(stored).__name__, stored.session_id, "branch='main'", repr(stored.store)):
+        branch = f"branch={stored.branch!r}"
+        for part in (type(stored).__name__, stored.session_id, branch, repr(stored.store)):
             assert part in shown
         await stored.add_items([said("something that people said")])
         assert repr(stored) == shown

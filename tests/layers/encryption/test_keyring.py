@@ -258,9 +258,13 @@ async def test_a_variable_holds_what_a_key_file_holds(monkeypatch: pytest.Monkey
 async def test_from_a_passphrase_to_a_key_and_a_session_opens_all_along() -> None:
     store = MemoryStore()
     before = Keyring.from_passphrase(WORDS, key_id="words")
-    await StoredSession("alice", Encrypted(store, before)).add_items([{"role": "user", "n": 1}])
+    await StoredSession("alice", Encrypted(store, before)).add_items(
+        [{"role": "user", "content": "x", "n": 1}]
+    )
     both = Keyring({"words": Passphrase(WORDS), "2026-11": NEW}, primary="2026-11")
-    await StoredSession("bob", Encrypted(store, both)).add_items([{"role": "user", "n": 2}])
+    await StoredSession("bob", Encrypted(store, both)).add_items(
+        [{"role": "user", "content": "x", "n": 2}]
+    )
     assert [
         (await StoredSession(name, Encrypted(store, both)).get_items())[0]["n"]
         for name in ("alice", "bob")

@@ -260,7 +260,9 @@ async def test_a_retry_with_the_same_key_stores_once(tmp_path: Path) -> None:
 async def test_an_invalid_item_writes_nothing(tmp_path: Path) -> None:
     session = SQLiteSession("session", tmp_path / "file.db")
     with pytest.raises(InvalidItem) as caught:
-        await session.add_items([{"role": "user"}, {"content": [{"data": b"top secret"}]}])
+        await session.add_items(
+            [{"role": "user", "content": "x"}, {"content": [{"data": b"top secret"}]}]
+        )
     assert caught.value.path == "items[1].content[0].data"
     assert "top secret" not in str(caught.value)
     assert await session.get_items() == []

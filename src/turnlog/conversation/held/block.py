@@ -67,9 +67,9 @@ class Block:
 
         is_named: whether the write has a key of its own; then it is made as it is.
 
-        Raises `ValueError` if the key of the block was answered before, or had another input;
-        `LeaseLost` if the block has ended; `NotSupported` for items that are encrypted above the
-        block, where questions can't be told from answers. Nothing is written then.
+        Raises `ValueError` if the key of the block was answered before, `KeyReused` if it had
+        another input, `LeaseLost` if the block has ended, `NotSupported` for items that are
+        encrypted above the block, where no question is known as one. Nothing is written then.
         """
         if not self.has_ended:
             await self._add(payloads, write, is_named=is_named)

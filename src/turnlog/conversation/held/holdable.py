@@ -46,7 +46,7 @@ class Holdable(AdvancedNames):
         policy: what to do when another run is under way: "queue", "reject" or "branch".
         key: a name for this request. However often the block is entered with the same key, its
             input is stored once; once it was answered, `Held.answer` holds what was stored behind
-            it. Then adding raises `ValueError`, and so does another input at any time.
+            it. Then adding raises `ValueError`. Another input raises `KeyReused`.
         lease_seconds: how long a process that died keeps others waiting, at most; None for the
             session's default.
         busy_timeout: for how many seconds it waits for another run before `SessionWaitTimeout`;

@@ -97,7 +97,7 @@ class StoredBlock(OpenBlock):
         await self._note(run)
 
     async def _check(self, run: RunKey) -> None:
-        """Raise `ValueError` if the key was used with another input."""
+        """Raise `KeyReused` if the key was used with another input."""
         if self._is_known and run.digest:
             await run.check_input(self.store)
 

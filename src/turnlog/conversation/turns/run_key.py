@@ -53,7 +53,7 @@ class RunKey(NamedTuple):
     def of(cls, log: Log, name: str, new: Sequence[Item]) -> RunKey:
         """The keys of the run `name`.
 
-        new: the input of the run. With another input, the same name raises `ValueError`.
+        new: the input of the run. With another input, the same name raises `KeyReused`.
         """
         return cls.named(log, name)._replace(digest=digest(encode_all(new)))
 
@@ -64,7 +64,7 @@ class RunKey(NamedTuple):
         return cls(log, Key.of(log, name).name, b"")
 
     async def check_input(self, store: Store) -> None:
-        """Raise `ValueError` if the question was stored with another input."""
+        """Raise `KeyReused` if the question was stored with another input."""
         await self._known(store, self.question)
 
     @property
