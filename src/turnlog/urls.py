@@ -31,6 +31,9 @@ __all__ = ["open_store"]
 # The option of every store that says how long leases last.
 _LEASE_OPTION = "lease_seconds"
 
+# The options of all stores.
+_OF_ALL = ("patience", _LEASE_OPTION)
+
 Opener: TypeAlias = Callable[[SplitResult, Options], Store]
 
 
@@ -95,7 +98,7 @@ def _sqlite(parts: SplitResult, options: Options) -> Store:
 
 
 def _sqlite_at(path: str, options: Options) -> Store:
-    refuse_unknown(options, ("journal_mode", "messages_table", "patience", "sessions_table"))
+    refuse_unknown(options, (*_OF_ALL, "journal_mode", "messages_table", "sessions_table"))
     patience = seconds(options, "patience", PATIENCE)
     if path == ":memory:":
         return MemoryStore()
@@ -110,7 +113,7 @@ def _sqlite_at(path: str, options: Options) -> Store:
 def _memory(parts: SplitResult, options: Options) -> Store:
     if parts.netloc or parts.path or parts.query:
         raise ValueError("a memory URL is just memory://, with nothing behind it")
-    refuse_unknown(options, ["patience"])  # among the defaults, for any store
+    refuse_unknown(options, _OF_ALL)  # among the defaults, for any store
     return MemoryStore()
 
 
@@ -138,7 +141,7 @@ def _dapr(parts: SplitResult, options: Options) -> Store:
         raise ValueError(
             "a Dapr URL names a sidecar and a component: dapr://localhost:50001/statestore"
         )
-    refuse_unknown(options, ("consistency", "patience", "ttl"))
+    refuse_unknown(options, (*_OF_ALL, "consistency", "ttl"))
     return DaprStore(
         name,
         at_address(parts.netloc),

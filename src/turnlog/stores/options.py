@@ -51,6 +51,9 @@ SCHEMES = (
 #: How a URL goes on behind its scheme, if it has a user and a password.
 _LOGIN = re.compile(r"[^/:@]*:[^/@]+@[^/@]")
 
+#: How a path goes on that somebody has given options, as if it were a URL.
+_OPTIONS = re.compile(r"\.\w+\?[a-z_]+=")
+
 #: Other words for options, which URLs have had before.
 _ALIASES = {"timeout": "patience", "prefix": "key_prefix"}
 
@@ -86,6 +89,10 @@ def text_of(url: object) -> str:
 def check_path(text: str) -> None:
     """Raise `ValueError` for a path that looks like a URL without its slashes or its scheme."""
     scheme, colon, _ = text.partition(":")
+    if colon and scheme == "file":
+        raise ValueError("write the path without file: in front of it, or ./file: if you mean it")
+    if _OPTIONS.search(text):
+        raise ValueError("options need a URL: write sqlite:///file.db?name=value")
     if colon and scheme in SCHEMES:
         raise ValueError(f"write {scheme}:// for a URL, or ./{scheme}: for a path of that name")
     if _LOGIN.match(text):  # a file of that name would tell the password
