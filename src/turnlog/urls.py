@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote
 
-from turnlog.conversation.turns.duration import check_lease_seconds
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.options import (
     SCHEMES,
     Options,
     check_path,
+    lease_seconds,
     named,
     options_of,
     refuse_unknown,
@@ -84,11 +84,10 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
 
 def _leased(opener: Callable[[Any, Options], Store], where: object, options: Options) -> Store:
     """What `opener` opens, with the default of its leases, which is an option of every store."""
-    lease_seconds = seconds(options, _LEASE_OPTION, 0) if _LEASE_OPTION in options else None
-    check_lease_seconds(lease_seconds)
+    lasts = lease_seconds(options)
     options.pop(_LEASE_OPTION, None)
     store = opener(where, options)
-    store.lease_seconds = lease_seconds
+    store.lease_seconds = lasts
     return store
 
 

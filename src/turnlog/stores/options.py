@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from turnlog.items.given import check_seconds, given
+from turnlog.items.given import check_positive_seconds, check_seconds, given
 
 __all__ = [
     "SCHEMES",
@@ -20,6 +20,7 @@ __all__ = [
     "check_path",
     "check_patience",
     "expanded",
+    "lease_seconds",
     "named",
     "options_of",
     "refuse_unknown",
@@ -155,6 +156,15 @@ def seconds(options: Options, name: str, default: float) -> float:
         found = -1.0
     if not 0 <= found < float("inf"):
         raise ValueError(f"{name} must be a number of seconds, such as {name}=2.5")
+    return found
+
+
+def lease_seconds(options: Options) -> float | None:
+    """The seconds of the option `lease_seconds`; None if it isn't given."""
+    if "lease_seconds" not in options:
+        return None
+    found = seconds(options, "lease_seconds", 0)
+    check_positive_seconds("lease_seconds", found, "10.0")
     return found
 
 
