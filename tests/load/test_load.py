@@ -11,11 +11,11 @@ from tests.sizes import SECONDS, TALKERS
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.proof,
     pytest.mark.stores("sqlite", "postgres", "redis"),
 ]
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("runner", ["ours", "sdk"])
 def test_each_message_is_asked_once_and_answered_once(any_url: str, runner: str) -> None:

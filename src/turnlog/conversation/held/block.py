@@ -116,9 +116,9 @@ class OpenBlock(Block, ABC):
         self._may_wait = bool(waiting)
         return await shown_before(tail, waiting, settings, most, asked=self._asked_before())
 
-    def _asked_before(self) -> int:
-        """The position of the block's question where others were asked behind it; else 0."""
-        return 0
+    def _asked_before(self) -> range:
+        """The positions of the block's question and work where others stand behind it."""
+        return range(0)
 
     async def _add(self, payloads: list[bytes], write: Write, *, is_named: bool) -> None:
         items = [*map(decode, payloads)]
