@@ -356,5 +356,5 @@ def test_patience_is_checked_at_every_constructor(patience: float) -> None:
     ):
         with pytest.raises(ValueError, match="patience must be"):
             make()
-    with pytest.raises(TypeError, match="patience must be a number of seconds, not str"):
+    with pytest.raises(TypeError, match="patience must be a number of seconds, not a str"):
         SQLiteSession("s", "a.db", patience="3")  # type: ignore[arg-type]

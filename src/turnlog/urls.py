@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote
 
-from turnlog.conversation.turns.duration import check_seconds
+from turnlog.conversation.turns.duration import check_lease_seconds
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.options import (
@@ -28,8 +28,8 @@ from turnlog.stores.sqlite.connections import check_journal_mode
 
 __all__ = ["open_store"]
 
-# The option that says how long leases last.
-_LASTS = "lease_seconds"
+# The option of every store that says how long leases last.
+_LEASE_OPTION = "lease_seconds"
 
 Opener: TypeAlias = Callable[[SplitResult, Options], Store]
 
@@ -76,16 +76,16 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
             "no URL says how a store is encrypted, since URLs get into logs: write "
             "Encrypted(open_store(url), Keyring.from_file(path)), or --key-file on the command line"
         )
-    return _leased(opener, split(without(parts, [_LASTS])), {**given, **options})
+    return _leased(opener, split(without(parts, [_LEASE_OPTION])), {**given, **options})
 
 
 def _leased(opener: Callable[[Any, Options], Store], where: object, options: Options) -> Store:
     """What `opener` opens, with the default of its leases, which is an option of every store."""
-    lasts = seconds(options, _LASTS, 0) if _LASTS in options else None
-    check_seconds(lasts)
-    options.pop(_LASTS, None)
+    lease_seconds = seconds(options, _LEASE_OPTION, 0) if _LEASE_OPTION in options else None
+    check_lease_seconds(lease_seconds)
+    options.pop(_LEASE_OPTION, None)
     store = opener(where, options)
-    store.lease_seconds = lasts
+    store.lease_seconds = lease_seconds
     return store
 
 

@@ -4,8 +4,10 @@
 |---|---|
 | `python` | is a program that is run as it is printed |
 | `python title="app.py"` | is a file of a program that the page's own test runs |
+| `py title="In [1]"` | is a cell of a notebook that the page's own test runs |
 | `py` | is a part of a program; `examples.py` says what it needs to run |
 | `sh` | has commands that exist |
+| `text title="prints"` | is what the program or the cell before it prints |
 | `text`, `json`, … | is no program of ours |
 
 What can't be run stands behind a comment that says why: `<!-- fragment: needs a … -->`.
@@ -14,16 +16,34 @@ What can't be run stands behind a comment that says why: `<!-- fragment: needs a
 import re
 import textwrap
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tests import ROOT
 
-__all__ = ["FILE", "PAGES", "Block", "blocks", "blocks_on", "commands_on", "files_on"]
+__all__ = [
+    "CELL",
+    "FILE",
+    "PAGES",
+    "PRINTS",
+    "Block",
+    "blocks",
+    "blocks_on",
+    "commands_on",
+    "files_on",
+    "printing_on",
+]
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: What stands after the backticks of a file.
 FILE = re.compile(r'python title="([\w/]+\.py)"')
+
+#: What stands after the backticks of a cell of a notebook.
+CELL = re.compile(r'py title="In \[\d+\]"')
+
+#: What stands after the backticks of an output.
+PRINTS = 'text title="prints"'
 
 
 @dataclass(frozen=True)
@@ -72,6 +92,11 @@ def files_on(page: str) -> dict[str, str]:
     """The files that a page prints, by the names that stand as their titles."""
     titled = [(FILE.fullmatch(block.kind), block.code) for block in blocks_on(ROOT / page)]
     return {found[1]: code for found, code in titled if found}
+
+
+def printing_on(page: Path) -> list[tuple[Block, Block]]:
+    """The programs and cells of a page that have their output printed, with the output."""
+    return [(code, said) for code, said in pairwise(blocks_on(page)) if said.kind == PRINTS]
 
 
 def commands_on(page: str) -> list[str]:

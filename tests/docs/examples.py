@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.docs.blocks import PAGES, blocks_on
+from tests.docs.blocks import PAGES, Block, blocks_on, printing_on
 from tests.providers.openai_server import Reply
 from turnlog.items.json import Item
 
-__all__ = ["PAGES", "PARTS", "PROGRAMS", "Part", "parts"]
+__all__ = ["OUTPUTS", "PAGES", "PARTS", "PROGRAMS", "Part", "parts"]
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,24 @@ class Part:
     replies: list[Reply] = field(default_factory=list)
 
 
-def _named(kind: str) -> Iterator[tuple[str, str]]:
+def _named(kind: str) -> Iterator[tuple[str, Block]]:
     """The blocks of a kind that are run, named by their page and their number on it."""
     for page in PAGES:
         run = [block for block in blocks_on(page) if block.kind == kind and not block.fragment]
         for number, block in enumerate(run, 1):
-            yield f"{block.page} {number}", block.code
+            yield f"{block.page} {number}", block
 
 
-PROGRAMS = dict(_named("python"))
+PROGRAMS = {name: block.code for name, block in _named("python")}
+
+_OUTPUTS = {code: said.code for page in PAGES for code, said in printing_on(page)}
+
+#: What the programs print, by the same names; only of those whose page says it.
+OUTPUTS = {name: _OUTPUTS[block] for name, block in _named("python") if block in _OUTPUTS}
 
 
 def parts() -> dict[str, str]:
-    return dict(_named("py"))
+    return {name: block.code for name, block in _named("py")}
 
 
 def _message(text: str) -> Item:

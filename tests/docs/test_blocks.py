@@ -12,7 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from tests import ROOT
-from tests.docs.blocks import FILE, PAGES, blocks, blocks_on, commands_on, files_on
+from tests.docs.blocks import (
+    CELL,
+    FILE,
+    PAGES,
+    PRINTS,
+    Block,
+    blocks,
+    blocks_on,
+    commands_on,
+    files_on,
+    printing_on,
+)
 from turnlog.cli.app import app
 
 #: Kinds of blocks that hold no program of ours.
@@ -26,13 +37,24 @@ WITH_COMMANDS = [name for name in NAMES if commands_on(name)]
 
 
 def test_every_block_has_a_form() -> None:
-    run = {"python", "py", "sh"}
-    others = [
-        f"{block.page}:{block.line}: {block.kind!r}"
-        for block in blocks()
-        if not (block.fragment or block.kind in run | OTHERS or FILE.fullmatch(block.kind))
-    ]
+    others = [f"{each.page}:{each.line}: {each.kind!r}" for each in blocks() if not has_form(each)]
     assert others == []
+
+
+def has_form(block: Block) -> bool:
+    plain = {"python", "py", "sh", PRINTS} | OTHERS
+    titled = FILE.fullmatch(block.kind) or CELL.fullmatch(block.kind)
+    return bool(block.fragment or block.kind in plain or titled)
+
+
+def test_every_printed_output_stands_behind_a_block_whose_output_is_compared() -> None:
+    outputs = [block for block in blocks() if block.kind == PRINTS]
+    compared = [said for page in PAGES for code, said in printing_on(page) if is_compared(code)]
+    assert compared == outputs
+
+
+def is_compared(block: Block) -> bool:
+    return block.kind == "python" or CELL.fullmatch(block.kind) is not None
 
 
 def test_no_block_is_missed() -> None:
@@ -53,8 +75,12 @@ def test_no_python_hides_in_a_block_of_another_kind() -> None:
     assert hidden == []
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if files_on(name)])
-def test_a_page_with_files_has_a_test_of_its_own(name: str) -> None:
+def cells_on(name: str) -> list[Block]:
+    return [block for block in blocks_on(ROOT / name) if CELL.fullmatch(block.kind)]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if files_on(name) or cells_on(name)])
+def test_a_page_with_files_or_cells_has_a_test_of_its_own(name: str) -> None:
     inside = Path(name).relative_to("docs")
     test = ROOT / "tests" / "docs" / inside.parent / f"test_{inside.stem.replace('-', '_')}.py"
     assert f"{inside.stem}" in test.read_text(encoding="utf-8")

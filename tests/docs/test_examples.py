@@ -12,7 +12,7 @@ import turnlog.layers.traced
 import turnlog.sync
 import turnlog.testing
 from tests import ROOT
-from tests.docs.examples import PARTS, PROGRAMS, parts
+from tests.docs.examples import OUTPUTS, PARTS, PROGRAMS, parts
 from tests.providers.openai_server import serving
 
 pytestmark = pytest.mark.slow
@@ -47,6 +47,7 @@ def test_the_example_runs(name: str, tmp_path: Path) -> None:
         assert done.stdout.endswith("Your name is Alice.\n")
     if 'key="request-7f3a"' in PROGRAMS[name]:
         assert done.stdout == "1\n"
+    assert done.stdout == OUTPUTS.get(name, done.stdout)
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -9,10 +9,7 @@ import pytest
 from tests import ROOT
 from tests.sizes import SECONDS, TALKERS
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.stores("sqlite", "postgres", "redis"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.stores("sqlite", "postgres", "redis")]
 
 
 @pytest.mark.proof

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from turnlog.errors.root import TurnlogError
 
@@ -110,10 +110,17 @@ class SchemaError(TurnlogError, RuntimeError):
 
 
 class StoreClosed(TurnlogError, RuntimeError):
-    """The session or store was used after it was closed."""
+    """The session or store was used after it was closed.
+
+    name: of its class.
+    """
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is closed")
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{self.name} is closed"
 
 
 class StoreUnreachable(TurnlogError, ConnectionError):
@@ -129,11 +136,14 @@ class StoreUnreachable(TurnlogError, ConnectionError):
     """
 
     def __init__(self, store: str, address: str, tried: float, reason: str) -> None:
-        super().__init__(store, address, tried, reason)
+        super().__init__(reason)  # an OSError takes the second of several for its text
         self.store = store
         self.address = address
         self.tried = tried
         self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.store, self.address, self.tried, self.reason), vars(self)
 
     def __str__(self) -> str:
         return (

@@ -24,9 +24,11 @@ from typing import Any, TypeAlias
 
 __all__ = ["ended_by_sigterm", "hears_sigterm", "uninstall_if_idle"]
 
+#: Gives back what the work holds.
 _Free: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
 
-# For so many seconds the process waits for its runs, less than those who stop it wait for it.
+# How long the process waits for its runs. Docker and Kubernetes kill it 10 and 30 seconds after
+# SIGTERM, so that leaves time.
 _SECONDS = 5.0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from turnlog.items.given import given
+from turnlog.items.given import check_seconds, given
 
 __all__ = [
     "SCHEMES",
@@ -153,8 +153,7 @@ def seconds(options: Options, name: str, default: float) -> float:
 
 def check_patience(patience: float) -> float:
     """`patience`, if it is a number of seconds. Raises `TypeError` or `ValueError`."""
-    if isinstance(patience, bool) or not isinstance(patience, int | float):
-        raise TypeError(f"patience must be a number of seconds, not {type(patience).__name__}")
+    check_seconds("patience", patience, "2.5")
     if not patience >= 0:
         raise ValueError(f"patience must be 0 seconds or more, not {patience}")
     return patience
@@ -166,5 +165,5 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     Nothing else is expanded: a file "~" or "~a.db" is meant literally. For a folder of the name
     "~" write its absolute path.
     """
-    given = Path(path)
-    return given.expanduser() if given.parts[:1] == ("~",) and len(given.parts) > 1 else given
+    found = Path(path)
+    return found.expanduser() if found.parts[:1] == ("~",) and len(found.parts) > 1 else found

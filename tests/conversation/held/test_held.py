@@ -368,7 +368,7 @@ async def test_a_block_whose_lease_another_run_took(
         ({"policy": "wait"}, ValueError, "must be one of"),
         ({"policy": "branch", "key": "k"}, ValueError, "needs the policy"),
         ({"key": 5}, TypeError, "key must be a str"),
-        ({"key": ""}, ValueError, "key is empty"),
+        ({"key": ""}, ValueError, "key is empty: give the id"),
         ({"lease_seconds": 0}, ValueError, "must be positive"),
     ],
     ids=["off", "policy", "branch", "number", "empty", "seconds"],

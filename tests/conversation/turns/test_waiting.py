@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import pickle
 import re
 from collections.abc import Callable
 from typing import Any
@@ -283,11 +282,6 @@ class TestBusyTimeout:
             RunConfig(busy_timeout=bad)
         with pytest.raises(ValueError, match="busy_timeout"):
             await _turn(session, busy_timeout=bad)
-
-    def test_its_error_travels(self) -> None:
-        error = SessionWaitTimeout(LOG, "waited")
-        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
-        assert (str(again), again.log, again.reason) == (str(error), LOG, "waited")
 
 
 class TestDefaults:

@@ -10,19 +10,20 @@ from turnlog.conversation.held.block import Block
 from turnlog.conversation.held.current import entered, left
 from turnlog.conversation.held.stored import StoredBlock
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.turns.beginning import (
-    check_keyed_policy,
-    check_no_key_inside,
-    first_to_queue,
-)
+from turnlog.conversation.turns.beginning import first_to_queue
 from turnlog.conversation.turns.current import inside, joinable_turn_on
-from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
+from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.forking import Forkable, taken_on_fork
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
-from turnlog.conversation.turns.run_key import Progress, RunKey
+from turnlog.conversation.turns.run_key import (
+    Progress,
+    RunKey,
+    check_keyed_policy,
+    check_no_key_inside,
+)
 from turnlog.errors import SessionBusy
 from turnlog.items.given import check_key
 from turnlog.items.json import Item
@@ -250,7 +251,7 @@ def check_held(
 ) -> None:
     """Raise `ValueError` or `TypeError` for what makes no sense."""
     check_policy(policy)
-    check_seconds(seconds)
+    check_lease_seconds(seconds)
     check_busy_timeout(busy_timeout)
     if policy == "off":
         raise ValueError(

@@ -22,7 +22,12 @@ from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.next_write import in_next_write
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
-from turnlog.conversation.turns.run_key import Progress, RunKey
+from turnlog.conversation.turns.run_key import (
+    Progress,
+    RunKey,
+    check_keyed_policy,
+    check_no_key_inside,
+)
 from turnlog.conversation.usage.question import Question
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
 from turnlog.items.json import Item, TResponseInputItem
@@ -33,14 +38,7 @@ from turnlog.loops.finishing import finished
 from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 
-__all__ = [
-    "Begun",
-    "View",
-    "check_keyed_policy",
-    "check_no_key_inside",
-    "first_to_queue",
-    "turn_begun",
-]
+__all__ = ["Begun", "View", "first_to_queue", "turn_begun"]
 
 # How often the question is stored together with the claim before the lease is taken alone.
 _TRIES = 2
@@ -154,23 +152,6 @@ async def _stored(session: Writable, fresh: list[Item]) -> Question:
         await session.add_items(fresh)
     is_exact = is_question(fresh[-1]) and not session.add_items_is_overridden()
     return Question(extra.end, is_exact)
-
-
-def check_keyed_policy(key: object, policy: Policy) -> None:
-    """Raise `ValueError` for a key with a policy that can't keep it."""
-    if key is not None and policy not in ("queue", "reject"):
-        raise ValueError(
-            f"a run with a key needs the policy 'queue' or 'reject', not {policy!r}: with others, "
-            f"two starts of the run could answer at the same time"
-        )
-
-
-def check_no_key_inside(key: object) -> None:
-    """Raise `ValueError` for the key of a run that is part of another one."""
-    if key is not None:
-        raise ValueError(
-            "a run inside a run is part of it, and has no key of its own: leave the key out"
-        )
 
 
 @asynccontextmanager

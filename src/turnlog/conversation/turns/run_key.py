@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from turnlog.changes import Append, Check, Committed, Key
 from turnlog.conversation.opened import check_opened, item_of, items_of
+from turnlog.conversation.turns.policy import Policy
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
 from turnlog.items.given import check_key
@@ -22,13 +23,30 @@ from turnlog.items.turns import is_answered
 from turnlog.records import Log, Record, Records
 from turnlog.store import Store
 
-__all__ = ["Progress", "RunKey"]
+__all__ = ["Progress", "RunKey", "check_keyed_policy", "check_no_key_inside"]
 
 # Most turns have fewer items than this.
 _ITEMS_IN_A_TURN = 64
 
 # More answers are seldom noted since a run has died.
 _NOTES_AT_ONCE = 16
+
+
+def check_keyed_policy(key: object, policy: Policy) -> None:
+    """Raise `ValueError` for a key with a policy that can't keep it."""
+    if key is not None and policy not in ("queue", "reject"):
+        raise ValueError(
+            f"a run with a key needs the policy 'queue' or 'reject', not {policy!r}: with others, "
+            f"two starts of the run could answer at the same time"
+        )
+
+
+def check_no_key_inside(key: object) -> None:
+    """Raise `ValueError` for the key of a run that is part of another one."""
+    if key is not None:
+        raise ValueError(
+            "a run inside a run is part of it, and has no key of its own: leave the key out"
+        )
 
 
 class Progress(NamedTuple):

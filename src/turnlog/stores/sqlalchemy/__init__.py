@@ -1,8 +1,9 @@
 """PostgreSQL, MySQL, MariaDB and SQLite through SQLAlchemy.
 
 store ── work ──▶ engine (the caller's, or shared by address and loop)
-  ├── schema: the tables of one kind of database
-  └── dialect: its statements (places and templates), for the tables that are there
+  └── backends: the kinds of database, each with
+        ├── schema: its tables
+        └── dialect: its statements (places and templates), for the tables that are there
 """
 
 try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Self, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -21,12 +21,11 @@ from turnlog.records import Log, Records
 from turnlog.store import Cursor, Head, Store, check, span
 from turnlog.stores.options import check_patience
 from turnlog.stores.outages import outages_named
+from turnlog.stores.sqlalchemy.backends import check_backend, dialect_of, name_of, schema_of
 from turnlog.stores.sqlalchemy.commits import Commit
 from turnlog.stores.sqlalchemy.dialect import Dialect
 from turnlog.stores.sqlalchemy.engines import Engines, engines_at, engines_of
 from turnlog.stores.sqlalchemy.layout import Layout
-from turnlog.stores.sqlalchemy.mysql import MySQL
-from turnlog.stores.sqlalchemy.postgresql import PostgreSQL
 from turnlog.stores.sqlalchemy.privacy import without_values
 from turnlog.stores.sqlalchemy.retrying import (
     PATIENCE,
@@ -36,11 +35,6 @@ from turnlog.stores.sqlalchemy.retrying import (
     is_missing,
     retried,
 )
-from turnlog.stores.sqlalchemy.schema import Schema
-from turnlog.stores.sqlalchemy.schema_mysql import MySQLSchema
-from turnlog.stores.sqlalchemy.schema_postgresql import PostgreSQLSchema
-from turnlog.stores.sqlalchemy.schema_sqlite import SQLiteSchema
-from turnlog.stores.sqlalchemy.sqlite import SQLite
 from turnlog.stores.sqlalchemy.urls import read_url
 from turnlog.stores.sqlalchemy.work import looking, stating, writing
 from turnlog.stores.tables import Tables
@@ -49,16 +43,6 @@ __all__ = ["PATIENCE", "SQLAlchemyStore"]
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Dialect, Connection], T]
-
-#: What the databases are called.
-_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
-
-_KINDS: dict[str, tuple[type[Dialect], type[Schema]]] = {
-    "postgresql": (PostgreSQL, PostgreSQLSchema),
-    "mysql": (MySQL, MySQLSchema),
-    "mariadb": (MySQL, MySQLSchema),
-    "sqlite": (SQLite, SQLiteSchema),
-}
 
 
 class SQLAlchemyStore(Store):
@@ -92,12 +76,10 @@ class SQLAlchemyStore(Store):
     ) -> None:
         self._patience = check_patience(patience)
         engines = engine if isinstance(engine, Engines) else engines_of(engine)
-        if engines.backend not in _KINDS:
-            known = ", ".join(_KINDS)
-            raise ValueError(f"there is no store on {engines.backend}, only on {known}")
+        check_backend(engines.backend)
         self.tables = tables
         self._engines = engines
-        self._schema = _KINDS[engines.backend][1](tables)
+        self._schema = schema_of(engines.backend, tables)
         # Names are checked before anything is known of the database.
         self._dialect = self._dialect_for(Layout())
         self._create_tables = create_tables
@@ -269,7 +251,7 @@ class SQLAlchemyStore(Store):
                 raise without_values(error)  # noqa: B904 - the very same
 
     def _outages_named(self) -> AbstractContextManager[None]:
-        kind = _NAMES[self._engines.backend]
+        kind = name_of(self._engines.backend)
         return outages_named(kind, lambda: self._engines.address, _outage)
 
     async def _reading(self, job: Job[T]) -> T:
@@ -318,7 +300,7 @@ class SQLAlchemyStore(Store):
         return await self._look()
 
     def _dialect_for(self, layout: Layout) -> Dialect:
-        return _dialect(self._engines.backend, self.tables, layout)
+        return dialect_of(self._engines.backend, self.tables, layout)
 
     async def _has_not_happened(self, commit: Commit) -> bool:
         """Whether it is known that `commit` has not happened."""
@@ -343,9 +325,3 @@ def _outage(error: Exception) -> Exception | None:
 
 async def _always() -> bool:
     return True
-
-
-@lru_cache(maxsize=128)
-def _dialect(backend: str, tables: Tables, layout: Layout) -> Dialect:
-    """The dialect for all stores on these tables, so that its statements are built once."""
-    return _KINDS[backend][0](tables, layout)
