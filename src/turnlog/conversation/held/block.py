@@ -117,15 +117,9 @@ class OpenBlock(Block, ABC):
         self._may_wait = bool(waiting)
         return await shown_before(tail, waiting, settings, most, asked=self._older_question())
 
-<<<<<<< HEAD
-    def _asked_before(self) -> range:
-        """The positions of the block's question and work where others stand behind it."""
+    def _older_question(self) -> range:
+        """The positions of the block's question and work, if others stand behind them."""
         return range(0)
-=======
-    def _older_question(self) -> int:
-        """The position of the block's question, if other questions stand behind it; else 0."""
-        return 0
->>>>>>> door
 
     async def _add(self, payloads: list[bytes], write: Write, *, is_named: bool) -> None:
         items = [*map(decode, payloads)]

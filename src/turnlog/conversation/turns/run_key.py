@@ -64,7 +64,7 @@ class Progress(NamedTuple):
     until: int | None = None
 
     @property
-    def asked_before(self) -> range:
+    def older_question(self) -> range:
         """The positions of its question and of the work behind it, if others stand behind that."""
         if self.question == 0 or self.is_last:
             return range(0)
