@@ -117,9 +117,9 @@ class OpenBlock(Block, ABC):
         self._may_wait = bool(waiting)
         return await shown_before(tail, waiting, settings, most, asked=self._older_question())
 
-    def _older_question(self) -> int:
-        """The position of the block's question, if other questions stand behind it; else 0."""
-        return 0
+    def _older_question(self) -> range:
+        """The positions of the block's question and work, if others stand behind them."""
+        return range(0)
 
     async def _add(self, payloads: list[bytes], write: Write, *, is_named: bool) -> None:
         items = [*map(decode, payloads)]

@@ -59,9 +59,8 @@ class StoredBlock(OpenBlock):
         super().got_input()
         self._turn.has_written = True
 
-    def _older_question(self) -> int:
-        progress = self._progress
-        return progress.question if progress and not progress.is_last else 0
+    def _older_question(self) -> range:
+        return self._progress.older_question if self._progress else range(0)
 
     async def _ask(
         self, payloads: list[bytes], items: list[Item], write: Write, *, is_named: bool
@@ -115,6 +114,7 @@ class StoredBlock(OpenBlock):
             self._start = progress.question
         else:  # behind what others have stored since
             self._start = (await self._reader.page(count=1)).newest
+            self._turn.answers_behind_others(run, self._start)
         self.got_input()
 
     @property
