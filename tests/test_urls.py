@@ -277,6 +277,8 @@ def test_leases_in_any_url(entries: dict[str, Callable[[str], Store]], url: str)
     for entry in entries.values():
         assert entry(f"{url}?lease_seconds=12").lease_seconds == 12.0
         assert entry(url).lease_seconds is None
+        with pytest.raises(ValueError, match="lease_seconds must be positive and finite, and is 0"):
+            entry(f"{url}?lease_seconds=0")
 
 
 def test_options_of_sqlite() -> None:
@@ -356,5 +358,5 @@ def test_patience_is_checked_at_every_constructor(patience: float) -> None:
     ):
         with pytest.raises(ValueError, match="patience must be"):
             make()
-    with pytest.raises(TypeError, match="patience must be a number of seconds, not str"):
+    with pytest.raises(TypeError, match="patience must be a number of seconds, not a str"):
         SQLiteSession("s", "a.db", patience="3")  # type: ignore[arg-type]

@@ -31,7 +31,6 @@ __all__ = [
     "adds",
     "check_changes",
     "check_conditions",
-    "check_replaced",
     "is_volatile",
     "makes_session",
     "writes",
@@ -215,10 +214,10 @@ def check_conditions(
         if change.expect is not None and change.expect != actual:
             raise Conflict(Log(session, change.log), change.expect, actual)
         if isinstance(change, Replace):
-            check_replaced(session, change, payloads(change))
+            _check_replaced(session, change, payloads(change))
 
 
-def check_replaced(session: str, change: Replace, stored: Sequence[bytes | None]) -> None:
+def _check_replaced(session: str, change: Replace, stored: Sequence[bytes | None]) -> None:
     """Raise `RecordChanged` for the first record that is not stored as `change` expects.
 
     stored: the payload at each of its positions; None where no record is.

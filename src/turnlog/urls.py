@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote
 
-from turnlog.conversation.turns.duration import check_seconds
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.options import (
     SCHEMES,
     Options,
     check_path,
+    lease_seconds,
     named,
     options_of,
     refuse_unknown,
@@ -28,11 +28,11 @@ from turnlog.stores.sqlite.connections import check_journal_mode
 
 __all__ = ["open_store"]
 
-# The option that says how long leases last.
-_LASTS = "lease_seconds"
+# The option of every store that says how long leases last.
+_LEASE_OPTION = "lease_seconds"
 
 # The options of all stores.
-_OF_ALL = ("patience", _LASTS)
+_OF_ALL = ("patience", _LEASE_OPTION)
 
 Opener: TypeAlias = Callable[[SplitResult, Options], Store]
 
@@ -79,14 +79,13 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
             "no URL says how a store is encrypted, since URLs get into logs: write "
             "Encrypted(open_store(url), Keyring.from_file(path)), or --key-file on the command line"
         )
-    return _leased(opener, split(without(parts, [_LASTS])), {**given, **options})
+    return _leased(opener, split(without(parts, [_LEASE_OPTION])), {**given, **options})
 
 
 def _leased(opener: Callable[[Any, Options], Store], where: object, options: Options) -> Store:
     """What `opener` opens, with the default of its leases, which is an option of every store."""
-    lasts = seconds(options, _LASTS, 0) if _LASTS in options else None
-    check_seconds(lasts)
-    options.pop(_LASTS, None)
+    lasts = lease_seconds(options)
+    options.pop(_LEASE_OPTION, None)
     store = opener(where, options)
     store.lease_seconds = lasts
     return store

@@ -184,12 +184,6 @@ PARTS = {
         after="for _ in range(2): print(ask('I am Alice', 'k'))\nprint(len(session.get_items()))",
         replies=[Reply([_message("Hello Alice.")])],
     ),
-    "docs/guides/from-openai-agents.md 1": Part(
-        prints="Hello Alice.\nHello Alice.\n2\n",
-        before=_SESSION + _SDK_AGENT,
-        after="for _ in range(2): print(await answer('I am Alice', 'k'))" + _STORED,
-        replies=[Reply([_message("Hello Alice.")])],
-    ),
     "docs/runs.md 1": Part(
         prints="Booked.\n2\n",
         before=_SESSION + _AGENT,

@@ -27,6 +27,7 @@ ONE_OF_EACH: dict[str, TurnlogError] = {
         errors.FileReplaced("a.db", is_unwritten=True),
         errors.IncompleteAppend(SAID, SAID),
         errors.InvalidItem("item.content", "a set has no JSON form"),
+        errors.KeyReused(),
         errors.LeaseLost(LOG),
         errors.MaxTurnsExceeded(10),
         errors.ModelBehaviorError("the answer broke off"),

@@ -9,6 +9,8 @@ import pytest
 
 import turnlog
 from turnlog import sync
+from turnlog.agents.blocking import BlockingRunStream
+from turnlog.agents.streaming import RunResultStreaming
 from turnlog.conversation.held.holding import Held
 from turnlog.conversation.turns.turn import Turn
 from turnlog.sessions.conversations.turns import ConversationTurn
@@ -36,16 +38,21 @@ PAIRS = {
     "Turn": (Turn, sync.BlockingTurn),
     "Held": (Held, sync.BlockingHeld),
     "ConversationTurn": (ConversationTurn, sync.BlockingTurn),
+    "RunResultStreaming": (RunResultStreaming, BlockingRunStream),
 }
 
 #: What runners call of a session. They take the session itself out of its twin.
 FOR_RUNNERS = {"add_items_is_overridden", "run_begun", "tail"}
 #: What twins call by another name.
-RENAMED = {"Store": {"aclose": "close"}}
+RENAMED = {"Store": {"aclose": "close"}, "RunResultStreaming": {"cancel": "close"}}
 #: Parameters that only the SDK's Runner passes.
 OF_RUNNERS = {"wrapper"}
-#: Called by the block behind a turn.
-OF_BLOCKS = {"Turn": {"block", "left"}, "ConversationTurn": {"block", "left"}}
+#: Called by the block behind a turn, or by iteration.
+IMPLIED = {
+    "Turn": {"block", "left"},
+    "ConversationTurn": {"block", "left"},
+    "RunResultStreaming": {"stream_events"},
+}
 
 
 def public(kind: type) -> Iterator[tuple[str, Any]]:
@@ -65,7 +72,7 @@ MEMBERS = [
     (pair, name)
     for pair, (kind, _) in PAIRS.items()
     for name, _ in public(kind)
-    if name not in FOR_RUNNERS | OF_BLOCKS.get(pair, set())
+    if name not in FOR_RUNNERS | IMPLIED.get(pair, set())
 ]
 
 

@@ -13,10 +13,13 @@ from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import Usage
 from turnlog.agents.result import RunItem
 from turnlog.agents.runner import Runner
+from turnlog.agents.starting import check_no_loop
 from turnlog.agents.streaming import RunResultStreaming
 from turnlog.conversation.protocol import Session
+from turnlog.conversation.summaries.outcome import Compacted
+from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
-from turnlog.sync.loop import is_loop_running, run, run_certainly, run_until_interrupted
+from turnlog.sync.loop import run, run_certainly, run_until_interrupted
 from turnlog.sync.session import BlockingSession
 
 if TYPE_CHECKING:
@@ -46,11 +49,7 @@ def run_streamed(
 
     Raises `RuntimeError` inside a running event loop, which it would stop.
     """
-    if is_loop_running():
-        raise RuntimeError(
-            "turnlog.sync.run_streamed would block the running event loop: "
-            "write Runner.run_streamed(...) instead"
-        )
+    check_no_loop("turnlog.sync.run_streamed", "Runner.run_streamed(...)")
     begin = partial(
         Runner.run_streamed,
         agent,
@@ -82,6 +81,9 @@ class BlockingRunStream(Iterator[StreamEvent]):
         self.result = result
         self._events = result.stream_events()
 
+    def __repr__(self) -> str:
+        return f"sync.{self.result!r}"
+
     def __next__(self) -> StreamEvent:
         try:
             return run_until_interrupted(self._next)
@@ -112,6 +114,11 @@ class BlockingRunStream(Iterator[StreamEvent]):
         return self.result.final_output
 
     @property
+    def input(self) -> list[Item]:
+        """The new input of the run, as items."""
+        return self.result.input
+
+    @property
     def new_items(self) -> list[RunItem]:
         """The items that came after the new input so far."""
         return self.result.new_items
@@ -122,9 +129,37 @@ class BlockingRunStream(Iterator[StreamEvent]):
         return self.result.last_agent
 
     @property
+    def branch(self) -> str | None:
+        """The branch on which the run is stored; None until it has ended."""
+        return self.result.branch
+
+    @property
+    def compaction(self) -> Compacted | None:
+        """The outcome of the compaction behind the run; None if none was due, or none has ended."""
+        return self.result.compaction
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the answer was stored by an earlier start with the same key.
+
+        Known from the first event on; false until then.
+        """
+        return self.result.is_replay
+
+    @property
     def usage(self) -> Usage:
         """The tokens spent so far."""
         return self.result.usage
+
+    @property
+    def spending(self) -> Spending:
+        """The same by agent and model, as it is recorded on the session."""
+        return self.result.spending
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, under which `session.usage("run")` shows it."""
+        return self.result.run_id
 
     def to_input_list(self) -> list[Item]:
         """The new input and the items after it so far."""

@@ -70,10 +70,12 @@ def check_tools(tools: Iterable[object]) -> None:
     check_list("tools", tools)
     for tool in tools:
         if not isinstance(tool, FunctionTool):
-            raise TypeError(f"a tool is made by function_tool, not {given(tool)}: {_as_tool(tool)}")
+            cure = _cure_for_tool(tool)
+            raise TypeError(f"a tool is made by function_tool, not {given(tool)}: {cure}")
 
 
-def _as_tool(tool: object) -> str:
+def _cure_for_tool(tool: object) -> str:
+    """What to write, where `tool` was given as a tool."""
     if is_of_sdk(tool):
         return "decorate its function with function_tool of turnlog, or use the Runner of the SDK"
     if callable(tool):
@@ -94,12 +96,12 @@ def check_model(model: object) -> None:
     if model is None or isinstance(model, str):
         return
     if isinstance(model, type) or not callable(getattr(model, "respond", None)):
-        raise TypeError(
-            f"a model is a name, or has a method respond; not {given(model)}: {_as_model(model)}"
-        )
+        cure = _cure_for_model(model)
+        raise TypeError(f"a model is a name, or has a method respond; not {given(model)}: {cure}")
 
 
-def _as_model(model: object) -> str:
+def _cure_for_model(model: object) -> str:
+    """What to write, where `model` was given as a model."""
     if isinstance(model, type):
         return f"write {model.__name__}(…)" if issubclass(model, Model) else "give an instance"
     if is_of_sdk(model):

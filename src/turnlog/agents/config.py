@@ -10,7 +10,7 @@ from turnlog.agents.models.settings import ModelSettings
 from turnlog.agents.showing import shown_settings
 from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.settings import SessionSettings, SettingsLike
-from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
+from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.items.given import check_key, given
 from turnlog.items.merge import SessionInputCallback
@@ -41,7 +41,7 @@ class RunConfig:
     model: a model or its name; overrides that of every agent.
     model_settings: laid over those of every agent.
     compaction: when older turns of the session are summed up, behind the run and outside of its
-        lease; `RunResult.compaction` tells what came of it. It needs one of our sessions.
+        lease; `RunResult.compaction` tells the outcome. It needs one of our sessions.
     """
 
     session_input_callback: SessionInputCallback | None = None
@@ -59,7 +59,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_policy(self.session_policy)
-        check_seconds(self.lease_seconds)
+        check_lease_seconds(self.lease_seconds)
         check_busy_timeout(self.busy_timeout)
         check_model(self.model)
         if self.model_settings is not None:

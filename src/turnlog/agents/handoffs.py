@@ -25,7 +25,6 @@ __all__ = [
     "HandoffInputData",
     "HandoffInputFilter",
     "handoff",
-    "handoff_name",
     "handoffs_of",
     "transfer_message",
 ]
@@ -132,7 +131,7 @@ def handoff(
             "input_type must be an object type, such as a pydantic model or a dataclass"
         )
     return Handoff(
-        tool_name=tool_name_override or handoff_name(agent.name),
+        tool_name=tool_name_override or _handoff_name(agent.name),
         tool_description=tool_description_override or _description(agent),
         input_json_schema=schema,
         on_invoke_handoff=_Invocation(agent, on_handoff, adapter),
@@ -157,7 +156,7 @@ def _as_handoff(given: Agent | LeadsOn) -> Handoff:
     raise no_handoff(given)
 
 
-def handoff_name(agent_name: str) -> str:
+def _handoff_name(agent_name: str) -> str:
     """The name of the tool that hands over to the agent of that name."""
     return re.sub(r"[^a-zA-Z0-9]", "_", f"transfer_to_{agent_name}").lower()
 

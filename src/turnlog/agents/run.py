@@ -131,7 +131,7 @@ class Run:
         )
 
     async def _compacted(self, begun: Begun) -> Compacted | None:
-        """What came of the compaction behind the turn, which is over; None if none was due."""
+        """The outcome of the compaction behind the turn, which is over; None if none was due."""
         compaction, session = self._config.compaction, begun.session
         if compaction is None or not isinstance(session, StoredSession) or begun.answer is not None:
             return None

@@ -14,13 +14,14 @@ from turnlog.agents.starting import (
     agent_of,
     check_loop,
     check_max_turns,
+    check_no_loop,
     config_of,
     input_of,
     session_of,
 )
 from turnlog.agents.streaming import RunResultStreaming
 from turnlog.conversation.session import Session
-from turnlog.sync.loop import is_loop_running, run_until_interrupted
+from turnlog.sync.loop import run_until_interrupted
 from turnlog.sync.session import BlockingSession
 
 __all__ = ["Runner"]
@@ -124,7 +125,7 @@ class Runner:
 
         Raises `RuntimeError` inside a running event loop, which it would stop.
         """
-        _refuse_running_loop()
+        check_no_loop("Runner.run_sync", "await Runner.run(...)")
         return run_until_interrupted(
             Runner.run,
             agent,
@@ -148,11 +149,3 @@ def _keyed(config: RunConfig, key: str | None) -> RunConfig:
             "has one name"
         )
     return replace(config, key=key)
-
-
-def _refuse_running_loop() -> None:
-    if is_loop_running():
-        raise RuntimeError(
-            "Runner.run_sync would block the running event loop: "
-            "write await Runner.run(...) instead"
-        )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from turnlog.agents.agent import Agent
     from turnlog.agents.models.model import Usage
 
-__all__ = ["shown_agent", "shown_model", "shown_result", "shown_settings"]
+__all__ = ["shown_agent", "shown_result", "shown_settings"]
 
 #: The characters of an answer that are shown.
 _LENGTH = 60
@@ -44,7 +44,7 @@ def _shortened(value: object) -> str:
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 2]}…{text[-1]}"
 
 
-def shown_model(model: object) -> str:
+def _shown_model(model: object) -> str:
     """A model: its name, or its class; what others put into their models may be secret."""
     is_ours = type(model).__module__.startswith("turnlog.")
     return repr(model) if model is None or is_ours or isinstance(model, str) else _named(model)
@@ -68,7 +68,7 @@ def _shown(name: str, value: object) -> str:
     if name == "key":
         return "…"
     if name == "model":
-        return shown_model(value)
+        return _shown_model(value)
     return _named(value) if callable(value) else repr(value)
 
 
@@ -76,7 +76,7 @@ def shown_agent(agent: Agent) -> str:
     """An agent: its name, model, tools and handoffs; not what its instructions say."""
     shown = [repr(agent.name)]
     if agent.model is not None:
-        shown.append(f"model={shown_model(agent.model)}")
+        shown.append(f"model={_shown_model(agent.model)}")
     for name, things in (("tools", agent.tools), ("handoffs", agent.handoffs)):
         if things:
             shown.append(f"{name}={[_name(thing) for thing in things]!r}")

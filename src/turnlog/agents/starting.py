@@ -10,13 +10,22 @@ from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
 from turnlog.conversation.protocol import is_session
 from turnlog.conversation.session import Session
-from turnlog.items.given import check_int, given, is_of_sdk
+from turnlog.items.given import check_int_or_none, given, is_of_sdk
 from turnlog.items.json import Item
 from turnlog.items.merge import input_items
 from turnlog.store import Store
+from turnlog.sync.loop import is_loop_running
 from turnlog.sync.session import BlockingSession
 
-__all__ = ["agent_of", "check_loop", "check_max_turns", "config_of", "input_of", "session_of"]
+__all__ = [
+    "agent_of",
+    "check_loop",
+    "check_max_turns",
+    "check_no_loop",
+    "config_of",
+    "input_of",
+    "session_of",
+]
 
 
 def agent_of(agent: object, starting_agent: object) -> Agent:
@@ -29,10 +38,12 @@ def agent_of(agent: object, starting_agent: object) -> Agent:
     chosen = starting_agent if agent is None else agent
     if isinstance(chosen, Agent):
         return chosen
-    raise TypeError(f"a run needs an Agent of turnlog, not {given(chosen)}: {_as_agent(chosen)}")
+    cure = _cure_for_agent(chosen)
+    raise TypeError(f"a run needs an Agent of turnlog, not {given(chosen)}: {cure}")
 
 
-def _as_agent(value: object) -> str:
+def _cure_for_agent(value: object) -> str:
+    """What to write, where `value` was given as an agent."""
     if isinstance(value, str):
         return "the agent comes first, as in Runner.run(agent, input)"
     if isinstance(value, type) and issubclass(value, Agent):
@@ -62,11 +73,13 @@ def session_of(session: object) -> Session | None:
     if isinstance(session, BlockingSession):
         return session.session
     if session is not None and not is_session(session):
-        raise TypeError(f"session must be a session, not {given(session)}: {_as_session(session)}")
+        cure = _cure_for_session(session)
+        raise TypeError(f"session must be a session, not {given(session)}: {cure}")
     return session  # type: ignore[return-value] # it has the methods
 
 
-def _as_session(value: object) -> str:
+def _cure_for_session(value: object) -> str:
+    """What to write, where `value` was given as a session."""
     if isinstance(value, Store):
         return "write StoredSession(session_id, store)"
     if isinstance(value, type):
@@ -88,9 +101,13 @@ def config_of(config: object) -> RunConfig:
 
 def check_max_turns(max_turns: int | None) -> None:
     """Raise `TypeError` or `ValueError` unless it is a number of turns, or None."""
-    check_int("max_turns", max_turns)
-    if max_turns is not None and max_turns < 1:
-        raise ValueError(f"max_turns is {max_turns}; it must be at least 1, or None for no bound")
+    check_int_or_none("max_turns", max_turns, 1)
+
+
+def check_no_loop(call: str, instead: str) -> None:
+    """Raise `RuntimeError` on a running event loop, which a blocking `call` would stop."""
+    if is_loop_running():
+        raise RuntimeError(f"{call} would block the running event loop: write {instead} instead")
 
 
 def check_loop() -> None:

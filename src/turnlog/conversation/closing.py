@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Closed", "Closes", "Closing", "InBlock", "closed"]
+__all__ = ["AlreadyClosed", "Closing", "InBlock", "OpensNothing", "closed"]
 
 #: What `close` returns. It can be awaited, so None is not its type. Protocols and subclasses that
 #: were written for the SDK's `SQLiteSession` say None, and have to fit: so it is Any.
 Closing: TypeAlias = Any
 
 
-class Closed:
-    """The end of a close that is done already: it may be awaited, and need not be."""
+class AlreadyClosed:
+    """The result of a `close` that is done: it can be awaited, and need not be."""
 
     def __await__(self) -> Generator[Any, None, None]:
         yield from ()
@@ -43,19 +43,19 @@ class InBlock:
         await closed(self)
 
 
-class Closes:
-    """A session that has opened nothing, so that `close` has nothing to do."""
+class OpensNothing:
+    """A session that opens nothing itself, so that `close` has nothing to do."""
 
     def close(self) -> Closing:
         """Give back what this session has opened. Closing twice is fine.
 
         What was passed in, a store, client or engine, stays open, and the session goes on working.
         """
-        return Closed()
+        return AlreadyClosed()
 
 
 def closed(session: object) -> Awaitable[None]:
     """Close a session of any kind: `close` is called now, and may have to be awaited."""
     close = getattr(session, "close", None)
     done: object = close() if callable(close) else None
-    return done if isawaitable(done) else Closed()
+    return done if isawaitable(done) else AlreadyClosed()

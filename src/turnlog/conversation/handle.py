@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from turnlog.conversation.closing import Closes
+from turnlog.conversation.closing import OpensNothing
 from turnlog.conversation.protocol import SessionABC, check_store
 from turnlog.conversation.reading.compacted import CompactedTail
 from turnlog.conversation.reading.known_records import KnownRecords
@@ -13,7 +13,7 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import HasTail
 from turnlog.conversation.settings import AnySettings, SessionSettings, SettingsLike
 from turnlog.conversation.summaries.reading import KnownSummaries
-from turnlog.conversation.turns.duration import check_seconds
+from turnlog.conversation.turns.duration import check_lease_seconds
 from turnlog.errors import StoreClosed
 from turnlog.items.given import check_session_id
 from turnlog.records import Log
@@ -35,7 +35,7 @@ def faithful(method: F) -> F:
     return method
 
 
-class Handle(Closes, SessionABC, HasTail):
+class Handle(OpensNothing, SessionABC, HasTail):
     """The id, store, branch and settings of a session; the parts of `StoredSession` build on it."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Handle(Closes, SessionABC, HasTail):
     ) -> None:
         check_session_id(session_id, type(self).__name__)
         check_store(store)
-        check_seconds(lease_seconds)
+        check_lease_seconds(lease_seconds)
         self.session_id = session_id
         self.store = store
         self.branch = branch

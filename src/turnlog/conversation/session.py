@@ -35,7 +35,7 @@ from turnlog.conversation.turn_lists import TurnLists
 from turnlog.conversation.turns.answering import accounted
 from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
+from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.next_write import extra_changes_on
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.run_key import RunKey
@@ -44,7 +44,7 @@ from turnlog.conversation.turns.writing import write_to
 from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
-from turnlog.items.given import check_int, check_key
+from turnlog.items.given import check_int_or_none, check_key
 from turnlog.items.json import TResponseInputItem, encode_all
 from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.messages import checked
@@ -91,7 +91,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
             return await self._shown_in(block, log, limit)
         if limit is None:
             return await self._shown_unasked(log)
-        check_int("limit", limit)
+        check_int_or_none("limit", limit)
         if limit < 0 and self._negative_limit_means_all:
             return await self.history()
         return await self._reader_of(log).newest(limit)
@@ -195,12 +195,12 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         usage: what the turn has cost, read when the block ends: a usage object that your loop
             adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
         compaction: when older turns are summed up, as in `RunConfig`. That happens behind the
-            block, and `Turn.compaction` then tells what came of it.
+            block, and `Turn.compaction` then tells the outcome.
         """
         if key is not None:
             check_key(key)
         check_policy(policy)
-        check_seconds(lease_seconds)
+        check_lease_seconds(lease_seconds)
         check_busy_timeout(busy_timeout)
         given = input_items(new)
         log = await self._arrived()

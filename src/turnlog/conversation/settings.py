@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeAlias
 
-from turnlog.items.given import check_int, given
+from turnlog.items.given import check_int_or_none, given
 from turnlog.items.shortening import Shorten
 from turnlog.items.tokens import TokenCounter
 from turnlog.items.window import Window
@@ -56,7 +56,7 @@ class SessionSettings(dict[str, Any]):
 
     def __post_init__(self) -> None:
         for name, least in (("limit", None), ("max_turns", 0), ("max_tokens", 0), ("step", 1)):
-            _check(name, getattr(self, name), least)
+            check_int_or_none(name, getattr(self, name), least)
         if self.step is not None and self.max_turns is not None and self.step > self.max_turns:
             raise ValueError(
                 f"step is {self.step} and max_turns is {self.max_turns}: such a window would "
@@ -135,12 +135,6 @@ SettingsLike: TypeAlias = _HasLimit | Mapping[str, Any] | None
 #: The type of `session_settings` on a session. The protocols of the SDK and of Turnlog both have
 #: this attribute, each of its own class; Any is the one type that fits both.
 AnySettings: TypeAlias = Any
-
-
-def _check(name: str, value: object, least: int | None) -> None:
-    check_int(name, value)
-    if isinstance(value, int) and least is not None and value < least:
-        raise ValueError(f"{name} is {value}; it must be at least {least}, or None for no bound")
 
 
 def _set_fields(value: object) -> dict[str, Any]:

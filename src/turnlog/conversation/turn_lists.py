@@ -8,7 +8,7 @@ from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.turn_index import Turn, TurnIndex
 from turnlog.conversation.reading.turn_usage import usage_of_turns
 from turnlog.conversation.usage.usage import Usage
-from turnlog.items.given import check_int
+from turnlog.items.given import check_int_or_none
 from turnlog.items.text import joined_text
 
 __all__ = ["TurnInfo", "TurnLists"]
@@ -49,8 +49,8 @@ class TurnLists(Handle):
         Raises `TypeError` for a limit or a number that is no int, `ValueError` for a negative
         limit.
         """
-        check_int("limit", limit)
-        check_int("before", before)
+        check_int_or_none("limit", limit)
+        check_int_or_none("before", before)
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, and is {limit}: leave it out for all")
         log = self._log()

@@ -1,4 +1,7 @@
-"""Given values: how an error names an argument, by its type and never by its contents."""
+"""Given arguments: checks of them, and how an error names one.
+
+It is named by its type and never by its contents.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from uuid import UUID
 
 __all__ = [
     "check_int",
+    "check_int_or_none",
     "check_key",
+    "check_positive_seconds",
+    "check_seconds",
     "check_session_id",
     "given",
-    "int_cure",
     "is_of_sdk",
     "scheme_of",
 ]
@@ -69,15 +74,43 @@ def check_session_id(session_id: object, made: str) -> None:
     raise TypeError(f"session_id must be a str, not {given(session_id)}: {cure}")
 
 
-def check_int(name: str, value: object) -> None:
-    """Raise `TypeError` unless `value`, the argument `name`, is None or an int, and no bool."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise TypeError(f"{name} must be an int or None, not {given(value)}{int_cure(value)}")
+def check_int(name: str, value: object, least: int | None = None) -> int:
+    """`value`, the argument `name`. Raises `TypeError` unless it is an int, and no bool.
+
+    least: `ValueError` is raised below it; None for no bound.
+    """
+    return _checked(name, value, least, "an int", "")
 
 
-def int_cure(value: object) -> str:
-    """How an error goes on about a value that is no int: what to write; "" if unknown."""
-    return ": use int(…)" if isinstance(value, str | float) else ""
+def check_int_or_none(name: str, value: object, least: int | None = None) -> None:
+    """The same for an argument that may be None, which means that there is no bound."""
+    if value is not None:
+        _checked(name, value, least, "an int or None", ", or None for no bound")
+
+
+def _checked(name: str, value: object, least: int | None, kind: str, otherwise: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        cure = ": use int(…)" if isinstance(value, str | float) else ""
+        raise TypeError(f"{name} must be {kind}, not {given(value)}{cure}")
+    if least is not None and value < least:
+        raise ValueError(f"{name} is {value}; it must be at least {least}{otherwise}")
+    return value
+
+
+def check_seconds(name: str, value: object, example: str) -> None:
+    """Raise `TypeError` unless `value`, the argument `name`, is a number.
+
+    example: what to write, for the error.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds, not {given(value)}: write {example}")
+
+
+def check_positive_seconds(name: str, value: float, example: str) -> None:
+    """The same, and `ValueError` unless it is positive and finite."""
+    check_seconds(name, value, example)
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be positive and finite, and is {value}: write {example}")
 
 
 def check_key(key: object) -> None:

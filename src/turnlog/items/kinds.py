@@ -5,7 +5,6 @@ from __future__ import annotations
 from turnlog.items.json import Item
 
 __all__ = [
-    "ANSWERS",
     "CALL_OF",
     "OUTPUT_OF",
     "SAYS_NOTHING",
@@ -35,7 +34,7 @@ OUTPUT_OF = {
 CALL_OF = {output: call for call, output in OUTPUT_OF.items()}
 
 #: Calls that the provider runs: they contain their result, and a turn may end with one.
-ANSWERS = {
+_ANSWERS = {
     "code_interpreter_call",
     "file_search_call",
     "image_generation_call",
@@ -85,7 +84,7 @@ def ends_turn(item: Item) -> bool | None:
     kind = kind_of(item)
     if is_note(item) or kind in SAYS_NOTHING:
         return None
-    return item.get("role") == "assistant" or kind in ANSWERS
+    return item.get("role") == "assistant" or kind in _ANSWERS
 
 
 def is_answer(item: Item) -> bool:

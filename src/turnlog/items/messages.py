@@ -13,7 +13,7 @@ from turnlog.items.json import check_listed
 __all__ = ["checked", "unchecked"]
 
 #: Every role that a provider behind OpenAI's APIs has, of today and of earlier models.
-ROLES = frozenset(
+_ROLES = frozenset(
     {
         *("user", "assistant", "system", "developer", "tool", "function"),
         *("critic", "discriminator", "unknown"),  # in the Conversations API
@@ -44,7 +44,7 @@ def _check(items: Iterable[object]) -> None:
 
 
 def checked(items: Iterable[object]) -> list[object]:
-    """`items` as a list. Raises `InvalidItem` for what is none, and for messages as below."""
+    """`items` as a list. Raises `InvalidItem` for what is no list, and as `_check` does."""
     check_listed(items)
     listed = [*items]
     _check(listed)
@@ -70,7 +70,7 @@ def _problem(item: dict[object, object]) -> str | None:
         return None
     if role is None:
         return "a message needs a role"
-    if role not in ROLES if isinstance(role, str) else True:
+    if role not in _ROLES if isinstance(role, str) else True:
         return "the role of a message is user, assistant, system, developer or tool"
     content = item.get("content")
     if role in _SAYING and isinstance(content, int | float | None):

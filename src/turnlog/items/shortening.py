@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from turnlog.items.given import check_int
 from turnlog.items.json import Item
 from turnlog.items.kinds import is_output, kind_of
 from turnlog.items.pairing import pairs_in
@@ -47,11 +48,7 @@ class Shorten:
 
     def __post_init__(self) -> None:
         for name, least in (("keep", 1), ("step", 1), ("larger_than", 0)):
-            value: object = getattr(self, name)
-            if type(value) is not int:
-                raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-            if value < least:
-                raise ValueError(f"{name} is {value}; it must be at least {least}")
+            check_int(name, getattr(self, name), least)
 
     def boundary(self, turns: int, keep: int) -> int:
         """How many of the first of `turns` turns are old, when at least `keep` are not."""

@@ -2,7 +2,7 @@
 
 Python's own reaction to SIGTERM is none: the process dies at once, in the middle of a run. While
 runs are under way, a handler cancels them instead, waits for what they store, and then the process
-dies by SIGTERM all the same. Whoever has a handler, or installs one later, keeps it.
+dies by SIGTERM all the same. A program that has a handler, or installs one later, keeps it.
 
 Only the main thread can install a handler; so it is there while a run is under way on its event
 loop, or while it waits for one.
@@ -24,9 +24,11 @@ from typing import Any, TypeAlias
 
 __all__ = ["ended_by_sigterm", "hears_sigterm", "uninstall_if_idle"]
 
+#: Gives back what the work holds.
 _Free: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
 
-# For so many seconds the process waits for its runs, less than those who stop it wait for it.
+# How long the process waits for its runs. Docker and Kubernetes kill it 10 and 30 seconds after
+# SIGTERM, so that leaves time.
 _SECONDS = 5.0
 
 

@@ -12,7 +12,7 @@ from turnlog.conversation.reading.view import View
 from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import AnySettings, SessionSettings
 from turnlog.errors import NotSupported
-from turnlog.items.given import check_int
+from turnlog.items.given import check_int_or_none
 from turnlog.items.json import Item, TResponseInputItem, encode_all
 from turnlog.items.messages import checked
 from turnlog.layers.encryption.sdk_format import envelope_key
@@ -117,7 +117,7 @@ class EncryptedSession(Compactable, SessionABC, HasTail):
         Raises `WrongEnvelopeKey` if the key opens none of the items that it looked at, and
         `RuntimeError` if `max_scan_items` are too few to know that the result is complete.
         """
-        check_int("limit", limit)
+        check_int_or_none("limit", limit)
         self._left_out = 0
         settings = SessionSettings.of(self.session_settings)
         if limit is None and settings.has_windows:

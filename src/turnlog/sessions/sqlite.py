@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from turnlog.conversation.closing import Closed, Closing
+from turnlog.conversation.closing import AlreadyClosed, Closing
 from turnlog.conversation.settings import SettingsLike
 from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import OwningSession
@@ -80,7 +80,7 @@ class SQLiteSession(_InSQLite):
         It is done at once; `await session.close()` is allowed, as on all other sessions.
         """
         self._close()
-        return Closed()
+        return AlreadyClosed()
 
 
 class AsyncSQLiteSession(_InSQLite):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from turnlog.items.given import given
+from turnlog.items.given import check_positive_seconds, check_seconds, given
 
 __all__ = [
     "SCHEMES",
@@ -20,6 +20,7 @@ __all__ = [
     "check_path",
     "check_patience",
     "expanded",
+    "lease_seconds",
     "named",
     "options_of",
     "refuse_unknown",
@@ -158,10 +159,18 @@ def seconds(options: Options, name: str, default: float) -> float:
     return found
 
 
+def lease_seconds(options: Options) -> float | None:
+    """The seconds of the option `lease_seconds`; None if it isn't given."""
+    if "lease_seconds" not in options:
+        return None
+    found = seconds(options, "lease_seconds", 0)
+    check_positive_seconds("lease_seconds", found, "10.0")
+    return found
+
+
 def check_patience(patience: float) -> float:
     """`patience`, if it is a number of seconds. Raises `TypeError` or `ValueError`."""
-    if isinstance(patience, bool) or not isinstance(patience, int | float):
-        raise TypeError(f"patience must be a number of seconds, not {type(patience).__name__}")
+    check_seconds("patience", patience, "2.5")
     if not patience >= 0:
         raise ValueError(f"patience must be 0 seconds or more, not {patience}")
     return patience
@@ -173,5 +182,5 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     Nothing else is expanded: a file "~" or "~a.db" is meant literally. For a folder of the name
     "~" write its absolute path.
     """
-    given = Path(path)
-    return given.expanduser() if given.parts[:1] == ("~",) and len(given.parts) > 1 else given
+    found = Path(path)
+    return found.expanduser() if found.parts[:1] == ("~",) and len(found.parts) > 1 else found

@@ -13,13 +13,13 @@ from turnlog.sync.loop import run, run_certainly, run_until_interrupted
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Block"]
+__all__ = ["WithBlock"]
 
 V = TypeVar("V")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Block(AbstractContextManager[T_co], Generic[V, T_co]):
+class WithBlock(AbstractContextManager[T_co], Generic[V, T_co]):
     """`inner` as a `with` block.
 
     twin: makes what the block is given of what `inner` gives.

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from turnlog.conversation.turns.policy import Policy
-from turnlog.sync.blocks import Block
+from turnlog.sync.blocks import WithBlock
 from turnlog.sync.turns import BlockingHeld
 
 if TYPE_CHECKING:
@@ -27,6 +27,6 @@ class BlockingHoldable:
         lease_seconds: float | None = None,
         busy_timeout: float | None = None,
     ) -> AbstractContextManager[BlockingHeld[Self]]:
-        """Hold the session for a runner of somebody else; see `StoredSession.held`."""
+        """Hold the session for a runner of another library; see `StoredSession.held`."""
         held = self.session.held(policy, key, lease_seconds, busy_timeout)
-        return Block(held, lambda held: BlockingHeld(held, self))
+        return WithBlock(held, lambda held: BlockingHeld(held, self))

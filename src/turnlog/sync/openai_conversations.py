@@ -18,7 +18,7 @@ from turnlog.sessions import openai_conversations
 from turnlog.sessions.conversations.client import AsyncOpenAI
 from turnlog.sessions.conversations.retrying import PATIENCE
 from turnlog.store import Store
-from turnlog.sync.blocks import Block
+from turnlog.sync.blocks import WithBlock
 from turnlog.sync.holdable import BlockingHoldable
 from turnlog.sync.loop import run
 from turnlog.sync.refusals import BlockingRefusals
@@ -118,7 +118,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingHoldable, BlockingSes
             usage=usage,
             compaction=compaction,
         )
-        return Block(turn, lambda turn: BlockingTurn(turn, self))
+        return WithBlock(turn, lambda turn: BlockingTurn(turn, self))
 
     def about(self) -> About:
         """Title, tags, owner, and whether it is archived or on hold."""

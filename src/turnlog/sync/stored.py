@@ -25,7 +25,7 @@ from turnlog.items.json import TResponseInputItem
 from turnlog.items.merge import SessionInputCallback
 from turnlog.items.repair import Interrupted
 from turnlog.store import Store
-from turnlog.sync.blocks import Block
+from turnlog.sync.blocks import WithBlock
 from turnlog.sync.loop import run
 from turnlog.sync.session import BlockingSession
 from turnlog.sync.store import BlockingStore
@@ -141,7 +141,7 @@ class BlockingStoredSession(BlockingSession):
             usage=usage,
             compaction=compaction,
         )
-        return Block(turn, lambda turn: BlockingTurn(turn, self._twin(turn.session)))
+        return WithBlock(turn, lambda turn: BlockingTurn(turn, self._twin(turn.session)))
 
     def held(
         self,
@@ -150,7 +150,7 @@ class BlockingStoredSession(BlockingSession):
         lease_seconds: float | None = None,
         busy_timeout: float | None = None,
     ) -> AbstractContextManager[BlockingHeld[Self]]:
-        """Hold the session for a runner of somebody else; see `StoredSession.held`.
+        """Hold the session for a runner of another library; see `StoredSession.held`.
 
             with session.held(key=request_id) as held:
                 if held.is_replay:
@@ -161,7 +161,7 @@ class BlockingStoredSession(BlockingSession):
         sessions gets `held.session.session`.
         """
         held = self.session.held(policy, key, lease_seconds, busy_timeout)
-        return Block(held, lambda held: BlockingHeld(held, self._twin(held.session)))
+        return WithBlock(held, lambda held: BlockingHeld(held, self._twin(held.session)))
 
     # Compaction
 

@@ -80,7 +80,7 @@ class BranchTests(ThreeTurns):
         for turn in (4, 0):
             with pytest.raises(NoSuchTurn):
                 await talk.fork(at=turn)
-        with pytest.raises(ValueError, match="turn must be at least 0"):
+        with pytest.raises(ValueError, match="turn is -1; it must be at least 0"):
             await talk.fork(at=-1)
         with pytest.raises(NoSuchRecord):
             await talk.fork(at=Position((await records_of(talk)).positions[-1] + 1))

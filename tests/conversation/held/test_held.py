@@ -174,6 +174,32 @@ async def test_a_key_whose_question_is_not_the_last_one(session: StoredSession) 
     assert items == [user("one"), call("look"), user("two"), answer("2"), answer("1")]
 
 
+@pytest.mark.parametrize("way", ["answered", "broken off", "at work"])
+async def test_the_answer_to_an_earlier_question_behind_ones_own(
+    session: StoredSession, way: str
+) -> None:
+    """As in a chat of several people: the first is taken up when the second has asked."""
+    done = {"answered": answer("1"), "broken off": answer("1"), "at work": call("look")}[way]
+    for name in ("one", "two", "one"):
+        with suppress(OSError):
+            async with session.held(key=name) as held:
+                was_asked = user("two") in await StoredSession("session", session.store).view()
+                await session.add_items([user(name)])
+                if was_asked:
+                    await session.add_items([done])
+                if not was_asked or way != "answered":
+                    raise OSError
+    async with session.held(key="two") as held:
+        assert not held.is_replay
+        # Without an answer, the first waits as well.
+        shown = [] if way == "at work" else [user("one"), done]
+        assert await session.get_items() == shown
+        await session.add_items([user("two"), answer("2")])
+    async with session.held(key="two") as held:
+        assert held.answer == [answer("2")]
+    assert await session.get_items() == [user("one"), user("two"), done, answer("2")]
+
+
 async def test_windows_and_limits_without_the_question(session: StoredSession) -> None:
     for n in range(3):
         await session.add_items([user(f"{n}"), answer(f"a{n}")])

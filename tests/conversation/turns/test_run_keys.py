@@ -8,8 +8,8 @@ import pytest
 
 from tests.conversation.turns.leases import apart
 from tests.fake_models import Broken, Script
-from tests.sample_items import answer, user
-from turnlog import Agent, LeaseLost, RunConfig, Runner, Store, StoredSession
+from tests.sample_items import answer, call, user
+from turnlog import Agent, LeaseLost, RunConfig, Runner, Store, StoredSession, function_tool
 from turnlog.conversation.turns.lease import Lease
 from turnlog.stores.memory import MemoryStore
 
@@ -135,3 +135,38 @@ async def test_a_cleared_session_has_forgotten_its_runs(branch: str) -> None:
         await session.clear_session()
     async with session.turn("go", key="k") as turn:
         assert turn.answer is None
+
+
+@pytest.mark.parametrize("is_answered", [True, False], ids=["answered", "at work"])
+async def test_work_on_an_earlier_question_is_not_taken_for_the_own(*, is_answered: bool) -> None:
+    """As in a chat of several people: the first is taken up when the second has asked."""
+    store = MemoryStore()
+
+    @function_tool
+    def look() -> str:
+        return "seen"
+
+    class Working(Script):
+        """Asks for a tool, and then the connection breaks."""
+
+        async def respond(self, request: Any) -> Any:
+            if not self.responses:
+                raise ConnectionError
+            return await super().respond(request)
+
+    async def ask(name: str, model: Any) -> str:
+        session = StoredSession("s", store)
+        agent = Agent("A", model=model, tools=[look])
+        return str((await Runner.run(agent, name, session=session, key=name)).final_output)
+
+    for name in ("one", "two"):
+        with pytest.raises(ConnectionError):
+            await ask(name, Broken(1))
+    if is_answered:
+        assert await ask("one", Script([answer("1")])) == "1"
+    else:
+        with pytest.raises(ConnectionError):
+            await ask("one", Working([call("look")]))
+    assert await ask("two", Script([answer("2")])) == "2"
+    assert await ask("two", Script([])) == "2"
+    assert await ask("one", Script([answer("1")])) == "1"

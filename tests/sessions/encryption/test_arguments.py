@@ -16,7 +16,7 @@ INNER = StoredSession("a", MemoryStore())
         ((1, INNER, "key"), TypeError, "session_id must be a str, not an int"),
         (("a", "chats.db", "key"), TypeError, "a session, not a str: it is EncryptSession"),
         (("a", INNER, "key", "10m"), TypeError, "ttl must be a number of seconds"),
-        (("a", INNER, "key", 600, 0), ValueError, "max_scan_items must be positive"),
+        (("a", INNER, "key", 600, 0), ValueError, "max_scan_items is 0; it must be at least 1"),
         (("a", INNER, ""), ValueError, "encryption_key not set"),
         (("a", INNER, 5), ValueError, "str or bytes, not int"),
     ],

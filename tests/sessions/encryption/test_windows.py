@@ -58,5 +58,5 @@ async def test_a_wrong_key_with_a_budget_is_a_wrong_key() -> None:
 
 @pytest.mark.parametrize("budget", [0, -1])
 def test_budgets_are_positive(budget: int) -> None:
-    with pytest.raises(ValueError, match="max_scan_items must be positive"):
+    with pytest.raises(ValueError, match=f"max_scan_items is {budget}; it must be at least 1"):
         sealed(Stranger("a", {}), max_scan_items=budget)

@@ -9,10 +9,10 @@ from turnlog.conversation.opened import items_of
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.errors import NoSuchRecord, NoSuchTurn
-from turnlog.items.given import given, int_cure
+from turnlog.items.given import check_int
 from turnlog.items.kinds import is_question
 
-__all__ = ["Position", "checked_number", "checked_position", "end_before_turn"]
+__all__ = ["Position", "checked_position", "end_before_turn"]
 
 
 class Position(NamedTuple):
@@ -21,21 +21,12 @@ class Position(NamedTuple):
     position: int
 
 
-def checked_number(name: str, value: object, least: int) -> int:
-    """`value`, the argument `name`. Raises `TypeError` or `ValueError` if it can't be one."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {given(value)}{int_cure(value)}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, and is {value}")
-    return value
-
-
 async def checked_position(reader: LogReader, position: object) -> int:
     """`position`, if a record stands there, or if it is 0, before all records.
 
     Raises `NoSuchRecord` otherwise, and `BranchDeleted` if that is why.
     """
-    at = checked_number("position", position, 0)
+    at = check_int("position", position, 0)
     if at and not await reader.store.read(reader.log, after=at - 1, before=at + 1):
         await check_not_deleted(reader.store, reader.log)
         raise NoSuchRecord(reader.log, at)
@@ -47,7 +38,7 @@ async def end_before_turn(reader: LogReader, turn: object) -> int:
 
     Raises `NoSuchTurn` if the branch has no such turn, and `BranchDeleted` if that is why.
     """
-    number = checked_number("turn", turn, 0)
+    number = check_int("turn", turn, 0)
     if number == 0 and await _begins_before_turns(reader):
         return 0
     start = await TurnIndex(reader).start_of(number) if number else None

@@ -10,7 +10,6 @@ from turnlog.changes import Change, Forget, Remove
 from turnlog.conversation.branches.forks import forked
 from turnlog.conversation.branches.positions import (
     Position,
-    checked_number,
     checked_position,
     end_before_turn,
 )
@@ -22,6 +21,7 @@ from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.writing import write_to
 from turnlog.errors import Conflict
+from turnlog.items.given import check_int
 from turnlog.records import Log, Records
 from turnlog.store import Store
 
@@ -53,7 +53,7 @@ class Target(NamedTuple):
         if self.turn is not None:
             return _checked_end(reader, await end_before_turn(reader, self.turn), last)
         if self.turns is not None:
-            count = checked_number("turns", self.turns, 1)
+            count = check_int("turns", self.turns, 1)
             newest = [turn for turn in await TurnIndex(reader).newest(count) if turn.number > 0]
             return _checked_end(reader, newest[0].position - 1, last) if newest else last
         at = self.position

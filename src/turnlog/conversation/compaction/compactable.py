@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from turnlog.conversation.branches.positions import checked_number
 from turnlog.conversation.compaction.compacting import dropped, planned
 from turnlog.conversation.compaction.cost import with_usage
 from turnlog.conversation.compaction.policy import counter_of
@@ -12,6 +11,7 @@ from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
+from turnlog.items.given import check_int
 
 __all__ = ["Compactable"]
 
@@ -39,7 +39,7 @@ class Compactable(Handle):
         a class that overrides `get_items`, because the records behind its items are not known.
         """
         log = self._log()
-        count = checked_number("keep", keep, 0)
+        count = check_int("keep", keep, 0)
         self._check_compactable()
         if summarise is None and not dry_run:
             raise TypeError(

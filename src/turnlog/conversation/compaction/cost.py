@@ -10,10 +10,10 @@ from turnlog.conversation.usage.reported import counts_in, usage_in
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
 
-__all__ = ["AGENT", "paid", "with_usage"]
+__all__ = ["paid", "with_usage"]
 
 #: The agent under which the usage of summaries is recorded.
-AGENT = "compaction"
+_AGENT = "compaction"
 
 
 def with_usage(summarise: Summariser, spending: Spending) -> Summariser:
@@ -31,7 +31,7 @@ def with_usage(summarise: Summariser, spending: Spending) -> Summariser:
                 _add_metered(meter, spending)
                 raise
         if isinstance(answer, Summarised) and answer.usage is not None:
-            spending.add(usage_in(answer.usage), AGENT, answer.model)
+            spending.add(usage_in(answer.usage), _AGENT, answer.model)
         else:
             _add_metered(meter, spending)
         return answer
@@ -47,7 +47,7 @@ def paid(usage: object, model: str) -> None:
     meter = current_meter()
     if meter is not None:
         spending = Spending()
-        spending.add(counts_in(usage), AGENT, model)
+        spending.add(counts_in(usage), _AGENT, model)
         meter.spent.append(spending)
 
 
@@ -55,4 +55,4 @@ def _add_metered(meter: Meter, spending: Spending) -> None:
     """All of it counts as spent on the summary, whatever the agents were called."""
     for each in meter.spent:
         for part in each.parts():
-            spending.add(part.usage, AGENT, part.model)
+            spending.add(part.usage, _AGENT, part.model)

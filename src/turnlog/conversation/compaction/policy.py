@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from turnlog.conversation.compaction.summariser import Summariser, check_summariser
 from turnlog.conversation.settings import SessionSettings
+from turnlog.items.given import check_int, check_int_or_none
 from turnlog.items.json import Item
 from turnlog.items.shortening import Shorten
 from turnlog.items.tokens import TokenCounter, token_counter
@@ -61,8 +62,8 @@ class Compaction:
 
     def __post_init__(self) -> None:
         for name in ("max_tokens", "max_items", "max_turns", "window"):
-            _check_count(name, getattr(self, name), 1)
-        _check_count("keep", self.keep, 0)
+            check_int_or_none(name, getattr(self, name), 1)
+        check_int("keep", self.keep, 0)
         if (self.fraction is None) != (self.window is None):
             raise ValueError("fraction is a share of the model's window: give fraction and window")
         if self.fraction is not None and not 0 < self.fraction <= 1:
@@ -127,12 +128,3 @@ async def counter_of(compaction: Compaction | None, settings: SessionSettings) -
     if given is not None:
         return given
     return await asyncio.to_thread(token_counter)  # it may have to load a table
-
-
-def _check_count(name: str, value: object, least: int) -> None:
-    if value is None:
-        return
-    if type(value) is not int:
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{name} is {value}; it must be at least {least}")

@@ -98,11 +98,11 @@ class OpenBlock(Block, ABC):
 
     def __init__(self, store: Store, log: Log) -> None:
         super().__init__(store, log)
-        #: Whether the block has its input.
-        self.is_asked = False
+        #: Whether the first item that is no note was added.
+        self.has_input = False
         #: The newest item that tells whether the turn is over; None if none was added.
         self.last: Item | None = None
-        self._may_wait = True  # whether an earlier attempt may have left something
+        self._may_wait = True  # whether the log may end with a question that nobody has answered
 
     @abstractmethod
     def tail(self) -> Tail:
@@ -110,22 +110,22 @@ class OpenBlock(Block, ABC):
 
     @property
     def hides(self) -> bool:
-        return not self.has_ended and not self.is_asked
+        return not self.has_ended and not self.has_input
 
     async def shown(self, tail: Tail, settings: SessionSettings, most: int | None) -> list[Item]:
         waiting = await unanswered(tail)
         self._may_wait = bool(waiting)
-        return await shown_before(tail, waiting, settings, most, asked=self._asked_before())
+        return await shown_before(tail, waiting, settings, most, asked=self._older_question())
 
-    def _asked_before(self) -> int:
-        """The position of the block's question where others were asked behind it; else 0."""
-        return 0
+    def _older_question(self) -> range:
+        """The positions of the block's question and work, if others stand behind them."""
+        return range(0)
 
     async def _add(self, payloads: list[bytes], write: Write, *, is_named: bool) -> None:
         items = [*map(decode, payloads)]
         _check_readable(items)
         telling = [item for item in items if not is_note(item)]
-        if telling and (not self.is_asked or any(map(is_question, items))):
+        if telling and (not self.has_input or any(map(is_question, items))):
             await self._ask(payloads, items, write, is_named=is_named)
         else:
             await write(payloads)
@@ -135,17 +135,17 @@ class OpenBlock(Block, ABC):
     async def _ask(
         self, payloads: list[bytes], items: list[Item], write: Write, *, is_named: bool
     ) -> None:
-        """Store an input, and what is added together with it; what is stored, not again."""
+        """Store an input, unless it is stored already, and what is added together with it."""
         size = size_of_input(items)
         if is_named or not await self._is_waiting(items[:size]):
             size = 0
         if payloads[size:]:
             await write(payloads[size:])
-        self.was_asked()
+        self.got_input()
 
-    def was_asked(self) -> None:
+    def got_input(self) -> None:
         """The block has its input."""
-        self.is_asked = self._may_wait = True
+        self.has_input = self._may_wait = True
 
     async def _is_waiting(self, given: list[Item]) -> bool:
         """Whether `given` is stored, and nobody has answered it."""

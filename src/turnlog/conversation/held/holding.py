@@ -1,4 +1,4 @@
-"""Holding a session for somebody else's runner: `async with session.held(…) as held`."""
+"""Holding a session for another library's runner: `async with session.held(…) as held`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from turnlog.conversation.held.stored import StoredBlock
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.turns.beginning import first_to_queue
 from turnlog.conversation.turns.current import inside, joinable_turn_on
-from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
+from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.forking import Forkable, taken_on_fork
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import Lease
@@ -251,7 +251,7 @@ def check_held(
 ) -> None:
     """Raise `ValueError` or `TypeError` for what makes no sense."""
     check_policy(policy)
-    check_seconds(seconds)
+    check_lease_seconds(seconds)
     check_busy_timeout(busy_timeout)
     if policy == "off":
         raise ValueError(

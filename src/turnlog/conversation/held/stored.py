@@ -55,18 +55,17 @@ class StoredBlock(OpenBlock):
         with turn.last_write(is_over=is_over):
             await turn.finish()
 
-    def was_asked(self) -> None:
-        super().was_asked()
+    def got_input(self) -> None:
+        super().got_input()
         self._turn.has_written = True
 
-    def _asked_before(self) -> int:
-        progress = self._progress
-        return progress.question if progress and not progress.is_last else 0
+    def _older_question(self) -> range:
+        return self._progress.older_question if self._progress else range(0)
 
     async def _ask(
         self, payloads: list[bytes], items: list[Item], write: Write, *, is_named: bool
     ) -> None:
-        if self._progress is None or self.is_asked:
+        if self._progress is None or self.has_input:
             await super()._ask(payloads, items, write, is_named=is_named)
             return
         size = size_of_input(items)
@@ -78,19 +77,19 @@ class StoredBlock(OpenBlock):
         elif not await self._is_stored(items[:size]):
             self._turn.next_key = None if self._is_known else run.question
             await write(payloads[:size])
-            await self._was_asked_under(run)
-        if not self.is_asked:
+            await self._got_input_under(run)
+        if not self.has_input:
             await self._note(run)
         if payloads[size:]:
             await write(payloads[size:])
 
     async def _took_up(self) -> None:
         """A run of ours within the block goes on with the question that is waiting."""
-        waiting = [] if self.is_asked else await unanswered(self.tail())
+        waiting = [] if self.has_input else await unanswered(self.tail())
         if not waiting:
             return
         if self._progress is None:
-            self.was_asked()
+            self.got_input()
             return
         run = _run_of(self._progress.key, waiting)
         await self._check(run)
@@ -105,9 +104,9 @@ class StoredBlock(OpenBlock):
         """The input is stored; store the key too, unless that is stored."""
         if not self._is_known:
             await self._turn.ask(run.question)
-        await self._was_asked_under(run)
+        await self._got_input_under(run)
 
-    async def _was_asked_under(self, run: RunKey) -> None:
+    async def _got_input_under(self, run: RunKey) -> None:
         self._run, progress = run, self._progress
         if progress is None or not self._is_known:
             self._start = self._turn.end
@@ -115,7 +114,8 @@ class StoredBlock(OpenBlock):
             self._start = progress.question
         else:  # behind what others have stored since
             self._start = (await self._reader.page(count=1)).newest
-        self.was_asked()
+            self._turn.answers_behind_others(run, self._start)
+        self.got_input()
 
     @property
     def _is_known(self) -> bool:

@@ -42,13 +42,14 @@ async def shown_before(
     settings: SessionSettings,
     most: int | None,
     *,
-    asked: int = 0,
+    asked: range = range(0),
 ) -> list[Item]:
     """What is shown of `tail` without `waiting`, its newest items; the notes among them stay.
 
     settings: their windows are kept, if there are any.
     most: at most so many items; None means all, or what the windows show.
-    asked: the position of a question that is left out too, with the work behind it.
+    asked: the positions of a question that is left out too, with the work behind it, up to the
+        next question.
     """
     notes = [item for item in waiting if is_note(item)]
     if most is None and settings.has_windows:
@@ -65,13 +66,17 @@ async def shown_before(
     return [*front, *(kept if most is None else kept[max(0, len(kept) - most) :])]
 
 
-def _without_turn(items: list[Item], tail: Tail, asked: int) -> list[Item]:
-    """`items` of `tail` without the question at position `asked` and the work behind it."""
+def _without_turn(items: list[Item], tail: Tail, asked: range) -> list[Item]:
+    """`items` of `tail` without the question that begins `asked`, and the work behind it."""
     positions = tail.positions
-    if not asked or positions is None or asked not in positions:
+    if not asked or positions is None or asked[0] not in positions:
         return items
-    first = list(positions).index(asked)
-    later = (place for place, item in enumerate(tail.items) if is_question(item) and place > first)
+    first = list(positions).index(asked[0])
+    later = (
+        place
+        for place in range(first + 1, len(tail.items))
+        if is_question(tail.items[place]) or positions[place] not in asked
+    )
     turn = tail.items[first : next(later, len(tail.items))]
     gone = {id(item) for item in turn if not is_note(item)}
     return [item for item in items if id(item) not in gone]

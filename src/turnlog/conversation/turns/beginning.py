@@ -199,14 +199,19 @@ class _Beginning(Generic[S]):
             await finished(self._turn.lease.give_back())
             return Begun(self.session, [], None, self._progress and self._progress.answer)
         if self._progress is not None:
-            is_last = self._is_asked and self._progress.is_last
-            self._turn.answers(self._progress.key, self._progress.question if is_last else None)
+            self._answers(self._progress)
         if self._question is None:
             # An earlier start has stored the question.
             question = self._progress.question if self._progress else 0
             self._question = Question(question or self._turn.end, is_exact=False)
         self._turn.question = self._question
         return Begun(self.session, shown, self._turn, question=self._question)
+
+    def _answers(self, progress: Progress) -> None:
+        is_last = self._is_asked and progress.is_last
+        self._turn.answers(progress.key, progress.question if is_last else None)
+        if self._is_asked and not is_last:
+            self._turn.answers_behind_others(progress.key, self._turn.end)
 
     async def give_back(self) -> None:
         """Give the lease back, or the ticket, wherever the turn stands."""

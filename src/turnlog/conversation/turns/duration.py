@@ -7,36 +7,31 @@ from __future__ import annotations
 
 import os
 
-from turnlog.items.given import given
+from turnlog.items.given import check_positive_seconds
 from turnlog.store import Store
 
-__all__ = ["LEASE_SECONDS", "check_busy_timeout", "check_seconds", "lease_seconds"]
+__all__ = ["LEASE_SECONDS", "check_busy_timeout", "check_lease_seconds", "lease_seconds"]
 
-#: For how long others wait for a holder that died where nobody can know that, at most.
+#: How long others wait, at most, for a run that died where they can't see its process.
 LEASE_SECONDS = 10.0
 
 _VARIABLE = "TURNLOG_LEASE_SECONDS"
 
 
-def check_seconds(seconds: float | None, name: str = "lease_seconds", cure: str = "10.0") -> None:
-    """Raise `TypeError` or `ValueError` unless `seconds` is a positive number, or None.
+def check_lease_seconds(seconds: float | None, name: str = "lease_seconds") -> None:
+    """Raise `TypeError` or `ValueError` unless `seconds` is None, or positive and finite.
 
-    name: of the argument, for the error.
-    cure: what to write, for example.
+    name: of the argument or variable, for the error.
     """
-    value: object = seconds
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number of seconds, not {given(value)}: write {cure}")
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be positive and finite, and is {value}: write {cure}")
+    if seconds is not None:
+        check_positive_seconds(name, seconds, "10.0")
 
 
 def check_busy_timeout(seconds: float | None) -> None:
     """The same for the seconds that a run waits for another one."""
-    cure = "None to wait without a bound, or use the policy 'reject' to not wait at all"
-    check_seconds(seconds, "busy_timeout", cure)
+    if seconds is not None:
+        cure = "None to wait without a bound, or use the policy 'reject' to not wait at all"
+        check_positive_seconds("busy_timeout", seconds, cure)
 
 
 def lease_seconds(asked: float | None, store: Store) -> float:
@@ -47,7 +42,7 @@ def lease_seconds(asked: float | None, store: Store) -> float:
     Raises `TypeError` or `ValueError` if nothing can last for so long.
     """
     for seconds in (asked, store.lease_seconds):
-        check_seconds(seconds)
+        check_lease_seconds(seconds)
         if seconds is not None:
             return seconds
     return _of_environment()
@@ -63,5 +58,5 @@ def _of_environment() -> float:
         raise ValueError(
             f"{_VARIABLE} must be a number of seconds, such as 10, and is {text!r}"
         ) from None
-    check_seconds(seconds, _VARIABLE, "10")
+    check_lease_seconds(seconds, _VARIABLE)
     return seconds

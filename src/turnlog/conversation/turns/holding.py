@@ -130,6 +130,14 @@ class OpenTurn:
         self.run = run
         self._start = (self._end or 0) if start is None else start
 
+    def answers_behind_others(self, run: RunKey, start: int) -> None:
+        """The next write notes that what `run` stores behind `start` answers no later question.
+
+        Others have asked since its own was stored. If this start dies, they are not to take its
+        work for theirs.
+        """
+        self.extra_changes.append(run.record(start))
+
     async def append(
         self, payloads: Sequence[bytes], key: Key | None = None, *, store: Store | None = None
     ) -> int:
@@ -169,9 +177,9 @@ class OpenTurn:
     async def mark_over(self) -> None:
         """Mark the turn as over, although it has no answer. Raises `LeaseLost`."""
         key = self.answer_key or self._drawn_key()
-        async with self._with_extra([self._mark()]) as extra:
-            changes = [Append(self.log.name, []), self._mark(), *extra, *self._record()]
-            await self.lease.commit(changes, key)
+        made, record = [Append(self.log.name, []), self._mark()], self._record()
+        async with self._with_extra([*made, *record]) as extra:
+            await self.lease.commit([*made, *extra, *record], key)
         self.run, self.is_marked = None, True
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -197,9 +205,9 @@ class OpenTurn:
         mark = [self._mark()] if self._is_over else []
         key = self.answer_key or Key(f"{self.lease.holder}/end", brief=True)
         try:
-            async with self._with_extra(answer) as extra:
-                made = [*answer, *mark, *extra, *self._record()]
-                await self.lease.finish(made, key, store)
+            record = self._record()
+            async with self._with_extra([*answer, *record]) as extra:
+                await self.lease.finish([*answer, *mark, *extra, *record], key, store)
         except ValueError:
             if self.run is not None:
                 # Another start may have stored its answer; then it has taken the lease as well.
@@ -212,11 +220,12 @@ class OpenTurn:
 
     async def _write(self, changes: Sequence[Change], key: Key | None, store: Store | None) -> None:
         key = key or self._taken_key() or self._drawn_key()
-        async with self._with_extra(changes) as extra:
+        record = self._record() if key == self.answer_key else []
+        async with self._with_extra([*changes, *record]) as extra:
             # Those who ask for the key of a question take the last position for its end; with
             # that of an answer, the first for its end and the last for its record.
-            if key == self.answer_key:
-                done = await self.lease.commit([*changes, *extra, *self._record()], key, store)
+            if record:
+                done = await self.lease.commit([*changes, *extra, *record], key, store)
                 self._end = done[0]
             else:
                 done = await self.lease.commit([*extra, *changes], key, store)

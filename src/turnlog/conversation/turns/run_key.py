@@ -7,6 +7,7 @@ cleared since, the run is forgotten: the next start asks again, under keys of th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -19,13 +20,16 @@ from turnlog.items.given import check_key
 from turnlog.items.json import Item, encode, encode_all
 from turnlog.items.kinds import is_question
 from turnlog.items.turns import is_answered
-from turnlog.records import Log, Records
+from turnlog.records import Log, Record, Records
 from turnlog.store import Store
 
 __all__ = ["Progress", "RunKey", "check_keyed_policy", "check_no_key_inside"]
 
 # Most turns have fewer items than this.
 _ITEMS_IN_A_TURN = 64
+
+# More answers are seldom noted since a run has died.
+_NOTES_AT_ONCE = 16
 
 
 def check_keyed_policy(key: object, policy: Policy) -> None:
@@ -52,10 +56,19 @@ class Progress(NamedTuple):
     key: RunKey
     #: The position of the question's last item; 0 if it isn't stored.
     question: int = 0
-    #: Whether no other question stands behind it.
+    #: Whether no other question stands behind it, and no answer to another one.
     is_last: bool = True
     #: What was stored behind the question, up to the answer; None if there is no answer.
     answer: list[Item] | None = None
+    #: The last position that its work may have; None if that is not known.
+    until: int | None = None
+
+    @property
+    def older_question(self) -> range:
+        """The positions of its question and of the work behind it, if others stand behind that."""
+        if self.question == 0 or self.is_last:
+            return range(0)
+        return range(self.question, sys.maxsize if self.until is None else self.until + 1)
 
 
 class RunKey(NamedTuple):
@@ -124,8 +137,10 @@ class RunKey(NamedTuple):
         if answered is not None:
             answer = await self._answer(store, question, items, answered)
             return None if answer is None else Progress(self, question, is_last, answer)
+        items, until = await self._own(store, question, items)
         is_over = holds_lease and is_answered(items)
-        return Progress(self, question, is_last, items if is_over else None)
+        is_last = is_last and until is None
+        return Progress(self, question, is_last, items if is_over else None, until)
 
     async def _answer(
         self, store: Store, question: int, items: list[Item], answered: Committed
@@ -141,13 +156,44 @@ class RunKey(NamedTuple):
             return None
         check_opened(self.log, records)  # an answer with a gap is none
         later = _readable(self.log, records)
-        return later if start <= question else [*items, *later]
+        if start <= question:
+            return later
+        own, _ = await self._own(store, question, items, before=answered.positions[-1])
+        return [*own, *later]
 
     async def _start(self, store: Store, position: int) -> int:
         """Behind which position the answer was stored; 0 if that was not noted."""
         log = self.log.beside("runs")
         records = await store.read(log, after=position - 1, before=position + 1)
-        return int(item_of(log, records[0])["from"]) if records else 0
+        return _from(log, records[0]) if records else 0
+
+    async def _own(
+        self, store: Store, question: int, items: list[Item], before: int | None = None
+    ) -> tuple[list[Item], int | None]:
+        """Those of `items`, which stand behind `question`, that are work on it.
+
+        before: the position of this run's own note.
+
+        Also the position behind which work on other questions stands; None if there is none.
+        Those were asked before, and taken up behind `question`, which was last then.
+        """
+        until = await self._others_start(store, question, before) if items else None
+        if until is None:
+            return items, None
+        own = await store.read(self.log, after=question, before=until + 1)
+        return items[: len(_readable(self.log, own))], until
+
+    async def _others_start(self, store: Store, question: int, before: int | None) -> int | None:
+        """Behind which position others have answered since; None if nobody has."""
+        log, found, limit = self.log.beside("runs"), list[int](), _NOTES_AT_ONCE
+        while records := await store.read(log, before=before, limit=limit):
+            before, notes = records.positions[0], [_from(log, each) for each in records]
+            behind = [start for start in notes if start >= question]
+            found += behind
+            if len(behind) < len(notes):  # the notes are in the order of the log
+                break
+            limit *= 4
+        return min(found, default=None)
 
     async def _known(self, store: Store, key: Key) -> Committed | None:
         try:
@@ -174,6 +220,11 @@ async def _turn_behind(store: Store, log: Log, question: int) -> tuple[list[Item
         if len(records) < limit:
             return items, True
         limit *= 4
+
+
+def _from(log: Log, note: Record) -> int:
+    """Behind which position an answer was stored, from its note."""
+    return int(item_of(log, note)["from"])
 
 
 def _readable(log: Log, records: Records) -> list[Item]:

@@ -1,4 +1,4 @@
-"""Metering: what is spent on behalf of something that keeps account of it by itself."""
+"""Metering: what is spent for a block, such as a summary, that is to know its own cost."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Meter", "current_meter", "metered"]
 
 
 class Meter:
-    """What was spent within a block: by runs without a session, and by who calls `add`."""
+    """What was spent within a block: by runs without a session, and what others add to `spent`."""
 
     def __init__(self) -> None:
-        #: Of each that has spent, also of one that has failed.
+        #: One of each run, also of one that has failed.
         self.spent: list[Spending] = []
 
 

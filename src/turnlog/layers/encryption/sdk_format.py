@@ -35,7 +35,6 @@ __all__ = [
     "UnreadableEnvelope",
     "WrongEnvelopeKey",
     "envelope_key",
-    "is_envelope",
     "was_wrong_key",
 ]
 
@@ -142,7 +141,7 @@ class EnvelopeKey:
         return [self._open(each, ttl, now) for each in stored]
 
     def _open(self, stored: object, ttl: float | None, now: int) -> Opened:
-        if not is_envelope(stored):
+        if not _is_envelope(stored):
             return _PLAIN
         token = stored["payload"]
         if not isinstance(token, str):
@@ -195,7 +194,7 @@ def _read(key: str) -> bytes:
     return decoded if len(decoded) == KEY else key.encode("utf-8", "surrogatepass")
 
 
-def is_envelope(item: object) -> TypeGuard[dict[str, Any]]:
+def _is_envelope(item: object) -> TypeGuard[dict[str, Any]]:
     """Whether an item is an envelope of the SDK, as the SDK tells."""
     return (
         isinstance(item, dict)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from turnlog.conversation.about import About, described, kept_note
 from turnlog.items.json import decode, encode, is_writable
 
-__all__ = ["about_in", "changed", "kept_pairs", "note_of", "pairs_of"]
+__all__ = ["about_in", "changed", "kept_pairs", "note_of"]
 
 _PAIRS, _VALUE = 16, 512
 _TEXTS = ("title", "owner")
@@ -33,10 +33,10 @@ def changed(
     Raises `TypeError` for an unknown name or a value of another type, `ValueError` for what the
     API can't hold.
     """
-    return pairs_of(described(session, note_of(pairs), changes), pairs)
+    return _pairs_of(described(session, note_of(pairs), changes), pairs)
 
 
-def pairs_of(note: bytes, others: Mapping[str, str] | None = None) -> dict[str, str]:
+def _pairs_of(note: bytes, others: Mapping[str, str] | None = None) -> dict[str, str]:
     """The pairs that say what `note` says, and those of `others` that say something else."""
     about = About.of(note)
     pairs = {name: text for name, text in (others or {}).items() if not _is_ours(name)}
@@ -56,7 +56,7 @@ def pairs_of(note: bytes, others: Mapping[str, str] | None = None) -> dict[str, 
 
 def kept_pairs(pairs: Mapping[str, str]) -> dict[str, str]:
     """Those that stay when the conversation is cleared: all but its title and "archived"."""
-    return pairs_of(kept_note(note_of(pairs)), pairs)
+    return _pairs_of(kept_note(note_of(pairs)), pairs)
 
 
 def note_of(pairs: Mapping[str, str]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from turnlog.conversation.closing import Closes
+from turnlog.conversation.closing import OpensNothing
 from turnlog.errors import NotSupported
 
 __all__ = ["Refusals", "refuse"]
@@ -20,7 +20,7 @@ _WINDOW = "show models less of it with session_settings, such as max_turns or ma
 _USAGE = "with a store=, usage() tells what the runs of turnlog's Runner have spent"
 
 
-class Refusals(Closes):
+class Refusals(OpensNothing):
     """The methods of stored sessions that need branches, positions or a lease of their own."""
 
     async def fork(self, *_: Any, **__: Any) -> NoReturn:

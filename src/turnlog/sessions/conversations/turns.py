@@ -13,7 +13,7 @@ from typing import Protocol
 
 from turnlog.conversation.held.block import OpenBlock
 from turnlog.conversation.turns.current import inside, joinable_turn_on
-from turnlog.conversation.turns.duration import check_busy_timeout, check_seconds
+from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.elsewhere import ReadView
 from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import Lease
@@ -84,7 +84,7 @@ class Turns:
     ) -> AsyncIterator[list[Item]]:
         """A turn, as `BeginsTurns.run_begun` describes it."""
         check_policy(policy)
-        check_seconds(seconds)
+        check_lease_seconds(seconds)
         check_busy_timeout(busy_timeout)
         check_possible(policy, key)
         if policy == "off" or self.is_inside:
@@ -187,7 +187,7 @@ class Turns:
             await self._session.add_items(merged.fresh)
         self._is_asked = True
         if self.block is not None:
-            self.block.was_asked()
+            self.block.got_input()
         return merged.shown
 
     @asynccontextmanager

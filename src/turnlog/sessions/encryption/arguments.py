@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turnlog.items.given import check_int, check_session_id, given
+from turnlog.items.given import check_int_or_none, check_session_id, given
 from turnlog.sessions.encryption.calling import VERBS
 
 __all__ = ["check_inner", "check_settings"]
@@ -22,6 +22,4 @@ def check_settings(session_id: object, ttl: object, max_scan_items: int | None) 
     check_session_id(session_id, "EncryptedSession")
     if not isinstance(ttl, int | float | None):
         raise TypeError(f"ttl must be a number of seconds or None, not {given(ttl)}")
-    check_int("max_scan_items", max_scan_items)
-    if max_scan_items is not None and max_scan_items <= 0:
-        raise ValueError("max_scan_items must be positive or None")
+    check_int_or_none("max_scan_items", max_scan_items, 1)

@@ -17,7 +17,7 @@ from turnlog.layers.encryption.sdk_format import UnreadableEnvelope
 from turnlog.sessions.encryption.calling import called, takes
 from turnlog.sessions.encryption.opening import Found, Opener
 
-__all__ = ["COMPACTION", "Compactable", "takes_plain_items"]
+__all__ = ["COMPACTION", "Compactable"]
 
 #: The methods by which the SDK's Runner asks a session for its compaction.
 COMPACTION = ("run_compaction", "_defer_compaction")
@@ -50,7 +50,7 @@ class Compactable(ABC):
 
         Raises `AttributeError` otherwise: forwarded, it would send envelopes to the model.
         """
-        if not takes_plain_items(self.underlying_session):
+        if not _takes_plain_items(self.underlying_session):
             raise AttributeError(f"the session in this {type(self).__name__} has no {name}")
         return self._run_compaction if name == COMPACTION[0] else self._defer_encrypted
 
@@ -101,7 +101,7 @@ class Compactable(ABC):
         None if the wrapped session can't replace its last items in one step.
         """
         inner = self.underlying_session
-        if takes_plain_items(inner):
+        if _takes_plain_items(inner):
             inner = inner.underlying_session
         reader = getattr(type(inner), "_get_compaction_snapshot", None)
         if reader is None or not takes(reader, "prune_prefix"):
@@ -159,7 +159,7 @@ class Compactable(ABC):
         return is_over
 
 
-def takes_plain_items(session: Any) -> bool:
+def _takes_plain_items(session: Any) -> bool:
     """Whether `session` compacts, and can be given plain items by the session around it."""
     run = getattr(type(session), "_run_compaction", None)
     return run is not None and takes(run, "read_items", "prepare_items", "read_snapshot")

@@ -11,6 +11,7 @@ from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from turnlog.stores.options import (
+    lease_seconds,
     options_of,
     refuse_unknown,
     seconds,
@@ -62,7 +63,7 @@ def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> Red
         options.get("key_prefix", key_prefix),
         ttl if given is None else given,
         seconds(options, "patience", patience),
-        seconds(options, "lease_seconds", 0) or None,
+        lease_seconds(options),
     )
 
 
