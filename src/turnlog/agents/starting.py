@@ -82,6 +82,8 @@ def _cure_for_session(value: object) -> str:
     """What to write, where `value` was given as a session."""
     if isinstance(value, Store):
         return "write StoredSession(session_id, store)"
+    if getattr(value, "blocks", False):
+        return "write turnlog.sync.StoredSession(session_id, store)"
     if isinstance(value, type):
         return f"write {value.__name__}(session_id, …)"
     if isinstance(value, AbstractAsyncContextManager):

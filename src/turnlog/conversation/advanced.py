@@ -21,6 +21,7 @@ from turnlog.conversation.reading.turn_usage import Places
 from turnlog.conversation.usage.entries import Entry, counted
 from turnlog.conversation.usage.usage import Usage, total
 from turnlog.errors import BranchNameUsed, NoSuchBranch, NoSuchTurn
+from turnlog.items.given import given
 from turnlog.items.tools import tool_counts, tool_name, type_name
 from turnlog.records import Log
 
@@ -121,6 +122,8 @@ class AdvancedNames(Branching, Accounting):
 
         The case of A to Z does not matter, that of other letters does, as in the SDK.
         """
+        if not isinstance(search_term, str):
+            raise TypeError(f"search_term must be a str, not {given(search_term)}: use str(…)")
         wanted = search_term.translate(_FOLDED)
         questions = [turn for turn in await self._turns_of(branch_id) if turn.number]
         return [

@@ -50,6 +50,11 @@ def is_session(value: object) -> bool:
 def check_store(store: object) -> None:
     """Raise `TypeError` for what is no store; all that has `commit` and `read` is taken."""
     has_verbs = callable(getattr(store, "commit", None)) and callable(getattr(store, "read", None))
+    if getattr(store, "blocks", False):
+        raise TypeError(
+            f"this {type(store).__name__} blocks: use turnlog.sync.StoredSession, or give its "
+            f"`store`"
+        )
     if has_verbs and not isinstance(store, type):
         return
     cure = "give open_store(url)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from turnlog.changes import Change, Committed, Key
 from turnlog.records import Log, Records
@@ -26,6 +26,9 @@ class BlockingStore:
 
     Made by `turnlog.sync.open_store`. A `with` block closes it at its end.
     """
+
+    #: What needs a store for asyncio refuses this one by it.
+    blocks: ClassVar[bool] = True
 
     def __init__(self, store: Store) -> None:
         self.store = store
