@@ -277,6 +277,8 @@ def test_leases_in_any_url(entries: dict[str, Callable[[str], Store]], url: str)
     for entry in entries.values():
         assert entry(f"{url}?lease_seconds=12").lease_seconds == 12.0
         assert entry(url).lease_seconds is None
+        with pytest.raises(ValueError, match="lease_seconds must be positive and finite, and is 0"):
+            entry(f"{url}?lease_seconds=0")
 
 
 def test_options_of_sqlite() -> None:

@@ -299,6 +299,8 @@ def check(*texts: str, limit: int | None = None) -> None:
     surrogates and for a negative limit.
     """
     check_texts(*texts)
+    if limit is not None and not isinstance(limit, int):
+        raise TypeError(f"limit must be an int or None, not {type(limit).__name__}: use int(…)")
     if limit is not None and limit < 0:
         raise ValueError(f"limit must not be negative, and is {limit}")
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote
 
-from turnlog.conversation.turns.duration import check_lease_seconds
 from turnlog.store import Store
 from turnlog.stores.memory import MemoryStore
 from turnlog.stores.options import (
     SCHEMES,
     Options,
     check_path,
+    lease_seconds,
     named,
     options_of,
     refuse_unknown,
@@ -30,6 +30,9 @@ __all__ = ["open_store"]
 
 # The option of every store that says how long leases last.
 _LEASE_OPTION = "lease_seconds"
+
+# The options of all stores.
+_OF_ALL = ("patience", _LEASE_OPTION)
 
 Opener: TypeAlias = Callable[[SplitResult, Options], Store]
 
@@ -81,11 +84,10 @@ def open_store(url: str | os.PathLike[str], **defaults: str | float) -> Store:
 
 def _leased(opener: Callable[[Any, Options], Store], where: object, options: Options) -> Store:
     """What `opener` opens, with the default of its leases, which is an option of every store."""
-    lease_seconds = seconds(options, _LEASE_OPTION, 0) if _LEASE_OPTION in options else None
-    check_lease_seconds(lease_seconds)
+    lasts = lease_seconds(options)
     options.pop(_LEASE_OPTION, None)
     store = opener(where, options)
-    store.lease_seconds = lease_seconds
+    store.lease_seconds = lasts
     return store
 
 
@@ -96,7 +98,7 @@ def _sqlite(parts: SplitResult, options: Options) -> Store:
 
 
 def _sqlite_at(path: str, options: Options) -> Store:
-    refuse_unknown(options, ("journal_mode", "messages_table", "patience", "sessions_table"))
+    refuse_unknown(options, (*_OF_ALL, "journal_mode", "messages_table", "sessions_table"))
     patience = seconds(options, "patience", PATIENCE)
     if path == ":memory:":
         return MemoryStore()
@@ -111,7 +113,7 @@ def _sqlite_at(path: str, options: Options) -> Store:
 def _memory(parts: SplitResult, options: Options) -> Store:
     if parts.netloc or parts.path or parts.query:
         raise ValueError("a memory URL is just memory://, with nothing behind it")
-    refuse_unknown(options, ["patience"])  # among the defaults, for any store
+    refuse_unknown(options, _OF_ALL)  # among the defaults, for any store
     return MemoryStore()
 
 
@@ -139,7 +141,7 @@ def _dapr(parts: SplitResult, options: Options) -> Store:
         raise ValueError(
             "a Dapr URL names a sidecar and a component: dapr://localhost:50001/statestore"
         )
-    refuse_unknown(options, ("consistency", "patience", "ttl"))
+    refuse_unknown(options, (*_OF_ALL, "consistency", "ttl"))
     return DaprStore(
         name,
         at_address(parts.netloc),

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import time
 from collections import Counter
 from typing import Any
 
@@ -37,6 +36,7 @@ async def test_no_session_is_locked_and_no_turn_lost_by_an_outage(
     server: PostgresServer | MariaDBServer,
 ) -> None:
     store = SQLAlchemyStore.from_url(server.url())
+    store.lease_seconds = 600.0  # one that is left behind is not waited out
     await store.read(StoredSession("s0", store)._log())
     acknowledged: Counter[str] = Counter()
     failed: Counter[str] = Counter()
@@ -59,26 +59,30 @@ async def test_no_session_is_locked_and_no_turn_lost_by_an_outage(
     sessions = [StoredSession(f"s{number}", store) for number in range(SESSIONS)]
     talking = [asyncio.create_task(talk(session)) for session in sessions]
     for _ in range(2):
-        await asyncio.sleep(0.7)
+        await _each_goes_on(sessions, acknowledged)
         await asyncio.to_thread(server.kill)
         await asyncio.sleep(1.0)
         server.start()  # not on a thread: the kernel ends a server with the thread that started it
-    await asyncio.sleep(0.7)
+    await _each_goes_on(sessions, acknowledged)
     stopping = True
-    start = time.monotonic()
     await asyncio.gather(*talking)
     for session in sessions:
         await apart(_one_more(session))
-    assert time.monotonic() - start < 15, "a lease lasts for 30 seconds: none was left behind"
-    assert sum(acknowledged.values()) > 3 * SESSIONS, (acknowledged, failed)
     for session in sessions:
         _check(await session.get_items(), acknowledged[session.session_id])
     await store.aclose()
     assert not failed, failed
 
 
+async def _each_goes_on(sessions: list[StoredSession], acknowledged: Counter[str]) -> None:
+    """Wait until each session has had another turn: no outage and no lease keeps it out."""
+    before = {session.session_id: acknowledged[session.session_id] for session in sessions}
+    while any(acknowledged[name] == count for name, count in before.items()):  # noqa: ASYNC110 - of many tasks
+        await asyncio.sleep(0.01)
+
+
 async def _one_more(session: StoredSession) -> None:
-    async with asyncio.timeout(12), session.turn("one more") as turn:
+    async with asyncio.timeout(60), session.turn("one more") as turn:
         await turn.add([answer("one more")])
 
 

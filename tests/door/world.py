@@ -31,6 +31,23 @@ def respond(request: object) -> str:
     return str(request)
 
 
+class Blocking:
+    """A model without `async`."""
+
+    def respond(self, request: object) -> str:
+        return str(request)
+
+
+class Answering:
+    """A model that returns what it was made with."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    async def respond(self, request: object) -> object:
+        return self.answer
+
+
 async def streamed() -> AsyncIterator[Item]:
     yield user("hi")
 
@@ -73,6 +90,8 @@ class World:
                 "gpt-5-mini", openai.AsyncOpenAI(api_key="x")
             ),
             "weather": weather,
+            "Blocking": Blocking,
+            "Answering": Answering,
             "respond": respond,
             "items": streamed,
             "session": self.session,

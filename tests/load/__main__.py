@@ -34,7 +34,7 @@ CUT, TWICE = 0.2, 0.1
 
 @dataclass
 class Report:
-    """What came of it. All but the first three and the last two ought to be 0."""
+    """The outcome. All but the first three and the last two ought to be 0."""
 
     messages: int = 0
     requests: int = 0

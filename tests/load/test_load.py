@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.stores("sqlite", "postgres", "redis"
 @pytest.mark.proof
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("runner", ["ours", "sdk"])
-def test_each_message_is_asked_once_and_answered_once(any_url: str, runner: str) -> None:
+def test_each_message_is_stored_once_and_answered_once(any_url: str, runner: str) -> None:
     command = [sys.executable, "-m", "tests.load", any_url, runner, *map(str, TALKERS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import ROOT
-from tests.docs.blocks import FILE, PAGES, blocks_on
+from tests.docs.blocks import CELL, FILE, PAGES, blocks_on
 from tests.docs.examples import PARTS
 from tests.typing.surroundings import AROUND_DOCSTRINGS, AROUND_PARTS
 
@@ -81,6 +81,7 @@ def snippets() -> Iterator[Snippet]:
 def of_page(page: Path) -> Iterator[Snippet]:
     """The snippets of a page, apart from fragments, which stand beside a reason."""
     parts = 0
+    cells: list[str] = []  # a cell knows the names of those above it
     for block in blocks_on(page):
         file = FILE.fullmatch(block.kind)
         if block.fragment:
@@ -91,6 +92,9 @@ def of_page(page: Path) -> Iterator[Snippet]:
             parts += 1
             before, after = _around(f"{block.page} {parts}")
             yield Snippet(page, block.line + 1, block.code, before, after)
+        elif CELL.fullmatch(block.kind):
+            yield Snippet(page, block.line + 1, block.code, "\n".join(cells))
+            cells.append(block.code)
 
 
 def _around(name: str) -> tuple[str, str]:

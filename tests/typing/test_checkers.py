@@ -76,3 +76,9 @@ def test_examples_in_docstrings_are_collected() -> None:
 def test_no_two_snippets_have_one_file() -> None:
     found = [*snippets()]
     assert len(found) == len({(snippet.page, snippet.name) for snippet in found})
+
+
+def test_a_cell_knows_the_names_of_those_above_it() -> None:
+    first, *_, last = of_page(ROOT / "docs" / "guides" / "jupyter.md")
+    assert first.before == ""
+    assert first.code in (last.before or "")

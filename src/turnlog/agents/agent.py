@@ -13,6 +13,8 @@ from turnlog.agents.checking import (
     check_model,
     check_model_settings,
     check_name,
+    check_output_type,
+    check_text,
     check_tools,
     no_handoff,
 )
@@ -71,6 +73,7 @@ class Agent(Generic[TContext]):
         check_model_settings(self.model_settings)
         check_tools(self.tools)
         check_handoffs(self.handoffs)
+        check_output_type(self.output_type)
 
     if not TYPE_CHECKING:  # for a type checker, every attribute would exist
 
@@ -90,7 +93,9 @@ class Agent(Generic[TContext]):
         if not callable(self.instructions):
             return self.instructions
         text = self.instructions(context, self)
-        return await text if inspect.isawaitable(text) else text
+        text = await text if inspect.isawaitable(text) else text
+        check_text(text)
+        return text
 
     async def tools_for(self, context: RunContextWrapper[Any]) -> dict[str, FunctionTool]:
         """The tools that are offered in a run with `context`, by name."""

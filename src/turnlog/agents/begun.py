@@ -62,7 +62,10 @@ async def turn_on(
             yield Begun(session, shown, None, None, None)
         return
     if config.key is not None:
-        raise ValueError("RunConfig.key needs a session of Turnlog, which remembers the key")
+        raise ValueError(
+            "a run with a key needs a session of Turnlog, which remembers the key: write "
+            'session=SQLiteSession(session_id, "conversations.db")'
+        )
     merged = await view(session)
     if session is not None and merged.fresh:
         # A session that isn't ours may keep the very objects that it is given.

@@ -135,7 +135,7 @@ class BlockingRunStream(Iterator[StreamEvent]):
 
     @property
     def compaction(self) -> Compacted | None:
-        """What came of the compaction behind the run; None if none was due, or none has ended."""
+        """The outcome of the compaction behind the run; None if none was due, or none has ended."""
         return self.result.compaction
 
     @property

@@ -18,6 +18,8 @@ __all__ = [
     "check_model",
     "check_model_settings",
     "check_name",
+    "check_output_type",
+    "check_text",
     "check_tools",
     "no_handoff",
 ]
@@ -39,6 +41,21 @@ def check_instructions(instructions: object) -> None:
         raise TypeError(
             f"instructions must be a str, or a function of the context and the agent, "
             f"not {given(instructions)}"
+        )
+
+
+def check_text(text: object) -> None:
+    """Raise `TypeError` unless a function of instructions has returned text or None."""
+    if text is not None and not isinstance(text, str):
+        raise TypeError(f"the function of the instructions must return a str, not {given(text)}")
+
+
+def check_output_type(output_type: object) -> None:
+    """Raise `TypeError` for a value where a type is needed; all types are left to pydantic."""
+    if isinstance(output_type, str | bytes | int | float | list | tuple | dict | set):
+        raise TypeError(
+            f"output_type must be a type, not {given(output_type)}: write a pydantic model, a "
+            f"dataclass or a type such as list[str]"
         )
 
 

@@ -41,7 +41,7 @@ class RunConfig:
     model: a model or its name; overrides that of every agent.
     model_settings: laid over those of every agent.
     compaction: when older turns of the session are summed up, behind the run and outside of its
-        lease; `RunResult.compaction` tells what came of it. It needs one of our sessions.
+        lease; `RunResult.compaction` tells the outcome. It needs one of our sessions.
     """
 
     session_input_callback: SessionInputCallback | None = None

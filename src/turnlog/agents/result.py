@@ -149,7 +149,7 @@ class RunResult:
     usage: what the run has spent.
     branch: the branch on which the run was stored; None if the session has none.
     spending: the same by agent and model, as it is recorded on the session.
-    compaction: what came of the compaction behind the run; None if none was due.
+    compaction: the outcome of the compaction behind the run; None if none was due.
     is_replay: whether the answer was stored by an earlier start with the same key, so that nothing
         was asked and nothing spent.
     """

@@ -30,6 +30,7 @@ from turnlog.agents.models.model import (
     ResponseDone,
     TextDelta,
     Usage,
+    responded,
     stream,
 )
 from turnlog.agents.models.settings import ModelSettings
@@ -130,7 +131,7 @@ class Run:
         )
 
     async def _compacted(self, begun: Begun) -> Compacted | None:
-        """What came of the compaction behind the turn, which is over; None if none was due."""
+        """The outcome of the compaction behind the turn, which is over; None if none was due."""
         compaction, session = self._config.compaction, begun.session
         if compaction is None or not isinstance(session, StoredSession) or begun.answer is not None:
             return None
@@ -264,7 +265,7 @@ class Run:
 
     async def _respond(self, model: Model, request: ModelRequest) -> ModelResponse:
         if self._watch is None:
-            return await model.respond(request)
+            return await responded(model, request)
         async with aclosing(stream(model, request)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):

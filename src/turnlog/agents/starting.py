@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
 from turnlog.agents.agent import Agent
 from turnlog.agents.config import RunConfig
@@ -83,6 +84,8 @@ def _cure_for_session(value: object) -> str:
         return "write StoredSession(session_id, store)"
     if isinstance(value, type):
         return f"write {value.__name__}(session_id, …)"
+    if isinstance(value, AbstractAsyncContextManager):
+        return "open the block with `async with`, and in it give the session itself"
     return 'write SQLiteSession(session_id, "conversations.db")'
 
 

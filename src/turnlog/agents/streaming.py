@@ -99,7 +99,7 @@ class RunResultStreaming:
 
     @property
     def compaction(self) -> Compacted | None:
-        """What came of the compaction behind the run; None if none was due, or none has ended."""
+        """The outcome of the compaction behind the run; None if none was due, or none has ended."""
         return None if self._result is None else self._result.compaction
 
     @property

@@ -195,7 +195,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         usage: what the turn has cost, read when the block ends: a usage object that your loop
             adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
         compaction: when older turns are summed up, as in `RunConfig`. That happens behind the
-            block, and `Turn.compaction` then tells what came of it.
+            block, and `Turn.compaction` then tells the outcome.
         """
         if key is not None:
             check_key(key)

@@ -14,6 +14,7 @@ __all__ = [
     "check_int",
     "check_int_or_none",
     "check_key",
+    "check_positive_seconds",
     "check_seconds",
     "check_session_id",
     "given",
@@ -103,6 +104,13 @@ def check_seconds(name: str, value: object, example: str) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {given(value)}: write {example}")
+
+
+def check_positive_seconds(name: str, value: float, example: str) -> None:
+    """The same, and `ValueError` unless it is positive and finite."""
+    check_seconds(name, value, example)
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be positive and finite, and is {value}: write {example}")
 
 
 def check_key(key: object) -> None:

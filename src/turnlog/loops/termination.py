@@ -2,7 +2,7 @@
 
 Python's own reaction to SIGTERM is none: the process dies at once, in the middle of a run. While
 runs are under way, a handler cancels them instead, waits for what they store, and then the process
-dies by SIGTERM all the same. Whoever has a handler, or installs one later, keeps it.
+dies by SIGTERM all the same. A program that has a handler, or installs one later, keeps it.
 
 Only the main thread can install a handler; so it is there while a run is under way on its event
 loop, or while it waits for one.

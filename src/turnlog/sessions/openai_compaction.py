@@ -148,7 +148,7 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
         lease_seconds: float | None = None,
         busy_timeout: float | None = None,
     ) -> Holding[Self]:
-        """Hold the session for a runner of somebody else, as `StoredSession.held` does.
+        """Hold the session for a runner of another library, as `StoredSession.held` does.
 
         Raises `NotSupported` over a session that is none of ours, and for the policy "branch".
         """

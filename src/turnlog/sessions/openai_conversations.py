@@ -9,7 +9,7 @@ from operator import index
 from typing import Any, Unpack, cast
 
 from turnlog.conversation.about import About, Changes
-from turnlog.conversation.protocol import Session, SessionABC
+from turnlog.conversation.protocol import Session, SessionABC, check_store
 from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import EVERYTHING, HasTail, ListedTail, Tail
 from turnlog.conversation.reading.view import View
@@ -25,11 +25,7 @@ from turnlog.items.repair import Interrupted
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
 from turnlog.sessions.conversations.about import AboutRemote
-from turnlog.sessions.conversations.arguments import (
-    check_id,
-    check_store,
-    the_client,
-)
+from turnlog.sessions.conversations.arguments import check_id, the_client
 from turnlog.sessions.conversations.beside import Beside
 from turnlog.sessions.conversations.clearing import Clearing
 from turnlog.sessions.conversations.client import AsyncOpenAI, Clients
@@ -95,7 +91,8 @@ class OpenAIConversationsSession(
         patience: float = PATIENCE,
     ) -> None:
         check_id(conversation_id)
-        check_store(store)
+        if store is not None:
+            check_store(store)
         check_patience(patience)
         given = the_client(client, openai_client)
         register(type(self))

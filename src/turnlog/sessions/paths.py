@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 from turnlog.items.given import given, scheme_of
+from turnlog.stores.options import SCHEMES
+from turnlog.stores.options import check_path as check_form
 
-__all__ = ["check_order", "check_path"]
+__all__ = ["check_order", "check_order_of_url", "check_path"]
 
 #: How files of SQLite are named.
 _SUFFIXES = (".db", ".db3", ".sqlite", ".sqlite3")
@@ -36,6 +38,9 @@ def check_path(db_path: object) -> None:
         fallback = "StoredSession(session_id, open_store(url))"
         cure = "give its path" if kind == "sqlite" else f"write {_SESSIONS.get(kind, fallback)}"
         raise ValueError(f"db_path must be the path of a file, not a URL ({scheme}://…): {cure}")
+    text = os.fspath(db_path)
+    if ("?" in text or ":" in text) and not Path(text).exists():  # else it is used already
+        check_form(text)
 
 
 def check_order(session_id: str, db_path: str | os.PathLike[str]) -> None:
@@ -44,12 +49,36 @@ def check_order(session_id: str, db_path: str | os.PathLike[str]) -> None:
     A path with a suffix or a folder is taken, and so is one where a file is, because people may
     have stored something in it.
     """
-    if not session_id.endswith(_SUFFIXES):
-        return
-    text, path = os.fspath(db_path), Path(db_path)
-    is_bare = path.name == text and not path.suffix and text != ":memory:"
-    if is_bare and not path.exists():
+    what = _place(session_id)
+    if what and _is_bare(db_path):
         raise ValueError(
-            "session_id is the name of a file and db_path is not: they are swapped, it is "
-            "SQLiteSession(session_id, db_path); if you mean it, write ./ in front of the path"
+            f"session_id is {what} and db_path is not: they are swapped, it is "
+            f"{_made(session_id)}; if you mean it, write ./ in front of the path"
         )
+
+
+def check_order_of_url(session_id: object, url: object) -> None:
+    """Raise `ValueError` if the id is a URL or a file's name, and the URL can only be an id."""
+    what = _place(session_id) if isinstance(session_id, str) else ""
+    if what and isinstance(url, str | os.PathLike) and _is_bare(url):
+        raise ValueError(f"session_id is {what} and url is not: they are swapped, write url=…")
+
+
+def _place(session_id: str) -> str:
+    """What an id is that says where something is stored, never quoted; "" for all others."""
+    scheme = scheme_of(session_id)
+    if scheme.partition("+")[0].lower() in SCHEMES:
+        return f"a URL ({scheme}://…)"
+    return "the name of a file" if session_id.endswith(_SUFFIXES) else ""
+
+
+def _made(session_id: str) -> str:
+    kind = scheme_of(session_id).partition("+")[0].lower()
+    return _SESSIONS.get(kind, "SQLiteSession(session_id, db_path)")
+
+
+def _is_bare(where: str | os.PathLike[str]) -> bool:
+    """Whether it has neither a suffix nor a folder, as an id, and no file is there."""
+    text, path = os.fspath(where), Path(where)
+    is_bare = path.name == text and not path.suffix and text != ":memory:"
+    return is_bare and not path.exists()

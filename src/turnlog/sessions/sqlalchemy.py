@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from turnlog.conversation.settings import SettingsLike
 from turnlog.items.given import check_session_id
 from turnlog.sessions.closing import NetworkSession
+from turnlog.sessions.paths import check_order_of_url
 from turnlog.stores.sqlalchemy import (
     PATIENCE,
     Engines,
@@ -90,6 +91,7 @@ class SQLAlchemySession(NetworkSession):
             override the other arguments, as docs/stores.md says.
         engine_kwargs: go to `sqlalchemy.ext.asyncio.create_async_engine`.
         """
+        check_order_of_url(session_id, url)
         address = read_url(url, Tables(sessions_table, messages_table), patience)
         session = cls(
             session_id,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from turnlog.items.given import check_seconds, given
+from turnlog.items.given import check_positive_seconds, check_seconds, given
 
 __all__ = [
     "SCHEMES",
@@ -20,6 +20,7 @@ __all__ = [
     "check_path",
     "check_patience",
     "expanded",
+    "lease_seconds",
     "named",
     "options_of",
     "refuse_unknown",
@@ -49,6 +50,9 @@ SCHEMES = (
 
 #: How a URL goes on behind its scheme, if it has a user and a password.
 _LOGIN = re.compile(r"[^/:@]*:[^/@]+@[^/@]")
+
+#: How a path goes on that somebody has given options, as if it were a URL.
+_OPTIONS = re.compile(r"\.\w+\?[a-z_]+=")
 
 #: Other words for options, which URLs have had before.
 _ALIASES = {"timeout": "patience", "prefix": "key_prefix"}
@@ -85,6 +89,10 @@ def text_of(url: object) -> str:
 def check_path(text: str) -> None:
     """Raise `ValueError` for a path that looks like a URL without its slashes or its scheme."""
     scheme, colon, _ = text.partition(":")
+    if colon and scheme == "file":
+        raise ValueError("write the path without file: in front of it, or ./file: if you mean it")
+    if _OPTIONS.search(text):
+        raise ValueError("options need a URL: write sqlite:///file.db?name=value")
     if colon and scheme in SCHEMES:
         raise ValueError(f"write {scheme}:// for a URL, or ./{scheme}: for a path of that name")
     if _LOGIN.match(text):  # a file of that name would tell the password
@@ -148,6 +156,15 @@ def seconds(options: Options, name: str, default: float) -> float:
         found = -1.0
     if not 0 <= found < float("inf"):
         raise ValueError(f"{name} must be a number of seconds, such as {name}=2.5")
+    return found
+
+
+def lease_seconds(options: Options) -> float | None:
+    """The seconds of the option `lease_seconds`; None if it isn't given."""
+    if "lease_seconds" not in options:
+        return None
+    found = seconds(options, "lease_seconds", 0)
+    check_positive_seconds("lease_seconds", found, "10.0")
     return found
 
 

@@ -27,6 +27,6 @@ class BlockingHoldable:
         lease_seconds: float | None = None,
         busy_timeout: float | None = None,
     ) -> AbstractContextManager[BlockingHeld[Self]]:
-        """Hold the session for a runner of somebody else; see `StoredSession.held`."""
+        """Hold the session for a runner of another library; see `StoredSession.held`."""
         held = self.session.held(policy, key, lease_seconds, busy_timeout)
         return WithBlock(held, lambda held: BlockingHeld(held, self))

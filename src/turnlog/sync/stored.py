@@ -150,7 +150,7 @@ class BlockingStoredSession(BlockingSession):
         lease_seconds: float | None = None,
         busy_timeout: float | None = None,
     ) -> AbstractContextManager[BlockingHeld[Self]]:
-        """Hold the session for a runner of somebody else; see `StoredSession.held`.
+        """Hold the session for a runner of another library; see `StoredSession.held`.
 
             with session.held(key=request_id) as held:
                 if held.is_replay:

@@ -63,7 +63,7 @@ class BlockingTurn(Generic[S]):
 
     @property
     def compaction(self) -> Compacted | None:
-        """What came of the compaction behind the block; None if there was none."""
+        """The outcome of the compaction behind the block; None if there was none."""
         compacted: Compacted | None = getattr(self.turn, "compaction", None)
         return compacted
 

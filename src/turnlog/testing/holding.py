@@ -1,4 +1,4 @@
-"""Promises of every session over a store: held for somebody else's runner, as a test class."""
+"""Promises of every session over a store: held for another library's runner, as a test class."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _apart(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def _ran(session: StoredSession, text: str, answer: Item | Exception) -> list[Item]:
-    """What somebody else's runner does: read, store the input, ask, store the answer.
+    """What another library's runner does: read, store the input, ask, store the answer.
 
     Returns what the model was shown.
     """

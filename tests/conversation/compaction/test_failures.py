@@ -49,7 +49,7 @@ class Verbose:
 
 
 async def turn_on(session: StoredSession, compaction: Compaction) -> str:
-    """A turn of about 100 tokens, and what came of the compaction behind it."""
+    """A turn of about 100 tokens, and the outcome of the compaction behind it."""
     async with session.turn("ask " * 40, compaction=compaction) as turn:
         await turn.add([answer("word " * 40)])
     outcome = turn.compaction

@@ -93,12 +93,32 @@ def test_many_chats_are_answered_side_by_side(tmp_path: Path) -> None:
     assert said == {str(n): f"I'll remember: you live in house {n}." for n in range(60)}
 
 
-def test_messages_that_come_quickly_are_answered_one_after_the_other(tmp_path: Path) -> None:
+def test_messages_that_come_quickly_are_answered_in_order(tmp_path: Path) -> None:
     with bot(tmp_path) as running:
         for number in range(5):
             running.tell("7", str(number), f"I live in house {number}")
-        assert {each["chat"] for each in running.hear(5)} == {"7"}
+        said = [each["text"] for each in running.hear(5)]
+        assert said == [f"I'll remember: you live in house {number}." for number in range(5)]
         assert running.stored("7") == ["user", "assistant"] * 5
+
+
+def test_a_chat_with_many_messages_holds_up_no_other(tmp_path: Path) -> None:
+    with bot(tmp_path) as running:
+        for number in range(150):
+            running.tell("7", str(number), f"I live in house {number}")
+        running.until_asked(1)
+        running.tell("8", "1", "My name is Bob")
+        assert "8" in {each["chat"] for each in running.hear(20)}
+
+
+def test_an_error_is_told_and_the_chat_goes_on(tmp_path: Path) -> None:
+    with bot(tmp_path, "0") as running:
+        running.tell("7", "1", "My name is Alice")
+        running.hear(1)
+        running.tell("7", "1", "Another message under the same id")
+        assert running.hear(1)[0]["text"] == "Something went wrong. Please send it again."
+        running.tell("7", "2", "What's my name?")
+        assert running.hear(1)[0]["text"] == "Your name is Alice."
 
 
 def test_a_message_that_is_delivered_twice_is_asked_once(tmp_path: Path) -> None:

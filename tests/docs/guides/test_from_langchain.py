@@ -81,6 +81,17 @@ def test_other_forms_of_messages(folder: Path) -> None:
     assert [part["type"] for part in look["content"]][-1] == "input_image"
 
 
+def test_rows_of_older_versions_have_their_calls_elsewhere(folder: Path) -> None:
+    function = {"name": "weather", "arguments": '{"city": "Oslo"}'}
+    called = {"id": "call_9", "type": "function", "function": function}
+    add(folder, "dora", "human", content="Weather?")
+    add(folder, "dora", "ai", content="", additional_kwargs={"tool_calls": [called]})
+    add(folder, "dora", "tool", content="Rain", tool_call_id="call_9")
+    assert copy(folder).startswith("0 3 conversations")
+    [_, call, output] = items(folder, "dora")
+    assert (call["name"], call["call_id"], output["call_id"]) == ("weather", "call_9", "call_9")
+
+
 def test_rows_that_are_not_copied_are_named_and_counted(folder: Path) -> None:
     add(folder, "alice", "function", content="42", name="old")
     add(folder, "alice", "tool", content="an output of no call")

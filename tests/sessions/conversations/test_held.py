@@ -1,4 +1,4 @@
-"""Conversations at OpenAI, held for somebody else's runner."""
+"""Conversations at OpenAI, held for another library's runner."""
 
 import asyncio
 from typing import Any

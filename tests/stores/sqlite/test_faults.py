@@ -287,7 +287,22 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError, match="not a database") as caught:
         await SQLiteSession("session", path).get_items()
     assert os.fspath(path) in caught.value.__notes__[0]
+    assert "choose another path" in caught.value.__notes__[0]
     assert path.read_text().startswith("these are notes")
+
+
+@pytest.mark.parametrize(
+    ("place", "cure"),
+    [("missing/chats.db", "its folder is missing: make it first"), (".", "name a file in it")],
+    ids=["missing", "folder"],
+)
+async def test_a_path_that_can_not_be_opened_is_told_with_the_cure(
+    tmp_path: Path, place: str, cure: str
+) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open") as caught:
+        await SQLiteSession("session", tmp_path / place).get_items()
+    assert os.fspath(tmp_path / place) in caught.value.__notes__[0]
+    assert cure in caught.value.__notes__[0]
 
 
 async def test_only_leases_do_not_wait_for_the_disk(

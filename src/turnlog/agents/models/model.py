@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from turnlog.agents.models.settings import ModelSettings
 from turnlog.conversation.usage.usage import Usage
+from turnlog.items.given import given
 from turnlog.items.json import Item, TResponseInputItem
 from turnlog.items.kinds import kind_of
 from turnlog.items.text import joined_text
@@ -25,6 +27,7 @@ __all__ = [
     "TextDelta",
     "ToolDefinition",
     "Usage",
+    "responded",
     "stream",
 ]
 
@@ -53,6 +56,10 @@ class OutputSchema:
     name: str
     schema: JSONSchema
     strict: bool = True
+
+
+#: What a model may return.
+_EXAMPLE = 'ModelResponse([{"type": "message", "role": "assistant", "content": "…"}])'
 
 
 def _unheard(_usage: Usage) -> None:
@@ -139,14 +146,30 @@ class StreamingModel(Model, Protocol):
         ...
 
 
+async def responded(model: Model, request: ModelRequest) -> ModelResponse:
+    """The whole answer of `model`. Raises `TypeError` if it is no `ModelResponse` of items."""
+    name = f"{type(model).__name__}.respond"
+    answer: object = model.respond(request)
+    if not isawaitable(answer):
+        raise TypeError(f"{name} must be async: write `async def respond(self, request)`")
+    response: object = await answer
+    if not isinstance(response, ModelResponse):
+        raise TypeError(
+            f"{name} must return a ModelResponse, not {given(response)}: write {_EXAMPLE}"
+        )
+    output: object = response.output
+    if not isinstance(output, list | tuple) or not all(isinstance(item, dict) for item in output):
+        raise TypeError(f"{name} must return a ModelResponse of a list of items: write {_EXAMPLE}")
+    return response
+
+
 async def stream(model: Model, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
     """The answer of `model` as events; all at once if the model can't stream.
 
     Close it (`contextlib.aclosing`) if you leave it early: that ends the provider's answer.
     """
     if not isinstance(model, StreamingModel):
-        response = await model.respond(request)
-        for event in _events_of(response):
+        for event in _events_of(await responded(model, request)):
             yield event
         return
     events = model.stream(request)

@@ -1,4 +1,4 @@
-"""Held sessions: a lease, a fence and the rules of retries for somebody else's runner.
+"""Held sessions: a lease, a fence and the rules of retries for another library's runner.
 
 holdable               the methods of a session: `held`, and what `get_items` shows within
    │

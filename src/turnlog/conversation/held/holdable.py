@@ -1,4 +1,4 @@
-"""Sessions that can be held for somebody else's runner: `held`, and what is read within."""
+"""Sessions that can be held for another library's runner: `held`, and what is read within."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Holdable"]
 
 
 class Holdable(AdvancedNames):
-    """A stored session that can be held while somebody else's runner uses it."""
+    """A stored session that can be held while another library's runner uses it."""
 
     _negative_limit_means_all = True
 
@@ -27,7 +27,7 @@ class Holdable(AdvancedNames):
         lease_seconds: float | None = None,
         busy_timeout: float | None = None,
     ) -> Holding[Self]:
-        """Hold the session for a runner of somebody else, such as that of the OpenAI Agents SDK.
+        """Hold the session for a runner of another library, such as that of the OpenAI Agents SDK.
 
             async with session.held(key=request_id) as held:
                 if held.is_replay:

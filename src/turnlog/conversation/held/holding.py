@@ -1,4 +1,4 @@
-"""Holding a session for somebody else's runner: `async with session.held(…) as held`."""
+"""Holding a session for another library's runner: `async with session.held(…) as held`."""
 
 from __future__ import annotations
 

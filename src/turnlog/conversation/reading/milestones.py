@@ -5,8 +5,8 @@ the newest records, one counts from there. Milestones are an index and nothing m
 them, or when the record of one was popped, the answer is the same and takes longer.
 
 A milestone is a fact that never changes, because a position is never used again and records
-leave a log at its end, or all at once. Whoever removes the first records of a log and keeps later
-ones must remove its milestones in the same commit (`Remove(log.beside("turns").name)`).
+leave a log at its end, or all at once. A writer that removes the first records of a log and keeps
+later ones must remove its milestones in the same commit (`Remove(log.beside("turns").name)`).
 """
 
 from __future__ import annotations

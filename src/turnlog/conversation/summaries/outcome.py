@@ -1,4 +1,4 @@
-"""Outcomes of compactions: what a summary covers, and what came of one behind a run."""
+"""Outcomes of compactions: what a summary covers, and the outcome of one behind a run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CompactionResult:
 
 @dataclass(frozen=True)
 class Compacted:
-    """What came of a compaction behind a run.
+    """The outcome of a compaction behind a run.
 
     because: the bound that was met: "tokens", "max_items" or "max_turns".
     result: what a summary stands for now; None if nothing has changed.

@@ -1,8 +1,8 @@
 """Summary records: what stands in a summary, and its form in the log `:summaries`.
 
-Besides summaries, the log holds marks. Whoever removes the first records of a branch and keeps
-later ones, as retention does, leaves a mark that names the summary which counts at that moment: it
-keeps counting, although the record that it ends with is gone.
+Besides summaries, the log holds marks. A writer that removes the first records of a branch and
+keeps later ones, as retention does, leaves a mark that names the summary which counts at that
+moment: it keeps counting, although the record that it ends with is gone.
 """
 
 from __future__ import annotations

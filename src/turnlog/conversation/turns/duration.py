@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from turnlog.items.given import check_seconds
+from turnlog.items.given import check_positive_seconds
 from turnlog.store import Store
 
 __all__ = ["LEASE_SECONDS", "check_busy_timeout", "check_lease_seconds", "lease_seconds"]
@@ -23,21 +23,15 @@ def check_lease_seconds(seconds: float | None, name: str = "lease_seconds") -> N
 
     name: of the argument or variable, for the error.
     """
-    _check(name, seconds, "10.0")
+    if seconds is not None:
+        check_positive_seconds(name, seconds, "10.0")
 
 
 def check_busy_timeout(seconds: float | None) -> None:
     """The same for the seconds that a run waits for another one."""
-    cure = "None to wait without a bound, or use the policy 'reject' to not wait at all"
-    _check("busy_timeout", seconds, cure)
-
-
-def _check(name: str, seconds: float | None, cure: str) -> None:
-    if seconds is None:
-        return
-    check_seconds(name, seconds, cure)
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"{name} must be positive and finite, and is {seconds}: write {cure}")
+    if seconds is not None:
+        cure = "None to wait without a bound, or use the policy 'reject' to not wait at all"
+        check_positive_seconds("busy_timeout", seconds, cure)
 
 
 def lease_seconds(asked: float | None, store: Store) -> float:

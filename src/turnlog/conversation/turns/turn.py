@@ -56,7 +56,7 @@ class Turn:
         #: What was stored behind the question when the turn was begun earlier with the same
         #: key, and has ended; None if it has no answer yet.
         self.answer: list[TResponseInputItem] | None = answer
-        #: What came of the compaction behind the block; None if there was none.
+        #: The outcome of the compaction behind the block; None if there was none.
         self.compaction: Compacted | None = None
 
     async def add(self, items: Iterable[object], *, usage: object = None) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from turnlog.conversation.protocol import check_store as check_kind
 from turnlog.items.given import given
 from turnlog.sessions.conversations.client import AsyncOpenAI, OpenAI
-from turnlog.store import Store
 
-__all__ = ["check_id", "check_other", "check_store", "the_client"]
+__all__ = ["check_id", "check_other", "the_client"]
 
 
 def check_id(conversation_id: object) -> None:
@@ -62,9 +60,3 @@ def the_client(client: AsyncOpenAI | None, openai_client: AsyncOpenAI | None) ->
             f"client must be an AsyncOpenAI, not {given(taken)}: make one with AsyncOpenAI()"
         )
     return client if client is not None else openai_client
-
-
-def check_store(store: Store | None) -> None:
-    """Raise `TypeError` for what is neither a store nor None, such as a URL."""
-    if store is not None:
-        check_kind(store)

@@ -27,7 +27,7 @@ __all__ = ["HoldableRemote"]
 
 
 class HoldableRemote:
-    """The part of a session at OpenAI by which somebody else's runner can hold it."""
+    """The part of a session at OpenAI by which another library's runner can hold it."""
 
     store: Store | None
     session_settings: Any
@@ -40,7 +40,7 @@ class HoldableRemote:
         lease_seconds: float | None = None,
         busy_timeout: float | None = None,
     ) -> Holding[Self]:
-        """Hold the session for a runner of somebody else, as `StoredSession.held` does.
+        """Hold the session for a runner of another library, as `StoredSession.held` does.
 
         Raises `NotSupported` without a store, in which the lease is, for the policy "branch" and
         for a `key`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from turnlog.stores.options import (
+    lease_seconds,
     options_of,
     refuse_unknown,
     seconds,
@@ -25,6 +27,9 @@ __all__ = ["OPTIONS", "RedisAddress", "read_url"]
 OPTIONS = ("key_prefix", "lease_seconds", "patience", "ttl")
 
 _SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
+
+#: The path of a URL: the client takes any other one for database 0.
+_DATABASE = re.compile(r"/?|/\d+/?")
 
 
 class RedisAddress(NamedTuple):
@@ -48,6 +53,8 @@ def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> Red
     parts = split(text_of(url))
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"a URL of Redis begins with {'://, '.join(_SCHEMES)}://")
+    if parts.scheme in {"redis", "rediss"} and not _DATABASE.fullmatch(parts.path):
+        raise ValueError("a URL of Redis ends with the number of a database: redis://host:6379/0")
     options = options_of(parts)
     refuse_unknown(options, OPTIONS, _of_the_client(parts.scheme.endswith("+cluster")))
     given = whole(options, "ttl")
@@ -56,7 +63,7 @@ def read_url(url: str, key_prefix: str, ttl: int | None, patience: float) -> Red
         options.get("key_prefix", key_prefix),
         ttl if given is None else given,
         seconds(options, "patience", patience),
-        seconds(options, "lease_seconds", 0) or None,
+        lease_seconds(options),
     )
 
 

@@ -4,7 +4,7 @@ A statement sees the database as it was when it began, also if it then waits for
 notes the version of the session's row (`xmin`, which every change of the row changes), and takes
 the row only in that version once it has the lock; a row that was missing it makes, unless
 another writer does. If neither succeeds, nothing is written. Every commit changes the row's
-version. So whoever takes the row in the version that was seen has seen the newest state.
+version. So the commit that takes the row in the version that was seen has seen the newest state.
 
 A commit that only appends, under no condition, needs to see nothing: it waits for the row.
 """

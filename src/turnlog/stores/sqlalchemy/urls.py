@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from turnlog.stores.options import (
     check_path,
     expanded,
+    lease_seconds,
     named,
     refuse_unknown,
     seconds,
@@ -74,7 +75,7 @@ def read_url(url: str | os.PathLike[str] | URL, tables: Tables, patience: float)
     )
     address = made.difference_update_query(ours)
     waits = seconds(options, "patience", patience)
-    return SQLAddress(address, tables, waits, seconds(options, "lease_seconds", 0) or None)
+    return SQLAddress(address, tables, waits, lease_seconds(options))
 
 
 def _parsed(text: str) -> URL:

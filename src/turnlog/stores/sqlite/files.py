@@ -67,8 +67,22 @@ class OpenFile:
         if isinstance(error, sqlite3.Error):
             if self.is_lost:
                 return FileReplaced(str(self.path), is_unwritten=False)
-            error.add_note(f"database file: {self.path}")
+            error.add_note(f"database file: {self.path}{_cure(error, self.path)}")
         return error
+
+
+def _cure(error: sqlite3.Error, path: Path) -> str:
+    """Why a path can't be used, where that is seen, and what to do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return "; it was made by another program, and is unchanged: choose another path"
+    if code != sqlite3.SQLITE_CANTOPEN:
+        return ""
+    if path.is_dir():
+        return "; this is a folder: name a file in it"
+    if not path.parent.is_dir():
+        return "; its folder is missing: make it first"
+    return "; check the rights of the file and of its folder"
 
 
 def file_id(path: str | os.PathLike[str]) -> FileId | None:
