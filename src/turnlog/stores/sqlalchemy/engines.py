@@ -18,6 +18,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from turnlog.items.given import given
 from turnlog.loops.clients import Held, Shared
+from turnlog.stores.sqlalchemy.admission import admitted
 from turnlog.stores.sqlalchemy.identity import identity_of
 from turnlog.stores.sqlalchemy.layout import Layout
 from turnlog.stores.tables import Tables
@@ -142,7 +143,7 @@ class _Async(Engines):
         self._owned = owned
 
     async def run(self, job: Job[T]) -> T:
-        return await greenlet_spawn(job, self._private)
+        return await _spawned(job, self._private)
 
     async def aclose(self) -> None:
         if self._owned:
@@ -227,7 +228,7 @@ class _PerLoop(Engines):
         self._held: Held[_Address, AsyncEngine] = _shared.held(address)
 
     async def run(self, job: Job[T]) -> T:
-        return await greenlet_spawn(job, self._held.here().sync_engine)
+        return await _spawned(job, self._held.here().sync_engine)
 
     async def aclose(self) -> None:
         await self._held.aclose()
@@ -246,6 +247,11 @@ class _PerLoop(Engines):
     @property
     def engine(self) -> AsyncEngine:
         return self._held.here()
+
+
+async def _spawned(job: Job[T], engine: Engine) -> T:
+    async with admitted(engine.pool):
+        return await greenlet_spawn(job, engine)
 
 
 def _made(address: _Address) -> AsyncEngine:

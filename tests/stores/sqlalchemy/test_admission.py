@@ -1,0 +1,75 @@
+"""Admission: nobody is overtaken for long where there are more tasks than connections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from turnlog import Log
+from turnlog.changes import Append
+from turnlog.stores.sqlalchemy.store import SQLAlchemyStore
+
+pytestmark = pytest.mark.anyio
+
+LOG = Log("session", "main")
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'conversations.db'}"
+    engine = create_async_engine(url, pool_size=2, max_overflow=0, pool_timeout=0.2)
+    yield engine
+    await engine.dispose()
+
+
+def _injected(engine: AsyncEngine) -> SQLAlchemyStore:
+    return SQLAlchemyStore(engine)
+
+
+def _from_url(engine: AsyncEngine) -> SQLAlchemyStore:
+    options = {"pool_size": 2, "max_overflow": 0}
+    return SQLAlchemyStore.from_url(str(engine.url), engine_kwargs=options)
+
+
+@pytest.mark.parametrize("made", [_injected, _from_url], ids=["engine", "url"])
+async def test_tasks_take_turns(
+    engine: AsyncEngine, made: Callable[[AsyncEngine], SQLAlchemyStore]
+) -> None:
+    async with made(engine) as store:
+        await store.commit("session", [Append("main", [b"{}"])])
+        order: list[int] = []
+
+        async def read_often(number: int) -> None:
+            for _ in range(20):
+                await store.read(LOG)
+                order.append(number)
+
+        await asyncio.gather(*map(read_often, range(6)))
+    for number in range(6):
+        own = [place for place, each in enumerate(order) if each == number]
+        pauses = [later - place for place, later in pairwise(own)]
+        assert max(own[0], *pauses) <= 12, (number, order)
+
+
+async def test_who_waits_too_long_is_told_what_to_change(engine: AsyncEngine) -> None:
+    store = SQLAlchemyStore(engine)
+    await store.commit("session", [Append("main", [b"{}"])])
+    stop = asyncio.Event()
+
+    def _block(_engine: Any) -> None:
+        from sqlalchemy.util import await_only  # noqa: PLC0415 - within a job only
+
+        await_only(stop.wait())
+
+    blocking = [asyncio.create_task(store._engines.run(_block)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(PoolTimeout, match="pool_size"):
+        await store.read(LOG)
+    stop.set()
+    await asyncio.gather(*blocking)
+    assert len(await store.read(LOG)) == 1
