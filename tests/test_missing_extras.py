@@ -52,6 +52,18 @@ def test_what_is_missing_is_named(code: str, without: str) -> None:
     assert last.endswith("pip install 'turnlog[openai]'")
 
 
+@pytest.mark.parametrize(
+    ("driver", "package"),
+    [("asyncmy", "'turnlog[mysql]'"), ("aiomysql", "aiomysql")],
+    ids=["ours", "another"],
+)
+def test_a_missing_driver_is_named(driver: str, package: str) -> None:
+    url = f"mysql+{driver}://localhost:9/chats"
+    code = f"import asyncio, turnlog; asyncio.run(turnlog.open_store({url!r}).sessions())"
+    last = _ran(code, without=driver).strip().splitlines()[-1]
+    assert last == f"ImportError: this database needs {driver}: pip install {package}"
+
+
 @pytest.mark.parametrize("without", ["openai", "pydantic"])
 def test_agents_and_conversions_need_neither(without: str) -> None:
     for module in ("agents", "agents.model_names", "convert", "agents.context"):

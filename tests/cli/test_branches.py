@@ -86,11 +86,25 @@ def test_fork_copies_up_to_a_position(store: tuple[str, Path]) -> None:
     assert len(contents(store)) == 4
 
 
-def test_fork_opens_an_editor_on_an_item(store: tuple[str, Path], tmp_path: Path) -> None:
+def test_fork_copies_what_comes_before_a_turn(store: tuple[str, Path]) -> None:
+    assert turnlog("fork", "alice", "again", "--turn", 2, *store) == (0, "again\n", "")
+    assert contents(store, "again") == ["one", "answer one"]
+
+
+def test_fork_takes_a_turn_or_a_position_not_both(store: tuple[str, Path]) -> None:
+    status, _, err = turnlog("fork", "alice", "b", "--turn", 2, "--at", 2, *store)
+    assert status == 2
+    assert "--at and --turn do not go together" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("item", [("--at", 3), ("--turn", 2)], ids=["at", "turn"])
+def test_fork_opens_an_editor_on_an_item(
+    store: tuple[str, Path], tmp_path: Path, item: tuple[str, int]
+) -> None:
     editor = tmp_path / "editor"
     editor.write_text("#!/bin/sh\nsed -i s/two/three/ $1\n")
     os.chmod(editor, 0o755)  # noqa: PTH101, S103 - it has to be run
-    done = turnlog("fork", "alice", "new", "--at", 3, "--edit", *store, EDITOR=str(editor))
+    done = turnlog("fork", "alice", "new", *item, "--edit", *store, EDITOR=str(editor))
     assert done == (0, "new\n", "")
     assert contents(store, "new") == ["one", "answer one", "three"]
 
@@ -256,6 +270,8 @@ def test_an_id_with_an_at_sign(store: tuple[str, Path]) -> None:
         ("fork", "alice@gone", "b"),
         ("fork", "alice", "b", "--at", "99"),
         ("fork", "alice", "b", "--at", "99", "--edit"),
+        ("fork", "alice", "b", "--turn", "99"),
+        ("fork", "alice", "b", "--turn", "99", "--edit"),
         ("rewind", "alice", "--branch", "gone", "--turns", "1", "-y"),
         ("rewind", "alice", "--to", "99", "-y"),
         ("diff", "alice", "@gone"),

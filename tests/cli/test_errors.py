@@ -175,3 +175,10 @@ def test_a_server_that_is_away_is_told_in_a_line_without_the_password(url: str) 
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "127.0.0.1" in err
     assert "hunter2" not in err
+
+
+def test_a_sidecar_that_is_away_is_not_waited_for_longer_than_a_server() -> None:
+    status, _, err = turnlog("ls", "--store", "dapr://127.0.0.1:9/store", DAPR_HTTP_PORT="9")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("turnlog: Dapr at 127.0.0.1:9 can't be reached, tried for ")
+    assert "timed out, after 2.0" in err

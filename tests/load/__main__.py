@@ -17,6 +17,8 @@ import socket
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -57,13 +59,16 @@ class Worker:
         self.port = _free_port()
         self.is_up = asyncio.Event()
         self.kills = 0
+        #: How many requests it is answering.
+        self.under_way = 0
+        self._process: asyncio.subprocess.Process | None = None
         self._arguments = (str(self.port), store, model, runner)
 
     async def start(self) -> None:
         command = (sys.executable, "-m", "tests.load.worker", *self._arguments)
-        self._process = await asyncio.create_subprocess_exec(*command)
+        self._process = process = await asyncio.create_subprocess_exec(*command)
         while not _answers(self.port):
-            if self._process.returncode is not None:
+            if process.returncode is not None:
                 raise RuntimeError("the worker has ended")
             await asyncio.sleep(0.05)
         self.is_up.set()
@@ -71,12 +76,12 @@ class Worker:
     async def kill(self) -> None:
         self.is_up.clear()
         self.kills += 1
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
+        await self.end(signal.SIGKILL)
 
-    async def end(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        await self._process.wait()
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+            await self._process.wait()
 
 
 @dataclass
@@ -116,6 +121,7 @@ class Load:
         self.report.requests += 1
         body = {"text": text, "key": text}
         try:
+            worker.under_way += 1
             url = f"http://127.0.0.1:{worker.port}/{user}"
             async with self.client.stream("POST", url, json=body) as response:
                 async for piece in response.aiter_text():
@@ -130,6 +136,8 @@ class Load:
                 await asyncio.sleep(0.05)  # it is being killed, or a connection was refused
             self.report.broken_off += 1
             return False
+        finally:
+            worker.under_way -= 1
         *pieces, end = said.splitlines() or [""]
         if end != "done":
             self.report.broken_off += 1
@@ -138,9 +146,14 @@ class Load:
         return True
 
     async def kill_each_worker(self, total: int) -> None:
-        """Kill the first when a third of all is answered, the second when two thirds are."""
+        """Kill the first when a third of all is answered, the second when two thirds are.
+
+        Each is killed while it answers somebody. If all is answered by then, it is not killed.
+        """
         for number, worker in enumerate(self.workers, 1):
-            while self.answered < total * number // 3:  # noqa: ASYNC110 - it is only counted
+            while self.answered < total * number // 3 or not worker.under_way:
+                if self.answered == total:
+                    return
                 await asyncio.sleep(0.01)
             await worker.kill()
             await asyncio.sleep(1.0)
@@ -173,15 +186,15 @@ async def main(store: str, runner: str, users: int, messages: int) -> Report:
     port = _free_port()
     server = uvicorn.Server(uvicorn.Config(model.app, port=port, log_level="critical"))
     serving = asyncio.create_task(server.serve())
-    workers = [Worker(store, f"http://127.0.0.1:{port}/v1", runner) for _ in range(2)]
-    await asyncio.gather(*(worker.start() for worker in workers))
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx2.AsyncClient(timeout=120, limits=limits, trust_env=False) as client:
+    async with (
+        _two_workers(store, f"http://127.0.0.1:{port}/v1", runner) as workers,
+        httpx2.AsyncClient(timeout=120, limits=limits, trust_env=False) as client,
+    ):
         load = Load(workers, client, messages, Random(7))
         killing = asyncio.create_task(load.kill_each_worker(users * messages))
         await asyncio.gather(*map(load.talk, names))
         await killing
-    await asyncio.gather(*(worker.end() for worker in workers))
     server.should_exit = True
     await serving
     report = load.report
@@ -189,6 +202,17 @@ async def main(store: str, runner: str, users: int, messages: int) -> Report:
     report.refused = len(model.refused)
     await stored(report, store, names, messages)
     return report
+
+
+@asynccontextmanager
+async def _two_workers(store: str, model: str, runner: str) -> AsyncIterator[list[Worker]]:
+    """Within, two workers run; at the end they are ended, whatever happens."""
+    workers = [Worker(store, model, runner) for _ in range(2)]
+    try:
+        await asyncio.gather(*(worker.start() for worker in workers))
+        yield workers
+    finally:
+        await asyncio.gather(*(worker.end() for worker in workers))
 
 
 def _free_port() -> int:

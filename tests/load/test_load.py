@@ -23,5 +23,7 @@ def test_each_message_is_stored_once_and_answered_once(any_url: str, runner: str
     users, messages = TALKERS
     assert report["messages"] == users * messages
     assert report["requests"] > report["messages"]
+    assert report["broken_off"] > 0
+    assert report["asked"] >= report["messages"]
     wrong = ("refused", "stored_twice", "questions_in_a_row", "lost", "wrong")
     assert {name: report[name] for name in wrong} == dict.fromkeys(wrong, 0), report

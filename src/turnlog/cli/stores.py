@@ -1,5 +1,6 @@
 """Opening the store of a command, and finding sessions in it."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -67,6 +68,8 @@ _PATIENCE = "2"
 
 def open_named(url: str) -> Store:
     """The store at `url`. A URL that is not one is an error in the command's arguments."""
+    # Dapr's client reads it when it is imported, and would wait for a sidecar for a minute.
+    os.environ.setdefault("DAPR_HEALTH_TIMEOUT", _PATIENCE)
     try:
         return open_store(url, patience=_PATIENCE)
     except ValueError as error:

@@ -262,11 +262,10 @@ def _made(address: _Address) -> AsyncEngine:
     try:
         return create_async_engine(address.url, **options)
     except ModuleNotFoundError as error:
-        extra = {"asyncpg": "postgresql", "asyncmy": "mysql"}.get(error.name or "")
-        if extra is None:
-            raise
+        extra = {"asyncpg": "'turnlog[postgresql]'", "asyncmy": "'turnlog[mysql]'"}
+        package = extra.get(error.name or "", error.name)
         raise ImportError(
-            f"this database needs {error.name}: pip install 'turnlog[{extra}]'", name=error.name
+            f"this database needs {error.name}: pip install {package}", name=error.name
         ) from error
 
 
