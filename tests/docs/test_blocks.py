@@ -30,7 +30,7 @@ from turnlog.cli.app import app
 OTHERS = {"dockerfile", "ini", "json", "nginx", "sql", "text", "toml", "yaml"}
 
 #: Programs of the system that pages may call.
-OF_THE_SYSTEM = {"curl", "make", "python"}
+OF_THE_SYSTEM = {"curl", "make", "python", "touch"}
 
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 WITH_COMMANDS = [name for name in NAMES if commands_on(name)]
