@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
 
 from turnlog import Log
@@ -77,3 +78,18 @@ async def test_who_waits_too_long_is_told_what_to_change(engine: AsyncEngine) ->
     stop.set()
     await blocking
     assert len(await store.read(LOG)) == 1
+
+
+async def test_an_engine_for_a_server_has_a_pool_of_fixed_size() -> None:
+    """Its options may say otherwise."""
+    url = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+    async with SQLAlchemyStore.from_url(url) as store:
+        assert _bounds(store) == (10, 0)
+    async with SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 3}) as store:
+        assert _bounds(store) == (3, 10)  # as SQLAlchemy has it
+
+
+def _bounds(store: SQLAlchemyStore) -> tuple[int, int]:
+    pool = store.engine.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    return pool.size(), pool._max_overflow

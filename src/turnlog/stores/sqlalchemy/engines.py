@@ -25,6 +25,12 @@ from turnlog.stores.tables import Tables
 
 __all__ = ["Engines", "Job", "engines_at", "engines_of"]
 
+#: The pool of an engine that is made here: of fixed size, so that calls get connections in the
+#: order in which they came; see `admission`.
+_POOL = {"pool_size": 10, "max_overflow": 0}
+#: Options of the caller's that say something else about it.
+_POOLING = {"pool_size", "max_overflow", "poolclass", "pool"}
+
 T = TypeVar("T")
 Job = Callable[[Engine], T]
 
@@ -257,6 +263,8 @@ async def _spawned(job: Job[T], engine: Engine) -> T:
 def _made(address: _Address) -> AsyncEngine:
     options = dict(address.options)
     options.setdefault("hide_parameters", True)  # they hold what people said
+    if _POOLING.isdisjoint(options) and address.url.get_backend_name() != "sqlite":
+        options |= _POOL
     if address.url.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": 30.0, **options.get("connect_args", {})}
     try:
