@@ -145,7 +145,7 @@ def test_chat_does_not_read_what_it_does_not_show(tmp_path: Path) -> None:
             assert await remembered(store, "default") == 2
             return store.records
 
-    assert asyncio.run(read()) == 0
+    assert asyncio.run(read()) == 1
 
 
 def test_contents_neither_move_the_cursor_nor_are_markup(tmp_path: Path) -> None:

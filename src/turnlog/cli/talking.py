@@ -50,7 +50,11 @@ def _talk(loop: asyncio.Runner, store: Store, session_id: str) -> None:
 
 
 async def remembered(store: Store, session_id: str) -> int:
-    """How many items are stored. None of them is read: a conversation may be long."""
+    """How many items are stored. Only the newest is read: a conversation may be long.
+
+    A wrong key of an encrypted store is an error here, before anybody has typed anything.
+    """
+    await StoredSession(session_id, store).get_items(1)
     heads = await store.logs(session_id)
     return sum(head.length for head in heads if head.log.name == "main")
 

@@ -89,3 +89,7 @@ __all__ = [
     "TurnlogError",
     "Unreadable",
 ]
+
+# They are known by this module's name: in spans, logs and pickles, wherever they are defined.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

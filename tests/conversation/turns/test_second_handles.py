@@ -48,7 +48,7 @@ NAMES = {
     "mariadb": [("{url}", "{localhost}")],
     "redis": [
         ("{url}?prefix=p", "{localhost}?prefix=p"),
-        ("{url}?prefix=p", "{url}/0?prefix=p&ttl=600&timeout=5"),
+        ("{url}?prefix=p", "{url}?ttl=600&prefix=p&timeout=5"),
     ],
 }
 

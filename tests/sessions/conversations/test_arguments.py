@@ -14,7 +14,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"conversation_id": 123}, TypeError, "a str or None, not an int"),
     ({"conversation_id": ""}, ValueError, "give None to create"),
     ({"store": "sqlite:///x.db"}, TypeError, "open_store"),
-    ({"patience": "3"}, TypeError, "a number of seconds, not str"),
+    ({"patience": "3"}, TypeError, "a number of seconds, not a str"),
     ({"patience": -1}, ValueError, "0 seconds or more"),
     ({"patience": float("nan")}, ValueError, "0 seconds or more"),
 ]

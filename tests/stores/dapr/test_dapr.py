@@ -176,13 +176,19 @@ async def test_every_document_of_a_session_has_a_time_to_live(sidecar: Sidecar) 
 
 
 @pytest.mark.parametrize(
-    ("ttl", "error"),
-    [(0, ValueError), (-1, ValueError), (2**31, ValueError), (1.5, TypeError), (True, TypeError)],
+    ("ttl", "error", "told"),
+    [
+        (0, ValueError, "ttl is 0"),
+        (-1, ValueError, "ttl is -1"),
+        (2**31, ValueError, "ttl is 2147483648"),
+        (1.5, TypeError, "ttl must be a whole number of seconds or None, not a float"),
+        (True, TypeError, "ttl must be a whole number of seconds or None, not a bool"),
+    ],
 )
 async def test_a_ttl_that_is_not_one(
-    blocking_client: DaprClient, ttl: Any, error: type[Exception]
+    blocking_client: DaprClient, ttl: Any, error: type[Exception], told: str
 ) -> None:
-    with pytest.raises(error, match="ttl is"):
+    with pytest.raises(error, match=told):
         DaprSession("session", STORE, blocking_client, ttl=ttl)
 
 
