@@ -1,8 +1,10 @@
 """Fixtures of all tests, and the mark of those that need a server."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +31,21 @@ for name in (
 # that for `make test &` and for `nohup make test`.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# When a query is cancelled, asyncpg asks the server on a connection of its own to stop it. If the
+# cancelled connection is closed before that one is made, asyncpg drops it, with an error that
+# nobody can await. It concerns no query, and is no error of the test that is running.
+_BROKEN_OFF = "unexpected connection_lost() call"
+_reported = asyncio.BaseEventLoop.call_exception_handler
+
+
+def _report(loop: asyncio.BaseEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not (isinstance(error, ConnectionError) and str(error) == _BROKEN_OFF):
+        _reported(loop, context)
+
+
+asyncio.BaseEventLoop.call_exception_handler = _report  # type: ignore[method-assign]
 
 # No deadlines: the speed of the machine says nothing about the code. In CI the examples are the
 # same each time, so that a failure is caused by the change under test.
