@@ -45,7 +45,7 @@ def _report(loop: asyncio.BaseEventLoop, context: dict[str, Any]) -> None:
         _reported(loop, context)
 
 
-asyncio.BaseEventLoop.call_exception_handler = _report  # type: ignore[method-assign]
+asyncio.BaseEventLoop.call_exception_handler = _report  # type: ignore[assignment, method-assign]
 
 # No deadlines: the speed of the machine says nothing about the code. In CI the examples are the
 # same each time, so that a failure is caused by the change under test.
