@@ -36,7 +36,7 @@ CUT, TWICE = 0.2, 0.1
 
 @dataclass
 class Report:
-    """The outcome. All but the first three and the last two ought to be 0."""
+    """The outcome. The counts from `refused` to `wrong` ought to be 0."""
 
     messages: int = 0
     requests: int = 0
@@ -50,6 +50,16 @@ class Report:
     broken_off: int = 0
     #: The longest time from such a break to the first word of the next try, in seconds.
     longest_wait: float = 0.0
+    #: The same for all other tries, from their beginning: how busy the machine is.
+    longest_otherwise: float = 0.0
+
+    def began_to_answer(self, began: float, broken: float) -> None:
+        """The first word of a try is there."""
+        waited = time.monotonic() - (broken or began)
+        if broken:
+            self.longest_wait = max(self.longest_wait, waited)
+        else:
+            self.longest_otherwise = max(self.longest_otherwise, waited)
 
 
 class Worker:
@@ -117,7 +127,7 @@ class Load:
         broken: when a worker that was killed broke off the try before; 0 if none did.
         """
         worker = await self._one_that_is_up()
-        kills, said = worker.kills, ""
+        kills, said, began = worker.kills, "", time.monotonic()
         self.report.requests += 1
         body = {"text": text, "key": text}
         try:
@@ -125,9 +135,8 @@ class Load:
             url = f"http://127.0.0.1:{worker.port}/{user}"
             async with self.client.stream("POST", url, json=body) as response:
                 async for piece in response.aiter_text():
-                    if broken and not said:
-                        waited = time.monotonic() - broken
-                        self.report.longest_wait = max(self.report.longest_wait, waited)
+                    if not said:
+                        self.report.began_to_answer(began, broken)
                     said += piece
                     if cut:
                         return False

@@ -19,6 +19,7 @@ def test_each_message_is_stored_once_and_answered_once(any_url: str, runner: str
     command = [sys.executable, "-m", "tests.load", any_url, runner, *map(str, TALKERS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    sys.stdout.write(done.stdout)  # pytest -s shows the report
     report = json.loads(done.stdout)
     users, messages = TALKERS
     assert report["messages"] == users * messages
