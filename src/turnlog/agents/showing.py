@@ -7,7 +7,6 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from turnlog.agents.agent import Agent
     from turnlog.agents.models.model import Usage
 
 __all__ = ["shown_agent", "shown_result", "shown_settings"]
@@ -16,13 +15,21 @@ __all__ = ["shown_agent", "shown_result", "shown_settings"]
 _LENGTH = 60
 
 
+class _Agent(Protocol):
+    name: str
+    model: Any
+    tools: Any
+    handoffs: Any
+    output_type: Any
+
+
 class _Result(Protocol):
     @property
     def final_output(self) -> Any: ...
     @property
     def new_items(self) -> Iterable[object]: ...
     @property
-    def last_agent(self) -> Agent: ...
+    def last_agent(self) -> _Agent: ...
     @property
     def usage(self) -> Usage: ...
 
@@ -72,7 +79,7 @@ def _shown(name: str, value: object) -> str:
     return _named(value) if callable(value) else repr(value)
 
 
-def shown_agent(agent: Agent) -> str:
+def shown_agent(agent: _Agent) -> str:
     """An agent: its name, model, tools and handoffs; not what its instructions say."""
     shown = [repr(agent.name)]
     if agent.model is not None:
