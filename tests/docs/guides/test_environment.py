@@ -28,7 +28,7 @@ def variables_in(code: str) -> Iterator[str | None]:
 def used_by(node: ast.AST) -> list[ast.expr]:
     """The name in `environ.get(name)`, `getenv(name)`, `environ[name]`, `name in environ`."""
     match node:
-        case ast.Call(func=ast.Attribute(value=inner, attr="get"), args=[name, *_]):
+        case ast.Call(func=ast.Attribute(value=inner, attr="get" | "setdefault"), args=[name, *_]):
             return [name] if name_of(inner) == "environ" else []
         case ast.Call(func=function, args=[name, *_]):
             return [name] if name_of(function) == "getenv" else []
