@@ -1,12 +1,12 @@
 """A program that kills writers of a conversation at OpenAI at each of their steps.
 
-    python -m tests.programs.kill_conversations URL API WAY STRIDE
+    python -m tests.programs.kill_conversations URL API WAY STRIDE FIRST
 
 URL is a store, API the address of the server of `tests.providers.conversations_server`. WAY is
-"append", of 100 items with a key, or "run". For every STRIDE-th step of it there is a conversation
-on which a process is killed with SIGKILL at that step. Then it is tried again and killed at two
-other steps, and at last it may finish. For each conversation a line of JSON has its id and how
-many items it held after each of the kills.
+"append", of 100 items with a key, or "run". For every STRIDE-th step of it, from FIRST on, there
+is a conversation on which a process is killed with SIGKILL at that step. Then it is tried again
+and killed at two other steps, and at last it may finish. For each conversation a line of JSON has
+its id and how many items it held after each of the kills.
 """
 
 import asyncio
@@ -90,10 +90,10 @@ async def _held(api: str, conversation: str) -> int:
         return len(await OpenAIConversationsSession(conversation, client).get_items()) - 1
 
 
-def main(url: str, api: str, way: str, stride: str) -> None:
+def main(url: str, api: str, way: str, stride: str, first: str) -> None:
     os.environ["TURNLOG_LEASE_SECONDS"] = "0.5"
     retrying._FIRST = 0.01
-    for last in count(step=int(stride)):
+    for last in count(int(first), int(stride)):
         conversation = asyncio.run(_begin(url, api))
         if lived(url, api, way, conversation, last):
             return  # it has no more steps than that
