@@ -2,37 +2,16 @@
 
 import asyncio
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests import ROOT
-from tests.programs import command
+from tests.programs.holders import holding, said
 from turnlog import Log, StoredSession, open_store
 
 pytestmark = pytest.mark.anyio
 
 ENDED = -signal.SIGTERM
-
-
-@contextmanager
-def holding(url: str, way: str, name: str = "question") -> Iterator[Any]:
-    pipe = subprocess.PIPE
-    program = command("hold_session", url, name, way)
-    with subprocess.Popen(program, stdin=pipe, stdout=pipe, cwd=ROOT, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def said(process: Any) -> str:
-    line: str = process.stdout.readline()
-    return line.strip()
 
 
 @pytest.fixture
@@ -50,7 +29,7 @@ async def logs(url: str, session: str = "shared") -> dict[str, int]:
     "way", ["run", "streamed", "turn", "held", "run_sync", "turn_sync", "many"]
 )
 async def test_it_ends_runs_and_then_the_process(url: str, way: str) -> None:
-    with holding(url, way) as process:
+    with holding(url, "question", way) as process:
         assert said(process) == "thinking"
         assert (await logs(url))[":lease"] == 1
         process.terminate()
@@ -65,9 +44,9 @@ async def test_it_ends_runs_and_then_the_process(url: str, way: str) -> None:
 
 
 async def test_a_run_that_waits_takes_its_ticket_along(url: str) -> None:
-    with holding(url, "run") as first:
+    with holding(url, "question", "run") as first:
         assert said(first) == "thinking"
-        with holding(url, "run") as second:
+        with holding(url, "question", "run") as second:
             async with asyncio.timeout(60), open_store(url) as store:
                 while not await store.read(Log("shared", ":queue")):  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.01)
@@ -79,7 +58,7 @@ async def test_a_run_that_waits_takes_its_ticket_along(url: str) -> None:
 
 @pytest.mark.parametrize("way", ["run", "streamed", "turn", "held", "run_sync", "turn_sync"])
 async def test_without_it_all_is_as_it_was(url: str, way: str) -> None:
-    with holding(url, way) as process:
+    with holding(url, "question", way) as process:
         assert said(process) == "thinking"
         assert process.communicate("go\n", timeout=60)[0].split() == ["done", "default"]
         assert process.returncode == 0
@@ -93,7 +72,7 @@ async def test_without_it_all_is_as_it_was(url: str, way: str) -> None:
     ],
 )
 async def test_who_handles_it_is_left_alone(url: str, way: str) -> None:
-    with holding(url, way) as process:
+    with holding(url, "question", way) as process:
         assert said(process) == "thinking"
         for _ in range(2):  # after the first one it is still theirs
             process.terminate()
@@ -106,7 +85,7 @@ async def test_who_handles_it_is_left_alone(url: str, way: str) -> None:
 
 
 async def test_a_handler_in_c_is_left_alone(url: str) -> None:
-    with holding(url, "handled_in_c") as process:
+    with holding(url, "question", "handled_in_c") as process:
         assert said(process) == "thinking"
         process.terminate()
         process.communicate("go\n", timeout=60)
@@ -115,7 +94,7 @@ async def test_a_handler_in_c_is_left_alone(url: str) -> None:
 
 
 async def test_a_second_one_does_not_wait(url: str) -> None:
-    with holding(url, "stubborn") as process:
+    with holding(url, "question", "stubborn") as process:
         assert said(process) == "thinking"
         process.terminate()
         while _is_caught(process.pid):  # until the first one was heard
@@ -126,14 +105,14 @@ async def test_a_second_one_does_not_wait(url: str) -> None:
 
 @pytest.mark.slow
 async def test_it_does_not_wait_for_ever(url: str) -> None:
-    with holding(url, "stubborn") as process:
+    with holding(url, "question", "stubborn") as process:
         assert said(process) == "thinking"
         process.terminate()
         assert process.wait(60) == ENDED
 
 
 async def test_on_another_thread_nothing_changes(url: str) -> None:
-    with holding(url, "in_thread") as process:
+    with holding(url, "question", "in_thread") as process:
         assert said(process) == "thinking"
         assert not _is_caught(process.pid)
         process.terminate()
@@ -142,7 +121,7 @@ async def test_on_another_thread_nothing_changes(url: str) -> None:
 
 
 async def test_a_child_that_was_forked_within_a_run_dies_at_once(url: str) -> None:
-    with holding(url, "forking") as process:
+    with holding(url, "question", "forking") as process:
         assert said(process) == f"child {ENDED}"
         assert said(process) == "thinking"
         assert process.communicate("go\n", timeout=60)[0].split() == ["done", "default"]

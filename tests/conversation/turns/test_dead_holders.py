@@ -6,7 +6,6 @@ The leases last for ten minutes, so a run that went on did not wait for the end 
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests import ROOT
-from tests.programs import command
+from tests.programs.holders import holding, said
 from turnlog import Log, SessionBusy, Store, StoredSession, open_store
 
 pytestmark = [
@@ -24,22 +22,6 @@ pytestmark = [
     pytest.mark.stores("sqlite", "postgres", "redis"),
     pytest.mark.skipif(sys.platform != "linux", reason="they are known on Linux only"),
 ]
-
-
-@contextmanager
-def holding(url: str, name: str, way: str = "run") -> Iterator[Any]:
-    pipe = subprocess.PIPE
-    program = command("hold_session", url, name, way)
-    with subprocess.Popen(program, stdin=pipe, stdout=pipe, cwd=ROOT, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def said(process: Any) -> str:
-    line: str = process.stdout.readline()
-    return line.strip()
 
 
 async def waiting(store: Store, count: int) -> None:
