@@ -1,17 +1,19 @@
 """Ctrl-C during a blocking call: the call ends, and its outcome is known."""
 
+import asyncio
 import random
 import threading
 import time
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.sync.calls import Slow, in_thread, interrupt_main, thread_of_the_loop
-from turnlog import (
-    sync,
-)
+from tests.sync.calls import Interrupts, Slow, in_thread, interrupt_main, thread_of_the_loop
+from turnlog import sync
+from turnlog.sync.loop import run_until_interrupted
 
 
 def interrupt_soon_after(beginning: threading.Event) -> None:
@@ -22,8 +24,8 @@ def interrupt_soon_after(beginning: threading.Event) -> None:
 
 def test_an_interrupt_comes_out_when_the_call_has_ended() -> None:
     slow = Slow()
-    thread = in_thread(slow.interrupt_and_let_end)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt) as caught:  # noqa: PT012 - one call
+        thread = in_thread(partial(slow.interrupt_and_let_end, interrupts))
         sync.run(slow)
     assert slow.ended
     assert caught.value.__cause__ is None
@@ -33,8 +35,8 @@ def test_an_interrupt_comes_out_when_the_call_has_ended() -> None:
 def test_an_interrupt_tells_why_the_call_failed() -> None:
     error = OSError("disk full")
     slow = Slow(error)
-    thread = in_thread(slow.interrupt_and_let_end)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt) as caught:  # noqa: PT012 - one call
+        thread = in_thread(partial(slow.interrupt_and_let_end, interrupts))
         sync.run(slow)
     assert caught.value.__cause__ is error
     thread.join()
@@ -45,16 +47,38 @@ def test_a_second_interrupt_does_not_wait() -> None:
 
     def interrupt_twice() -> None:
         slow.begun.wait()
-        interrupt_main()
-        time.sleep(0.05)  # two signals at once would be one
-        interrupt_main()
+        interrupts.send()
+        interrupts.send()
 
-    thread = in_thread(interrupt_twice)
-    with pytest.raises(KeyboardInterrupt):
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - one call
+        thread = in_thread(interrupt_twice)
         sync.run(slow)
     assert not slow.ended
     thread.join()
     slow.may_end.set()
+
+
+def test_an_interrupt_just_as_a_run_starts_cancels_it() -> None:
+    slow = Slow()
+
+    def interrupted(
+        loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **settings: Any
+    ) -> asyncio.Task[Any]:
+        loop.set_task_factory(None)
+        interrupts.send()
+        time.sleep(0.05)  # long enough for an interrupt that finds no task yet to be forgotten
+        loop.call_later(10, slow.may_end.set)
+        return asyncio.Task(work, loop=loop, **settings)
+
+    async def prepare() -> None:
+        asyncio.get_running_loop().set_task_factory(interrupted)
+
+    sync.run(prepare)
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        run_until_interrupted(slow)
+    slow.may_end.set()
+    assert slow.cancelled.is_set()
+    assert not slow.ended
 
 
 def test_a_call_that_is_interrupted_before_it_began_never_begins() -> None:

@@ -230,7 +230,7 @@ def test_a_run_that_is_interrupted_is_cancelled() -> None:
             await slow()
             return ModelResponse([HI])
 
-    thread = in_thread(slow.interrupt_and_let_end)
+    thread = in_thread(slow.interrupt_and_await_the_cancellation)
     with pytest.raises(KeyboardInterrupt):
         Runner.run_sync(Agent("A", model=Model()), "go", session=session)
     thread.join()

@@ -14,7 +14,7 @@ import pytest
 
 import turnlog
 from tests.sample_items import user
-from tests.sync.calls import in_thread, interrupt_main
+from tests.sync.calls import Interrupts, in_thread, interrupt_main
 from turnlog import Agent, LeaseLost, Runner, SessionBusy, sync
 from turnlog.conversation.turns.current import innermost_turn
 from turnlog.items.json import Item
@@ -254,11 +254,15 @@ def test_an_interrupt_before_the_end_has_started(session: sync.StoredSession) ->
 
     def interrupt_and_free() -> None:
         time.sleep(0.1)
-        interrupt_main()
+        interrupts.send()
         time.sleep(0.1)
         free.set()
 
-    with pytest.raises(KeyboardInterrupt), session.turn("one"):  # noqa: PT012 - at its end
+    with (  # noqa: PT012 - at its end
+        Interrupts() as interrupts,
+        pytest.raises(KeyboardInterrupt),
+        session.turn("one"),
+    ):
         hogging = in_thread(lambda: sync.run(hog))
         busy.wait()
         freeing = in_thread(interrupt_and_free)

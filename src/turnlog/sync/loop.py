@@ -93,14 +93,20 @@ class _Outcome(Future[T]):
     def __init__(self) -> None:
         super().__init__()
         #: Cancels the task that runs the call; None before there is one.
-        self.cancel_task: Callable[[], object] | None = None
+        self._cancel_task: Callable[[], object] | None = None
         self.is_interrupted = False
 
+    def may_cancel(self, cancel_task: Callable[[], object]) -> None:
+        """Tell how to cancel the task, which happens now if the interrupt came before."""
+        self._cancel_task = cancel_task
+        if self.is_interrupted:
+            cancel_task()
+
     def interrupt(self) -> None:
-        """Cancel the task; the outcome is still delivered."""
+        """Cancel the task, now or as soon as there is one; the outcome is still delivered."""
         self.is_interrupted = True
-        if self.cancel_task is not None:
-            self.cancel_task()
+        if self._cancel_task is not None:
+            self._cancel_task()
 
 
 class _LoopThread(threading.Thread):
@@ -140,7 +146,7 @@ class _LoopThread(threading.Thread):
             task = self._loop.create_task(_complete(work, outcome))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            outcome.cancel_task = partial(self._loop.call_soon_threadsafe, task.cancel)
+            outcome.may_cancel(partial(self._loop.call_soon_threadsafe, task.cancel))
 
     def end(self) -> None:
         """Cancel the calls under way, which finish their writes first, and close the loop."""
