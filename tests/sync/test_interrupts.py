@@ -4,16 +4,18 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.sync.calls import Interrupts, Slow, in_thread, interrupt_main, thread_of_the_loop
 from turnlog import sync
 from turnlog.sync.loop import run_until_interrupted
+
+T = TypeVar("T")
 
 
 def interrupt_soon_after(beginning: threading.Event) -> None:
@@ -62,8 +64,10 @@ def test_an_interrupt_just_as_a_run_starts_cancels_it() -> None:
     slow = Slow()
 
     def interrupted(
-        loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **settings: Any
-    ) -> asyncio.Task[Any]:
+        loop: asyncio.AbstractEventLoop,
+        work: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        **settings: Any,
+    ) -> asyncio.Task[T]:
         loop.set_task_factory(None)
         interrupts.send()
         time.sleep(0.05)  # long enough for an interrupt that finds no task yet to be forgotten
