@@ -11,7 +11,7 @@ from turnlog.agents.config import RunConfig
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.turns.beginning import View, turn_begun
 from turnlog.conversation.turns.elsewhere import BeginsTurns
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.spending import Spending

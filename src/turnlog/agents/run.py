@@ -51,7 +51,7 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded

@@ -13,9 +13,8 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.turns.beginning import first_to_queue
 from turnlog.conversation.turns.current import inside, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
-from turnlog.conversation.turns.forking import Forkable, taken_on_fork
-from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.forking import Forkable, taken
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import (
@@ -24,7 +23,6 @@ from turnlog.conversation.turns.run_key import (
     check_keyed_policy,
     check_no_key_inside,
 )
-from turnlog.errors import SessionBusy
 from turnlog.items.given import check_key
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in
@@ -142,7 +140,7 @@ class StoredHolding(Holding[F]):
         around = joinable_turn_on(self._session.store, log)
         if around is not None:
             check_no_key_inside(self._name)
-            around.runs += 1
+            around.join()
             self._turn = around
             return Held(self._session)
         wait = Wait(self._session.store.identity, log, self._busy_timeout)
@@ -181,9 +179,7 @@ class StoredHolding(Holding[F]):
                 await finished(block.finish())
         finally:
             self._end()
-            turn.runs -= 1
-            if turn.runs == 0:
-                await finished(turn.give_back())
+            await turn.leave()
 
     def _end(self) -> None:
         if self._block is not None:
@@ -197,7 +193,7 @@ class StoredHolding(Holding[F]):
         """The session, held; or the answer under the key."""
         progress = await self._progress(log, None)
         if progress is None or progress.answer is None:
-            self._turn = await self._lease(log, wait)
+            await self._take_lease(log, wait)
             try:
                 progress = await self._progress(log, progress)
             except BaseException:
@@ -212,7 +208,7 @@ class StoredHolding(Holding[F]):
         store, turn = self._session.store, self._turn
         if turn is None:
             return Block(store, log)
-        turn.runs += 1
+        turn.join()
         return StoredBlock(LogReader(store, turn.log), turn, progress)
 
     async def _progress(self, log: Log, earlier: Progress | None) -> Progress | None:
@@ -225,20 +221,10 @@ class StoredHolding(Holding[F]):
         key = earlier.key if earlier else RunKey.named(log, self._name)
         return await key.progress(self._session.store, holds_lease=earlier is not None)
 
-    async def _lease(self, log: Log, wait: Wait) -> OpenTurn:
-        """The lease, taken."""
-        store = self._session.store
-        turn = OpenTurn(store, log, Lease(store, log, seconds=self._seconds))
+    async def _take_lease(self, log: Log, wait: Wait) -> None:
         in_order = self._policy == "queue"
-        if not isinstance(await turn.lease.take(in_order=in_order), str):
-            return turn
-        if self._policy == "queue":
-            await turn.lease.queue(wait)
-            return turn
-        if self._policy == "reject":
-            raise SessionBusy(log)
-        self._session, turn = await taken_on_fork(self._session, self._seconds)
-        return turn
+        turn = OpenTurn(self._session.store, log, seconds=self._seconds, in_order=in_order)
+        self._session, self._turn = await taken(self._session, turn, self._policy, wait)
 
     async def _given_back(self) -> None:
         turn, self._turn = self._turn, None

@@ -9,8 +9,8 @@ from typing import Protocol
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.turns.current import innermost_turn
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.next_write import in_next_write
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.metering import current_meter
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded

@@ -16,10 +16,9 @@ from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout
-from turnlog.conversation.turns.forking import Forkable, taken_on_fork
-from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.forking import Forkable, taken
 from turnlog.conversation.turns.next_write import in_next_write
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import (
@@ -183,20 +182,24 @@ class _Beginning(Generic[S]):
         self.session = session
         self.wait = wait
         self._view = view
-        self._seconds = session.lease_seconds if seconds is None else seconds
         self._progress = None if key is None else Progress(key)
         self._question: Question | None = None
-        self._turn = self._turn_on(Log(session.session_id, session.branch))
+        self._turn = OpenTurn(
+            session.store,
+            Log(session.session_id, session.branch),
+            seconds=session.lease_seconds if seconds is None else seconds,
+            in_order=policy == "queue",
+        )
 
     async def turn(self) -> Begun[S]:
         """Begin it. If that fails, or there is an answer already, the lease is free again."""
         try:
             shown = await self._shown()
         except BaseException:
-            await finished(self._turn.lease.give_back())
+            await finished(self.give_back())
             raise
         if shown is None:
-            await finished(self._turn.lease.give_back())
+            await finished(self.give_back())
             return Begun(self.session, [], None, self._progress and self._progress.answer)
         if self._progress is not None:
             self._answers(self._progress)
@@ -224,7 +227,7 @@ class _Beginning(Generic[S]):
         shown = None if self._is_asked else await self._with_question()
         if shown is not None:
             return shown
-        await self._take_lease()
+        self.session, self._turn = await taken(self.session, self._turn, self.policy, self.wait)
         return None if await self._is_answered(holds_lease=True) else await self._after_lease()
 
     @property
@@ -238,11 +241,6 @@ class _Beginning(Generic[S]):
         key, store = self._progress.key, self.session.store
         self._progress = await key.progress(store, holds_lease=holds_lease)
         return self._progress.answer is not None
-
-    def _turn_on(self, log: Log) -> OpenTurn:
-        store = self.session.store
-        lease = Lease(store, log, seconds=self._seconds)
-        return OpenTurn(store, log, lease, in_order=self.policy == "queue")
 
     async def _with_question(self) -> list[Item] | None:
         """Take the lease and store the question in one commit; None if that can't be done."""
@@ -301,17 +299,6 @@ class _Beginning(Generic[S]):
             await self._turn.ask(key)
         return merged.shown
 
-    async def _take_lease(self) -> None:
-        if self.policy == "queue":
-            await self._turn.lease.queue(self.wait)
-        elif isinstance(await self._turn.lease.take(), str):
-            if self.policy == "reject":
-                raise SessionBusy(self._turn.log)
-            await self._take_on_new_branch()
-
-    async def _take_on_new_branch(self) -> None:
-        self.session, self._turn = await taken_on_fork(self.session, self._seconds)
-
 
 @asynccontextmanager
 async def first_to_queue(session: OnBranch, policy: Policy, wait: Wait) -> AsyncIterator[None]:
@@ -330,10 +317,8 @@ async def first_to_queue(session: OnBranch, policy: Policy, wait: Wait) -> Async
 @asynccontextmanager
 async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
     """Within, the turn's lease is held, also when the run that took it has ended."""
-    turn.runs += 1
+    turn.join()
     try:
         yield
     finally:
-        turn.runs -= 1
-        if turn.runs == 0:
-            await finished(turn.give_back())
+        await turn.leave()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.records import Log
 from turnlog.store import Store
 

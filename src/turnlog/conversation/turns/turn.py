@@ -9,7 +9,7 @@ from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.current import inside
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.reported import usage_in
 from turnlog.conversation.usage.spending import Spending

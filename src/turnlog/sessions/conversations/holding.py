@@ -13,7 +13,7 @@ from turnlog.conversation.held.holding import Held, Holding, check_held
 from turnlog.conversation.reading.tail import Tail
 from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.turns.current import inside
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.loops.finishing import finished

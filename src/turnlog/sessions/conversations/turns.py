@@ -15,8 +15,7 @@ from turnlog.conversation.held.block import OpenBlock
 from turnlog.conversation.turns.current import inside, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.elsewhere import ReadView
-from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.usage.question import Question
@@ -127,30 +126,24 @@ class Turns:
     async def _lease(
         self, policy: Policy, seconds: float | None, wait: Wait
     ) -> AsyncIterator[None]:
-        turn = self._new_turn(seconds)
+        turn = self._new_turn(policy, seconds)
         if turn is None:
             yield
             return
         with ended_by_sigterm(turn.give_back):
-            await self._take(turn, policy, wait)
+            await turn.take(wait)
             try:
                 with inside(turn):
                     yield
             finally:
                 await finished(turn.give_back())
 
-    def _new_turn(self, seconds: float | None) -> OpenTurn | None:
+    def _new_turn(self, policy: Policy, seconds: float | None) -> OpenTurn | None:
         """A turn whose lease is yet to be taken; None where there is none to take."""
         store, log = self._store, self._log
         if store is None or not log.session or joinable_turn_on(store, log) is not None:
             return None
-        return OpenTurn(store, log, Lease(store, log, seconds=seconds))
-
-    async def _take(self, turn: OpenTurn, policy: Policy, wait: Wait) -> None:
-        if policy == "queue":
-            await turn.lease.queue(wait)
-        elif isinstance(await turn.lease.take(in_order=True), str):
-            raise SessionBusy(turn.log)
+        return OpenTurn(store, log, seconds=seconds, in_order=policy == "queue")
 
     async def taken(
         self, policy: Policy, seconds: float | None, busy_timeout: float | None
@@ -165,9 +158,9 @@ class Turns:
         async with wait.bounded():
             await self._lock.__aenter__()
         try:
-            turn = self._new_turn(seconds)
+            turn = self._new_turn(policy, seconds)
             if turn is not None:
-                await self._take(turn, policy, wait)
+                await turn.take(wait)
         except BaseException:
             await self._lock.__aexit__()
             raise

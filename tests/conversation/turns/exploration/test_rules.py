@@ -10,8 +10,8 @@ from turnlog.changes import Append, Change, Check, Committed, Key, Remove
 from turnlog.conversation.turns import beginning, lease, taking
 from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.current import inside
-from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.retrying import Commits
 from turnlog.errors import LeaseLost
 
