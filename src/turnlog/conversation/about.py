@@ -24,7 +24,7 @@ _OUTLIVES = ("tags", "owner", "hold")
 
 @dataclass(frozen=True)
 class About:
-    """What is known about a conversation, beside its items.
+    """Facts about a conversation, beside its items.
 
     tags: in the order in which they were given.
     archived: put away by its owner; `hold`: not to be deleted. Nothing else depends on them here.
@@ -54,7 +54,7 @@ class Changes(TypedDict, total=False):
 
 
 class Described(Handle):
-    """What a session can tell about its conversation."""
+    """The methods of a session that tell and change the facts about its conversation."""
 
     async def about(self) -> About:
         """Title, tags, owner, and whether it is archived or on hold.

@@ -16,7 +16,7 @@ __all__ = ["Accounting"]
 
 
 class Accounting(Handle):
-    """What a session can tell of the tokens that its runs have spent."""
+    """The methods of a session that record and add up the tokens that its runs have spent."""
 
     async def store_run_usage(self, result: object) -> None:
         """Record what a run has spent: the result of our Runner or of the SDK's.

@@ -1,4 +1,4 @@
-"""Turn blocks: `session.turn`, a turn of a loop around the model that is the caller's own."""
+"""Turn blocks: `session.turn`, which holds a session while the caller runs the loop of one turn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["TurnBlocks"]
 
 
 class TurnBlocks(Holdable, Compactable):
-    """What a session can do for one turn: hold it, record its cost, and compact behind it."""
+    """The method of a session that holds it for one turn of a loop of the caller's own."""
 
     @asynccontextmanager
     async def turn(

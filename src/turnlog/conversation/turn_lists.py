@@ -35,7 +35,7 @@ class TurnInfo:
 
 
 class TurnLists(Handle):
-    """What a session can tell of its turns."""
+    """The method of a session that lists its turns."""
 
     async def turns(self, limit: int | None = None, before: int | None = None) -> list[TurnInfo]:
         """The newest `limit` turns with a number below `before`, oldest first.

@@ -17,7 +17,7 @@ Did: TypeAlias = Literal["kept", "moved", "changed", "made up"]
 
 
 class Step(NamedTuple):
-    """What was done with one item of a repaired history."""
+    """One item of a repaired history, and what was done with it."""
 
     item: Item
     #: Its index in the given history; None for an output that was made up.

@@ -27,7 +27,7 @@ __all__ = ["Branching"]
 
 
 class Branching(Handle):
-    """What a session can do with branches."""
+    """The methods of a session that concern branches."""
 
     async def fork(self, name: str | None = None, *, at: int | Position | None = None) -> Self:
         """A session on a new branch that begins as a copy of this one. This session stays here.

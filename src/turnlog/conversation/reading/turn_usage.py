@@ -17,7 +17,7 @@ _ENOUGH = 32
 
 
 class Places:
-    """Which of some turns of one branch an entry belongs to."""
+    """Some turns of one branch, to find the one that a usage entry belongs to."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self._by_position = {turn.position: turn.number for turn in turns if turn.number}

@@ -18,7 +18,7 @@ __all__ = ["ExtraChanges", "extra_changes_on", "in_next_write"]
 
 
 class ExtraChanges:
-    """What the next `add_items` on one log writes besides its items."""
+    """Changes that the next `add_items` on one log makes besides its items."""
 
     def __init__(self, store: Store, log: Log, changes: Sequence[Change]) -> None:
         self.store = store

@@ -18,7 +18,7 @@ __all__ = ["Logs"]
 
 @dataclass(slots=True)
 class _Facts:
-    """What is known of a log without reading its records."""
+    """Facts about a log that need no reading of its records."""
 
     last: int = 0
     length: int = 0
