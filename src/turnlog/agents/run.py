@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from turnlog.agents.agent import Agent
-from turnlog.agents.begun import Begun, turn_on
+from turnlog.agents.begun import turn_on
 from turnlog.agents.bounding import bounded, check_compaction, reads_compaction
 from turnlog.agents.calls import call_tools, hand_over
 from turnlog.agents.config import RunConfig
@@ -51,6 +51,7 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
+from turnlog.conversation.turns.beginning import Begun
 from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
@@ -130,7 +131,7 @@ class Run:
             self.is_replay,
         )
 
-    async def _compacted(self, begun: Begun) -> Compacted | None:
+    async def _compacted(self, begun: Begun[Session | None]) -> Compacted | None:
         """The outcome of the compaction behind the turn, which is over; None if none was due."""
         compaction, session = self._config.compaction, begun.session
         if compaction is None or not isinstance(session, StoredSession) or begun.answer is not None:
@@ -153,7 +154,7 @@ class Run:
         return await self._answered_before(answer)
 
     @asynccontextmanager
-    async def _accounted(self, begun: Begun) -> AsyncIterator[None]:
+    async def _accounted(self, begun: Begun[Session | None]) -> AsyncIterator[None]:
         """Within, what the run spends is recorded on its session, if that is one of ours.
 
         Without a session, it is recorded for the turn around the run, if there is one.

@@ -56,6 +56,7 @@ class Writable(Forkable, Protocol):
 
 
 S = TypeVar("S", bound=Writable)
+S_co = TypeVar("S_co", covariant=True)
 Read_contra = TypeVar("Read_contra", contravariant=True)
 
 
@@ -70,19 +71,19 @@ class View(Protocol[Read_contra]):
         ...
 
 
-class Begun(NamedTuple, Generic[S]):
+class Begun(NamedTuple, Generic[S_co]):
     """A turn that has begun: its question is stored."""
 
     #: The session to use; with the policy "branch" it may be on a branch of its own.
-    session: S
+    session: S_co
     #: The items to show to the model.
     shown: list[Item]
-    #: None with the policy "off", and if there is an answer.
-    turn: OpenTurn | None
+    #: None with the policy "off", if there is an answer, and where the session has no leases.
+    turn: OpenTurn | None = None
     #: What an earlier start with the same run key stored behind the question, the answer
     #: included; None if there is no answer yet.
     answer: list[Item] | None = None
-    #: Where the question is stored; None if there is an answer.
+    #: Where the question is stored; None if there is an answer, or the session has no usage.
     question: Question | None = None
 
 
@@ -122,7 +123,7 @@ async def turn_begun(
     if policy == "off":
         with ended_by_sigterm():
             shown, question = await _begun(session, view)
-            yield Begun(session, shown, None, question=question)
+            yield Begun(session, shown, question=question)
     elif around is not None:
         check_no_key_inside(key)
         async with _part_of(around):

@@ -17,7 +17,7 @@ from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.util import greenlet_spawn
 
 from turnlog.items.given import given
-from turnlog.loops.clients import Held, Shared
+from turnlog.loops.clients import Share, SharedClients
 from turnlog.stores.sqlalchemy.admission import admitted
 from turnlog.stores.sqlalchemy.identity import identity_of
 from turnlog.stores.sqlalchemy.layout import Layout
@@ -231,16 +231,16 @@ class _PerLoop(Engines):
         self.ready = _ready_at.setdefault(address, {})
         self.backend = address.url.get_backend_name()
         self._address = address
-        self._held: Held[_Address, AsyncEngine] = _shared.held(address)
+        self._share: Share[_Address, AsyncEngine] = _shared.share(address)
 
     async def run(self, job: Job[T]) -> T:
-        return await _spawned(job, self._held.here().sync_engine)
+        return await _spawned(job, self._share.here().sync_engine)
 
     async def aclose(self) -> None:
-        await self._held.aclose()
+        await self._share.aclose()
 
     def release(self) -> None:
-        self._held.release()
+        self._share.release()
 
     @property
     def identity(self) -> Hashable:
@@ -252,7 +252,7 @@ class _PerLoop(Engines):
 
     @property
     def engine(self) -> AsyncEngine:
-        return self._held.here()
+        return self._share.here()
 
 
 async def _spawned(job: Job[T], engine: Engine) -> T:
@@ -290,4 +290,4 @@ async def _dispose(engine: AsyncEngine) -> None:
 
 _ready_on: WeakKeyDictionary[Engine, dict[Tables, Layout]] = WeakKeyDictionary()
 _ready_at: dict[_Address, dict[Tables, Layout]] = {}
-_shared: Shared[_Address, AsyncEngine] = Shared(_made, _dispose)
+_shared: SharedClients[_Address, AsyncEngine] = SharedClients(_made, _dispose)
