@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from turnlog.conversation.protocol import OnBranch
+from turnlog.conversation.protocol import OnBranch, Writable
 from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout
@@ -29,7 +29,7 @@ from turnlog.conversation.turns.run_key import (
 )
 from turnlog.conversation.usage.question import Question
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
-from turnlog.items.json import Item, TResponseInputItem
+from turnlog.items.json import Item
 from turnlog.items.kinds import is_question
 from turnlog.items.merge import Merged
 from turnlog.loops.arrival import in_order_of_arrival
@@ -43,19 +43,11 @@ __all__ = ["Begun", "View", "first_to_queue", "turn_begun"]
 _TRIES = 2
 
 
-class Writable(Forkable, Protocol):
+class Asked(Forkable, Writable, Protocol):
     """A session on one branch, to which a run adds its question."""
 
-    async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Append `items`."""
-        ...
 
-    def add_items_is_overridden(self) -> bool:
-        """Whether `add_items` may do anything else than one append."""
-        ...
-
-
-S = TypeVar("S", bound=Writable)
+S = TypeVar("S", bound=Asked)
 S_co = TypeVar("S_co", covariant=True)
 Read_contra = TypeVar("Read_contra", contravariant=True)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from turnlog.conversation.protocol import Writable
 from turnlog.conversation.summaries.outcome import Compacted
-from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.current import inside
 from turnlog.conversation.turns.endings import Endings
 from turnlog.conversation.turns.open_turn import OpenTurn
@@ -39,7 +39,7 @@ class Turn:
 
     def __init__(
         self,
-        session: Answered,
+        session: Writable,
         shown: list[Item],
         open_turn: OpenTurn | None,
         answer: list[Item] | None,
