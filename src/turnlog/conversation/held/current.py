@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from turnlog.store import Store
 if TYPE_CHECKING:
     from turnlog.conversation.held.block import Block
 
-__all__ = ["block_on", "blocks", "entered", "left"]
+__all__ = ["block_on", "blocks", "inside_block"]
 
 
 def blocks() -> tuple[Block, ...]:
@@ -30,15 +32,15 @@ def block_on(store: Store, log: Log) -> Block | None:
     return None
 
 
-def entered(block: Block) -> None:
-    """The running task, and the tasks and threads that it starts from now on, are in `block`."""
+@contextmanager
+def inside_block(block: Block) -> Iterator[None]:
+    """Within, the running task and the tasks and threads that it starts are in `block`."""
     _blocks.set((*_blocks.get(), block))
-
-
-def left(block: Block) -> None:
-    """The running task is no longer in `block`."""
-    # Not reset by a token: an asynchronous generator may be closed in another context.
-    _blocks.set(tuple(each for each in _blocks.get() if each is not block))
+    try:
+        yield
+    finally:
+        # Not reset by a token: the block may be left in another context.
+        _blocks.set(tuple(each for each in _blocks.get() if each is not block))
 
 
 _blocks: ContextVar[tuple[Block, ...]] = ContextVar("turnlog_held_blocks", default=())

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from turnlog.conversation.held.block import Block
-from turnlog.conversation.held.current import entered, left
+from turnlog.conversation.held.current import inside_block
 from turnlog.conversation.held.stored import StoredBlock
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.turns.beginning import first_to_queue
@@ -31,7 +31,6 @@ from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
 __all__ = ["Held", "Holding", "StoredHolding", "check_held"]
@@ -128,11 +127,10 @@ class StoredHolding(Holding[F]):
         self._session = session
         self._seconds = session.lease_seconds if seconds is None else seconds
         self._busy_timeout = busy_timeout
-        self._ending = ExitStack()
+        self._inside, self._ending = ExitStack(), ExitStack()
         self._policy, self._name = policy, key
         self._turn: OpenTurn | None = None
         self._block: Block | None = None
-        self._inside: AbstractContextManager[None] | None = None
 
     async def take(self) -> Held[F]:
         self._check_unused()
@@ -154,16 +152,12 @@ class StoredHolding(Holding[F]):
 
     def enter(self) -> None:
         if self._block is not None:
-            entered(self._block)
+            self._inside.enter_context(inside_block(self._block))
         if self._turn is not None:
-            self._inside = inside(self._turn)
-            self._inside.__enter__()
+            self._inside.enter_context(inside(self._turn))
 
     def leave(self) -> None:
-        if self._inside is not None:
-            self._inside.__exit__(None, None, None)
-        if self._block is not None:
-            left(self._block)
+        self._inside.close()
 
     async def release(self, error: BaseException | None) -> None:
         with self._ending:
