@@ -140,12 +140,34 @@ def _check_driver(url: URL) -> None:
         )
 
 
-class _Async(Engines):
-    def __init__(self, engine: AsyncEngine, *, owned: bool = False) -> None:
-        self.ready = _ready_on.setdefault(engine.sync_engine, {})
-        self.backend = engine.dialect.name
+class _Single(Engines):
+    """One engine, whichever event loop it is used on."""
+
+    def __init__(self, engine: AsyncEngine | Engine) -> None:
+        plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+        self.ready = _ready_on.setdefault(plain, {})
+        self.backend = plain.dialect.name
         self._engine = engine
-        self._private = _without_parameters(engine.sync_engine)
+        self._private = _without_parameters(plain)
+
+    @property
+    def identity(self) -> Hashable:
+        return identity_of(self._engine.url, {}, self._engine.dialect)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
+
+    @property
+    def engine(self) -> AsyncEngine | Engine:
+        return self._engine
+
+
+class _Async(_Single):
+    _engine: AsyncEngine
+
+    def __init__(self, engine: AsyncEngine, *, owned: bool = False) -> None:
+        super().__init__(engine)
         self._owned = owned
 
     async def run(self, job: Job[T]) -> T:
@@ -159,27 +181,12 @@ class _Async(Engines):
         if self._owned:
             self._engine.sync_engine.dispose(close=False)
 
-    @property
-    def identity(self) -> Hashable:
-        return identity_of(self._engine.url, {}, self._engine.dialect)
 
-    @property
-    def url(self) -> URL:
-        return self._engine.url
-
-    @property
-    def engine(self) -> AsyncEngine:
-        return self._engine
-
-
-class _Threaded(Engines):
+class _Threaded(_Single):
     """For engines that block: each job runs on a thread."""
 
     def __init__(self, engine: Engine) -> None:
-        self.ready = _ready_on.setdefault(engine, {})
-        self.backend = engine.dialect.name
-        self._engine = engine
-        self._private = _without_parameters(engine)
+        super().__init__(engine)
         self._executor: Executor | None = None
         if isinstance(engine.pool, SingletonThreadPool):
             # One connection for each thread, as for SQLite in memory: so one thread only.
@@ -195,18 +202,6 @@ class _Threaded(Engines):
     def release(self) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=False)
-
-    @property
-    def identity(self) -> Hashable:
-        return identity_of(self._engine.url, {}, self._engine.dialect)
-
-    @property
-    def url(self) -> URL:
-        return self._engine.url
-
-    @property
-    def engine(self) -> Engine:
-        return self._engine
 
 
 @dataclass(frozen=True)
@@ -227,6 +222,8 @@ class _Address:
 
 
 class _PerLoop(Engines):
+    """For a URL: an engine for each event loop."""
+
     def __init__(self, address: _Address) -> None:
         self.ready = _ready_at.setdefault(address, {})
         self.backend = address.url.get_backend_name()
