@@ -217,7 +217,7 @@ class Lease:
             self._lose()
             self._check_state(failed)
 
-    def _check_state(self, failed: Exception | None = None) -> None:
+    def _check_state(self, failed: Exception | None) -> None:
         """Raise `LeaseLost` unless the lease is held.
 
         failed: the error of a write that was not acknowledged. It is raised instead, because
