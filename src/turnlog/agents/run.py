@@ -104,10 +104,15 @@ class Run:
         """The tokens that the run has spent so far."""
         return self._context.usage
 
+    @property
+    def _model(self) -> Model | str | None:
+        """The model to ask, or its name; that of the run before that of the agent."""
+        return self._config.model or self.agent.model
+
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
         check_compaction(self._session, self._config)
-        self._compaction.check(self._config.model or self.agent.model)
+        self._compaction.check(self._model)
         async with turn_on(
             self._session, self._view, self._config, self.new, self.spending
         ) as begun:
@@ -181,7 +186,7 @@ class Run:
             callback=self._config.session_input_callback,
             resumes=resumes,
             reads_compaction=reads_compaction(self.agent, self._config),
-            compaction=self._compaction.items_for(self._config.model or self.agent.model),
+            compaction=self._compaction.items_for(self._model),
             bounding=compaction.bounding if (compaction := self._config.compaction) else None,
         )
 
@@ -214,7 +219,7 @@ class Run:
         handoffs = await handoffs_of(agent, self._context)
         request = await self._request(tools, handoffs)
         response = with_own_ids(await self._answer_of_model(request))
-        self._compaction.note(request, response, self._config.model or agent.model)
+        self._compaction.note(request, response, self._model)
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
         calls = [item for item in response.output if _is_call(item) and item not in handing]
         is_answer = not calls and not handing
@@ -250,7 +255,7 @@ class Run:
 
     async def _answer_of_model(self, request: ModelRequest) -> ModelResponse:
         """The response to `request`. What it has cost is counted, also if it is none."""
-        model = resolve_model(self._config.model or self.agent.model)
+        model = resolve_model(self._model)
         cost = Usage()
 
         def report(usage: Usage) -> None:
