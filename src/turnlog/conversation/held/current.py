@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from turnlog.loops.stacks import ContextStack
 from turnlog.records import Log
 from turnlog.store import Store
 
@@ -18,7 +17,7 @@ __all__ = ["block_on", "blocks", "inside_block"]
 
 def blocks() -> tuple[Block, ...]:
     """The held blocks that the running task is in, the outermost first."""
-    return _blocks.get()
+    return _blocks.entries
 
 
 def block_on(store: Store, log: Log) -> Block | None:
@@ -26,21 +25,15 @@ def block_on(store: Store, log: Log) -> Block | None:
 
     One that has ended counts too, for tasks that were started in it.
     """
-    for block in reversed(_blocks.get()):
+    for block in reversed(_blocks.entries):
         if block.log == log and block.store.identity == store.identity:
             return block
     return None
 
 
-@contextmanager
-def inside_block(block: Block) -> Iterator[None]:
+def inside_block(block: Block) -> AbstractContextManager[None]:
     """Within, the running task and the tasks and threads that it starts are in `block`."""
-    _blocks.set((*_blocks.get(), block))
-    try:
-        yield
-    finally:
-        # Not reset by a token: the block may be left in another context.
-        _blocks.set(tuple(each for each in _blocks.get() if each is not block))
+    return _blocks.inside(block)
 
 
-_blocks: ContextVar[tuple[Block, ...]] = ContextVar("turnlog_held_blocks", default=())
+_blocks: ContextStack[Block] = ContextStack("turnlog_held_blocks")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from contextvars import ContextVar
 from typing import Protocol
 
 from turnlog.conversation.held.block import OpenBlock
@@ -26,6 +25,7 @@ from turnlog.errors import LeaseLost, SessionBusy
 from turnlog.items.json import Item, TResponseInputItem, decode, encode_all
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
+from turnlog.loops.stacks import ContextStack
 from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 from turnlog.sessions.conversations.refusals import refuse
@@ -64,7 +64,7 @@ class Turns:
     @property
     def is_inside(self) -> bool:
         """Whether the running task belongs to a turn on this session."""
-        return self in _within.get()
+        return self in _within.entries
 
     @property
     def is_nested(self) -> bool:
@@ -195,13 +195,11 @@ class Turns:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Within, the running task and those that it starts belong to a turn on this session."""
-        _within.set((*_within.get(), self))
-        try:
-            yield
-        finally:
-            self._is_asked = False
-            # Not reset by a token: an asynchronous generator may be closed in another context.
-            _within.set(tuple(turns for turns in _within.get() if turns is not self))
+        with _within.inside(self):
+            try:
+                yield
+            finally:
+                self._is_asked = False
 
     @property
     def _log(self) -> Log:
@@ -258,4 +256,4 @@ def check_possible(policy: Policy, key: str | None) -> None:
 
 
 #: The turns that the running task belongs to.
-_within: ContextVar[tuple[Turns, ...]] = ContextVar("turnlog_turns_elsewhere", default=())
+_within: ContextStack[Turns] = ContextStack("turnlog_turns_elsewhere")
