@@ -176,7 +176,8 @@ class StoredSession(TurnBlocks, TurnLists, Described, Replaceable):
         extra = extra_changes_on(self.store, log)
         if turn is None:
             changes = [Append(log.name, payloads), *(extra.changes if extra else ())]
-            end = (await commit_unless_deleted(self.store, log, changes, name))[0]
+            done = await commit_unless_deleted(self.store, log, changes, name)
+            end = done.positions[0]
         else:
             end = await turn.append(payloads, name, store=self.store)
         self._wrote(log, end, len(payloads))

@@ -18,7 +18,7 @@ from turnlog.conversation.deletion import deletion, mark_of
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
-from turnlog.conversation.turns.retrying import commit_retried
+from turnlog.conversation.retrying import commit_retried
 from turnlog.errors import Conflict, NoSuchBranch, NoSuchRecord
 from turnlog.items.json import encode
 from turnlog.records import Log

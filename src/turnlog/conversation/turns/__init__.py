@@ -16,5 +16,4 @@ writing                       a write through the running task's turn, or on its
 next_write                    changes that the next add_items of a run makes as well
 endings                       marks of turns that are over without an answer
 run_key                       a run with a key asks once and answers once
-retrying                      commits are tried again when an answer was lost
 """

@@ -7,7 +7,7 @@ from typing import Protocol, Self, TypeVar
 from uuid import uuid4
 
 from turnlog.changes import Change
-from turnlog.conversation.deletion import mark_of, unless_deleted
+from turnlog.conversation.deletion import check_conflict, unless_deleted
 from turnlog.conversation.opened import items_of
 from turnlog.conversation.protocol import OnBranch
 from turnlog.conversation.summaries.copies import pinned as summaries_pinned
@@ -16,7 +16,7 @@ from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.usage.question import newest_question
-from turnlog.errors import BranchDeleted, Conflict, SessionBusy
+from turnlog.errors import Conflict, SessionBusy
 from turnlog.items.turns import settled
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
@@ -60,8 +60,7 @@ async def _taken_on_fork(session: S, seconds: float) -> tuple[S, OpenTurn]:
     try:
         await turn.lease.take(*changes, *unless_deleted(source))
     except Conflict as conflict:
-        if conflict.log == mark_of(source):  # then the copy may be empty
-            raise BranchDeleted(source) from None
+        check_conflict(conflict, source)  # the copy may be empty then
         raise
     try:
         await pinned(fork.store, log, changes)

@@ -19,11 +19,11 @@ from typing import Literal
 from uuid import uuid4
 
 from turnlog.changes import Change, Committed, Key
+from turnlog.conversation.retrying import is_certain
 from turnlog.conversation.turns.claims import RENEWALS, Claims
 from turnlog.conversation.turns.duration import lease_seconds
 from turnlog.conversation.turns.giving_back import given_back, warn
 from turnlog.conversation.turns.reporting import Wait
-from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
 from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, LeaseLost
