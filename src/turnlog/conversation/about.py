@@ -38,7 +38,7 @@ class About:
 
     @classmethod
     def of(cls, note: bytes) -> About:
-        """What is in a note. Values of a wrong type are left out, as is all if it is unreadable."""
+        """The facts in a note. Values of a wrong type are left out; all, if it is unreadable."""
         found = _fields(note) or {}
         return cls(**{name: value for name, value in _read(found) if value is not None})
 
@@ -96,7 +96,7 @@ def described(session: str, note: bytes, changes: Mapping[str, object]) -> bytes
 
 
 def kept_note(note: bytes) -> bytes:
-    """What stays of the note of "main" when the conversation is cleared.
+    """The part of the note of "main" that stays when the conversation is cleared.
 
     A note that can't be opened stays as it is: it may hold an owner or a hold.
     """

@@ -157,7 +157,7 @@ class AdvancedNames(Branching, Accounting):
         ]
 
     async def get_session_usage(self, branch_id: str | None = None) -> dict[str, int] | None:
-        """What was spent on the turns of a branch; None if nothing is recorded.
+        """The usage of the turns of a branch; None if nothing is recorded.
 
         branch_id: None means all branches; what a fork has copied counts once.
 
@@ -176,7 +176,7 @@ class AdvancedNames(Branching, Accounting):
     async def get_turn_usage(
         self, user_turn_number: int | None = None, branch_id: str | None = None
     ) -> list[dict[str, Any]] | dict[str, Any]:
-        """What was spent on one turn, {} if nothing is recorded; or a list of all turns with usage.
+        """The usage of one turn, {} if nothing is recorded; or a list of all turns with usage.
 
         A dict with `requests`, `input_tokens`, `output_tokens`, `total_tokens` and the details
         that the provider gave, `input_tokens_details` and `output_tokens_details`, or None. In the

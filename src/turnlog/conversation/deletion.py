@@ -97,7 +97,7 @@ def branch_of(log: Log) -> str:
 
 
 def deletion(log: Log, logs: Iterable[Log]) -> list[Change]:
-    """What deletes the branch `log` and all that lies beside it, and leaves the mark.
+    """The changes that delete the branch `log` and all that lies beside it, and leave the mark.
 
     logs: those of the session, or at least those of this branch.
     """

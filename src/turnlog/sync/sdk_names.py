@@ -53,11 +53,11 @@ class BlockingAdvancedNames(BlockingSession):
         return run(self.session.get_tool_usage, branch_id)
 
     def get_session_usage(self, branch_id: str | None = None) -> dict[str, int] | None:
-        """What was spent on the turns of a branch, or of all."""
+        """The usage of the turns of a branch, or of all."""
         return run(self.session.get_session_usage, branch_id)
 
     def get_turn_usage(
         self, user_turn_number: int | None = None, branch_id: str | None = None
     ) -> list[dict[str, Any]] | dict[str, Any]:
-        """What was spent on one turn, or on each."""
+        """The usage of one turn, or of each."""
         return run(self.session.get_turn_usage, user_turn_number, branch_id)

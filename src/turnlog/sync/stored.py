@@ -64,7 +64,7 @@ class BlockingStoredSession(BlockingAdvancedNames):
 
     @property
     def lease_seconds(self) -> float | None:
-        """How long the leases of its runs last; None for the default. Assigning takes effect."""
+        """The seconds that leases of its runs last; None: the default. Assigning takes effect."""
         return self.session.lease_seconds
 
     @lease_seconds.setter
@@ -209,7 +209,7 @@ class BlockingStoredSession(BlockingAdvancedNames):
         return self._twin(run(self.session.edit, position, item, name))
 
     def diff(self, other: str | BlockingStoredSession | awaitable.StoredSession) -> Difference:
-        """Where this branch and another one part, and how they differ behind that."""
+        """The difference to another branch: where they part, and what comes behind that."""
         return run(
             self.session.diff, other.session if isinstance(other, BlockingStoredSession) else other
         )
@@ -246,7 +246,7 @@ class BlockingStoredSession(BlockingAdvancedNames):
     def usage(
         self, by: By | None = None, *, branches: Branches = "this", turns: int | None = None
     ) -> Usage | dict[int | None, Usage] | dict[str, Usage]:
-        """What the runs on this branch, or on all branches, have spent."""
+        """The usage of the runs on this branch, or on all branches."""
         totals: Any = self.session.usage  # whose overloads have no common form
         return run(totals, by, branches=branches, turns=turns)  # type: ignore[no-any-return]
 

@@ -126,7 +126,7 @@ class Branching(Handle):
         return await forked(self, name, position - 1, added=added)
 
     async def diff(self, other: str | Handle) -> Difference:
-        """Where this branch and another one part, and how they differ behind that.
+        """The difference to another branch: where they part, and what comes behind that.
 
         other: the name of a branch, or a session of the same conversation. Both branches are
             read as a whole.

@@ -59,7 +59,7 @@ class Difference:
 
 
 async def difference(store: Store, ours: Log, theirs: Log) -> Difference:
-    """How the branch `theirs` differs from `ours`."""
+    """The difference of the branches `ours` and `theirs`."""
     one, other = await store.read(ours), await store.read(theirs)
     common = _common(one.payloads, other.payloads)
     shared = [item for item in items_of(ours, one[:common]) if item is not None]

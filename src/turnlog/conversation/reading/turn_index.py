@@ -68,7 +68,7 @@ class TurnIndex:
         return found[0].position if found and found[0].number == number else None
 
     async def count(self, until: int | None = None) -> int:
-        """How many turns the log has; with `until`, how many begin up to that position."""
+        """The number of turns of the log; with `until`, of those that begin up to that position."""
         return (await _stretch_until(self.reader, until)).last
 
     async def whole(self) -> list[StoredTurn]:
@@ -140,14 +140,14 @@ class _Stretch(NamedTuple):
 
     @property
     def before_last(self) -> Before:
-        """What comes before its last record."""
+        """Counts of what comes before its last record."""
         behind = len(self.page.decoded) - 1
         begins = bool(self.starts) and self.starts[-1] == behind
         return Before(self.last - begins, self.before.records + behind)
 
     @property
     def before_next(self) -> Before:
-        """What will come before the record that follows."""
+        """Counts of what will come before the record that follows."""
         return Before(self.last, self.before.records + len(self.page.decoded))
 
     def turns(self, first: int, last: int) -> list[StoredTurn]:
@@ -158,7 +158,7 @@ class _Stretch(NamedTuple):
         return self._made((number, *each) for number, each in enumerate(chosen, first))
 
     def turn_zero(self) -> list[StoredTurn]:
-        """What comes before the first turn of the log, if these records begin with it."""
+        """Turn 0, which holds what comes before the first turn, if the log begins with these."""
         end = self.starts[0] if self.starts else len(self.page.decoded)
         return self._made([(0, 0, end)] if any(self.page.decoded[:end]) else [])
 

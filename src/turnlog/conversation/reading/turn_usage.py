@@ -46,7 +46,7 @@ class Places:
 
 
 async def usage_of_turns(store: Store, log: Log, turns: Sequence[StoredTurn]) -> dict[int, Usage]:
-    """What was spent on each of `turns`, by number; on those that are not in it, nothing.
+    """The usage of each of `turns`, by number; that of turns which are not in it is zero.
 
     turns: some turns in a row of the branch `log`. The records of usage are read from the newest
         one back, as far as these turns need.

@@ -49,7 +49,7 @@ def in_next_write(store: Store, log: Log, changes: Sequence[Change] = ()) -> Ite
 
 
 def extra_changes_on(store: Store, log: Log) -> ExtraChanges | None:
-    """What is to be written together with items on `log`; None if nothing is."""
+    """The changes to make together with items on `log`; None if there are none."""
     extra = _current.get()
     if extra is None or extra.log != log or extra.store.identity != store.identity:
         return None

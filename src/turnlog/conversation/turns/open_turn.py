@@ -83,7 +83,7 @@ class OpenTurn:
 
     @property
     def end(self) -> int:
-        """Where the log ends, as far as the run knows; 0 if it knows nothing of it."""
+        """The position at which the log ends, as far as the run knows; 0 if it does not know."""
         return self._end or 0
 
     def saw(self, end: int) -> None:
@@ -112,7 +112,7 @@ class OpenTurn:
         await self.lease.give_back(pending)
 
     def reads_again(self) -> None:
-        """What the run has read is outdated: it is about to read the log again."""
+        """Forget what the run has read: it is about to read the log again."""
         self._end = None
         self.extra_changes.clear()
 

@@ -74,7 +74,7 @@ class Entry(NamedTuple):
 
     @property
     def usage(self) -> Usage:
-        """What the run has spent."""
+        """The usage of the run."""
         return total(part.usage for part in self.parts)
 
     @classmethod

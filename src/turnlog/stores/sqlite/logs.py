@@ -40,7 +40,7 @@ class Logs:
         self._look({change.log for change in changes})
 
     def ends(self) -> Mapping[str, int]:
-        """Where each log ends."""
+        """The end of each log."""
         return {name: facts.last for name, facts in self._facts.items()}
 
     def notes(self) -> Mapping[str, bytes]:
