@@ -37,7 +37,7 @@ def pairs(items: list[Item]) -> list[tuple[int, int]]:
 
 
 def is_answer(item: Item) -> bool:
-    return item["type"].endswith(("_output", "_response"))
+    return str(item["type"]).endswith(("_output", "_response"))
 
 
 def is_across_turns(items: list[Item]) -> Callable[[tuple[int, int]], bool]:
