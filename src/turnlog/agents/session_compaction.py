@@ -122,11 +122,10 @@ class SessionCompaction:
         try:
             await self._compacted(self._hook, self._exchange, context)
         except Exception as error:  # noqa: BLE001 - the run has its answer
-            _logger.warning(
-                "session %r is not compacted: %s: %s",
+            _logger.warning(  # not its text, in which a provider may quote what was sent
+                "session %r is not compacted: %s; run_compaction() by hand tells more",
                 getattr(self._session, "session_id", None),
                 type(error).__name__,
-                error,
             )
         return context.usage.usage
 
