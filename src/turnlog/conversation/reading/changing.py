@@ -16,11 +16,11 @@ from turnlog.items.kinds import is_provider_summary
 from turnlog.items.shortening import Shorten, shortened
 from turnlog.items.turns import turn_starts
 
-__all__ = ["BEFORE", "Changed", "Changing", "Compacting", "Parts"]
+__all__ = ["BEFORE", "Changed", "Changing", "CompactionItems", "Parts"]
 
 #: What is done with a provider's compaction items: the view begins at the newest, or leaves them
 #: out, or keeps all items as they are stored.
-Compacting: TypeAlias = Literal["begin", "leave out", "keep"]
+CompactionItems: TypeAlias = Literal["begin", "leave out", "keep"]
 
 _SEALED = "The provider's summary of what came before, which only that provider can read."
 BEFORE = "The provider has summed it up in a later item, with which the view begins."
@@ -57,7 +57,7 @@ class Changed:
 
 
 class Parts(NamedTuple):
-    """What a view shows: the summary, and what lies behind it.
+    """The parts of a view: the summary, and the items behind it.
 
     start: the index in `changed.past` at which the window begins.
     """
@@ -78,10 +78,10 @@ class Parts(NamedTuple):
 
 
 class Changing(NamedTuple):
-    """How items are changed for a model."""
+    """Rules by which items are changed for a model."""
 
     shorten: Shorten | None = None
-    compaction: Compacting = "keep"
+    compaction: CompactionItems = "keep"
 
     def readable(self, items: Sequence[Item]) -> Sequence[Item]:
         """`items` without what a model can't read."""
