@@ -76,6 +76,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and _needs_a_server(item):
             item.add_marker("server")
+            item.add_marker(pytest.mark.timeout(_time_with_a_server(item.config)))
+
+
+def _time_with_a_server(config: pytest.Config) -> float:
+    """Seconds: the first test that needs a server waits for its installation and its start."""
+    given = config.getoption("timeout")
+    limit = float(config.getini("timeout") if given is None else given)
+    return max(900.0, limit) if limit else 0.0  # 0: without a limit, for a debugger
 
 
 def _needs_a_server(item: pytest.Function) -> bool:

@@ -165,7 +165,7 @@ class _Process:
         return calls
 
     def end(self) -> None:
-        self._run.communicate(timeout=60)
+        self._run.communicate(timeout=250)
         assert self._run.returncode == 0
 
 

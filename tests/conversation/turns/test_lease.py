@@ -78,7 +78,7 @@ class TestLease:
 
     async def test_a_dead_holder_loses_it(self, any_store: Store) -> None:
         late = await dead(any_store)
-        await asyncio.sleep(2 * SHORT)
+        await asyncio.sleep(2.1 * SHORT)
         thief = Lease(any_store, LOG)
         assert await blocker(thief) is None
         for call in (partial(check, late), late.renew, partial(check, late)):

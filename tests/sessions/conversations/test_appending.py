@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import threading
 from typing import Any, Literal
 
 import pytest
@@ -15,7 +16,7 @@ from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
-KINDS: list[int | Literal["cut", "slow"]] = [500, 503, 429, 408, "cut", "slow"]
+KINDS: list[int | Literal["cut", "late"]] = [500, 503, 429, 408, "cut", "late"]
 
 
 @pytest.fixture(autouse=True)
@@ -36,16 +37,10 @@ async def test_a_fault_at_every_request(
     make: Make, client: AsyncOpenAI, server: Server, kind: Any, at: int, is_done: bool, way: str
 ) -> None:
     conversation = (await client.conversations.create(items=[])).id
-    server.slow_seconds = 0.3
-    store = MemoryStore() if way == "key and store" else None
-    session = OpenAIConversationsSession(
-        conversation, client.with_options(timeout=0.15), store=store
-    )
+    session = make(conversation, store=MemoryStore() if way == "key and store" else None)
     server.faults = {1 + at: Fault(kind, is_done)}
     more = {} if way == "plain" else {"key": "k"}
     await session.add_items(numbered(100), **more)
-    if kind == "slow":
-        await asyncio.sleep(0.3)
     assert stored(server) == [str(n) for n in range(100)]
     if more:
         await session.add_items(numbered(100), **more)
@@ -303,19 +298,21 @@ async def test_a_cancelled_write_waits_and_stops(
     session: OpenAIConversationsSession, server: Server
 ) -> None:
     await session.add_items(numbered(1))
-    server.faults = {2: Fault("slow", is_done=True)}
-    reached = asyncio.Event()
+    server.faults = {2: Fault("cut", is_done=True)}
+    reached, cancelled = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
     def before(method: str, path: str) -> None:
         if server.count("POST") == 3:
             loop.call_soon_threadsafe(reached.set)
+            cancelled.wait()
 
     server.before = before
-    server.slow_seconds = 0.2
     task = asyncio.create_task(session.add_items(numbered(80, 1)))
     await reached.wait()
     task.cancel()
+    await asyncio.sleep(0)
+    cancelled.set()
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
     error = caught.value.__cause__
