@@ -99,7 +99,9 @@ def config_of(config: object) -> RunConfig:
         return _DEFAULT
     if isinstance(config, RunConfig):
         return config
-    cure = "write RunConfig(**config)" if isinstance(config, dict) else "import it from turnlog"
+    cure = "import it from turnlog" if is_of_sdk(config) else "write RunConfig(…)"
+    if isinstance(config, dict):
+        cure = "write RunConfig(**config)"
     raise TypeError(f"run_config must be a RunConfig, not {given(config)}: {cure}")
 
 
