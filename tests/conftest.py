@@ -13,6 +13,7 @@ from tests.databases import *  # noqa: F403 - fixtures, and __all__ lists them
 from tests.servers import fixtures
 from tests.servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
 from tests.servers.process import Server
+from tests.virtual_time import *  # noqa: F403 - fixtures, and __all__ lists them
 
 # The caller's environment variables must not decide what is tested, nor may a test ask a real
 # model with the caller's key. Processes that tests start inherit this.
@@ -75,6 +76,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and _needs_a_server(item):
             item.add_marker("server")
+            item.add_marker(pytest.mark.timeout(_time_with_a_server(item.config)))
+
+
+def _time_with_a_server(config: pytest.Config) -> float:
+    """Seconds: the first test that needs a server waits for its installation and its start."""
+    given = config.getoption("timeout")
+    limit = float(config.getini("timeout") if given is None else given)
+    return max(900.0, limit) if limit else 0.0  # 0: without a limit, for a debugger
 
 
 def _needs_a_server(item: pytest.Function) -> bool:

@@ -253,7 +253,7 @@ async def test_two_processes_that_guess_do_not_stop_each_other(inner: MemoryStor
         for n in range(60):
             await store.append(LOG, [b"%d %d" % (name, n)])
 
-    await asyncio.wait_for(asyncio.gather(*map(write, stores, range(2))), 30)
+    await asyncio.wait_for(asyncio.gather(*map(write, stores, range(2))), 200)
     found = await payloads_of(stores[0], LOG)
     assert [each for each in found if each[:1] == b"0"] == [b"0 %d" % n for n in range(60)]
     assert [each for each in found if each[:1] == b"1"] == [b"1 %d" % n for n in range(60)]

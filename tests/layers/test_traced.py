@@ -362,6 +362,6 @@ try:
 except ImportError as error:
     print(error)"""
     run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=250
     )
     assert "pip install 'turnlog[tracing]'" in run.stdout

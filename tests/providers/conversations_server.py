@@ -36,7 +36,8 @@ _MISSING = "Conversation with id '{}' not found."
 class Fault:
     """One request that fails.
 
-    kind: the status of the answer; "cut" ends the connection instead, "slow" answers too late.
+    kind: the status of the answer; "cut" ends the connection instead, "slow" does so late, and
+        sets `is_slow` before.
     is_done: whether the request is carried out all the same.
     """
 
@@ -74,6 +75,7 @@ class Server(ThreadingHTTPServer):
         #: Called before each request, with its method and path.
         self.before: Callable[[str, str], None] = _nothing
         self.slow_seconds = 1.0
+        self.is_slow = threading.Event()
         self.is_strict = True
         #: Whether items are shown with all fields that they may have.
         self.is_verbose = False
@@ -339,6 +341,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fail(self, fault: Fault) -> None:
         if fault.kind == "slow":
+            self.server.is_slow.set()
             time.sleep(self.server.slow_seconds)
         elif fault.kind != "cut":
             body = {"error": {"message": "The server had an error.", "type": "server_error"}}

@@ -162,7 +162,8 @@ async def test_five_hundred_operations_by_turns(path: Path, seed: int) -> None:
 
 
 WRITER = """
-import asyncio, sys
+import asyncio, functools, sqlite3, sys
+sqlite3.connect = functools.partial(sqlite3.connect, timeout=200)  # theirs is five seconds
 from agents import SQLiteSession
 from agents.extensions.memory import AdvancedSQLiteSession
 
@@ -187,7 +188,7 @@ async def test_three_classes_in_three_processes(path: Path, made_by: str) -> Non
     if made_by == "theirs":
         with theirs(path):
             pass
-    ours = SQLiteSession("a", path)
+    ours = SQLiteSession("a", path, patience=200)
     await ours.add_items([{"role": "user", "content": "start"}])
     processes = [
         await asyncio.create_subprocess_exec(
@@ -198,7 +199,7 @@ async def test_three_classes_in_three_processes(path: Path, made_by: str) -> Non
     for n in range(40):
         await ours.add_items([{"role": "user", "content": f"ours {n}"}])
     for process in processes:
-        _, complaints = await asyncio.wait_for(process.communicate(), timeout=60)
+        _, complaints = await asyncio.wait_for(process.communicate(), timeout=250)
         assert (process.returncode, complaints) == (0, b"")
     await ours.add_items([{"role": "user", "content": "end"}])
     items: list[Item] = await ours.get_items()

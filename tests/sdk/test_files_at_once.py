@@ -39,7 +39,8 @@ async def test_all_together_in_one_process(path: Path) -> None:
 
 
 THEIR_WRITER = """
-import asyncio, sys
+import asyncio, functools, sqlite3, sys
+sqlite3.connect = functools.partial(sqlite3.connect, timeout=200)  # theirs is five seconds
 from agents import SQLiteSession
 
 async def main():
@@ -68,7 +69,7 @@ async def test_two_processes_on_one_file(path: Path) -> None:
             items = await session.get_items()
             assert items[: len(seen)] == seen
             seen = items
-        _, complaints = await asyncio.wait_for(process.communicate(), timeout=60)
+        _, complaints = await asyncio.wait_for(process.communicate(), timeout=250)
         assert (process.returncode, complaints) == (0, b"")
         items = await session.get_items()
     async with theirs(path) as session:

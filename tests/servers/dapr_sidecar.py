@@ -249,11 +249,11 @@ class Sidecar:
 
     def die(self) -> None:
         """Stop at once, even during calls; the documents stay."""
-        self._server.stop(None).wait(10)
+        assert self._server.stop(None).wait(240), "the stand-in for a sidecar does not stop"
         self._pool.shutdown()
 
     def close(self) -> None:
         self.die()
         self._health.shutdown()
-        self._thread.join(10)
+        self._thread.join()
         self._health.server_close()

@@ -2,6 +2,7 @@
 
 import atexit
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +18,8 @@ __all__ = ["MariaDBServer", "PostgresServer"]
 
 class PostgresServer(Server):
     """PostgreSQL with its default settings; `fsync` is on."""
+
+    stopping = signal.SIGINT
 
     def __init__(self) -> None:
         super().__init__("postgres")
@@ -50,12 +53,6 @@ class PostgresServer(Server):
             "postgres",
         ]
         return subprocess.run(asking, check=False).returncode == 0
-
-    def stop(self) -> None:
-        """Shut down cleanly, without waiting for clients to disconnect."""
-        command = [str(_postgres("pg_ctl")), "stop", "-m", "fast", "-D", str(self.folder / "data")]
-        subprocess.run(as_nobody(command), check=True, capture_output=True)
-        self.process.wait()
 
     def url(self, database: str = "postgres") -> str:
         """Where SQLAlchemy finds the database."""

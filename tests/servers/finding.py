@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +23,9 @@ _KINDS = {
     "MARIADB": (["mariadbd", "mysqld"], "/usr/sbin", "mariadb-server"),
     "REDIS": (["valkey-server", "redis-server"], "/usr/local/bin", "valkey-server"),
 }
+
+#: Seconds for which Debian's package manager is tried.
+_PATIENCE = 120
 
 
 @cache
@@ -47,12 +52,25 @@ def _places(kind: str) -> Iterator[Path]:
     if named:
         yield from _in_folders(kind, [Path(named)])
         return
-    yield from _installed(kind)
+    apt_get = shutil.which("apt-get") if os.geteuid() == 0 else None
+    # What another test process is installing has a program before it has all that it needs.
+    with _lock(fcntl.LOCK_SH) if apt_get else nullcontext():
+        found = [*_installed(kind)]
+    yield from found
     yield from _in_folders(kind, _in_wheels())
-    apt_get = shutil.which("apt-get")
-    if os.geteuid() == 0 and apt_get is not None:
-        _install_from_debian(kind, apt_get)
+    if apt_get:
+        # One test process after the other: apt-get's update fails beside another.
+        with _lock(fcntl.LOCK_EX):
+            _install_from_debian(kind, apt_get)
         yield from _installed(kind)
+
+
+@contextmanager
+def _lock(kind: int) -> Iterator[None]:
+    """The lock of the processes that install, shared or exclusive."""
+    with Path(tempfile.gettempdir(), "turnlog-apt-get").open("ab") as lock:
+        fcntl.flock(lock, kind)
+        yield
 
 
 def _installed(kind: str) -> Iterator[Path]:
@@ -77,15 +95,19 @@ def _in_wheels() -> list[Path]:
 
 
 def _install_from_debian(kind: str, apt_get: str) -> None:
-    options = ["-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
+    options = ["-y", "--no-install-recommends", "-o", f"DPkg::Lock::Timeout={_PATIENCE}"]
     # RUNLEVEL: the package is to start no server of its own.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    # One test process after the other: apt-get's update fails beside another.
-    with Path(tempfile.gettempdir(), "turnlog-apt-get").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for command in (["update"], ["install", *options, _KINDS[kind][2]]):
-            if next(_installed(kind), None):
-                return
+    end = time.monotonic() + _PATIENCE
+    # Again if it fails: another program may hold the lock of `update`, which doesn't wait for it,
+    # and a mirror may be away for a moment.
+    while not next(_installed(kind), None):
+        done = [
             subprocess.run(
                 [apt_get, "-qq", *command], env=environment, capture_output=True, check=False
             )
+            for command in (["update"], ["install", *options, _KINDS[kind][2]])
+        ]
+        if time.monotonic() > end or all(each.returncode == 0 for each in done):
+            return
+        time.sleep(2)

@@ -2,14 +2,26 @@
 
 import random
 import socket
+from pathlib import Path
 
 __all__ = ["HOST", "free_port"]
 
 HOST = "127.0.0.1"
 
-#: Below what kernels give to outgoing connections: while a server is down, such a connection
-#: could be given its port.
-_PORTS = range(15_000, 32_000)
+
+def _ports() -> range:
+    """Those below what the kernel gives to outgoing connections.
+
+    While a server is down, such a connection could be given its port.
+    """
+    try:
+        end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError):
+        end = 32_768
+    return range(end // 2, end) if end >= 10_000 else range(15_000, 32_000)
+
+
+_PORTS = _ports()
 
 #: Holds the UDP port of the same number, which no server here uses, as long as this process
 #: lives. So no other test process is given the port, also while its server is down.

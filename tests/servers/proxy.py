@@ -99,7 +99,8 @@ class Proxy:
             client.close()
             return
         try:
-            server = socket.create_connection((HOST, self._target), timeout=5)
+            # The kernel accepts for a server that stands still, so this takes no time.
+            server = socket.create_connection((HOST, self._target), timeout=30)
         except OSError:
             client.close()
             return

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,8 @@ from tests.servers.process import HOST, Server
 
 __all__ = ["RedisCluster", "RedisSentinel", "RedisServer", "certificate"]
 
-_PATIENCE = 60.0  # seconds
+#: Seconds, on a machine that has much else to do.
+_PATIENCE = 240.0
 
 
 class RedisServer(Server):
@@ -60,15 +61,15 @@ class RedisServer(Server):
 
 
 class RedisCluster:
-    """Six nodes: three masters, each with a replica that takes over when it dies.
+    """Six nodes: three masters, each with a replica, which takes over when it is told to.
 
-    patience: milliseconds that a master may be away before that.
+    By itself it would also do so for a master that is only slow, and what that one had
+    acknowledged last would be lost: replicas follow a moment later.
     """
 
-    def __init__(self, patience: int = 2000) -> None:
-        options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(patience)]
-        # A replica that lags takes over all the same: there is no other.
-        options += ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]
+    def __init__(self) -> None:
+        options = ["--cluster-enabled", "yes", "--cluster-node-timeout", f"{_PATIENCE:.0f}000"]
+        options += ["--cluster-replica-no-failover", "yes", "--repl-diskless-sync-delay", "0"]
         self.nodes = [
             # Its own choice would be 10,000 above the port, and may not exist.
             RedisServer(*options, "--cluster-port", str(free_port()), name=f"redis-{n}")
@@ -108,7 +109,7 @@ class RedisCluster:
             port = client.get_node_from_key(key).port
         return next(node for node in self.nodes if node.port == port)
 
-    def move_slot_of(self, key: str, pause: float) -> None:
+    def move_slot_of(self, key: str, pause: Callable[[], object]) -> None:
         """Have another master hold the slot of `key`: key by key, with a pause after each."""
         source = self.master_of(key)
         target = next(node for node in self.masters() if node is not source)
@@ -119,14 +120,32 @@ class RedisCluster:
             giving.execute_command(f"CLUSTER SETSLOT {slot} MIGRATING {taker}")
             while keys := giving.execute_command(f"CLUSTER GETKEYSINSLOT {slot} 1"):
                 giving.execute_command("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", *keys)
-                time.sleep(pause)
+                pause()
             for client in (taking, giving):
                 client.execute_command(f"CLUSTER SETSLOT {slot} NODE {taker}")
         self.wait_healthy()
 
+    def replace(self, master: RedisServer) -> None:
+        """Kill a master whose replica has all that was acknowledged, and let that one take over."""
+        with master.client() as client:
+            sent = int(client.info("replication")["master_repl_offset"])
+        replica = self._replica_of(master)
+        _wait(
+            lambda: int(self._info(replica)["slave_repl_offset"]) >= sent,
+            "the replica does not follow",
+        )
+        master.kill()
+        with replica.client() as client:
+            client.execute_command("CLUSTER FAILOVER TAKEOVER")
+        _wait(lambda: self._info(replica)["role"] == "master", "the replica does not take over")
+
+    def _replica_of(self, master: RedisServer) -> RedisServer:
+        infos = ((node, self._info(node)) for node in self.nodes)
+        return next(node for node, info in infos if info.get("master_port") == master.port)
+
     def wait_healthy(self) -> None:
         """Wait until every slot has a master that all living nodes know, with a replica."""
-        self._wait(lambda: all(map(self._is_settled, self._living())))
+        _wait(lambda: all(map(self._is_settled, self._living())), "the Cluster does not settle")
 
     def _join(self) -> None:
         first = self.nodes[0]
@@ -138,7 +157,10 @@ class RedisCluster:
                 client.execute_command(f"CLUSTER SET-CONFIG-EPOCH {n + 1}")
                 bus = first.options[-1]
                 client.execute_command(f"CLUSTER MEET {HOST} {first.port} {bus}")
-        self._wait(lambda: all(self._known(node) == 6 for node in self.nodes))
+        _wait(
+            lambda: all(self._known(node) == 6 for node in self.nodes),
+            "the nodes do not find each other",
+        )
         for master, replica in zip(self.nodes[:3], self.nodes[3:], strict=True):
             with master.client() as client:
                 name = _id_on(client)
@@ -174,11 +196,12 @@ class RedisCluster:
         """A plain client to look behind the curtain with. The caller closes it."""
         return redis.RedisCluster(host=HOST, port=self._living()[0].port)
 
-    def _wait(self, done: Callable[[], bool]) -> None:
-        end = time.monotonic() + _PATIENCE
-        while not done():
-            assert time.monotonic() < end, "the Cluster does not settle"
-            time.sleep(0.05)
+
+def _wait(done: Callable[[], bool], complaint: str) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not done():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.05)
 
 
 def _id_on(client: redis.Redis) -> str:
@@ -188,7 +211,10 @@ def _id_on(client: redis.Redis) -> str:
 
 
 class RedisSentinel:
-    """A master and its replica, watched by three Sentinels under the name `chats`."""
+    """A master and its replica, watched by three Sentinels under the name `chats`.
+
+    The replica takes over when it is told to; the Sentinels wait for a master that is only slow.
+    """
 
     service = "chats"
 
@@ -220,11 +246,31 @@ class RedisSentinel:
     ) -> None:
         self._running.close()
 
+    def replace_master(self) -> None:
+        """Kill the master, whose replica has all that was acknowledged and takes over."""
+        _wait(self._has_followed, "the replica does not follow")
+        self.master.kill()
+        _wait(self._has_failed_over, "the replica does not take over")
+
+    def _has_followed(self) -> bool:
+        with self.master.client() as client:
+            info = client.info("replication")
+        return int(info["slave0"]["offset"]) >= int(info["master_repl_offset"])
+
+    def _has_failed_over(self) -> bool:
+        """Whether the first Sentinel names the replica. Asks it to, as often as it takes."""
+        with self.sentinels[0].client() as client, self.replica.client() as replica:
+            if replica.info("replication")["role"] == "slave":
+                with suppress(redis.ResponseError):  # it is at it, or takes the replica for gone
+                    client.execute_command("SENTINEL FAILOVER", self.service)
+                return False
+            return int(client.sentinel_master(self.service)["port"]) == self.replica.port
+
     def _wait_until_known(self) -> None:
-        end = time.monotonic() + _PATIENCE
-        while not (self._is_replicated() and all(s.knows_all() for s in self.sentinels)):
-            assert time.monotonic() < end, "the Sentinels do not find each other"
-            time.sleep(0.1)
+        _wait(
+            lambda: self._is_replicated() and all(s.knows_all() for s in self.sentinels),
+            "the Sentinels do not find each other",
+        )
 
     def _is_replicated(self) -> bool:
         with self.master.client() as client:
@@ -243,8 +289,8 @@ class _Sentinel(RedisServer):
     def prepare(self) -> None:
         lines = [
             f"sentinel monitor {self._service} {HOST} {self._master} 2",
-            f"sentinel down-after-milliseconds {self._service} 1000",
-            f"sentinel failover-timeout {self._service} 3000",
+            f"sentinel down-after-milliseconds {self._service} {_PATIENCE:.0f}000",
+            f"sentinel failover-timeout {self._service} {_PATIENCE:.0f}000",
         ]
         (self.folder / "sentinel.conf").write_text("\n".join(lines))
 

@@ -10,7 +10,7 @@ import pytest
 from tests.killing import rest_of, said_until_killed
 from tests.programs.branch_until_killed import TALK, forked
 from tests.sizes import KILLED_WRITERS
-from turnlog import About, Store, StoredSession, open_store
+from turnlog import About, Item, Store, StoredSession, open_store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -18,6 +18,9 @@ files_and_servers = pytest.mark.stores("sqlite", "postgres", "mariadb", "redis")
 
 #: What main and the branch "b" hold, and what is known of the conversation.
 State = tuple[int, int | None, About]
+
+#: The items of each branch, and what is known of the conversation.
+Contents = tuple[dict[str, int], list[Item], list[Item], About]
 
 BEFORE: dict[str, State] = {
     "fork": (8, None, About()),
@@ -37,24 +40,31 @@ async def watching(any_url: str) -> AsyncIterator[Store]:
         yield store
 
 
-async def _state(session: StoredSession) -> State:
+async def _contents(session: StoredSession) -> Contents:
     lengths = {branch.name: branch.items for branch in await session.branches()}
     held = await session.get_items()
-    assert held == TALK[: len(held)]
     branch = await StoredSession(session.session_id, session.store, branch="b").get_items()
-    assert branch == TALK[: len(branch)]
-    assert lengths.get("b", 0) == len(branch)
-    return len(held), lengths.get("b"), await session.about()
+    return lengths, held, branch, await session.about()
 
 
 async def _settled(session: StoredSession) -> State:
-    """The state once it is at rest: a server may still do what a dead client asked for."""
-    latest = await _state(session)
+    """The state once it is at rest: a server may still do what a dead client asked for.
+
+    One read after the other may see it half: each is made again until all say the same.
+    """
+    latest = await _contents(session)
     while True:
         await asyncio.sleep(0.005)
-        before, latest = latest, await _state(session)
+        before, latest = latest, await _contents(session)
         if before == latest:
-            return latest
+            return _state(*latest)
+
+
+def _state(lengths: dict[str, int], held: list[Item], branch: list[Item], about: About) -> State:
+    assert held == TALK[: len(held)]
+    assert branch == TALK[: len(branch)]
+    assert lengths.get("b", 0) == len(branch)
+    return len(held), lengths.get("b"), about
 
 
 @pytest.mark.proof

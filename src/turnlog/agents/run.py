@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from turnlog.agents.agent import Agent
-from turnlog.agents.begun import Begun, turn_on
+from turnlog.agents.begun import turn_on
 from turnlog.agents.bounding import bounded, check_compaction, reads_compaction
 from turnlog.agents.calls import call_tools, hand_over
 from turnlog.agents.config import RunConfig
@@ -51,7 +51,8 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.beginning import Begun
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
@@ -103,10 +104,15 @@ class Run:
         """The tokens that the run has spent so far."""
         return self._context.usage
 
+    @property
+    def _model(self) -> Model | str | None:
+        """The model to ask, or its name; that of the run before that of the agent."""
+        return self._config.model or self.agent.model
+
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
         check_compaction(self._session, self._config)
-        self._compaction.check(self._config.model or self.agent.model)
+        self._compaction.check(self._model)
         async with turn_on(
             self._session, self._view, self._config, self.new, self.spending
         ) as begun:
@@ -130,7 +136,7 @@ class Run:
             self.is_replay,
         )
 
-    async def _compacted(self, begun: Begun) -> Compacted | None:
+    async def _compacted(self, begun: Begun[Session | None]) -> Compacted | None:
         """The outcome of the compaction behind the turn, which is over; None if none was due."""
         compaction, session = self._config.compaction, begun.session
         if compaction is None or not isinstance(session, StoredSession) or begun.answer is not None:
@@ -154,7 +160,9 @@ class Run:
             return await self._until_answered()
         return await self._answered_before(answer)
 
-    def _accounted(self, begun: Begun) -> AbstractAsyncContextManager[PendingUsage | None]:
+    def _accounted(
+        self, begun: Begun[Session | None]
+    ) -> AbstractAsyncContextManager[PendingUsage | None]:
         """Within, what the run spends is recorded on its session, if that is one of ours.
 
         Without a session, it is recorded for the turn around the run, if there is one.
@@ -175,7 +183,7 @@ class Run:
             callback=self._config.session_input_callback,
             resumes=resumes,
             reads_compaction=reads_compaction(self.agent, self._config),
-            compaction=self._compaction.items_for(self._config.model or self.agent.model),
+            compaction=self._compaction.items_for(self._model),
             bounding=compaction.bounding if (compaction := self._config.compaction) else None,
         )
 
@@ -208,7 +216,7 @@ class Run:
         handoffs = await handoffs_of(agent, self._context)
         request = await self._request(tools, handoffs)
         response = with_own_ids(await self._answer_of_model(request))
-        self._compaction.note(request, response, self._config.model or agent.model)
+        self._compaction.note(request, response, self._model)
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
         calls = [item for item in response.output if _is_call(item) and item not in handing]
         is_answer = not calls and not handing
@@ -244,7 +252,7 @@ class Run:
 
     async def _answer_of_model(self, request: ModelRequest) -> ModelResponse:
         """The response to `request`. What it has cost is counted, also if it is none."""
-        model = resolve_model(self._config.model or self.agent.model)
+        model = resolve_model(self._model)
         cost = Usage()
 
         def report(usage: Usage) -> None:

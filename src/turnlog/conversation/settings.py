@@ -17,7 +17,7 @@ __all__ = ["AnySettings", "SessionSettings", "SettingsLike"]
 
 @dataclass(frozen=True)
 class SessionSettings(dict[str, Any]):
-    """How much of a session is read and shown when the caller doesn't say.
+    """Bounds of what is read and shown of a session when the caller doesn't say.
 
     limit: the number of newest items, at most; None, or a negative number, means all.
     max_turns: the number of newest turns, at most.

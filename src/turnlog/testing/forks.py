@@ -26,7 +26,7 @@ __all__ = ["ForkTests"]
 LOG = Log("session")
 
 #: Seconds after which a child that hangs is ended by an alarm.
-PATIENCE = 60
+PATIENCE = 200
 
 
 def forked(work: Callable[[], Coroutine[Any, Any, object]]) -> int:

@@ -141,14 +141,23 @@ async def test_killed_and_resumed_no_read_fails(
         await asyncio.sleep(1.1)  # so that keys that are made from here on are newer
         async with traffic(talks):
             for _ in range(KILLS):
+                await _each_has_acted(talks)
                 await asyncio.to_thread(_run_and_kill, arguments)
             await asyncio.to_thread(_run, arguments)
+            await _each_has_acted(talks)
         assert min(talk.acts for talk in talks) > KILLS
         await check_rotated(store, talks, old)
         texts = [bytes(each) async for each in _everything(store)]
     assert not any(CANARY.encode() in text for text in texts)
     for file in _files(any_url, request):
         assert CANARY.encode() not in file.read_bytes(), file
+
+
+async def _each_has_acted(talks: list[Talk]) -> None:
+    """Wait until each conversation has gone on."""
+    before = [talk.acts for talk in talks]
+    while any(talk.acts == acts for talk, acts in zip(talks, before, strict=True)):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 def _write(key_file: Path) -> None:

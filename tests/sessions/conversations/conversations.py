@@ -21,7 +21,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(api_key="sk-very-secret", base_url=server.url, timeout=5) as client:
+    async with AsyncOpenAI(api_key="sk-very-secret", base_url=server.url, timeout=100) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ import asyncio
 import pickle
 from typing import Any, Literal
 
+import httpx2 as httpx
 import pytest
 from openai import APIStatusError, BadRequestError, InternalServerError
 
@@ -27,6 +28,23 @@ def stored(server: Server) -> list[str]:
     return texts(server.only.items)
 
 
+class Impatient(httpx.AsyncHTTPTransport):
+    """Gives up on the request with which the server is slow; on no other, however long it takes."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._is_slow, self._gave_up = server.is_slow, False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answering = asyncio.ensure_future(super().handle_async_request(request))
+        while not (await asyncio.wait({answering}, timeout=0.01))[0]:
+            if self._is_slow.is_set() and not self._gave_up:
+                self._gave_up = True
+                answering.cancel()
+                raise httpx.ReadTimeout("the server is slow", request=request)
+        return answering.result()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("is_done", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,14 +56,19 @@ async def test_a_fault_at_every_request(
     conversation = (await client.conversations.create(items=[])).id
     server.slow_seconds = 0.3
     store = MemoryStore() if way == "key and store" else None
-    session = OpenAIConversationsSession(
-        conversation, client.with_options(timeout=0.15), store=store
-    )
-    server.faults = {1 + at: Fault(kind, is_done)}
-    more = {} if way == "plain" else {"key": "k"}
+    async with httpx.AsyncClient(transport=Impatient(server)) as impatient:
+        session = OpenAIConversationsSession(
+            conversation, client.with_options(http_client=impatient), store=store
+        )
+        server.faults = {1 + at: Fault(kind, is_done)}
+        await _stored_once(session, server, {} if way == "plain" else {"key": "k"})
+    assert server.is_slow.is_set() == (kind == "slow")
+
+
+async def _stored_once(
+    session: OpenAIConversationsSession, server: Server, more: dict[str, Any]
+) -> None:
     await session.add_items(numbered(100), **more)
-    if kind == "slow":
-        await asyncio.sleep(0.3)
     assert stored(server) == [str(n) for n in range(100)]
     if more:
         await session.add_items(numbered(100), **more)

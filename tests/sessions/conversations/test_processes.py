@@ -24,7 +24,7 @@ async def used(server: Server, conversation: str, adds: int, pops: int) -> list[
     def run(name: str) -> list[str]:
         program = command("use_conversation", server.url, conversation, name, adds, pops)
         done = subprocess.run(
-            program, capture_output=True, cwd=ROOT, text=True, timeout=100, check=False
+            program, capture_output=True, cwd=ROOT, text=True, timeout=280, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()

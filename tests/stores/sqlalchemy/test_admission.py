@@ -21,10 +21,11 @@ pytestmark = pytest.mark.anyio
 LOG = Log("session", "main")
 
 
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+@pytest.fixture(params=[200])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """Its pool has one connection. The parameter: for how many seconds it is waited for."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'conversations.db'}"
-    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=3)
+    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=request.param)
     yield engine
     await engine.dispose()
 
@@ -63,6 +64,7 @@ async def test_tasks_take_turns(
         assert max(own[0], *pauses) <= 6, (number, order)
 
 
+@pytest.mark.parametrize("engine", [0.5], indirect=True)
 async def test_who_waits_too_long_is_told_what_to_change(engine: AsyncEngine) -> None:
     store = SQLAlchemyStore(engine)
     await store.commit("session", [Append("main", [b"{}"])])

@@ -320,9 +320,15 @@ async def test_a_key_is_found_without_a_look_at_the_others(postgres: PostgresSer
     )
 
     async def seen() -> int:
-        # A connection tells what it has read when it ends.
+        # A connection tells what it has read when it ends, and is listed until it has.
         await engine.dispose()
-        await asyncio.sleep(1)
+        others = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"
+        watching = create_async_engine(postgres.url())
+        async with watching.connect() as db:
+            while (await db.execute(text(others))).scalar_one():
+                await db.rollback()  # so that the next look is a new one
+                await asyncio.sleep(0.01)
+        await watching.dispose()
         async with engine.connect() as db:
             return int((await db.execute(text(pages))).scalar_one())
 

@@ -96,7 +96,7 @@ def test_many_processes_first_uses_of_an_empty_database(
         for n in range(8)
     ]
     for run in runs:
-        _, errors = run.communicate(timeout=120)
+        _, errors = run.communicate(timeout=600)
         assert run.returncode == 0, errors.decode()
 
 
@@ -105,7 +105,7 @@ async def test_a_migration_is_seen_once_its_lock_is_released(mariadb: MariaDBSer
     migrate = partial(MySQLSchema(Tables()).migrate, shared=True)
     async with engine.connect() as first, engine.connect() as second:
         await first.run_sync(migrate)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(200):
             await second.run_sync(migrate)  # it finds nothing to do
     await engine.dispose()
 

@@ -27,6 +27,9 @@ DRIVERS = [
 ]
 Server = PostgresServer | MariaDBServer
 
+#: Seconds for which calls are tried: a start may take long on a machine that has much else to do.
+PATIENCE = 250.0
+
 
 @pytest.fixture(params=DRIVERS, ids=lambda pair: pair[1])
 def server(request: pytest.FixtureRequest) -> Server:
@@ -42,11 +45,11 @@ async def store(request: pytest.FixtureRequest, server: Server) -> AsyncIterator
     url = f"{scheme}+{driver.partition(' ')[0]}{rest[rest.index(':') :]}"
     if "threads" in driver:
         blocking = create_engine(url)
-        yield SQLAlchemyStore(blocking)
+        yield SQLAlchemyStore(blocking, patience=PATIENCE)
         blocking.dispose()
         return
     engine = create_async_engine(url)
-    yield SQLAlchemyStore(engine)
+    yield SQLAlchemyStore(engine, patience=PATIENCE)
     await engine.dispose()
 
 
@@ -132,7 +135,7 @@ async def test_a_transaction_that_was_not_committed_is_tried_again(mariadb: Mari
     database = mariadb.fresh_database()
     with Proxy(mariadb.port) as proxy:
         url = mariadb.url(database).replace(str(mariadb.port), str(proxy.port))
-        store = SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 1})
+        store = SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 1}, patience=PATIENCE)
         await store.append(Log("a"), [b"0"])
         for n in range(1, 20):
             proxy.lose_the_reply_to(b"item %d" % n)
@@ -144,13 +147,10 @@ async def test_a_transaction_that_was_not_committed_is_tried_again(mariadb: Mari
 
 
 async def test_what_does_not_pass_is_told_at_once(postgres: PostgresServer) -> None:
-    loop = asyncio.get_running_loop()
     for driver in ("asyncpg", "psycopg"):
         url = postgres.url("no_such_database").replace("asyncpg", driver)
-        session = SQLAlchemySession.from_url("a", url=url)
-        begin = loop.time()
+        session = SQLAlchemySession.from_url("a", url=url, patience=float("inf"))
         with pytest.raises(Exception, match="no_such_database") as caught:
             await session.add_items([{"n": 1}])
         assert type(caught.value).__name__ != "Undone"
-        assert loop.time() - begin < 5
         await session.store.aclose()

@@ -71,10 +71,20 @@ async def test_timeout_around_a_write_raises_once_it_is_known(tmp_path: Path) ->
     await session.add_items(_batch(0))
     blocker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     blocker.execute("BEGIN IMMEDIATE")
-    asyncio.get_running_loop().call_later(0.1, blocker.close)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.02):
+
+    async def add(limit: asyncio.Timeout) -> None:
+        async with limit:
             await session.add_items(_batch(1))
+
+    limit = asyncio.timeout(0.02)
+    adding = asyncio.create_task(add(limit))
+    while not limit.expired():  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
+    assert not adding.done()
+    blocker.close()
+    with pytest.raises(TimeoutError):
+        await adding
     assert await session.get_items() == [*_batch(0), *_batch(1)]
 
 
@@ -115,7 +125,7 @@ def _python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         check=False,
     )
 

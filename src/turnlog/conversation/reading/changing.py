@@ -57,7 +57,7 @@ class Changed:
 
 
 class Parts(NamedTuple):
-    """What a view shows: the summary, and what lies behind it.
+    """The parts of a view: the summary, and the items behind it.
 
     start: the index in `changed.past` at which the window begins.
     """
@@ -78,7 +78,7 @@ class Parts(NamedTuple):
 
 
 class Changing(NamedTuple):
-    """How items are changed for a model."""
+    """Rules by which items are changed for a model."""
 
     shorten: Shorten | None = None
     compaction: Compacting = "keep"

@@ -106,7 +106,7 @@ class _Begun(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """How many items it has, and how many of them came after its input."""
+        """The number of its items, and of those that came after its input."""
         return self.length, len(self.since)
 
 

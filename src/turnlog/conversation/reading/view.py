@@ -54,7 +54,7 @@ class View:
         return repair(items, interrupted=self.interrupted_calls(interrupted))
 
     def interrupted_calls(self, interrupted: Interrupted) -> Interrupted:
-        """How calls without output are shown: within a turn they are under way, not interrupted."""
+        """The form of calls without output: within a turn they are under way, not interrupted."""
         return "leave out" if self.tail.is_nested else interrupted
 
     async def window(self, *, without: int = 0) -> list[Item]:

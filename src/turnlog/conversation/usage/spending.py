@@ -21,7 +21,7 @@ Place: TypeAlias = tuple[Hashable, Log]
 
 
 class Spending:
-    """What one run has spent so far.
+    """Usage of one run so far.
 
     run: the id of the run; one is drawn for None.
     """

@@ -19,7 +19,7 @@ BATCHES = 6
 SIZE = 3
 
 # A store that belongs to one event loop may leave the others waiting for ever.
-PATIENCE = 30.0
+PATIENCE = 200.0
 
 
 def _batch(writer: int, number: int) -> list[bytes]:
