@@ -16,11 +16,11 @@ from turnlog.items.kinds import is_provider_summary, provider_summaries
 from turnlog.items.shortening import Shorten, shortened
 from turnlog.items.turns import turn_starts
 
-__all__ = ["BEFORE", "Changed", "Changing", "Compacting", "Parts"]
+__all__ = ["BEFORE", "Changed", "Changing", "CompactionItems", "Parts"]
 
 #: What is done with a provider's compaction items: the view begins at the newest, or leaves them
 #: out, or keeps all items as they are stored.
-Compacting: TypeAlias = Literal["begin", "leave out", "keep"]
+CompactionItems: TypeAlias = Literal["begin", "leave out", "keep"]
 
 _SEALED = "The provider's summary of what came before, which only that provider can read."
 BEFORE = "The provider has summed it up in a later item, with which the view begins."
@@ -81,7 +81,7 @@ class Changing(NamedTuple):
     """Rules by which items are changed for a model."""
 
     shorten: Shorten | None = None
-    compaction: Compacting = "keep"
+    compaction: CompactionItems = "keep"
 
     def readable(self, items: Sequence[Item]) -> Sequence[Item]:
         """`items` without what a model can't read."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
 from turnlog.conversation.protocol import Session
-from turnlog.conversation.reading.changing import Compacting
+from turnlog.conversation.reading.changing import CompactionItems
 from turnlog.conversation.reading.tail import Tail, tail_of
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
@@ -35,7 +35,7 @@ async def run_input(
     resumes: bool = True,
     reads_compaction: bool | None = None,
     bounding: Bounding | None = None,
-    compaction: Compacting | None = None,
+    compaction: CompactionItems | None = None,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
