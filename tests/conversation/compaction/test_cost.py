@@ -6,6 +6,7 @@ import pytest
 
 from tests.fake_models import Script
 from tests.sample_items import answer, user
+from tests.virtual_time import VirtualTime
 from turnlog import (
     Agent,
     Compaction,
@@ -63,11 +64,15 @@ async def test_the_parts_before_one_that_fails(session: StoredSession) -> None:
     assert await session.usage("model") == {"Stopping": EACH + EACH}
 
 
-@pytest.mark.usefixtures("virtual_time")
-async def test_the_parts_before_the_time_is_up(session: StoredSession) -> None:
+async def test_the_parts_before_the_time_is_up(
+    session: StoredSession, virtual_time: VirtualTime
+) -> None:
     model = Stopping([answer("one")], end=None)
     compaction = Compaction(summarised_by(model, part_tokens=50), max_turns=2, timeout=0.2)
-    outcome = await compacted_after(session, compaction)
+    with virtual_time.stopped():
+        compacting = asyncio.create_task(compacted_after(session, compaction))
+        await model.has_ended.wait()
+    outcome = await compacting
     assert outcome is not None
     assert outcome.failure == "TimeoutError"
     assert await spent(session) == EACH
