@@ -238,6 +238,8 @@ SAME_DATABASE = [
     "postgres+asyncpg://u:p@host:5432/db",
     "postgresql+asyncpg://u:p@host/db?sslmode=require",
     "postgresql+psycopg://u:p@host/db?sslmode=require&application_name=a",
+    "POSTGRESQL://u:p@HOST/db",
+    "Postgres+AsyncPG://u:p@host./db",
 ]
 
 
@@ -247,6 +249,41 @@ def test_one_database_by_any_name(entry: str, url: str) -> None:
     store = SQL[entry](url)
     assert isinstance(store, SQLAlchemyStore)
     assert store.identity == open_store(SAME_DATABASE[0]).identity
+
+
+@pytest.mark.parametrize("entry", SQL)
+def test_a_file_by_its_uri(entry: str) -> None:
+    store = SQL[entry]("sqlite+aiosqlite:///file:chat.db?mode=rwc&cache=private&uri=true")
+    assert isinstance(store, SQLAlchemyStore)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:p@[::1]:5433/db", "SQLAlchemyStore('postgresql://[::1]:5433/db')"),
+        ("mysql://u:p@[2001:db8::1]/db", "SQLAlchemyStore('mysql://[2001:db8::1]/db')"),
+        ("postgresql://u:p@/db?host=/run/pg", "SQLAlchemyStore('postgresql:///run/pg/db')"),
+        ("redis://:p@[2001:db8::1]:6380/1", "RedisStore('[2001:db8::1]:6380/1', key_prefix='x')"),
+        ("unix://:p@/run/redis.sock?db=2", "RedisStore('/run/redis.sock/2', key_prefix='x')"),
+        ("dapr://[2001:db8::1]:50001/state", "DaprStore('state', '[2001:db8::1]:50001')"),
+    ],
+)
+def test_addresses_are_shown_as_urls_have_them(url: str, shown: str) -> None:
+    options = {"key_prefix": "x"} if "redis" in url else {}
+    assert repr(open_store(url, **options)) == shown
+
+
+def test_a_file_whose_name_ends_with_white_space(tmp_path: Path) -> None:
+    """It is taken as a path, and where it is there already."""
+    assert isinstance(open_store(tmp_path / "chat.db "), SQLiteStore)
+    (tmp_path / " old").touch()
+    assert isinstance(open_store(f"{tmp_path}/ old"), SQLiteStore)
+    (tmp_path / "old ").touch()
+    assert isinstance(open_store(f"{tmp_path}/old "), SQLiteStore)
+    with pytest.raises(ValueError, match="white space"):
+        SQLiteSession("s", f"{tmp_path}/new\n")
+    SQLiteSession("s", tmp_path / "new ").close()
+    SQLiteSession("s", f"{tmp_path}/old ").close()
 
 
 @pytest.mark.parametrize("entry", SQL)
@@ -303,6 +340,12 @@ def test_options_of_sqlite() -> None:
         ("postgres://u:hunter2@h/db?timeout=1&patience=2", "the same option"),
         ("postgres://u:hunter2@h/db?patience=soon", "patience must be a number"),
         ("sqlite:chat.db", "write sqlite:// for a URL"),
+        (" postgres://u:hunter2@h/db", "begins or ends with white space"),
+        ("postgres://u:hunter2@h/db\n", "begins or ends with white space"),
+        ("chat.db\n", "begins or ends with white space"),
+        ("sqlite+aiosqlite:///chat.db?pool=3", "unknown option pool"),
+        ("sqlite+aiosqlite:///chat.db?mode=ro", "unknown option mode"),
+        ("sqlite+aiosqlite:///file:chat.db?uri=true&mod=ro", "unknown option mod; .*mode, modeof"),
     ],
 )
 @pytest.mark.parametrize("entry", SQL)

@@ -227,7 +227,7 @@ class Layer(Store):
     Override `around` for work around every call, such as measuring or refusing it:
 
         class ReadOnly(Layer):
-            async def around(self, call):
+            async def around(self, call: Call[T]) -> T:
                 if call.verb in ("commit", "delete"):
                     raise PermissionError("this store is read-only")
                 return await call()

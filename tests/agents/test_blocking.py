@@ -10,7 +10,7 @@ import pytest
 from tests.agents.runs import weather
 from tests.fake_models import Script
 from tests.sample_items import answer, call, user
-from tests.sync.calls import in_thread, interrupt_main
+from tests.sync.calls import Interrupts, in_thread
 from turnlog import Agent, ModelRequest, ModelResponse, OfflineModel, Runner, TextDelta, sync
 from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import ModelEvent, ResponseDone
@@ -120,11 +120,11 @@ def test_an_interrupt_cancels_it(
 
     def interrupt() -> None:
         begun.wait()
-        interrupt_main()
+        interrupts.send()
 
     monkeypatch.setattr(stream, "_next", begins)
-    interrupting = in_thread(interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - one call
+        interrupting = in_thread(interrupt)
         next(stream)
     interrupting.join()
     assert slow.was_cancelled

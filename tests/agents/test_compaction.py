@@ -227,6 +227,34 @@ async def test_a_summary_too_long_to_be_shown_is_not_stored(session: StoredSessi
     assert max(model.sent) <= 400
 
 
+async def test_a_summary_that_exceeds_the_bound_is_not_stored(session: StoredSession) -> None:
+    """Although it is shorter than what it stands for."""
+    await talked(session, Talker(), RunConfig(), 20)
+    config = configured(Summing(words=500), max_tokens=400)
+    [result] = await talked(session, Talker(), config, 1)
+    assert result.compaction is not None
+    assert result.compaction.failure == "ModelBehaviorError"
+    assert await session.get_items() == await session.history()
+
+
+async def test_a_turn_of_ones_own_leaves_room_for_its_input(session: StoredSession) -> None:
+    await talked(session, Talker(), RunConfig(), 20)
+    compaction = Compaction(Summing(), max_tokens=1_000, token_counter=estimated_tokens)
+    for words in (10, 600):
+        async with session.turn("ask " * words, compaction=compaction) as turn:
+            assert 800 < tokens(turn.input) <= 1_000
+            await turn.add([answer("done")])
+
+
+async def test_of_less_than_a_tenth_no_summary_is_made(session: StoredSession) -> None:
+    sums = Summing(5)
+    await talked(session, Talker(words=5), RunConfig(), 1, words=5)
+    [kept, short] = await talked(session, Talker(words=400), configured(sums, max_tokens=500), 2)
+    assert (kept.compaction, short.compaction, sums.sent) == (None, None, [])
+    await talked(session, Talker(words=400), configured(sums, max_tokens=500), 1)
+    assert len(sums.sent) == 1
+
+
 async def test_a_summary_that_takes_too_long_fails(session: StoredSession) -> None:
     async def slow(items: list[Item]) -> str:
         await asyncio.sleep(60)

@@ -22,6 +22,7 @@ from turnlog import (
 )
 from turnlog.conversation.turns.policy import Policy
 from turnlog.testing import Failing, Failure
+from turnlog.testing.promises.cancelling import cancelled_at
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite", "redis", "postgres")]
 
@@ -99,6 +100,24 @@ async def test_a_request_that_is_sent_twice_at_once(any_store: Store) -> None:
     assert {result.final_output for result in results} == {"answer 1"}
     assert model.calls == 1
     assert len(await StoredSession("s", any_store).get_items()) == 2
+
+
+async def test_a_run_that_is_cancelled_anywhere_and_started_anew(
+    way: Way, any_store: Store
+) -> None:
+    for step in range(1, 200, 2):
+        model, session = Counting(), StoredSession(f"s{step}", any_store)
+        agent = Agent("A", model=model)
+        was_cancelled = not await cancelled_at(step, _keyed(way, agent, session))
+        result = await _keyed(way, agent, session)
+        assert await session.get_items() == [user("go"), answer(result.final_output)]
+        if not was_cancelled:
+            assert model.calls == 1
+            break
+
+
+async def _keyed(way: Way, agent: Agent, session: StoredSession) -> Any:
+    return await way(agent, "go", session=session, run_config=KEYED)
 
 
 @pytest.mark.parametrize("happened", [False, True])

@@ -1,8 +1,8 @@
 """Several runs on one session at once: their order, and the policies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -55,9 +55,11 @@ class Queue:
         monkeypatch.setattr(beginning, "in_order_of_arrival", self._in_order_of_arrival)
 
     @asynccontextmanager
-    async def _in_order_of_arrival(self, key: Hashable) -> AsyncIterator[None]:
+    async def _in_order_of_arrival(
+        self, key: Hashable, waiting: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> AsyncIterator[None]:
         self.length += 1
-        async with in_order_of_arrival(key):
+        async with in_order_of_arrival(key, waiting):
             yield
 
     async def has(self, length: int) -> None:

@@ -159,6 +159,23 @@ def test_where_proc_counts_other_pids_nothing_is_known(monkeypatch: pytest.Monke
     assert not is_gone(name.rsplit("/", 1)[0] + "/1")
 
 
+def test_where_proc_counts_the_same_pid_by_chance_nothing_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a namespace of its own, with the /proc of the one around it."""
+    for name in ("self/stat", "sys/kernel/random/boot_id"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((Path("/proc") / name).read_bytes())
+    (tmp_path / "self/ns").symlink_to("/proc/self/ns")
+    (tmp_path / "self/status").write_text(f"Name:\tx\nNSpid:\t{os.getpid()}\n")
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    monkeypatch.setattr(processes, "_known", None)
+    assert own_process() is not None
+    (tmp_path / "self/status").write_text(f"NSpid:\t{os.getpid()}\t{os.getpid()}\n")
+    monkeypatch.setattr(processes, "_known", None)
+    assert own_process() is None
+
+
 @pytest.mark.parametrize("missing", ["proc", "platform"])
 def test_elsewhere_nothing_is_known(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

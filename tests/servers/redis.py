@@ -141,7 +141,7 @@ class RedisCluster:
 
     def _replica_of(self, master: RedisServer) -> RedisServer:
         infos = ((node, self._info(node)) for node in self.nodes)
-        return next(node for node, info in infos if info.get("master_port") == master.port)
+        return next(node for node, info in infos if int(info.get("master_port", 0)) == master.port)
 
     def wait_healthy(self) -> None:
         """Wait until every slot has a master that all living nodes know, with a replica."""

@@ -708,6 +708,22 @@ async def test_a_run_whose_history_was_changed_since() -> None:
     assert client.asked == []
 
 
+async def test_a_run_whose_history_is_the_same_but_was_changed_since() -> None:
+    client = Client([SUMMARY])
+    session = compacting(stranger(TALK), client)
+    run: Any = Run(TALK)
+    _, run._session_compaction_generation = await session._get_items_with_generation(
+        session.get_items
+    )
+    assert await session.pop_item() == TALK[-1]
+    await session.add_items(TALK[-1:])
+    await session.run_compaction({"force": True}, wrapper=run)
+    assert client.asked == []
+    run._session_compaction_generation += 2
+    await session.run_compaction({"force": True}, wrapper=run)
+    assert len(client.asked) == 1
+
+
 @pytest.mark.parametrize("is_ours", [True, False])
 @pytest.mark.parametrize(
     ("items", "seen"),

@@ -218,8 +218,8 @@ def test_an_interrupt_while_it_waits_leaves_the_queue(session: sync.StoredSessio
 
     holding = in_thread(hold)
     begun.wait()
-    interrupting = threading.Timer(0.2, interrupt_main)
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come during `start`
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come during `start`
+        interrupting = threading.Timer(0.2, interrupts.send)
         interrupting.start()
         with session.turn("two"):
             pytest.fail("the block is not entered")

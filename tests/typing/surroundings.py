@@ -25,11 +25,15 @@ AROUND_DOCSTRINGS = {
         "from turnlog import OpenAIResponsesCompactionSession, SQLiteSession"
     ),
     "policy.Compaction": "from turnlog import Compaction, summarised_by",
-    "session.turn": f"{_SESSION}\nfrom openai import AsyncOpenAI\nclient = AsyncOpenAI()",
     "sqlite.SQLiteSession": "from turnlog.sync import SQLiteSession",
+    "store.Layer": (
+        "from typing import TypeVar\nfrom turnlog import Layer\nfrom turnlog.store import Call\n"
+        "T = TypeVar('T')"
+    ),
     "stored.held": f"{_BLOCKING}{_SDK}",
     "stored.turn": _BLOCKING,
     "tool.function_tool": "from turnlog import function_tool",
+    "turn_blocks.turn": f"{_SESSION}\nfrom openai import AsyncOpenAI\nclient = AsyncOpenAI()",
 }
 
 #: Parts that a test of their page runs inside of its program.

@@ -66,7 +66,7 @@ def test_every_block_of_code_is_collected() -> None:
 
 
 def test_examples_in_docstrings_are_collected() -> None:
-    module = ROOT / "src" / "turnlog" / "conversation" / "session.py"
+    module = ROOT / "src" / "turnlog" / "conversation" / "turn_blocks.py"
     [snippet] = of_docstrings(module)
     line = module.read_text(encoding="utf-8").splitlines()[snippet.line - 1]
     assert line.strip() == 'async with session.turn("What\'s my name?") as turn:'

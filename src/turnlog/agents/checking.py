@@ -92,7 +92,14 @@ def no_handoff(value: object) -> TypeError:
 
 
 def check_model(model: object) -> None:
-    """Raise `TypeError` unless it is None, a name, or has the method `respond`."""
+    """Raise `TypeError` unless it is None, a name, or has the method `respond`.
+
+    Raises `ValueError` for a name that is empty, as a variable may be that is not set.
+    """
+    if isinstance(model, str) and not model.strip():
+        raise ValueError(
+            "the name of the model is empty: give one, or None for the model of the environment"
+        )
     if model is None or isinstance(model, str):
         return
     if isinstance(model, type) or not callable(getattr(model, "respond", None)):
@@ -116,9 +123,7 @@ def _cure_for_model(model: object) -> str:
 def check_model_settings(settings: object) -> None:
     """Raise `TypeError` unless they are our `ModelSettings`."""
     if not isinstance(settings, ModelSettings):
-        cure = (
-            "write ModelSettings(**settings)"
-            if isinstance(settings, dict)
-            else "import it from turnlog"
-        )
+        cure = "import it from turnlog" if is_of_sdk(settings) else "write ModelSettings(…)"
+        if isinstance(settings, dict):
+            cure = "write ModelSettings(**settings)"
         raise TypeError(f"model_settings must be a ModelSettings, not {given(settings)}: {cure}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -119,7 +119,7 @@ class Run:
             self._session, self._turn = begun.session, begun.turn
             self.is_replay = begun.answer is not None
             self.transcript.begin(begun.shown)
-            async with self._accounted(begun):
+            async with self._accounted(begun) as self._pending:
                 output = await self._output(begun.answer)
         compacted = await self._compacted(begun)
         if not self.is_replay:
@@ -148,8 +148,10 @@ class Run:
     async def _compact_session(self) -> None:
         """Have the session compact itself, if it can. The turn is over, and its lease is free."""
         cost = await self._compaction.compact(self._session)
+        if cost.is_empty:
+            return
         self._context.usage += self.spending.add(cost, self.agent.name, self._compaction.model)
-        if self._pending is not None and not cost.is_empty:
+        if self._pending is not None:
             await recorded(self._pending)
 
     async def _output(self, answer: list[Item] | None) -> Any:
@@ -158,23 +160,18 @@ class Run:
             return await self._until_answered()
         return await self._answered_before(answer)
 
-    @asynccontextmanager
-    async def _accounted(self, begun: Begun[Session | None]) -> AsyncIterator[None]:
+    def _accounted(
+        self, begun: Begun[Session | None]
+    ) -> AbstractAsyncContextManager[PendingUsage | None]:
         """Within, what the run spends is recorded on its session, if that is one of ours.
 
         Without a session, it is recorded for the turn around the run, if there is one.
         """
         if begun.session is None:
-            with accounted_in_turn(self.spending):
-                yield
-            return
-        if not isinstance(begun.session, StoredSession):
-            yield
-            return
-        async with accounted(
-            begun.session, begun.turn, begun.question, self.spending
-        ) as self._pending:
-            yield
+            return accounted_in_turn(self.spending)
+        if isinstance(begun.session, StoredSession):
+            return accounted(begun.session, begun.turn, begun.question, self.spending)
+        return nullcontext()
 
     async def _view(self, session: Session | None, *, resumes: bool = True) -> Merged:
         if session is None:

@@ -15,7 +15,7 @@ from turnlog.conversation.settings import AnySettings, SessionSettings, Settings
 from turnlog.conversation.summaries.reading import KnownSummaries
 from turnlog.conversation.turns.duration import check_lease_seconds
 from turnlog.errors import StoreClosed
-from turnlog.items.given import check_session_id
+from turnlog.items.given import check_branch, check_session_id
 from turnlog.records import Log
 from turnlog.store import Store
 
@@ -49,6 +49,7 @@ class Handle(OpensNothing, SessionABC, HasTail):
     ) -> None:
         check_session_id(session_id, type(self).__name__)
         check_store(store)
+        check_branch(branch)
         check_lease_seconds(lease_seconds)
         self.session_id = session_id
         self.store = store

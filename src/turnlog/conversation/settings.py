@@ -115,7 +115,8 @@ class SessionSettings(dict[str, Any]):
         """These settings, replaced by those that are set in `override`."""
         if override is None:
             return self
-        return dataclasses.replace(self, **_set_fields(self.of(override)))
+        fields = {name: value for name, value in self.of(override).items() if value is not None}
+        return dataclasses.replace(self, **fields) if fields else self
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as a plain dict."""

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType
 from uuid import UUID
 
 __all__ = [
+    "check_branch",
     "check_int",
     "check_int_or_none",
     "check_key",
+    "check_mapping",
+    "check_number_or_none",
     "check_positive_seconds",
     "check_seconds",
     "check_session_id",
@@ -74,6 +78,22 @@ def check_session_id(session_id: object, made: str) -> None:
     raise TypeError(f"session_id must be a str, not {given(session_id)}: {cure}")
 
 
+def check_mapping(name: str, value: object) -> None:
+    """Raise `TypeError` unless `value`, the argument `name`, is a dict or the like."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, not {given(value)}: write {{name: value}}")
+
+
+def check_branch(name: object) -> None:
+    """Raise `TypeError` or `ValueError` unless a branch can have this name."""
+    if not isinstance(name, str):
+        raise TypeError(f"a branch is named by a str, not {given(name)}")
+    if not name:
+        raise ValueError('the name of the branch is empty: the first branch is "main"')
+    if name.startswith(":"):
+        raise ValueError(f"a branch can't be named {name!r}: names with ':' in front are reserved")
+
+
 def check_int(name: str, value: object, least: int | None = None) -> int:
     """`value`, the argument `name`. Raises `TypeError` unless it is an int, and no bool.
 
@@ -97,6 +117,13 @@ def _checked(name: str, value: object, least: int | None, kind: str, otherwise: 
     return value
 
 
+def check_number_or_none(name: str, value: object) -> None:
+    """Raise `TypeError` unless `value`, the argument `name`, is a number or None."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        cure = ": use float(…)" if isinstance(value, str) else ""
+        raise TypeError(f"{name} must be a number or None, not {given(value)}{cure}")
+
+
 def check_seconds(name: str, value: object, example: str) -> None:
     """Raise `TypeError` unless `value`, the argument `name`, is a number.
 
@@ -116,7 +143,8 @@ def check_positive_seconds(name: str, value: float, example: str) -> None:
 def check_key(key: object) -> None:
     """Raise `TypeError` or `ValueError` unless `key` can name a run or a write."""
     if not isinstance(key, str):
-        raise TypeError(f"key must be a str, not {given(key)}: use str(…)")
+        cure = "use key.decode()" if isinstance(key, bytes) else "use str(…)"
+        raise TypeError(f"key must be a str, not {given(key)}: {cure}")
     if not key:  # an absent header, probably: all requests would be taken for one
         raise ValueError(
             "key is empty: give the id of the request or message, or None to go without a key"

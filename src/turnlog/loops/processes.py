@@ -104,13 +104,26 @@ def _asked(pid: int) -> _Process | None:
     if sys.platform != "linux":
         return None
     stat = _stat("self")
-    if stat is None or stat.pid != pid:
+    if stat is None or stat.pid != pid or _is_nested():
         return None  # this /proc counts the pids of another namespace
     try:
         machine = "/".join(_facts_of_machine())
     except OSError:
         return None
     return _Process(blake2b(machine.encode(), digest_size=8).hexdigest(), pid, stat.start)
+
+
+def _is_nested() -> bool:
+    """Whether this process is in a namespace within the one whose pids this /proc counts.
+
+    By chance, its pid may be the same in both.
+    """
+    with suppress(OSError):
+        for line in (_PROC / "self/status").read_text(errors="replace").splitlines():
+            name, _, pids = line.partition(":")
+            if name == "NSpid":
+                return len(pids.split()) > 1
+    return False  # an old kernel
 
 
 def _facts_of_machine() -> Iterator[str]:

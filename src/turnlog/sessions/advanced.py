@@ -14,6 +14,7 @@ from turnlog.conversation.session import StoredSession
 from turnlog.conversation.settings import SettingsLike
 from turnlog.conversation.turns.current import open_turn_on
 from turnlog.errors import BranchDeleted
+from turnlog.items.given import given
 from turnlog.items.json import TResponseInputItem
 from turnlog.records import Log
 from turnlog.sessions.sqlite import SQLiteSession
@@ -188,6 +189,12 @@ class AdvancedSQLiteSession(SQLiteSession):
 
 def _chosen(options: Mapping[str, Any], by_name: Mapping[str, object]) -> dict[str, Any]:
     """The parameters that were given."""
+    kind: object = options
+    if not isinstance(kind, Mapping):
+        raise TypeError(
+            f"options must be a dict of other parameters, not {given(kind)}: they are also given "
+            f'by name, as in sessions_table="…"'
+        )
     if unknown := sorted(map(str, options.keys() - by_name.keys())):
         raise TypeError(
             f"AdvancedSQLiteSession has no option {', '.join(unknown)}: it takes "

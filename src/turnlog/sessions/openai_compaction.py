@@ -81,6 +81,7 @@ class OpenAIResponsesCompactionSession(SessionABC, HasTail):
         _check_underlying(underlying_session)
         if model is not None and not is_openai_model(model):
             raise ValueError(f"Unsupported model for OpenAI responses compaction: {model}")
+        _check_client(client)
         if max_rollback_items is not None and max_rollback_items <= 0:
             raise ValueError("max_rollback_items must be positive or None")
         self.session_id = session_id
@@ -286,6 +287,22 @@ def _check_underlying(session: Session) -> None:
         raise ValueError(
             "OpenAIResponsesCompactionSession cannot wrap OpenAIConversationsSession, whose "
             "history OpenAI manages itself: wrap a session that stores its items"
+        )
+
+
+def _check_client(client: object) -> None:
+    """Raise `TypeError` for what can't be asked, or blocks. The package may not be installed."""
+    if client is None:
+        return
+    blocking = getattr(sys.modules.get("openai"), "OpenAI", None)
+    if isinstance(client, str | type) or not hasattr(client, "responses"):
+        raise TypeError(
+            f"client must be an AsyncOpenAI, not {given(client)}: make one with AsyncOpenAI()"
+        )
+    if blocking is not None and isinstance(client, blocking):
+        raise TypeError(
+            f"client must be an AsyncOpenAI, not {given(client)}, which blocks; a program that "
+            f"blocks can use turnlog.sync.OpenAIResponsesCompactionSession"
         )
 
 

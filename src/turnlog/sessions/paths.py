@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from turnlog.items.given import given, scheme_of
-from turnlog.stores.options import SCHEMES
+from turnlog.stores.options import SCHEMES, check_edges
 from turnlog.stores.options import check_path as check_form
 
 __all__ = ["check_order", "check_order_of_url", "check_path"]
@@ -39,8 +39,11 @@ def check_path(db_path: object) -> None:
         cure = "give its path" if kind == "sqlite" else f"write {_SESSIONS.get(kind, fallback)}"
         raise ValueError(f"db_path must be the path of a file, not a URL ({scheme}://…): {cure}")
     text = os.fspath(db_path)
-    if ("?" in text or ":" in text) and not Path(text).exists():  # else it is used already
+    is_odd = "?" in text or ":" in text or text != text.strip()
+    if is_odd and not Path(text).exists():  # else it is used already
         check_form(text)
+        if isinstance(db_path, str):
+            check_edges(text)
 
 
 def check_order(session_id: str, db_path: str | os.PathLike[str]) -> None:

@@ -17,6 +17,7 @@ from turnlog.items.given import check_positive_seconds, check_seconds, given
 __all__ = [
     "SCHEMES",
     "Options",
+    "check_edges",
     "check_path",
     "check_patience",
     "expanded",
@@ -77,13 +78,28 @@ def split(url: str) -> SplitResult:
 def text_of(url: object) -> str:
     """The URL or path as text. Raises `TypeError` for what is neither, such as a client."""
     if isinstance(url, str | os.PathLike):
-        return os.fspath(url)
+        text = os.fspath(url)
+        if isinstance(url, str) and not os.path.lexists(text):  # else it is used already
+            check_edges(text)
+        return text
     cure = 'write "conversations.db", or a URL such as "postgresql://…"'
     if hasattr(url, "execute_command"):
         cure = "give a client as RedisSession(session_id, client)"
     elif hasattr(url, "dialect"):
         cure = "give an engine as SQLAlchemySession(session_id, engine)"
     raise TypeError(f"a URL is a str, not {given(url)}: {cure}")
+
+
+def check_edges(text: str) -> None:
+    """Raise `ValueError` for white space in front of a URL or path, or behind it.
+
+    It comes from the file or variable that the text was read from.
+    """
+    if text != text.strip():
+        raise ValueError(
+            "the URL or path begins or ends with white space, such as the end of a line: leave "
+            "it out, as url.strip() does; for a file of such a name, give a Path"
+        )
 
 
 def check_path(text: str) -> None:
@@ -150,6 +166,8 @@ def whole(options: Options, name: str) -> int | None:
 def seconds(options: Options, name: str, default: float) -> float:
     """The seconds of an option, 0 or more."""
     text = options.get(name)
+    if text is None:
+        check_seconds(name, default, "2.5")
     try:
         found = default if text is None else float(text)
     except ValueError:

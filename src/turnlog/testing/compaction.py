@@ -60,9 +60,13 @@ class CompactionTests(CompactedBranches, CompactedUsage):
         assert await five.view(limit=1) == await five.view(limit=0) == []
 
     async def test_a_dry_run_only_tells(self, five: StoredSession) -> None:
-        planned = await five.compact(keep=1, dry_run=True)
-        assert planned is not None
-        assert (planned.covered, planned.is_stored, planned.items) == (8, False, [])
+        async def never(items: list[Item]) -> str:
+            raise AssertionError(items)
+
+        for summarise in (None, never):
+            planned = await five.compact(summarise, keep=1, dry_run=True)
+            assert planned is not None
+            assert (planned.covered, planned.is_stored, planned.items) == (8, False, [])
         assert await five.get_items() == turns(1, 2, 3, 4, 5)
 
     @pytest.mark.parametrize("keep", [5, 6, 100])

@@ -19,6 +19,7 @@ from turnlog.records import Log
 from turnlog.testing.accounting import AccountingTests
 from turnlog.testing.advanced import AdvancedNamesTests
 from turnlog.testing.branching import BranchingTests
+from turnlog.testing.cancelled import CancelledTurnTests
 from turnlog.testing.closing import ClosingTests
 from turnlog.testing.compaction import CompactionTests
 from turnlog.testing.conversation import said
@@ -60,6 +61,7 @@ class StoredSessionTests(
     AccountingTests,
     ClosingTests,
     TurnTests,
+    CancelledTurnTests,
     HolderTests,
     CompactionTests,
     HeldTests,

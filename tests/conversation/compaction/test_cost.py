@@ -6,7 +6,6 @@ import pytest
 
 from tests.fake_models import Script
 from tests.sample_items import answer, user
-from tests.virtual_time import VirtualTime
 from turnlog import (
     Agent,
     Compaction,
@@ -65,14 +64,20 @@ async def test_the_parts_before_one_that_fails(session: StoredSession) -> None:
 
 
 async def test_the_parts_before_the_time_is_up(
-    session: StoredSession, virtual_time: VirtualTime
+    session: StoredSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = Stopping([answer("one")], end=None)
-    compaction = Compaction(summarised_by(model, part_tokens=50), max_turns=2, timeout=0.2)
-    with virtual_time.stopped():
-        compacting = asyncio.create_task(compacted_after(session, compaction))
-        await model.has_ended.wait()
-    outcome = await compacting
+    model, made, timeout = Stopping([answer("one")], end=None), [], asyncio.timeout
+
+    def noted(delay: float | None) -> asyncio.Timeout:
+        made.append(timeout(delay))
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "timeout", noted)
+    compaction = Compaction(summarised_by(model, part_tokens=50), max_turns=2, timeout=3600)
+    task = asyncio.create_task(compacted_after(session, compaction))
+    await model.has_ended.wait()
+    made[0].reschedule(0)  # the hour is over
+    outcome = await task
     assert outcome is not None
     assert outcome.failure == "TimeoutError"
     assert await spent(session) == EACH

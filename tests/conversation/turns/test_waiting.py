@@ -22,6 +22,7 @@ from turnlog import (
 from turnlog.conversation.turns.claims import Claim, Claims
 from turnlog.conversation.turns.duration import LEASE_SECONDS
 from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.waiting import Watch
 from turnlog.items.json import decode
 from turnlog.store import Layer
@@ -233,6 +234,24 @@ class TestReports:
         assert logged.levelno == logging.WARNING
         assert "the run of process 4711 on another machine or in another" in logged.getMessage()
 
+    @pytest.mark.parametrize(
+        ("until", "told"),
+        [
+            (1e300, "lasts for more than a day"),
+            (1e17, "lasts for more than a day"),
+            (5.0, "ended more than a day ago"),
+            (-1e300, "ended more than a day ago"),
+        ],
+        ids=["endless", "far", "past", "before all time"],
+    )
+    async def test_a_time_that_no_clock_has(self, until: float, told: str) -> None:
+        claim = Claim(1, "holder", 1e300, until)
+        wait = Wait("store", LOG, 0.01)
+        wait.saw(claim, None)
+        with pytest.raises(SessionWaitTimeout, match=f"whose lease {told}"):
+            async with wait.bounded():
+                await asyncio.get_running_loop().create_future()
+
     async def test_nothing_is_logged_without_a_wait(
         self, instant_session: StoredSession, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
@@ -361,7 +380,7 @@ class TestDefaults:
                 [claim] = await any_store.read(log)
             assert decode(claim.payload)["seconds"] == lasts
 
-    @pytest.mark.parametrize("bad", ["x", "0", "-1", "inf", "nan"])
+    @pytest.mark.parametrize("bad", ["x", "0", "-1", "inf", "nan", "1e-9"])
     async def test_a_bad_one_of_the_environment_is_named(
         self, session: StoredSession, monkeypatch: pytest.MonkeyPatch, bad: str
     ) -> None:

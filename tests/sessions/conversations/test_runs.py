@@ -157,7 +157,7 @@ async def test_a_run_inside_a_run(make: Make) -> None:
 
     call = {"type": "function_call", "call_id": "c1", "name": "ask", "arguments": "{}"}
     agent = Agent("A", model=Script([call], [answer("done")]), tools=[ask])
-    result = await asyncio.wait_for(Runner.run(agent, "outer", session=session), 5)
+    result = await asyncio.wait_for(Runner.run(agent, "outer", session=session), 200)
     assert result.final_output == "done"
 
 

@@ -15,7 +15,7 @@ LOG = Log("session")
 
 @pytest.fixture
 async def store(sidecar: Sidecar) -> AsyncIterator[DaprStore]:
-    async with DaprStore(STORE, at_address(sidecar.address)) as store:
+    async with DaprStore(STORE, at_address(sidecar.address), patience=200) as store:
         yield store
 
 

@@ -51,7 +51,7 @@ async def test_a_component_that_says_little_of_conflicts(
     sidecar: Sidecar, store: DaprStore
 ) -> None:
     """The root is made by another, and this one's is refused as Redis refuses it."""
-    async with DaprStore(STORE, at_address(sidecar.address)) as other:
+    async with DaprStore(STORE, at_address(sidecar.address), patience=200) as other:
         answers = await asyncio.gather(
             *(each.append(LOG, [b"1"], expect=0) for each in [store, other] * 8),
             return_exceptions=True,
@@ -89,7 +89,7 @@ async def test_an_answer_that_was_lost_among_other_writers(
 
     await store.append(LOG, [b"first"])
     sidecar.plan = plan
-    stores = [DaprStore(STORE, at_address(sidecar.address)) for _ in range(6)]
+    stores = [DaprStore(STORE, at_address(sidecar.address), patience=200) for _ in range(6)]
     await asyncio.gather(
         *(each.append(LOG, [b"%d" % n]) for n in range(10) for each in stores),
     )

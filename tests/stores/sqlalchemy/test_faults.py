@@ -83,7 +83,7 @@ async def test_a_retry_after_a_lost_answer_stores_once(
     database = server.fresh_database()
     with Proxy(server.port) as proxy:
         url = server.url(database).replace(str(server.port), str(proxy.port))
-        store = SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 1})
+        store = SQLAlchemyStore.from_url(url, engine_kwargs={"pool_size": 1}, patience=250)
         await store.read(Log("a"))
         for n in range(LOST_ANSWERS):
             # PostgreSQL is sent the parameters alone, of a statement that it knows.

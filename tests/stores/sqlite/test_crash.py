@@ -97,7 +97,7 @@ async def test_four_processes_and_64_tasks_lose_nothing(tmp_path: Path) -> None:
     for process in swarm:
         _, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
-    shared = await asyncio.wait_for(watched, 60)
+    shared = await asyncio.wait_for(watched, 250)
     for process_number in range(4):
         for task in range(64):
             writer = f"{process_number}-{task}"

@@ -84,7 +84,7 @@ async def test_a_tool_with_another_handle_belongs_to_the_run(tmp_path: Path, nam
 
     call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
     agent = Agent("A", model=Once(call), tools=[look])
-    await asyncio.wait_for(Runner.run(agent, "go", session=session), 20)
+    await asyncio.wait_for(Runner.run(agent, "go", session=session), 200)
     assert not any("interrupted" in str(item) for item in seen[0])
     assert "from the tool" in str(await session.get_items())
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias
 
+from turnlog.items.given import check_int_or_none, check_number_or_none
+
 __all__ = ["ModelSettings", "ToolChoice"]
+
+_NUMBERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 
 #: "auto", "required", "none", or the name of a tool that must be called.
 ToolChoice: TypeAlias = str
@@ -48,6 +52,11 @@ class ModelSettings:
     extra_body: Mapping[str, object] | None = None
     extra_headers: Mapping[str, str] | None = None
     extra_args: Mapping[str, object] | None = None
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            check_number_or_none(name, getattr(self, name))
+        check_int_or_none("max_tokens", self.max_tokens)
 
     def __repr__(self) -> str:
         # The extras may hold keys and passwords, so their values are not shown.

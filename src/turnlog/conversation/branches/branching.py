@@ -20,6 +20,7 @@ from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
 from turnlog.conversation.retrying import commit_retried
 from turnlog.errors import Conflict, NoSuchBranch, NoSuchRecord
+from turnlog.items.given import given
 from turnlog.items.json import encode
 from turnlog.records import Log
 
@@ -167,7 +168,7 @@ class Branching(Handle):
 
     async def _check_branch(self, name: str) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"a branch is named by a str, not {type(name).__name__}")
+            raise TypeError(f"a branch is named by a str, not {given(name)}")
         log = Log(self.session_id, name)
         if name != "main" and (name.startswith(":") or not await self._exists(log)):
             raise NoSuchBranch(log)

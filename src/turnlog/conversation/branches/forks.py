@@ -25,6 +25,7 @@ from turnlog.conversation.summaries.reading import all_summaries
 from turnlog.conversation.turns.endings import Endings, mark_first, pinned
 from turnlog.conversation.usage.copied import copied_usage
 from turnlog.errors import BranchNameUsed, Conflict
+from turnlog.items.given import check_branch
 from turnlog.records import Log, Records
 
 __all__ = ["Branch", "Fork", "check_name", "forked", "planned_fork"]
@@ -154,12 +155,9 @@ async def planned_fork(
 
 def check_name(name: object) -> None:
     """Raise `ValueError` or `TypeError` if a branch can't be named `name`."""
-    if not isinstance(name, str):
-        raise TypeError(f"a branch is named by a str, not {type(name).__name__}")
-    if not name.strip():
+    if isinstance(name, str) and not name.strip():
         raise ValueError("Branch name cannot be empty: give it one, or None to get a new one")
-    if name.startswith(":"):
-        raise ValueError(f"a branch can't be named {name!r}: names with ':' in front are reserved")
+    check_branch(name)
 
 
 async def _under_name(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 
 from turnlog.conversation.compaction.compactable import Compactable
 from turnlog.conversation.compaction.compacting import Planned, planned
@@ -16,10 +15,10 @@ from turnlog.conversation.compaction.cost import with_usage
 from turnlog.conversation.compaction.failures import Failures
 from turnlog.conversation.compaction.policy import Compaction, Size, counter_of
 from turnlog.conversation.compaction.summariser import (
-    Summarised,
+    Answer,
     Summariser,
+    checked_summary,
     reads_sealed,
-    said,
 )
 from turnlog.conversation.compaction.tries import tried
 from turnlog.conversation.reading.view import View
@@ -138,9 +137,9 @@ def _fitting(summarise: Summariser, compaction: Compaction, count: TokenCounter)
     There would be no room to show it, and the turns that it stands for would be shown no more.
     """
 
-    async def fitting(items: list[Item]) -> str | Sequence[Item] | Summarised:
+    async def fitting(items: list[Item]) -> Answer:
         answer = await summarise(items)
-        tokens, most = sum(map(count, said(answer).items)), compaction.due_tokens
+        tokens, most = sum(map(count, checked_summary(answer).items)), compaction.due_tokens
         if most is not None and tokens > most:
             raise ModelBehaviorError(f"the summary has {tokens} tokens, more than its bound allows")
         return answer

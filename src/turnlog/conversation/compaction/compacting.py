@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from turnlog.changes import Append, Remove, Replace
 from turnlog.conversation.compaction.cutting import cut
 from turnlog.conversation.compaction.length import check_shorter
-from turnlog.conversation.compaction.summariser import Summariser, asked, said
+from turnlog.conversation.compaction.summariser import Summariser, checked_summary, summary_by
 from turnlog.conversation.opened import items_of
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.summaries.reading import valid
@@ -58,7 +58,7 @@ class Planned:
         Raises what `summarise` raises, and `ModelBehaviorError` if its summary is not shorter than
         what it stands for, as `count` counts tokens; nothing has changed then.
         """
-        answer = said(await asked(summarise, copied(self.items)))
+        answer = checked_summary(await summary_by(summarise, copied(self.items)))
         check_shorter(answer.items, self.items, count)
         items = [*answer.items]
         result = replace(

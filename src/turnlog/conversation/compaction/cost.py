@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from turnlog.conversation.compaction.summariser import Summarised, Summariser, asked
+from turnlog.conversation.compaction.summariser import Answer, Summarised, Summariser, summary_by
 from turnlog.conversation.usage.metering import Meter, current_meter, metered
 from turnlog.conversation.usage.reported import counts_in, usage_in
 from turnlog.conversation.usage.spending import Spending
@@ -23,10 +21,10 @@ def with_usage(summarise: Summariser, spending: Spending) -> Summariser:
     metered counts: the runs without a session that it has made, and what it has `paid`.
     """
 
-    async def counted(items: list[Item]) -> str | Sequence[Item] | Summarised:
+    async def counted(items: list[Item]) -> Answer:
         with metered() as meter:
             try:
-                answer = await asked(summarise, items)
+                answer = await summary_by(summarise, items)
             except BaseException:
                 _add_metered(meter, spending)
                 raise

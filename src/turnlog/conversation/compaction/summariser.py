@@ -12,14 +12,15 @@ from turnlog.items.json import Item, decode, encode_all
 from turnlog.items.repair import repair
 
 __all__ = [
-    "Said",
+    "Answer",
+    "CheckedSummary",
     "Summarised",
     "Summariser",
-    "asked",
     "check_summariser",
+    "checked_summary",
     "is_summary",
     "reads_sealed",
-    "said",
+    "summary_by",
     "summary_item",
 ]
 
@@ -34,9 +35,12 @@ class Summarised(NamedTuple):
     usage: Item | None = None
 
 
+#: A text, or the items that stand for others; with or without what that has cost.
+Answer: TypeAlias = str | Sequence[Item] | Summarised
+
 #: Takes the items to stand for, as a model would be shown them: a summary of what came before is
-#: among them. Returns a text, or the items that stand for them.
-Summariser: TypeAlias = Callable[[list[Item]], Awaitable[str | Sequence[Item] | Summarised]]
+#: among them.
+Summariser: TypeAlias = Callable[[list[Item]], Awaitable[Answer]]
 
 
 def summary_item(text: str) -> Item:
@@ -55,8 +59,8 @@ def reads_sealed(summarise: object) -> bool:
     return getattr(summarise, "reads_compaction", False) is True
 
 
-class Said(NamedTuple):
-    """What a summariser has returned, as stored items."""
+class CheckedSummary(NamedTuple):
+    """A summary as items that can be stored, and what has made it."""
 
     items: list[Item]
     model: str
@@ -72,7 +76,7 @@ def check_summariser(summarise: object) -> None:
         )
 
 
-async def asked(summarise: Summariser, items: list[Item]) -> str | Sequence[Item] | Summarised:
+async def summary_by(summarise: Summariser, items: list[Item]) -> Answer:
     """What `summarise` returns. Raises `TypeError` if it is not async."""
     answer = summarise(items)
     if not isawaitable(answer):
@@ -83,18 +87,18 @@ async def asked(summarise: Summariser, items: list[Item]) -> str | Sequence[Item
     return await answer
 
 
-def said(answer: str | Sequence[Item] | Summarised) -> Said:
+def checked_summary(answer: Answer) -> CheckedSummary:
     """What a summariser has returned, as items that every provider accepts.
 
     Raises `TypeError`, `InvalidItem` or `ValueError` if it is of no use.
     """
-    given = answer if isinstance(answer, Summarised) else Summarised(answer)
-    items = repair(_items(given.made))
+    summary = answer if isinstance(answer, Summarised) else Summarised(answer)
+    items = repair(_items(summary.made))
     if not items:
         raise ValueError(
             "the summariser returned nothing that a model could be shown, so nothing was compacted"
         )
-    return Said(items, given.model or "", given.usage)
+    return CheckedSummary(items, summary.model or "", summary.usage)
 
 
 def _items(made: object) -> list[Item]:

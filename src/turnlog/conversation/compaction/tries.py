@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from random import uniform
 
-from turnlog.conversation.compaction.summariser import Summarised, Summariser, asked
+from turnlog.conversation.compaction.summariser import Answer, Summariser, summary_by
 from turnlog.items.json import Item, copied
 from turnlog.loops.finishing import is_cancelled
 
@@ -24,10 +23,10 @@ _PASSING = {408, 409, 425, 429}
 def tried(summarise: Summariser) -> Summariser:
     """`summarise`, tried three times if its errors are such as pass."""
 
-    async def again(items: list[Item]) -> str | Sequence[Item] | Summarised:
+    async def again(items: list[Item]) -> Answer:
         for number in range(_TRIES - 1):
             try:
-                return await asked(summarise, copied(items))
+                return await summary_by(summarise, copied(items))
             except asyncio.CancelledError as error:
                 if is_cancelled():
                     raise
@@ -36,7 +35,7 @@ def tried(summarise: Summariser) -> Summariser:
                 if not is_transient(error):
                     raise
             await asyncio.sleep(_DELAY * 2**number * uniform(0.5, 1))  # noqa: S311 - no secret
-        return await asked(summarise, copied(items))
+        return await summary_by(summarise, copied(items))
 
     return again
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from turnlog.items.json import Item
-from turnlog.items.kinds import is_provider_summary
+from turnlog.items.kinds import is_provider_summary, provider_summaries
 from turnlog.items.shortening import Shorten, shortened
 from turnlog.items.turns import turn_starts
 
@@ -43,7 +43,7 @@ class Changed:
 
     lead: list[Item]
     past: list[Item]
-    places: list[int]
+    places: Sequence[int]
     why: Mapping[int, str]
     out: Mapping[int, str]
     lead_places: tuple[int, ...] = ()
@@ -100,9 +100,9 @@ class Changing(NamedTuple):
         why: Mapping[int, str] = {}
         if self.shorten is not None and positions is not None:
             items, why = shortened(items, positions, self.shorten, turns_before)
-        sealed = [place for place, item in enumerate(items) if is_provider_summary(item)]
+        sealed = provider_summaries(items)
         if not sealed or self.compaction == "keep":
-            return Changed([], items, [*range(len(items))], why, {})
+            return Changed([], items, range(len(items)), why, {})
         if self.compaction == "begin":
             return _begun(items, sealed[-1], why)
         left = dict.fromkeys(sealed, _SEALED)
@@ -117,7 +117,7 @@ def _begun(items: list[Item], begin: int, why: Mapping[int, str]) -> Changed:
     return Changed(
         items[begin:end],
         items[end:],
-        [*range(end, len(items))],
+        range(end, len(items)),
         why,
         dict.fromkeys(range(begin), BEFORE),
         tuple(range(begin, end)),

@@ -62,19 +62,18 @@ async def run_input(
     if bounding is not None:
         asked = await bounding(asked, new)
     view = await View.of(tail, asked, compaction=compaction)
-    merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
+    history = await view.window()  # reads what is needed, in one go
+    if resumes and not is_answered(tail.items):
+        merged = await _resumed(view, new, callback)
+    else:
+        merged = await merge(history, new, view.repaired, callback)
+        merged = Merged(view.repaired(merged.shown), merged.fresh)
     await view.mark()
     return merged
 
 
-async def _as_new(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
-    """The history merged with new input that is taken for nothing else."""
-    merged = await merge(await view.window(), new, view.repaired, callback)
-    return Merged(view.repaired(merged.shown), merged.fresh)
-
-
-async def _merged(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
-    await view.window()  # reads what is needed, in one go
+async def _resumed(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
+    """The history merged with new input, with which a turn without an answer may have begun."""
     begun = await _begun(view.tail, new)
     merged = await _with_history_before(begun, view, new, callback)
     if not equal(merged.fresh, new):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from turnlog.conversation.protocol import OnBranch, Writable
 from turnlog.conversation.turns.current import innermost_turn
@@ -102,8 +102,8 @@ async def accounted(
             await finished(recorded(pending))
 
 
-@contextmanager
-def accounted_in_turn(spending: Spending) -> Iterator[None]:
+@asynccontextmanager
+async def accounted_in_turn(spending: Spending) -> AsyncIterator[None]:
     """A block in which a run without a session spends, for the turn of the running task.
 
     Such a run is an agent that is used as a tool. Outside of a turn, nothing is recorded. Within

@@ -9,7 +9,7 @@ wait, or fork, or raise `SessionBusy` ─▶ lease ─▶ read the view again �
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from turnlog.conversation.protocol import OnBranch, Writable
@@ -293,18 +293,17 @@ class _Beginning(Generic[S]):
         return merged.shown
 
 
-@asynccontextmanager
-async def first_to_queue(session: OnBranch, policy: Policy, wait: Wait) -> AsyncIterator[None]:
+def first_to_queue(
+    session: OnBranch, policy: Policy, wait: Wait
+) -> AbstractAsyncContextManager[None]:
     """Within, all runs of this event loop that came earlier have taken the lease.
 
     A run that is part of a turn already doesn't wait here: those that do may wait for its end.
     """
-    async with AsyncExitStack() as stack:
-        if policy == "queue" and not is_within_a_turn():
-            key = session.store.identity, session.session_id, session.branch
-            async with wait.bounded():
-                await stack.enter_async_context(in_order_of_arrival(key))
-        yield
+    if policy != "queue" or is_within_a_turn():
+        return nullcontext()
+    key = session.store.identity, session.session_id, session.branch
+    return in_order_of_arrival(key, wait.bounded)
 
 
 @asynccontextmanager

@@ -15,16 +15,25 @@ __all__ = ["LEASE_SECONDS", "check_busy_timeout", "check_lease_seconds", "lease_
 #: How long others wait, at most, for a run that died where they can't see its process.
 LEASE_SECONDS = 10.0
 
+# A third of it is about what a commit to a disk takes.
+_SHORTEST = 0.01
+
 _VARIABLE = "TURNLOG_LEASE_SECONDS"
 
 
 def check_lease_seconds(seconds: float | None, name: str = "lease_seconds") -> None:
-    """Raise `TypeError` or `ValueError` unless `seconds` is None, or positive and finite.
+    """Raise `TypeError` or `ValueError` unless `seconds` is None, or a time that can be renewed.
 
     name: of the argument or variable, for the error.
     """
-    if seconds is not None:
-        check_positive_seconds(name, seconds, "10.0")
+    if seconds is None:
+        return
+    check_positive_seconds(name, seconds, "10.0")
+    if seconds < _SHORTEST:
+        raise ValueError(
+            f"{name} must be at least {_SHORTEST}, and is {seconds}: no run can renew its lease so "
+            f"often; write 10.0"
+        )
 
 
 def check_busy_timeout(seconds: float | None) -> None:

@@ -103,7 +103,7 @@ class OpenTurn:
     async def leave(self) -> None:
         """One run less is part of this turn. With the last one, the lease is given back."""
         self.runs -= 1
-        if self.runs == 0:
+        if self.runs == 0 and self.is_open:
             await finished(self.give_back())
 
     async def give_back(self) -> None:

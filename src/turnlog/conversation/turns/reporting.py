@@ -24,6 +24,8 @@ __all__ = ["Wait"]
 # The seconds for which a run waits without a word.
 _SILENT = 1.0
 
+_DAY = 86400.0
+
 _logger = logging.getLogger(__name__)
 
 
@@ -90,9 +92,7 @@ class Wait:
         # A run that is known to live is nothing to worry about; another one may have died.
         is_doubtful = claim is not None and not is_alive(claim.process)
         level = logging.WARNING if is_doubtful else logging.INFO
-        age = (
-            f"; it was renewed {_age(claim):.1f} s ago" if claim and not isinf(claim.until) else ""
-        )
+        age = "" if claim is None else _age(claim)
         what = "session %r, branch %r: this run has %s%s"
         _logger.log(level, what, *self._log, str(self), age)
 
@@ -120,13 +120,19 @@ def _run_of(process: str | None) -> str:
 def _lease_of(claim: Claim) -> str:
     if isinf(claim.until):
         return "whose lease can't be read"
-    verb = "lasts" if claim.until > time.time() else "lasted"
+    left = claim.until - time.time()
+    if abs(left) > _DAY:  # the time of day would say nothing, and may not exist
+        verb = "lasts for more than a day" if left > 0 else "ended more than a day ago"
+        return f"whose lease {verb}"
+    verb = "lasts" if left > 0 else "lasted"
     return f"whose lease {verb} until {time.strftime('%H:%M:%S', time.gmtime(claim.until))} UTC"
 
 
-def _age(claim: Claim) -> float:
-    """The seconds since the claim was made or renewed, by the wall clocks."""
-    return max(0.0, time.time() - (claim.until - claim.seconds))
+def _age(claim: Claim) -> str:
+    """For how long the claim was not renewed, by the wall clocks; "" if that is not known."""
+    if isinf(claim.until) or claim.seconds > _DAY:
+        return ""
+    return f"; it was renewed {max(0.0, time.time() - (claim.until - claim.seconds)):.1f} s ago"
 
 
 #: The newest look of a run of this process, by what the lease guards.

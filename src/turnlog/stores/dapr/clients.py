@@ -13,7 +13,7 @@ from turnlog.items.given import given
 from turnlog.loops.arrival import in_order_of_arrival
 from turnlog.loops.clients import Share, SharedClients
 from turnlog.loops.forks import check_process
-from turnlog.stores.addresses import host_of
+from turnlog.stores.addresses import address_of, host_of
 
 try:
     from dapr.aio.clients import DaprClient as AsyncDaprClient
@@ -189,7 +189,7 @@ def _address_of(endpoint: GrpcEndpoint) -> Hashable:
 
 
 def _text_of(endpoint: GrpcEndpoint) -> str:
-    return f"{endpoint.hostname}:{endpoint.port}"
+    return address_of(endpoint.hostname, endpoint.port)
 
 
 def _made(address: str) -> AsyncDaprClient:

@@ -11,10 +11,10 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from turnlog.items.given import given
+from turnlog.items.given import check_mapping, given
 from turnlog.loops.clients import Share, SharedClients
 from turnlog.loops.forks import check_process
-from turnlog.stores.addresses import host_of
+from turnlog.stores.addresses import address_of, host_of
 
 __all__ = ["Client", "Clients", "at_url"]
 
@@ -68,6 +68,7 @@ class Clients:
 
 def at_url(url: str, options: Mapping[str, Any]) -> Clients:
     """Clients for `url`, shared by all stores with the same URL and options."""
+    check_mapping("redis_kwargs", options)
     return _PerLoop(_Address(url, {**options}))
 
 
@@ -149,9 +150,9 @@ def _text_of(identity: Hashable) -> str:
         case frozenset():
             return ", ".join(sorted(map(_text_of, identity)))
         case ((str() | tuple()) as server, int() as number):
-            return (
-                f"{server}:{number}" if isinstance(server, str) else f"{_text_of(server)}/{number}"
-            )
+            if isinstance(server, str):
+                return address_of(server, number)
+            return f"{_text_of(server)}/{number}"
         case (frozenset() as watchers, str() as name, *_):
             return f"{name} (Sentinels {_text_of(watchers)})"
     return "the address of its client"

@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.util import greenlet_spawn
 
-from turnlog.items.given import given
+from turnlog.items.given import check_mapping, given
 from turnlog.loops.clients import Share, SharedClients
+from turnlog.stores.addresses import address_of
 from turnlog.stores.sqlalchemy.admission import admitted
 from turnlog.stores.sqlalchemy.identity import identity_of
 from turnlog.stores.sqlalchemy.layout import Layout
@@ -76,8 +77,7 @@ class Engines(ABC):
         """Host, port and database, for the text of an error; never user and password."""
         url = self.url
         host = url.host or url.query.get("host") or url.query.get("unix_socket") or "localhost"
-        port = "" if url.port is None else f":{url.port}"
-        return f"{host}{port}/{url.database or ''}"
+        return f"{address_of(str(host), url.port)}/{url.database or ''}"
 
     @property
     def shown(self) -> str:
@@ -102,6 +102,7 @@ def engines_at(url: str | URL, options: Mapping[str, Any]) -> Engines:
 
     options: go to `create_async_engine`.
     """
+    check_mapping("engine_kwargs", options)
     address = _Address(make_url(url), {**options})
     _check_driver(address.url)
     if address.is_memory:

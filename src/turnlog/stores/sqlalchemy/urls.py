@@ -42,6 +42,9 @@ _SQLALCHEMYS = {
     "asyncmy": {"plugin"},
     "aiomysql": {"plugin"},
 }
+#: What SQLAlchemy takes for files of SQLite, and what SQLite itself does behind `uri=true`.
+_SQLITES = {"cached_statements", "check_same_thread", "detect_types", "isolation_level", "uri"}
+_URIS = {"cache", "immutable", "mode", "modeof", "nolock", "psow", "vfs"}
 _MYSQLS = {f"ssl_{name}" for name in ("ca", "capath", "cert", "check_hostname", "cipher", "key")}
 
 
@@ -95,7 +98,7 @@ def _parsed(text: str) -> URL:
 
 def _with_driver(url: URL) -> URL:
     """The URL with the name of the database and the driver that SQLAlchemy has for it."""
-    backend, _, driver = url.drivername.partition("+")
+    backend, _, driver = url.drivername.lower().partition("+")
     backend = {"postgres": "postgresql"}.get(backend, backend)
     driver = driver or _DRIVERS.get(backend, "")
     url = url.set(drivername=f"{backend}+{driver}" if driver else backend)
@@ -112,13 +115,19 @@ def _expanded(database: str) -> str | os.PathLike[str]:
 
 
 def _refuse_unknown(url: URL, options: Mapping[str, str]) -> None:
-    theirs = _of_the_driver(url.get_driver_name() if "+" in url.drivername else "")
+    driver = url.get_driver_name() if "+" in url.drivername else ""
+    theirs = _of_sqlite(options) if driver == "aiosqlite" else _of_the_driver(driver)
     if theirs is not None:
         refuse_unknown(options, OPTIONS, theirs)
         return
     for name in options.keys() - {*OPTIONS}:
         if get_close_matches(name, OPTIONS, 1, cutoff=0.8):
             refuse_unknown([name], OPTIONS)
+
+
+def _of_sqlite(options: Mapping[str, str]) -> set[str]:
+    """The options of a file; without `uri=true`, those of SQLite itself would do nothing."""
+    return _SQLITES | _URIS if "uri" in options else _SQLITES
 
 
 def _of_the_driver(driver: str) -> set[str] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine, Generator
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -12,7 +13,7 @@ from turnlog.records import Log
 from turnlog.store import Store
 from turnlog.testing.looking import payloads_of, seen
 
-__all__ = ["Cancelling"]
+__all__ = ["Cancelling", "cancelled_at", "cancelled_at_random"]
 
 ROUNDS = 24
 BATCH = [b"1", b"2", b"3"]
@@ -32,6 +33,47 @@ async def cancelled_at_random(chance: Random, work: Coroutine[Any, Any, object])
         return False
     task.result()
     return True
+
+
+async def cancelled_at(step: int, work: Coroutine[Any, Any, object]) -> bool:
+    """Start `work` and cancel it where it waits for the `step`-th time, counted from 1.
+
+    Returns whether it returned nevertheless, as when it waits less often.
+    """
+
+    async def task() -> None:
+        await _CancelledAt(step, work)
+
+    running = asyncio.ensure_future(task())
+    await asyncio.wait([running])
+    if running.cancelled():
+        return False
+    running.result()
+    return True
+
+
+class _CancelledAt(Awaitable[object]):
+    """Awaits `work`, and cancels the task that does so at one of its steps."""
+
+    def __init__(self, step: int, work: Coroutine[Any, Any, object]) -> None:
+        self._step = step
+        self._work = work.__await__()
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        task, error = asyncio.current_task(), None
+        for step in count(1):
+            try:
+                waits_for = self._work.throw(error) if error else self._work.send(None)
+            except StopIteration as end:
+                return end.value
+            if step == self._step and task is not None:
+                task.cancel()
+            error = None
+            try:
+                yield waits_for
+            except BaseException as raised:  # noqa: BLE001 - passed on to `work`
+                error = raised
+        return None  # never
 
 
 class Cancelling:

@@ -375,5 +375,5 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(waiting.Watch, "is_absent", absent)
         patch.setattr(waiting.Watch, "pause", _pause)
         patch.setattr(Lease, "_schedule_renewal", noted)
-        patch.setattr(beginning, "in_order_of_arrival", lambda _key: nullcontext())
+        patch.setattr(beginning, "in_order_of_arrival", lambda *_: nullcontext())
         yield
