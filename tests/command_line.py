@@ -31,7 +31,7 @@ def turnlog(
         [*COMMAND, *map(_argument, arguments)],
         input=says if isinstance(says, bytes) else says.encode(),
         capture_output=True,
-        timeout=60,
+        timeout=120,
         cwd=cwd,
         check=False,
         env=_environment(environment),
@@ -74,7 +74,7 @@ class Terminal:
         """All new text on the screen, up to and with `text`; waits for it."""
         seen = ""
         while text not in seen:
-            ready, _, _ = select.select([self._descriptor], [], [], 20)
+            ready, _, _ = select.select([self._descriptor], [], [], 60)
             assert ready, seen
             seen += os.read(self._descriptor, 4096).decode()
         return seen
@@ -85,13 +85,21 @@ class Terminal:
         It is pressed until it takes effect: Python may miss one right before it waits for a line.
         It is not pressed again while the command is ending: that would kill Python.
         """
-        for _ in range(10):
+        while True:
             self.process.send_signal(signal.SIGINT)
-            try:
-                return self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                continue
-        raise AssertionError("Ctrl-C did not end it")
+            while True:
+                before = self._work()
+                try:
+                    return self.process.wait(5)
+                except subprocess.TimeoutExpired:
+                    if before.startswith("S") and self._work() == before:
+                        break  # it does nothing, so it still waits for a line
+
+    def _work(self) -> str:
+        """The state of the process, and how much time of a processor it has taken."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        state, *others = stat.rpartition(")")[2].split()
+        return " ".join([state, *others[10:12]])
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tests.databases import *  # noqa: F403 - fixtures, and __all__ lists them
 from tests.servers import fixtures
 from tests.servers.fixtures import *  # noqa: F403 - each is a fixture, and __all__ lists them
 from tests.servers.process import Server
+from tests.virtual_time import *  # noqa: F403 - fixtures, and __all__ lists them
 
 # The caller's environment variables must not decide what is tested, nor may a test ask a real
 # model with the caller's key. Processes that tests start inherit this.

@@ -22,6 +22,7 @@ __all__ = [
     "SECONDS",
     "STATES",
     "STOPS",
+    "STORED_SCHEDULES",
     "STRIDE",
     "TALK",
     "TALKERS",
@@ -64,6 +65,8 @@ ROTATED = _size(200, 40)
 STATES = _size(2_000, 300)
 #: Random schedules of sessions that compact, add and remove at the same time.
 SCHEDULES = _size(1_000, 60)
+#: The same on each database.
+STORED_SCHEDULES = _size(1_000, 6)
 #: Seconds that a program which a proof starts may take.
 SECONDS = _size(3_000, 300)
 #: A run is killed at every so many steps: an odd number, since steps come in pairs.

@@ -224,8 +224,15 @@ class Call(Generic[T]):
 class Layer(Store):
     """A store in front of another store. It forwards every call; override what you change.
 
-    Override `around` for work around every call, such as measuring it. Layers can be stacked:
-    each passes the tests of a store.
+    Override `around` for work around every call, such as measuring or refusing it:
+
+        class ReadOnly(Layer):
+            async def around(self, call):
+                if call.verb in ("commit", "delete"):
+                    raise PermissionError("this store is read-only")
+                return await call()
+
+    Layers can be stacked: each that changes nothing passes the tests of a store.
     """
 
     def __init__(self, inner: Store) -> None:

@@ -12,6 +12,7 @@ from tests.fake_models import Script
 from tests.sample_items import answer, call, user
 from tests.sync.calls import in_thread, interrupt_main
 from turnlog import Agent, ModelRequest, ModelResponse, OfflineModel, Runner, TextDelta, sync
+from turnlog.agents.events import StreamEvent
 from turnlog.agents.models.model import ModelEvent, ResponseDone
 from turnlog.stores.memory import MemoryStore
 
@@ -105,13 +106,25 @@ def test_another_thread_may_close_it(session: sync.StoredSession) -> None:
     assert slow.was_cancelled
 
 
-def test_an_interrupt_cancels_it(session: sync.StoredSession) -> None:
-    slow = Slow()
+def test_an_interrupt_cancels_it(
+    session: sync.StoredSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, begun = Slow(), threading.Event()
     stream = sync.run_streamed(Agent("A", model=slow), "hm?", session=session)
     next(stream)
-    interrupting = threading.Timer(0.1, interrupt_main)
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come during `start`
-        interrupting.start()
+    following = stream._next
+
+    async def begins() -> StreamEvent:
+        begun.set()
+        return await following()
+
+    def interrupt() -> None:
+        begun.wait()
+        interrupt_main()
+
+    monkeypatch.setattr(stream, "_next", begins)
+    interrupting = in_thread(interrupt)
+    with pytest.raises(KeyboardInterrupt):
         next(stream)
     interrupting.join()
     assert slow.was_cancelled

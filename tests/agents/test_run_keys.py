@@ -25,7 +25,9 @@ from turnlog.testing import Failing, Failure
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stores("memory", "sqlite", "redis", "postgres")]
 
-KEYED = RunConfig(key="request 1", lease_seconds=0.3)
+KEYED = RunConfig(key="request 1")
+#: The same, where a lease that could not be given back has to be waited out.
+BRIEF = RunConfig(key="request 1", lease_seconds=0.3)
 
 
 class Counting:
@@ -119,7 +121,7 @@ async def test_a_lost_answer_at_any_commit_and_a_start_anew(
         model = Script([call("look")], [answer("done")])
         session, agent = StoredSession("s", store), Agent("A", model=model, tools=[look])
         try:
-            await Runner.run(agent, "go", session=session, run_config=KEYED)
+            await Runner.run(agent, "go", session=session, run_config=BRIEF)
         except OSError:
             continue
     items = await StoredSession("s", any_store).get_items()

@@ -56,7 +56,7 @@ async def test_parallel_calls_run_at_once(way: Way, session: StoredSession) -> N
 
     @function_tool
     async def meet() -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await both.wait()
         return "met"
 

@@ -1,6 +1,8 @@
 """Several runs on one session at once: their order, and the policies."""
 
 import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,8 @@ from turnlog import (
     StoredSession,
     function_tool,
 )
+from turnlog.conversation.turns import beginning
+from turnlog.loops.arrival import in_order_of_arrival
 
 pytestmark = pytest.mark.anyio
 
@@ -43,13 +47,39 @@ async def test_turns_never_interleave(way: Way, session: StoredSession) -> None:
         )
 
 
+class Queue:
+    """How many runs have come to a session, those that did not have to wait included."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.length = 0
+        monkeypatch.setattr(beginning, "in_order_of_arrival", self._in_order_of_arrival)
+
+    @asynccontextmanager
+    async def _in_order_of_arrival(self, key: Hashable) -> AsyncIterator[None]:
+        self.length += 1
+        async with in_order_of_arrival(key):
+            yield
+
+    async def has(self, length: int) -> None:
+        """Wait until so many have come."""
+        async with asyncio.timeout(60):
+            while self.length != length:  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    return Queue(monkeypatch)
+
+
 async def test_those_who_queue_are_served_in_the_order_in_which_they_came(
-    way: Way, any_store: Store
+    way: Way, any_store: Store, queue: Queue
 ) -> None:
-    everyone_waits = asyncio.Event()
+    has_begun, everyone_waits = asyncio.Event(), asyncio.Event()
 
     class Waiting(Script):
         async def respond(self, request: ModelRequest) -> ModelResponse:
+            has_begun.set()
             await everyone_waits.wait()
             return await super().respond(request)
 
@@ -60,7 +90,8 @@ async def test_those_who_queue_are_served_in_the_order_in_which_they_came(
     runs = []
     for n in range(8):
         runs.append(asyncio.create_task(talk(n)))
-        await asyncio.sleep(0.05)  # long enough to join the queue
+        await has_begun.wait()
+        await queue.has(n + 1)
     runs[3].cancel()
     everyone_waits.set()
     await asyncio.wait(runs)
@@ -70,21 +101,27 @@ async def test_those_who_queue_are_served_in_the_order_in_which_they_came(
 
 
 async def test_a_run_in_a_tool_does_not_wait_behind_those_who_wait_for_it(
-    way: Way, session: StoredSession
+    way: Way, session: StoredSession, queue: Queue
 ) -> None:
+    asked, may_go_on = asyncio.Event(), asyncio.Event()
+
     @function_tool
     async def ask() -> str:
-        await asyncio.sleep(0.05)
+        asked.set()
+        await may_go_on.wait()
         inner = StoredSession("session", session.store)
         result = await Runner.run(Agent("B", model=Script([answer("i")])), "inner", session=inner)
         return str(result.final_output)
 
     outer = Agent("A", model=Script([call("ask")], [answer("o")]), tools=[ask])
-    async with asyncio.timeout(20):  # a lease is longer
-        first = asyncio.create_task(way(outer, "outer", session=session))
-        await asyncio.sleep(0.02)
-        await way(Agent("C", model=Script([answer("l")])), "later", session=session)
-        await first
+    first = asyncio.create_task(way(outer, "outer", session=session))
+    await asked.wait()
+    later = Agent("C", model=Script([answer("l")]))
+    second = asyncio.create_task(way(later, "later", session=session))
+    await queue.has(2)
+    may_go_on.set()
+    async with asyncio.timeout(60):
+        await asyncio.gather(first, second)
     items = await session.get_items()
     questions = [item["content"] for item in items if item.get("role") == "user"]
     assert questions == ["outer", "inner", "later"]

@@ -166,7 +166,7 @@ def test_rewind_does_as_it_is_answered(store: tuple[str, Path], said: str, left:
     with at_a_terminal("rewind", "alice", "--turns", "1", *store) as terminal:
         terminal.shows("Drop 2 items of alice, branch main? [y/N]: ")
         terminal.types(f"{said}\n")
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
     assert len(contents(store)) == left
 
 
@@ -180,7 +180,7 @@ def test_what_was_said_meanwhile_is_not_dropped(store: tuple[str, Path]) -> None
         asyncio.run(add())
         terminal.types("y\n")
         terminal.shows("try again")
-        assert terminal.process.wait(20) == 5
+        assert terminal.process.wait(60) == 5
     assert contents(store)[-1] == "three"
 
 

@@ -53,7 +53,7 @@ def test_ctrl_c_breaks_an_answer_off_and_the_conversation_goes_on(tmp_path: Path
             terminal.types("and now?\n")
             terminal.shows("Here again.")
             terminal.types("exit\n")
-            assert terminal.process.wait(20) == 0
+            assert terminal.process.wait(60) == 0
     assert [item["role"] for item in stored(path)] == ["user", "user", "assistant"]
 
 

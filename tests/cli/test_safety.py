@@ -105,7 +105,7 @@ def test_an_id_forges_no_row_of_ls_and_no_line_of_rm(tmp_path: Path) -> None:
         assert seen.count("\n") == 0
         terminal.types("y\n")
         assert "deleted bob\\nalice" in terminal.shows("00:00\r\n")
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
     status, _, err = turnlog("rm", forged, "--yes", "--store", path)
     assert (status, err.count("\n")) == (3, 1)
     status, _, err = turnlog("show", "bob", "--branch", "x\ny\u200b", "--store", path)

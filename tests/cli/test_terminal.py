@@ -26,7 +26,7 @@ def test_a_chat_ends(tmp_path: Path, end: str) -> None:
     with at_a_terminal("chat", "--store", tmp_path / "c.db") as terminal:
         terminal.shows("you> ")
         terminal.types(end)
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", ["b"]), ("n", ["a", "b"]), ("", ["a", "b"])])
@@ -35,7 +35,7 @@ def test_rm_does_as_it_is_answered(tmp_path: Path, answer: str, left: list[str])
     with at_a_terminal("rm", "a", *store) as terminal:
         terminal.shows("Delete session a with 1 items? [y/N]: ")
         terminal.types(f"{answer}\n")
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
     heads = json.loads(turnlog("ls", "--json", *store)[1])
     assert sorted(head["session"] for head in heads) == left
 
@@ -67,5 +67,5 @@ def test_no_prompt_gets_into_a_file(tmp_path: Path) -> None:
     ):
         terminal.shows("items remembered.")
         terminal.types("hello\nexit\n")
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
     assert answers.read_text() == "I'll remember that you said so.\n"

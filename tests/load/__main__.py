@@ -69,8 +69,8 @@ class Worker:
         self.port = _free_port()
         self.is_up = asyncio.Event()
         self.kills = 0
-        #: How many requests it is answering.
-        self.under_way = 0
+        #: The messages that it is to answer whole.
+        self.messages = Counter[str]()
         self._process: asyncio.subprocess.Process | None = None
         self._arguments = (str(self.port), store, model, runner)
 
@@ -100,6 +100,7 @@ class Load:
 
     workers: list[Worker]
     client: httpx2.AsyncClient
+    model: StrictModel
     messages: int
     random: Random
     report: Report = field(default_factory=Report)
@@ -131,7 +132,7 @@ class Load:
         self.report.requests += 1
         body = {"text": text, "key": text}
         try:
-            worker.under_way += 1
+            worker.messages[text] += not cut
             url = f"http://127.0.0.1:{worker.port}/{user}"
             async with self.client.stream("POST", url, json=body) as response:
                 async for piece in response.aiter_text():
@@ -146,7 +147,7 @@ class Load:
             self.report.broken_off += 1
             return False
         finally:
-            worker.under_way -= 1
+            worker.messages[text] -= not cut
         *pieces, end = said.splitlines() or [""]
         if end != "done":
             self.report.broken_off += 1
@@ -157,16 +158,20 @@ class Load:
     async def kill_each_worker(self, total: int) -> None:
         """Kill the first when a third of all is answered, the second when two thirds are.
 
-        Each is killed while it answers somebody. If all is answered by then, it is not killed.
+        Each is killed while the model answers one of its messages, so that a request is broken off
+        for certain. If all is answered by then, it is not killed.
         """
         for number, worker in enumerate(self.workers, 1):
-            while self.answered < total * number // 3 or not worker.under_way:
+            while self.answered < total * number // 3 or not self._is_answering(worker):
                 if self.answered == total:
                     return
                 await asyncio.sleep(0.01)
             await worker.kill()
             await asyncio.sleep(1.0)
             await worker.start()
+
+    def _is_answering(self, worker: Worker) -> bool:
+        return any(worker.messages[text] for text in self.model.begun)
 
     async def _one_that_is_up(self) -> Worker:
         while not (up := [worker for worker in self.workers if worker.is_up.is_set()]):  # noqa: ASYNC110 - any of several
@@ -200,7 +205,7 @@ async def main(store: str, runner: str, users: int, messages: int) -> Report:
         _two_workers(store, f"http://127.0.0.1:{port}/v1", runner) as workers,
         httpx2.AsyncClient(timeout=120, limits=limits, trust_env=False) as client,
     ):
-        load = Load(workers, client, messages, Random(7))
+        load = Load(workers, client, model, messages, Random(7))
         killing = asyncio.create_task(load.kill_each_worker(users * messages))
         await asyncio.gather(*map(load.talk, names))
         await killing

@@ -29,6 +29,8 @@ class StrictModel:
         self.app.post("/v1/chat/completions")(self._complete)
         self.asked = 0
         self.refused: list[str] = []
+        #: Questions that are being answered, and of whose answers at most a half was sent.
+        self.begun: set[str] = set()
         self._rules = Rules()
 
     async def _complete(self, request: Request) -> Response:
@@ -40,7 +42,21 @@ class StrictModel:
         except Refused as refused:
             self.refused.append(str(refused.body))
             return JSONResponse(refused.body, refused.status)
-        return StreamingResponse(_stream(body), media_type="text/event-stream")
+        return StreamingResponse(self._stream(body), media_type="text/event-stream")
+
+    async def _stream(self, body: dict[str, Any]) -> AsyncIterator[str]:
+        content = body["messages"][-1]["content"]
+        question = content if isinstance(content, str) else content[0]["text"]
+        events = [*chat_events({"content": answer_to(question)}, body, "completed")]
+        self.begun.add(question)
+        try:
+            for number, event in enumerate(events):
+                if number > len(events) // 2:
+                    self.begun.discard(question)
+                yield event
+                await asyncio.sleep(0.01)
+        finally:
+            self.begun.discard(question)
 
 
 def _check_alternates(messages: list[dict[str, Any]]) -> None:
@@ -48,11 +64,3 @@ def _check_alternates(messages: list[dict[str, Any]]) -> None:
     expected = ["user", "assistant"] * (len(roles) // 2) + ["user"]
     if roles != expected:
         raise Refused(f"roles must alternate, and are {roles}", "messages")
-
-
-async def _stream(body: dict[str, Any]) -> AsyncIterator[str]:
-    content = body["messages"][-1]["content"]
-    question = content if isinstance(content, str) else content[0]["text"]
-    for event in chat_events({"content": answer_to(question)}, body, "completed"):
-        yield event
-        await asyncio.sleep(0.01)

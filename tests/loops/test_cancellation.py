@@ -54,4 +54,4 @@ async def test_long_work_is_told_to_end_early() -> None:
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 1)
+        await task

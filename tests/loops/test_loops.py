@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from turnlog.errors import StoreClosed
-from turnlog.loops.clients import Shared
+from turnlog.loops.clients import SharedClients
 from turnlog.loops.door import Door
 from turnlog.loops.finishing import finished
 
@@ -28,7 +28,7 @@ def made() -> list[Client]:
 
 
 @pytest.fixture
-def shared(made: list[Client]) -> Shared[str, Client]:
+def shared(made: list[Client]) -> SharedClients[str, Client]:
     def make(key: str) -> Client:
         made.append(Client(key))
         return made[-1]
@@ -38,7 +38,7 @@ def shared(made: list[Client]) -> Shared[str, Client]:
         await asyncio.sleep(0)
         client.closed_on = asyncio.get_running_loop()
 
-    return Shared(make, close, linger=0.01)
+    return SharedClients(make, close, linger=0.01)
 
 
 def closed(made: list[Client]) -> list[Client]:
@@ -46,16 +46,16 @@ def closed(made: list[Client]) -> list[Client]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for has no event to set
             await asyncio.sleep(0.002)
 
 
 @pytest.mark.anyio
 async def test_one_client_for_all_users_of_a_key(
-    shared: Shared[str, Client], made: list[Client]
+    shared: SharedClients[str, Client], made: list[Client]
 ) -> None:
-    first, second, other = shared.held("a"), shared.held("a"), shared.held("b")
+    first, second, other = shared.share("a"), shared.share("a"), shared.share("b")
     assert made == []
     assert first.here() is second.here() is first.here()
     assert other.here() is not first.here()
@@ -68,45 +68,45 @@ async def test_one_client_for_all_users_of_a_key(
 
 @pytest.mark.anyio
 async def test_a_client_lingers_for_the_next_user(
-    shared: Shared[str, Client], made: list[Client]
+    shared: SharedClients[str, Client], made: list[Client]
 ) -> None:
     for _ in range(3):
-        held = shared.held("a")
-        held.here()
-        held.release()
+        share = shared.share("a")
+        share.here()
+        share.release()
     assert len(made) == 1
     await until(lambda: made[0].closed_on is not None)
-    assert shared.held("a").here() is not made[0]
+    assert shared.share("a").here() is not made[0]
 
 
 @pytest.mark.anyio
 async def test_a_user_that_is_garbage_holds_nothing(
-    shared: Shared[str, Client], made: list[Client]
+    shared: SharedClients[str, Client], made: list[Client]
 ) -> None:
-    shared.held("a").here()
+    shared.share("a").here()
     gc.collect()
     await until(lambda: made[0].closed_on is not None)
 
 
 @pytest.mark.anyio
 async def test_a_closed_hold_can_be_used_again(
-    shared: Shared[str, Client], made: list[Client]
+    shared: SharedClients[str, Client], made: list[Client]
 ) -> None:
-    held = shared.held("a")
+    share = shared.share("a")
     for _ in range(3):
-        held.here()
-        await held.aclose()
+        share.here()
+        await share.aclose()
     assert len(made) == 3
     assert closed(made) == made
 
 
 def test_a_loop_that_ends_closes_its_client(
-    shared: Shared[str, Client], made: list[Client]
+    shared: SharedClients[str, Client], made: list[Client]
 ) -> None:
-    held = shared.held("a")
+    share = shared.share("a")
 
     async def use() -> None:
-        held.here()
+        share.here()
 
     for _ in range(3):
         asyncio.run(use())
@@ -115,42 +115,42 @@ def test_a_loop_that_ends_closes_its_client(
 
 
 def test_letting_go_after_the_loop_has_ended(
-    shared: Shared[str, Client], made: list[Client]
+    shared: SharedClients[str, Client], made: list[Client]
 ) -> None:
-    held = shared.held("a")
+    share = shared.share("a")
 
     async def use() -> None:
-        held.here()
+        share.here()
 
     asyncio.run(use())
-    held.release()
-    asyncio.run(held.aclose())
+    share.release()
+    asyncio.run(share.aclose())
     assert len(made) == 1
 
 
 def test_each_loop_has_its_own_and_closes_it_itself(
-    shared: Shared[str, Client], made: list[Client]
+    shared: SharedClients[str, Client], made: list[Client]
 ) -> None:
-    held = shared.held("a")
+    share = shared.share("a")
     used, go_on = threading.Event(), threading.Event()
 
     async def elsewhere() -> None:
-        held.here()
+        share.here()
         used.set()
-        await asyncio.to_thread(go_on.wait, 5)
+        await asyncio.to_thread(go_on.wait)
         await until(lambda: made[0].closed_on is not None)
 
     async def here() -> None:
-        held.here()
-        await held.aclose()
+        share.here()
+        await share.aclose()
         assert made[1].closed_on is made[1].loop
 
     thread = threading.Thread(target=asyncio.run, args=(elsewhere(),))
     thread.start()
-    used.wait(5)
+    used.wait()
     asyncio.run(here())
     go_on.set()
-    thread.join(5)
+    thread.join()
     assert made[0].closed_on is made[0].loop is not made[1].loop
 
 
@@ -159,19 +159,26 @@ class Watched(asyncio.SelectorEventLoop):
 
     meanwhile: Callable[[], None] | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[threading.Thread] = []
+
     def is_closed(self) -> bool:
         if self.meanwhile is not None and threading.current_thread() is threading.main_thread():
             thread = threading.Thread(target=self.meanwhile)
+            self.begun.append(thread)
             thread.start()
-            thread.join(0.2)
+            thread.join(0.2)  # not for ever: it may wait for what the looking thread holds
         return super().is_closed()
 
 
-def test_other_threads_begin_meanwhile(shared: Shared[str, Client], made: list[Client]) -> None:
-    held = shared.held("a")
+def test_other_threads_begin_meanwhile(
+    shared: SharedClients[str, Client], made: list[Client]
+) -> None:
+    share = shared.share("a")
 
     async def use() -> None:
-        held.here()
+        share.here()
 
     with asyncio.Runner(loop_factory=Watched) as runner:
         runner.run(use())
@@ -186,6 +193,8 @@ def test_other_threads_begin_meanwhile(shared: Shared[str, Client], made: list[C
         loop.meanwhile = meanwhile
         asyncio.run(use())
         loop.meanwhile = None
+        for thread in loop.begun:
+            thread.join()
         assert len(made) == len(others) + 2 > 2
 
 
@@ -212,8 +221,7 @@ def test_no_call_is_inside_once_close_has_returned() -> None:
     door.closing = threading.Thread(target=asyncio.run, args=(door.close(),))
     with door:
         assert door.closing.is_alive(), "close() came back, and a call is inside"
-    door.closing.join(5)
-    assert not door.closing.is_alive()
+    door.closing.join()
     for _ in range(2):
         with pytest.raises(StoreClosed), door:
             pass

@@ -36,20 +36,21 @@ class Started(NamedTuple):
         return list(json.loads(said))
 
 
-def compacting(url: str, seed: int, over: Event) -> Started:
+def compacting(url: str, seed: int, has_compacted: Event, over: Event) -> Started:
     """A process that compacts, and now and then undoes that, until `over` is set.
 
-    It says how many summaries it has stored.
+    It sets `has_compacted` when it has stored a summary, and says how many it has stored.
     """
-    return _started(_compact, url, seed, over)
+    return _started(_compact, url, seed, has_compacted, over)
 
 
-def changing(url: str, seed: int, acts: int) -> Started:
-    """A process that adds, pops, rewinds, forks and clears, and looks after each of `acts`.
+def changing(url: str, seed: int, acts: int, have_compacted: list[Event]) -> Started:
+    """A process that adds, pops, rewinds, forks and clears, and looks after each act.
 
-    It says which numbers have to be left.
+    It makes so many `acts`, and goes on until all of `have_compacted` are set, or for 40 times as
+    long. It says which numbers have to be left.
     """
-    return _started(_change, url, seed, acts)
+    return _started(_change, url, seed, acts, have_compacted)
 
 
 def shared_event() -> Event:
@@ -80,7 +81,7 @@ async def _awaited(work: Callable[..., Awaitable[list[int]]], *given: object) ->
     return await work(*given)
 
 
-async def _compact(url: str, seed: int, over: Event) -> list[int]:
+async def _compact(url: str, seed: int, has_compacted: Event, over: Event) -> list[int]:
     chance, made = Random(seed), 0
 
     async def slowly(items: list[Item]) -> list[Item]:
@@ -94,16 +95,19 @@ async def _compact(url: str, seed: int, over: Event) -> list[int]:
                 await session.drop_summary()
             elif await session.compact(slowly, keep=chance.randint(0, 3)):
                 made += 1
+                has_compacted.set()
             await asyncio.sleep(chance.uniform(0, 0.005))
     return [made]
 
 
-async def _change(url: str, seed: int, acts: int) -> list[int]:
+async def _change(url: str, seed: int, acts: int, have_compacted: list[Event]) -> list[int]:
     async with open_store(url) as store:
         changes = _Changes(StoredSession(SESSION, store), Random(seed))
         for _ in range(4):
             await changes.add()
-        for _ in range(acts):
+        for number in range(40 * acts):
+            if number >= acts and all(event.is_set() for event in have_compacted):
+                break
             await changes.chance.choice(changes.acts)()
             await changes.look(StoredSession(SESSION, store))
         return changes.left

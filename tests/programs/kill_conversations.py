@@ -58,7 +58,7 @@ def lived(url: str, api: str, way: str, conversation: str, last: int) -> bool:
     """Try it in a process of its own; returns whether it finished."""
     child = os.fork()
     if child == 0:
-        signal.alarm(30)  # nothing may hang
+        signal.alarm(120)  # nothing may hang
         try:
             with asyncio.Runner() as runner:
                 runner.get_loop().set_task_factory(Steps(last).task)

@@ -125,7 +125,7 @@ def lived(url: str, way: str, name: str, last: int, told: list[Item]) -> bool:
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(20)  # nothing may hang
+        signal.alarm(120)  # nothing may hang
 
         def tell(items: list[Item]) -> None:
             os.write(into, json.dumps(items).encode() + b"\n")

@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
+
 from tests.providers.conversations_rules import (
     INCLUDED,
     Refused,
@@ -25,9 +27,12 @@ from tests.providers.conversations_rules import (
     verbose,
 )
 
-__all__ = ["Fault", "Server", "Stored", "serving"]
+__all__ = ["Fault", "Server", "Stored", "Transport", "serving"]
 
 Item = dict[str, Any]
+
+#: The header of an answer that comes too late.
+_LATE = "x-late"
 
 _MISSING = "Conversation with id '{}' not found."
 
@@ -36,14 +41,25 @@ _MISSING = "Conversation with id '{}' not found."
 class Fault:
     """One request that fails.
 
-    kind: the status of the answer; "cut" ends the connection instead, "slow" does so late, and
-        sets `is_slow` before.
+    kind: the status of the answer; "cut" ends the connection instead, "late" answers too late
+        for a client with `Transport`.
     is_done: whether the request is carried out all the same.
     """
 
-    kind: int | Literal["cut", "slow"]
+    kind: int | Literal["cut", "late"]
     is_done: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+
+
+class Transport(httpx2.AsyncHTTPTransport):
+    """Raises the error of a timeout where an answer comes too late, so that no test has to wait."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        if _LATE not in response.headers:
+            return response
+        await response.aclose()
+        raise httpx2.ReadTimeout("The answer comes too late.", request=request)
 
 
 @dataclass
@@ -74,8 +90,6 @@ class Server(ThreadingHTTPServer):
         self.read_faults: dict[int, Fault] = {}
         #: Called before each request, with its method and path.
         self.before: Callable[[str, str], None] = _nothing
-        self.slow_seconds = 1.0
-        self.is_slow = threading.Event()
         self.is_strict = True
         #: Whether items are shown with all fields that they may have.
         self.is_verbose = False
@@ -340,9 +354,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(fault)
 
     def _fail(self, fault: Fault) -> None:
-        if fault.kind == "slow":
-            self.server.is_slow.set()
-            time.sleep(self.server.slow_seconds)
+        if fault.kind == "late":
+            self._send(200, {}, {_LATE: "yes"})
         elif fault.kind != "cut":
             body = {"error": {"message": "The server had an error.", "type": "server_error"}}
             self._send(int(fault.kind), body, fault.headers)

@@ -10,7 +10,7 @@ from dapr.conf import settings as dapr_settings
 from tests.command_line import turnlog
 from tests.sample_items import user
 from turnlog import DaprSession, StoredSession, StoreUnreachable, open_store
-from turnlog.conversation.turns.retrying import is_certain
+from turnlog.conversation.retrying import is_certain
 from turnlog.stores.outages import outages_named
 
 pytestmark = pytest.mark.anyio

@@ -71,7 +71,7 @@ def test_an_interrupt_just_as_a_run_starts_cancels_it() -> None:
         loop.set_task_factory(None)
         interrupts.send()
         time.sleep(0.05)  # long enough for an interrupt that finds no task yet to be forgotten
-        loop.call_later(10, slow.may_end.set)
+        loop.call_later(60, slow.may_end.set)
         return asyncio.Task(work, loop=loop, **settings)
 
     async def prepare() -> None:

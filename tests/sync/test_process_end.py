@@ -10,15 +10,18 @@ from turnlog import (
     sync,
 )
 
+# With `-X dev`, asyncio warns of steps that take a tenth of a second, as they do on a busy machine.
+SPEED_DOES_NOT_MATTER = "import logging; logging.getLogger('asyncio').setLevel(logging.ERROR)\n"
+
 
 def end_of(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """How a process that runs `script` ends, with every warning on."""
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", script],
+        [sys.executable, "-X", "dev", "-W", "error", "-c", SPEED_DOES_NOT_MATTER + script],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

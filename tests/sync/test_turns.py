@@ -258,6 +258,7 @@ def test_an_interrupt_before_the_end_has_started(session: sync.StoredSession) ->
         time.sleep(0.1)
         free.set()
 
+    freeing = threading.Thread(target=interrupt_and_free)
     with (  # noqa: PT012 - at its end
         Interrupts() as interrupts,
         pytest.raises(KeyboardInterrupt),
@@ -265,7 +266,7 @@ def test_an_interrupt_before_the_end_has_started(session: sync.StoredSession) ->
     ):
         hogging = in_thread(lambda: sync.run(hog))
         busy.wait()
-        freeing = in_thread(interrupt_and_free)
+        freeing.start()  # it may be interrupted in here
     hogging.join()
     freeing.join()
     assert is_free(session)

@@ -100,7 +100,7 @@ def test_a_replacement_happens_to_what_is_there() -> None:
 CLIENT = """
 import asyncio, pickle, sys
 from turnlog import Log, open_store
-from turnlog.testing.linear import client
+from turnlog.testing.clients import client
 
 async def main(url, seed):
     async with open_store(url) as store:

@@ -5,29 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 from turnlog.agents.config import RunConfig
 from turnlog.conversation.session import Session, StoredSession
-from turnlog.conversation.turns.beginning import View, turn_begun
+from turnlog.conversation.turns.beginning import Begun, View, turn_begun
 from turnlog.conversation.turns.elsewhere import BeginsTurns
-from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.run_key import RunKey
-from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.spending import Spending
 from turnlog.items.json import Item
 
-__all__ = ["Begun", "turn_on"]
-
-
-class Begun(NamedTuple):
-    """The session to use, what the model is shown, and the open turn, if there is one."""
-
-    session: Session | None
-    shown: list[Item]
-    turn: OpenTurn | None
-    answer: list[Item] | None
-    question: Question | None
+__all__ = ["turn_on"]
 
 
 @asynccontextmanager
@@ -37,7 +24,7 @@ async def turn_on(
     config: RunConfig,
     new: list[Item],
     spending: Spending,
-) -> AsyncIterator[Begun]:
+) -> AsyncIterator[Begun[Session | None]]:
     """Begin a turn. Within, no other run writes to the session, if leases work on its kind."""
     if isinstance(session, StoredSession):
         policy, seconds = config.session_policy, config.lease_seconds
@@ -47,7 +34,7 @@ async def turn_on(
         async with turn_begun(
             session, view, policy, seconds=seconds, busy_timeout=bound, key=key
         ) as begun:
-            yield Begun(*begun)
+            yield begun
         return
     begins: object = session
     if isinstance(begins, BeginsTurns):
@@ -59,7 +46,7 @@ async def turn_on(
             key=config.key,
             spending=spending,
         ) as shown:
-            yield Begun(session, shown, None, None, None)
+            yield Begun(session, shown)
         return
     if config.key is not None:
         raise ValueError(
@@ -70,4 +57,4 @@ async def turn_on(
     if session is not None and merged.fresh:
         # A session that isn't ours may keep the very objects that it is given.
         await session.add_items(copy.deepcopy(merged.fresh))
-    yield Begun(session, merged.shown, None, None, None)
+    yield Begun(session, merged.shown)

@@ -86,8 +86,11 @@ async def _call(
 
 
 def _output_item(agent: Agent, call: Item, output: ToolOutput) -> ToolCallOutputItem:
-    raw_item = {"call_id": call["call_id"], "output": output, "type": "function_call_output"}
-    return ToolCallOutputItem(agent, raw_item)
+    return ToolCallOutputItem(agent, _output_of(call, output))
+
+
+def _output_of(call: Item, output: ToolOutput) -> Item:
+    return {"call_id": call["call_id"], "output": output, "type": "function_call_output"}
 
 
 async def hand_over(
@@ -97,7 +100,7 @@ async def hand_over(
     context: RunContextWrapper[Any],
     keep: Keep,
 ) -> tuple[Agent, Handoff]:
-    """Hand the conversation to the first agent that the model named; that agent."""
+    """Hand the conversation to the first agent that the model named; that agent, and how."""
     first, *others = calls
     for call in others:
         ignored = "Ignored: the conversation was handed to another agent."
@@ -105,7 +108,6 @@ async def hand_over(
     chosen = handoffs[first["name"]]
     with exits_as_errors():
         target = await chosen.on_invoke_handoff(context, first.get("arguments") or "{}")
-    output = transfer_message(target.name)
-    raw_item = {"call_id": first["call_id"], "output": output, "type": "function_call_output"}
-    await keep(HandoffOutputItem(agent, raw_item, target))
+    output = _output_of(first, transfer_message(target.name))
+    await keep(HandoffOutputItem(agent, output, target))
     return target, chosen

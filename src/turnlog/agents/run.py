@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import Any
 
 from turnlog.agents.agent import Agent
-from turnlog.agents.begun import Begun, turn_on
+from turnlog.agents.begun import turn_on
 from turnlog.agents.bounding import bounded, check_compaction, reads_compaction
 from turnlog.agents.calls import call_tools, hand_over
 from turnlog.agents.config import RunConfig
@@ -51,7 +51,8 @@ from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.session import Session, StoredSession
 from turnlog.conversation.summaries.outcome import Compacted
 from turnlog.conversation.turns.answering import accounted, accounted_in_turn, answered
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.beginning import Begun
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
 from turnlog.errors import MaxTurnsExceeded
@@ -103,17 +104,22 @@ class Run:
         """The tokens that the run has spent so far."""
         return self._context.usage
 
+    @property
+    def _model(self) -> Model | str | None:
+        """The model to ask, or its name; that of the run before that of the agent."""
+        return self._config.model or self.agent.model
+
     async def finish(self) -> RunResult:
         """Run to the end. What has happened by then is stored even if this raises."""
         check_compaction(self._session, self._config)
-        self._compaction.check(self._config.model or self.agent.model)
+        self._compaction.check(self._model)
         async with turn_on(
             self._session, self._view, self._config, self.new, self.spending
         ) as begun:
             self._session, self._turn = begun.session, begun.turn
             self.is_replay = begun.answer is not None
             self.transcript.begin(begun.shown)
-            async with self._accounted(begun):
+            async with self._accounted(begun) as self._pending:
                 output = await self._output(begun.answer)
         compacted = await self._compacted(begun)
         if not self.is_replay:
@@ -130,7 +136,7 @@ class Run:
             self.is_replay,
         )
 
-    async def _compacted(self, begun: Begun) -> Compacted | None:
+    async def _compacted(self, begun: Begun[Session | None]) -> Compacted | None:
         """The outcome of the compaction behind the turn, which is over; None if none was due."""
         compaction, session = self._config.compaction, begun.session
         if compaction is None or not isinstance(session, StoredSession) or begun.answer is not None:
@@ -142,8 +148,10 @@ class Run:
     async def _compact_session(self) -> None:
         """Have the session compact itself, if it can. The turn is over, and its lease is free."""
         cost = await self._compaction.compact(self._session)
+        if cost.is_empty:
+            return
         self._context.usage += self.spending.add(cost, self.agent.name, self._compaction.model)
-        if self._pending is not None and not cost.is_empty:
+        if self._pending is not None:
             await recorded(self._pending)
 
     async def _output(self, answer: list[Item] | None) -> Any:
@@ -152,23 +160,18 @@ class Run:
             return await self._until_answered()
         return await self._answered_before(answer)
 
-    @asynccontextmanager
-    async def _accounted(self, begun: Begun) -> AsyncIterator[None]:
+    def _accounted(
+        self, begun: Begun[Session | None]
+    ) -> AbstractAsyncContextManager[PendingUsage | None]:
         """Within, what the run spends is recorded on its session, if that is one of ours.
 
         Without a session, it is recorded for the turn around the run, if there is one.
         """
         if begun.session is None:
-            with accounted_in_turn(self.spending):
-                yield
-            return
-        if not isinstance(begun.session, StoredSession):
-            yield
-            return
-        async with accounted(
-            begun.session, begun.turn, begun.question, self.spending
-        ) as self._pending:
-            yield
+            return accounted_in_turn(self.spending)
+        if isinstance(begun.session, StoredSession):
+            return accounted(begun.session, begun.turn, begun.question, self.spending)
+        return nullcontext()
 
     async def _view(self, session: Session | None, *, resumes: bool = True) -> Merged:
         if session is None:
@@ -180,7 +183,7 @@ class Run:
             callback=self._config.session_input_callback,
             resumes=resumes,
             reads_compaction=reads_compaction(self.agent, self._config),
-            compaction=self._compaction.items_for(self._config.model or self.agent.model),
+            compaction=self._compaction.items_for(self._model),
             bounding=compaction.bounding if (compaction := self._config.compaction) else None,
         )
 
@@ -213,7 +216,7 @@ class Run:
         handoffs = await handoffs_of(agent, self._context)
         request = await self._request(tools, handoffs)
         response = with_own_ids(await self._answer_of_model(request))
-        self._compaction.note(request, response, self._config.model or agent.model)
+        self._compaction.note(request, response, self._model)
         handing = [item for item in response.output if _is_call_of(item, handoffs)]
         calls = [item for item in response.output if _is_call(item) and item not in handing]
         is_answer = not calls and not handing
@@ -249,7 +252,7 @@ class Run:
 
     async def _answer_of_model(self, request: ModelRequest) -> ModelResponse:
         """The response to `request`. What it has cost is counted, also if it is none."""
-        model = resolve_model(self._config.model or self.agent.model)
+        model = resolve_model(self._model)
         cost = Usage()
 
         def report(usage: Usage) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from turnlog.agents.config import RunConfig
 from turnlog.agents.model_names import name_of, resolve_model
 from turnlog.agents.models.model import Model, ModelRequest, ModelResponse
-from turnlog.conversation.reading.changing import Compacting
+from turnlog.conversation.reading.changing import CompactionItems
 from turnlog.conversation.session import Session
 from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.usage.reported import counts_in, with_a_request
@@ -88,7 +88,7 @@ class SessionCompaction:
         if isinstance(session, OpenAIResponsesCompactionSession) and session.model is None:
             model_for(name_of(resolve_model(model)), None)
 
-    def items_for(self, model: Model | str | None) -> Compacting | None:
+    def items_for(self, model: Model | str | None) -> CompactionItems | None:
         """What views do with compaction items for `model`; None: as without such a session.
 
         What the session has made is shown as it is, the user's messages in front of the item too.
@@ -122,11 +122,10 @@ class SessionCompaction:
         try:
             await self._compacted(self._hook, self._exchange, context)
         except Exception as error:  # noqa: BLE001 - the run has its answer
-            _logger.warning(
-                "session %r is not compacted: %s: %s",
+            _logger.warning(  # not its text, in which a provider may quote what was sent
+                "session %r is not compacted: %s; run_compaction() by hand tells more",
                 getattr(self._session, "session_id", None),
                 type(error).__name__,
-                error,
             )
         return context.usage.usage
 

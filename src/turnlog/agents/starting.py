@@ -27,6 +27,8 @@ __all__ = [
     "session_of",
 ]
 
+_DEFAULT = RunConfig()
+
 
 def agent_of(agent: object, starting_agent: object) -> Agent:
     """The agent to run: `starting_agent` is the name that the SDK has for it.
@@ -94,7 +96,7 @@ def _cure_for_session(value: object) -> str:
 def config_of(config: object) -> RunConfig:
     """The configuration; None means the default one."""
     if config is None:
-        return RunConfig()
+        return _DEFAULT
     if isinstance(config, RunConfig):
         return config
     cure = "write RunConfig(**config)" if isinstance(config, dict) else "import it from turnlog"

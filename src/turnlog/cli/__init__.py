@@ -1,4 +1,4 @@
-"""Command line: `turnlog chat`, `ls`, `show`, `rm`, `migrate`. One file per command."""
+"""Command line `turnlog`: one file per command; `app` lists them."""
 
 import sys
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from turnlog.cli.errors import errors_reported
+from turnlog.cli.lines import short_time
 from turnlog.cli.paging import Output
 from turnlog.cli.stores import DEFAULT_STORE, Access, KeyFileOption, StoreOption, open_existing
 from turnlog.cli.text import one_line
@@ -72,8 +73,6 @@ def _print(heads: list[Head]) -> None:
     table.add_column("items", justify="right")
     table.add_column("last change")
     for head in heads:
-        changed = datetime.fromtimestamp(head.updated_at, UTC).astimezone()
-        table.add_row(
-            Text(one_line(head.log.session)), str(head.length), f"{changed:%Y-%m-%d %H:%M}"
-        )
+        changed = short_time(head.updated_at)
+        table.add_row(Text(one_line(head.log.session)), str(head.length), changed)
     Output().print(table if heads else "no sessions")

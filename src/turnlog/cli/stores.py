@@ -56,7 +56,7 @@ KeyFileOption = Annotated[
 
 
 class Access(NamedTuple):
-    """How a command gets at a store: the URL, and the key file if it is encrypted."""
+    """Access of a command to a store: the URL, and the key file if it is encrypted."""
 
     url: str
     key_file: Path | None = None

@@ -50,7 +50,7 @@ def _talk(loop: asyncio.Runner, store: Store, session_id: str) -> None:
 
 
 async def remembered(store: Store, session_id: str) -> int:
-    """How many items are stored. Only the newest is read: a conversation may be long.
+    """The number of stored items. Only the newest is read: a conversation may be long.
 
     A wrong key of an encrypted store is an error here, before anybody has typed anything.
     """

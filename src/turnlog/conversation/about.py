@@ -24,7 +24,7 @@ _OUTLIVES = ("tags", "owner", "hold")
 
 @dataclass(frozen=True)
 class About:
-    """What is known about a conversation, beside its items.
+    """Facts about a conversation, beside its items.
 
     tags: in the order in which they were given.
     archived: put away by its owner; `hold`: not to be deleted. Nothing else depends on them here.
@@ -38,7 +38,7 @@ class About:
 
     @classmethod
     def of(cls, note: bytes) -> About:
-        """What is in a note. Values of a wrong type are left out, as is all if it is unreadable."""
+        """The facts in a note. Values of a wrong type are left out; all, if it is unreadable."""
         found = _fields(note) or {}
         return cls(**{name: value for name, value in _read(found) if value is not None})
 
@@ -54,7 +54,7 @@ class Changes(TypedDict, total=False):
 
 
 class Described(Handle):
-    """What a session can tell about its conversation."""
+    """The methods of a session that tell and change the facts about its conversation."""
 
     async def about(self) -> About:
         """Title, tags, owner, and whether it is archived or on hold.
@@ -96,7 +96,7 @@ def described(session: str, note: bytes, changes: Mapping[str, object]) -> bytes
 
 
 def kept_note(note: bytes) -> bytes:
-    """What stays of the note of "main" when the conversation is cleared.
+    """The part of the note of "main" that stays when the conversation is cleared.
 
     A note that can't be opened stays as it is: it may hold an owner or a hold.
     """

@@ -16,7 +16,7 @@ __all__ = ["Accounting"]
 
 
 class Accounting(Handle):
-    """What a session can tell of the tokens that its runs have spent."""
+    """The methods of a session that record and add up the tokens that its runs have spent."""
 
     async def store_run_usage(self, result: object) -> None:
         """Record what a run has spent: the result of our Runner or of the SDK's.
@@ -60,7 +60,7 @@ class Accounting(Handle):
     async def usage(
         self, by: By | None = None, *, branches: Branches = "this", turns: int | None = None
     ) -> Usage | dict[int | None, Usage] | dict[str, Usage]:
-        """What the runs on this branch, or on all branches, have spent.
+        """The usage of the runs on this branch, or on all branches.
 
         by: None gives the total; "turn", "run", "agent" or "model" a dict. The keys for turns
             are their numbers, 0 for what was spent before the first question, and None for what

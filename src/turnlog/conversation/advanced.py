@@ -16,7 +16,7 @@ from turnlog.conversation.accounting import Accounting
 from turnlog.conversation.branches.branching import Branching
 from turnlog.conversation.branches.forks import check_name
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.reading.turn_index import Turn, TurnIndex
+from turnlog.conversation.reading.turn_index import StoredTurn, TurnIndex
 from turnlog.conversation.reading.turn_usage import Places
 from turnlog.conversation.usage.entries import Entry, counted
 from turnlog.conversation.usage.usage import Usage, total
@@ -157,7 +157,7 @@ class AdvancedNames(Branching, Accounting):
         ]
 
     async def get_session_usage(self, branch_id: str | None = None) -> dict[str, int] | None:
-        """What was spent on the turns of a branch; None if nothing is recorded.
+        """The usage of the turns of a branch; None if nothing is recorded.
 
         branch_id: None means all branches; what a fork has copied counts once.
 
@@ -176,7 +176,7 @@ class AdvancedNames(Branching, Accounting):
     async def get_turn_usage(
         self, user_turn_number: int | None = None, branch_id: str | None = None
     ) -> list[dict[str, Any]] | dict[str, Any]:
-        """What was spent on one turn, {} if nothing is recorded; or a list of all turns with usage.
+        """The usage of one turn, {} if nothing is recorded; or a list of all turns with usage.
 
         A dict with `requests`, `input_tokens`, `output_tokens`, `total_tokens` and the details
         that the provider gave, `input_tokens_details` and `output_tokens_details`, or None. In the
@@ -224,7 +224,7 @@ class AdvancedNames(Branching, Accounting):
         is_name = branch_id != "" and not branch_id.startswith(":")
         return here._replace(name=branch_id) if is_name else None
 
-    async def _turns_of(self, branch_id: str | None) -> list[Turn]:
+    async def _turns_of(self, branch_id: str | None) -> list[StoredTurn]:
         log = await self._log_of(branch_id)
         return [] if log is None else await TurnIndex(LogReader(self.store, log)).whole()
 
@@ -255,11 +255,11 @@ def _timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _content(turn: Turn) -> Any:  # any JSON
+def _content(turn: StoredTurn) -> Any:  # any JSON
     return turn.items[0].get("content", "")
 
 
-def _told(turn: Turn, most: int | None = None) -> dict[str, Any]:
+def _told(turn: StoredTurn, most: int | None = None) -> dict[str, Any]:
     content = _content(turn)
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     return {

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from turnlog.changes import Append, Change, Check, Forget, Key
-from turnlog.conversation.turns.retrying import commit_retried
+from turnlog.changes import Append, Change, Check, Committed, Forget, Key
+from turnlog.conversation.retrying import commit_retried
 from turnlog.errors import BranchDeleted, Conflict
 from turnlog.items.json import encode
 from turnlog.records import Log
@@ -20,6 +20,7 @@ from turnlog.store import Store
 
 __all__ = [
     "branch_of",
+    "check_conflict",
     "check_not_deleted",
     "commit_unless_deleted",
     "deletion",
@@ -46,25 +47,30 @@ async def commit_unless_deleted(
     key: Key | None = None,
     *,
     retried: bool = False,
-) -> tuple[int, ...]:
+) -> Committed:
     """Make `changes` in one commit, unless the branch `log` was deleted.
 
-    retried: as by `commit_retried`; without a key only.
+    retried: as by `commit_retried`.
 
-    Returns where their logs end then. Raises `BranchDeleted`; nothing is written then.
+    Raises `BranchDeleted`; nothing is written then.
     """
     fence = unless_deleted(log)
     made = [*fence, *changes]
     try:
         if retried:
-            done = await commit_retried(store, log.session, made)
+            done = await commit_retried(store, log.session, made, key)
         else:
             done = await store.commit(log.session, made, key=key)
     except Conflict as conflict:
-        if conflict.log == mark_of(log):
-            raise BranchDeleted(log) from None
+        check_conflict(conflict, log)
         raise
-    return done.positions[len(fence) :]
+    return done._replace(positions=done.positions[len(fence) :])
+
+
+def check_conflict(conflict: Conflict, log: Log) -> None:
+    """Raise `BranchDeleted` if `unless_deleted(log)` has caused `conflict`."""
+    if conflict.log == mark_of(log):
+        raise BranchDeleted(log) from None
 
 
 async def check_not_deleted(store: Store, log: Log) -> None:
@@ -91,7 +97,7 @@ def branch_of(log: Log) -> str:
 
 
 def deletion(log: Log, logs: Iterable[Log]) -> list[Change]:
-    """What deletes the branch `log` and all that lies beside it, and leaves the mark.
+    """The changes that delete the branch `log` and all that lies beside it, and leave the mark.
 
     logs: those of the session, or at least those of this branch.
     """

@@ -100,6 +100,10 @@ class Handle(OpensNothing, SessionABC, HasTail):
             known = self._known_summaries = KnownSummaries(log)
         return CompactedTail(self._reader_of(log), known)
 
+    def add_items_is_overridden(self) -> bool:
+        """Whether a subclass or this instance has its own `add_items`."""
+        return self._is_overridden("add_items")
+
     def _is_overridden(self, name: str) -> bool:
         """Whether a subclass or this instance has its own method `name`; see `faithful`."""
         return name in vars(self) or getattr(type(self), name) not in _faithful

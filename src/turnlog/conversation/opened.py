@@ -30,7 +30,7 @@ ENCRYPTED = (
 
 
 def problem_of(payload: bytes) -> str | None:
-    """Why a payload or note was not opened; None if it was."""
+    """The reason why a payload or note was not opened; None if it was."""
     if isinstance(payload, Unopened):
         return payload.problem
     return ENCRYPTED if is_sealed(payload) else None

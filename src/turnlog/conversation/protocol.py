@@ -11,7 +11,7 @@ from turnlog.items.given import given
 from turnlog.items.json import TResponseInputItem
 from turnlog.store import Store
 
-__all__ = ["OnBranch", "Session", "SessionABC", "check_store", "is_session"]
+__all__ = ["OnBranch", "Session", "SessionABC", "Writable", "check_store", "is_session"]
 
 
 @runtime_checkable
@@ -106,3 +106,15 @@ class OnBranch(Protocol):
     store: Store
     closed: bool
     lease_seconds: float | None
+
+
+class Writable(OnBranch, Protocol):
+    """The same, to which a run adds items."""
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        """Append `items`."""
+        ...
+
+    def add_items_is_overridden(self) -> bool:
+        """Whether `add_items` may do anything else than one append."""
+        ...

@@ -45,7 +45,7 @@ class Snapshot:
 
 
 class Replaceable(Handle):
-    """What the SDK's compaction wrapper asks of a session.
+    """The methods of a session that the SDK's compaction wrapper calls.
 
     A replacement is one commit, on condition that the branch still ends where it was read.
     Other branches, the title and usage stay as they are.

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from turnlog.changes import Append, Key, Remove
 from turnlog.conversation.about import Described
 from turnlog.conversation.branches.clearing import cleared
-from turnlog.conversation.compaction.automatic import compacted_after
-from turnlog.conversation.compaction.compactable import Compactable
-from turnlog.conversation.compaction.policy import Compaction
 from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.handle import faithful
 from turnlog.conversation.held.current import block_on
-from turnlog.conversation.held.holdable import Holdable
 from turnlog.conversation.protocol import Session, SessionABC
 from turnlog.conversation.reading.explain import Explanation, explained
 from turnlog.conversation.reading.known_records import KnownRecords
 from turnlog.conversation.reading.log import Newest
-from turnlog.conversation.reading.run_input import run_input
 from turnlog.conversation.reading.tail import (
     EVERYTHING,
     ListedTail,
@@ -31,22 +25,15 @@ from turnlog.conversation.reading.tail import (
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.replacing import Replaceable
 from turnlog.conversation.settings import SessionSettings, SettingsLike
+from turnlog.conversation.turn_blocks import TurnBlocks
 from turnlog.conversation.turn_lists import TurnLists
-from turnlog.conversation.turns.answering import accounted
-from turnlog.conversation.turns.beginning import turn_begun
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.next_write import extra_changes_on
-from turnlog.conversation.turns.policy import Policy, check_policy
-from turnlog.conversation.turns.run_key import RunKey
-from turnlog.conversation.turns.turn import Turn, block_of
 from turnlog.conversation.turns.writing import write_to
-from turnlog.conversation.usage.spending import Spending, spent_at_end
 from turnlog.errors import Conflict
 from turnlog.items.digest import digest
 from turnlog.items.given import check_int_or_none, check_key
 from turnlog.items.json import TResponseInputItem, encode_all
-from turnlog.items.merge import Merged, SessionInputCallback, input_items
 from turnlog.items.messages import checked
 from turnlog.items.repair import Interrupted
 from turnlog.records import Log
@@ -54,7 +41,7 @@ from turnlog.records import Log
 __all__ = ["Session", "SessionABC", "StoredSession"]
 
 
-class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
+class StoredSession(TurnBlocks, TurnLists, Described, Replaceable):
     """A cheap handle on one conversation in a store.
 
     Making one costs microseconds and opens nothing; make one per request if you
@@ -137,7 +124,7 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         It reads the whole log and writes nothing. Raises `TypeError` in a class that overrides
         `get_items`, because the records behind its items are not known.
         """
-        if self._get_items_is_overridden():
+        if self._is_overridden("get_items"):
             raise TypeError(
                 f"{type(self).__name__} overrides get_items, so the records behind its items are "
                 f"not known: explain a StoredSession on the same store"
@@ -148,89 +135,11 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
     def tail(self) -> Tail:
         """The newest part of the conversation, to be read backwards as far as is needed."""
         log = self._log()
-        if not self._get_items_is_overridden():
+        if not self._is_overridden("get_items"):
             return self._compacted_tail(log)
         reader = self._reader_of(log)
         gives_less = self._settings.has_windows or self._settings.limit is not None
         return ListedTail(self.get_items, EVERYTHING if gives_less else {}, reader)
-
-    @asynccontextmanager
-    async def turn(
-        self,
-        new: str | Iterable[object],
-        *,
-        policy: Policy = "queue",
-        settings: SettingsLike = None,
-        callback: SessionInputCallback | None = None,
-        lease_seconds: float | None = None,
-        busy_timeout: float | None = None,
-        key: str | None = None,
-        usage: object = None,
-        compaction: Compaction | None = None,
-    ) -> AsyncIterator[Turn]:
-        """Hold the session for one turn of a loop of your own.
-
-            async with session.turn("What's my name?") as turn:
-                response = await client.responses.create(model="gpt-5-mini", input=turn.input)
-                await turn.add(response.output)
-
-        The new input is stored before the block begins; a retry of a turn that has no
-        answer yet stores nothing twice. Within the block no other run writes here.
-
-        The turn is over when the model has answered, when the block ends without an error and
-        the last item is a tool's output, or after `await turn.end()`. Then the same words are a
-        new question.
-
-        new: the user's message, or a list of items.
-        policy: what to do when another run is under way; see `RunConfig.session_policy`.
-        settings, callback: as in `RunConfig`.
-        lease_seconds: how long a turn that died keeps others waiting, at most; None for the
-            session's default.
-        busy_timeout: for how many seconds it waits for another run before `SessionWaitTimeout`;
-            None for no bound.
-        key: a name for this turn, such as the id of a request. However often it is begun with
-            the same key, the question is stored once; once it was answered, `Turn.answer` holds
-            what was stored behind it, and there is nothing to do. Then another input raises
-            `KeyReused`.
-        usage: what the turn has cost, read when the block ends: a usage object that your loop
-            adds to, or a function that gives one. `Turn.add` takes usage too; both add up.
-        compaction: when older turns are summed up, as in `RunConfig`. That happens behind the
-            block, and `Turn.compaction` then tells the outcome.
-        """
-        if key is not None:
-            check_key(key)
-        check_policy(policy)
-        check_lease_seconds(lease_seconds)
-        check_busy_timeout(busy_timeout)
-        given = input_items(new)
-        log = await self._arrived()
-        if compaction is not None:
-            self._check_compactable()
-        run = None if key is None else RunKey.of(log, key, given)
-
-        async def view(session: StoredSession, *, resumes: bool = True) -> Merged:
-            return await run_input(
-                session,
-                given,
-                settings=settings,
-                callback=callback,
-                resumes=resumes,
-                bounding=None if compaction is None else compaction.bounding,
-            )
-
-        async with turn_begun(
-            self, view, policy, seconds=lease_seconds, busy_timeout=busy_timeout, key=run
-        ) as begun:
-            spending = Spending()
-            turn = Turn(begun.session, begun.shown, begun.turn, begun.answer, spending)
-            async with accounted(begun.session, begun.turn, begun.question, spending) as pending:
-                with spent_at_end(spending, usage), block_of(turn):
-                    yield turn
-                await turn.left(pending)
-        if compaction is not None and begun.answer is None:
-            turn.compaction = await compacted_after(
-                begun.session, compaction, question=begun.question, reported=spending.last
-            )
 
     @faithful
     async def add_items(
@@ -267,7 +176,8 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         extra = extra_changes_on(self.store, log)
         if turn is None:
             changes = [Append(log.name, payloads), *(extra.changes if extra else ())]
-            end = (await commit_unless_deleted(self.store, log, changes, name))[0]
+            done = await commit_unless_deleted(self.store, log, changes, name)
+            end = done.positions[0]
         else:
             end = await turn.append(payloads, name, store=self.store)
         self._wrote(log, end, len(payloads))
@@ -335,10 +245,3 @@ class StoredSession(Holdable, TurnLists, Described, Replaceable, Compactable):
         """Remember that this session added `count` records, behind which `log` ended at `end`."""
         if self._known_records is not None:
             self._known_records.wrote(log, end, count)
-
-    def add_items_is_overridden(self) -> bool:
-        """Whether a subclass or this instance has its own `add_items`."""
-        return self._is_overridden("add_items")
-
-    def _get_items_is_overridden(self) -> bool:
-        return self._is_overridden("get_items")

@@ -17,7 +17,7 @@ __all__ = ["AnySettings", "SessionSettings", "SettingsLike"]
 
 @dataclass(frozen=True)
 class SessionSettings(dict[str, Any]):
-    """How much of a session is read and shown when the caller doesn't say.
+    """Bounds of what is read and shown of a session when the caller doesn't say.
 
     limit: the number of newest items, at most; None, or a negative number, means all.
     max_turns: the number of newest turns, at most.
@@ -115,7 +115,8 @@ class SessionSettings(dict[str, Any]):
         """These settings, replaced by those that are set in `override`."""
         if override is None:
             return self
-        return dataclasses.replace(self, **_set_fields(self.of(override)))
+        fields = {name: value for name, value in self.of(override).items() if value is not None}
+        return dataclasses.replace(self, **fields) if fields else self
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as a plain dict."""

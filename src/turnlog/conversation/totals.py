@@ -29,7 +29,7 @@ class _Run(NamedTuple):
 
 
 class Totals:
-    """What was spent on one branch or on all.
+    """Totals of what was spent on one branch or on all.
 
     log: the branch.
     turns: only the newest turns, so many of each branch; None counts all.

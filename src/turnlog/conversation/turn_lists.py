@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from turnlog.conversation.handle import Handle
-from turnlog.conversation.reading.turn_index import Turn, TurnIndex
+from turnlog.conversation.reading.turn_index import StoredTurn, TurnIndex
 from turnlog.conversation.reading.turn_usage import usage_of_turns
 from turnlog.conversation.usage.usage import Usage
 from turnlog.items.given import check_int_or_none
@@ -35,7 +35,7 @@ class TurnInfo:
 
 
 class TurnLists(Handle):
-    """What a session can tell of its turns."""
+    """The method of a session that lists its turns."""
 
     async def turns(self, limit: int | None = None, before: int | None = None) -> list[TurnInfo]:
         """The newest `limit` turns with a number below `before`, oldest first.
@@ -59,6 +59,6 @@ class TurnLists(Handle):
         return [_info(turn, usage.get(turn.number, Usage())) for turn in turns]
 
 
-def _info(turn: Turn, usage: Usage) -> TurnInfo:
+def _info(turn: StoredTurn, usage: Usage) -> TurnInfo:
     text = joined_text(turn.items[0].get("content"))
     return TurnInfo(turn.number, turn.position, text, turn.created_at, len(turn.items), usage)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from turnlog.items.json import Item
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "is_sealed",
     "kind_of",
     "name_of",
+    "provider_summaries",
 ]
 
 #: The type of the output that answers a call, by the type of the call.
@@ -109,6 +112,12 @@ def is_output(item: Item) -> bool:
 def is_provider_summary(item: Item) -> bool:
     """Whether `item` is what a provider has made of all that came before, sealed for itself."""
     return item.get("type") == "compaction"
+
+
+def provider_summaries(items: Iterable[Item]) -> list[int]:
+    """The index of each such item in `items`."""
+    # Without a call for each item, because every view pays for it.
+    return [index for index, item in enumerate(items) if item.get("type") == "compaction"]
 
 
 def name_of(item: Item) -> str | None:

@@ -28,26 +28,20 @@ _CURE = 'write {"role": "user", "content": "…"}; add_items(…, strict=False) 
 _is_checked: ContextVar[bool] = ContextVar("turnlog_messages_are_checked", default=True)
 
 
-def _check(items: Iterable[object]) -> None:
-    """Raise `InvalidItem` for the first message that every provider refuses.
+def checked(items: Iterable[object]) -> list[object]:
+    """`items` as a list. Raises `InvalidItem` for the first message that every provider refuses.
 
     It has no role or an unknown one, or no content. Not looked at are items of other types, those
     with neither type nor role, which may be anything, objects that are no dict, and messages with
     a `status`, which a provider has made. Of the contents, nothing is quoted.
     """
-    if not _is_checked.get():
-        return
-    for index, item in enumerate(items):
-        problem = _problem(item) if type(item) is dict else None
-        if problem is not None:
-            raise InvalidItem(f"items[{index}]", f"{problem}: {_CURE}")
-
-
-def checked(items: Iterable[object]) -> list[object]:
-    """`items` as a list. Raises `InvalidItem` for what is no list, and as `_check` does."""
     check_listed(items)
     listed = [*items]
-    _check(listed)
+    if _is_checked.get():
+        for index, item in enumerate(listed):
+            problem = _problem(item) if type(item) is dict else None
+            if problem is not None:
+                raise InvalidItem(f"items[{index}]", f"{problem}: {_CURE}")
     return listed
 
 

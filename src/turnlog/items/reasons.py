@@ -17,7 +17,7 @@ Did: TypeAlias = Literal["kept", "moved", "changed", "made up"]
 
 
 class Step(NamedTuple):
-    """What was done with one item of a repaired history."""
+    """One item of a repaired history, and what was done with it."""
 
     item: Item
     #: Its index in the given history; None for an output that was made up.
@@ -47,7 +47,7 @@ _WITHOUT_TEXT = "A user's message without text is shown with a text that says so
 
 
 def steps(given: Sequence[Item], shown: Repaired) -> list[Step]:
-    """What was done with each item that is shown of `given`."""
+    """The items that are shown of `given`, each with what was done with it."""
     moved = _moved(shown.places)
     return [
         _step(given, item, place, is_moved=place in moved)
@@ -96,7 +96,7 @@ def _change(given: Item, field: str, shown: object) -> str:
 
 
 def left_out(given: Sequence[Item], shown: Repaired, interrupted: Interrupted) -> dict[int, str]:
-    """Why each item of `given` that is not shown was left out, by its index."""
+    """The reasons why items of `given` were left out, by their index."""
     places = {place for place in shown.places if place is not None}
     kept = {place: index for index, place in enumerate(shown.kept)}
     calls: set[tuple[str, str]] = set()

@@ -51,7 +51,7 @@ class Shorten:
             check_int(name, getattr(self, name), least)
 
     def boundary(self, turns: int, keep: int) -> int:
-        """How many of the first of `turns` turns are old, when at least `keep` are not."""
+        """The number of old turns among `turns` turns, when at least `keep` are not old."""
         return max(0, turns - keep) // self.step * self.step
 
 

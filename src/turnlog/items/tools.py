@@ -58,7 +58,7 @@ def tool_name(item: Item) -> str | None:
 
 
 def tool_counts(items: Iterable[Item]) -> list[tuple[str | None, int]]:
-    """How often each tool was used in one turn, by name.
+    """Counts of the uses of each tool in one turn, by name.
 
     The output of a tool search counts if the turn has no call of one.
     """

@@ -22,7 +22,7 @@ def is_answered(items: Sequence[Item]) -> bool:
 
 
 def settled(items: Sequence[Item | None], ended: int = 0) -> int:
-    """How many of `items` belong to turns that are over.
+    """The number of `items` that belong to turns that are over.
 
     All, unless the last turn still waits for its answer. None stands for a record that can't
     be read.

@@ -46,7 +46,7 @@ class Window(NamedTuple):
 
     @property
     def guess(self) -> int:
-        """How many items to read at first, because so many probably fill it."""
+        """The number of items to read at first, because so many probably fill it."""
         if self.max_items is not None:
             return self.max_items
         return max(_READ_AT_ONCE, (self.max_turns or 0) * _ITEMS_IN_A_TURN)

@@ -254,7 +254,7 @@ class Encrypted(Layer):
         return await self._rotation.reseal(session, prefix, before, progress)
 
     async def key_counts(self, *, prefix: str = "") -> KeyCounts:
-        """How many conversations and data keys each key of the key ring has wrapped."""
+        """Counts of the conversations and data keys that each key of the key ring has wrapped."""
         return await self._rotation.counts(prefix)
 
     async def destroy_keys(self, session: str) -> bool:

@@ -133,7 +133,7 @@ class Traced(Layer):
 
 @dataclass
 class _Seen:
-    """How much a call moved; None where that is unknown or means nothing."""
+    """Amounts that a call moved; None where that is unknown or means nothing."""
 
     outcome: str = "done"
     items: int | None = None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -19,12 +19,16 @@ _Queue: TypeAlias = deque[asyncio.Future[None]]
 
 
 @asynccontextmanager
-async def in_order_of_arrival(key: Hashable) -> AsyncIterator[None]:
+async def in_order_of_arrival(
+    key: Hashable, waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+) -> AsyncIterator[None]:
     """Within, the running task is the only one of its event loop that is here with this `key`.
 
     Tasks come in one after the other, first come first served; one that is cancelled while
     it waits leaves the queue. The queues of different keys are independent. A task that asks
     for a key again while it holds it waits for ever.
+
+    waiting: a block in which the task waits, if it has to; it may bound that.
     """
     queues = _queues.setdefault(asyncio.get_running_loop(), {})
     queue = queues.setdefault(key, deque())
@@ -32,7 +36,8 @@ async def in_order_of_arrival(key: Hashable) -> AsyncIterator[None]:
     queue.append(admitted)
     try:
         if queue[0] is not admitted:
-            await admitted
+            async with waiting():
+                await admitted
         yield
     finally:
         queue.remove(admitted)

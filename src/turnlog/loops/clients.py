@@ -14,16 +14,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import suppress
 from typing import Any, Generic, TypeAlias, TypeVar
 
-__all__ = ["Held", "Shared"]
+__all__ = ["Share", "SharedClients"]
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-# A reference to a `Held`. Any, because type checkers take no `ref[Held]` for another.
+# A reference to a `Share`. Any, because type checkers take no `ref[Share]` for another.
 _User: TypeAlias = weakref.ref[Any]
 
 
-class Shared(Generic[K, T]):
+class SharedClients(Generic[K, T]):
     """Clients that are shared by all users of the same key on the same loop.
 
     make: makes the client for a key, on the loop that will use it.
@@ -40,9 +40,9 @@ class Shared(Generic[K, T]):
         self._linger = linger
         self._shelves: dict[AbstractEventLoop, dict[K, _Kept[T]]] = {}
 
-    def held(self, key: K) -> Held[K, T]:
-        """A new user of the clients for `key`. A client is made when it is first needed."""
-        return Held(self, key)
+    def share(self, key: K) -> Share[K, T]:
+        """A share in the clients for `key`. A client is made when it is first needed."""
+        return Share(self, key)
 
     def take(self, key: K) -> _Kept[T]:
         """The client for `key` on the running loop, made if there is none."""
@@ -61,23 +61,23 @@ class Shared(Generic[K, T]):
         return shelf
 
 
-class Held(Generic[K, T]):
-    """One user of the clients for one key, with a client for each loop.
+class Share(Generic[K, T]):
+    """One user's share in the clients for one key, with a client for each loop.
 
     Garbage collection releases the clients too, so that a user that isn't closed leaks nothing.
     """
 
-    def __init__(self, shared: Shared[K, T], key: K) -> None:
+    def __init__(self, shared: SharedClients[K, T], key: K) -> None:
         self._shared = shared
         self._key = key
         self._kept: dict[AbstractEventLoop, tuple[_Kept[T], _User]] = {}
 
     def here(self) -> T:
         """The client for the running loop, made if there is none."""
-        held = self._kept.get(asyncio.get_running_loop())
-        if held is None or not held[0].is_open:
-            held = self._take()
-        return held[0].client
+        kept = self._kept.get(asyncio.get_running_loop())
+        if kept is None or not kept[0].is_open:
+            kept = self._take()
+        return kept[0].client
 
     def release(self) -> None:
         """Release the clients, from any thread. They are closed soon after their last user."""

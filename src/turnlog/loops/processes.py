@@ -39,7 +39,7 @@ class _Process(NamedTuple):
 
 
 class _Stat(NamedTuple):
-    """What the kernel tells of a process.
+    """State of a process, as the kernel tells it.
 
     has_ended: it is a zombie: it runs no more, and its parent has not asked for its end yet.
     """

@@ -15,7 +15,7 @@ __all__ = ["Destroyed", "destroy_keys_of", "owned_by"]
 
 @dataclass
 class Destroyed:
-    """What was done for one owner.
+    """Outcome of `destroy_keys_of` for one owner.
 
     sessions: the ids of the conversations whose keys were destroyed; also those of anybody whose
         destruction was stopped half-way before, and is finished now.

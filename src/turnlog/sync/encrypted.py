@@ -65,7 +65,7 @@ class EncryptedSession(BlockingSession):
 
     @property
     def max_scan_items(self) -> int | None:
-        """How many stored items one `get_items` may read; None: any number."""
+        """The number of stored items that one `get_items` may read; None: any number."""
         return self.session.max_scan_items
 
     @property

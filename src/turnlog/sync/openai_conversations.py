@@ -69,7 +69,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingHoldable, BlockingSes
 
     @property
     def store(self) -> BlockingStore | None:
-        """Where leases, usage and the progress of writes live, if it was given."""
+        """The store of leases, usage and the progress of writes, if it was given."""
         return None if self.session.store is None else BlockingStore(self.session.store)
 
     def add_items(self, items: Iterable[object], *, key: str | None = None) -> None:
@@ -129,7 +129,7 @@ class OpenAIConversationsSession(BlockingRefusals, BlockingHoldable, BlockingSes
         return run(self.session.describe, **changes)
 
     def usage(self, by: Any = None, **narrower: Any) -> Usage | dict[str, Usage]:
-        """What the runs of Turnlog on this conversation have spent; it is in the store."""
+        """The usage of the runs of Turnlog on this conversation; it is in the store."""
         return run(self.session.usage, by, **narrower)
 
     def history(self) -> list[TResponseInputItem]:

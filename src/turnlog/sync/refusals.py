@@ -1,4 +1,4 @@
-"""What a conversation at OpenAI can't do, refused by its blocking twin as well."""
+"""Refusals of the blocking twin of a conversation at OpenAI."""
 
 from __future__ import annotations
 

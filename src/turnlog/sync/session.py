@@ -51,7 +51,7 @@ class BlockingSession:
 
     @property
     def session_settings(self) -> AnySettings:
-        """How much is read when the caller doesn't say: a `SessionSettings`.
+        """Bounds of what is read when the caller doesn't say: a `SessionSettings`.
 
         Assigning one, or a dict, takes effect at once.
         """

@@ -43,7 +43,7 @@ class BlockingStore:
 
     @property
     def lease_seconds(self) -> float | None:
-        """How long the leases of runs last, unless a run or its session says otherwise."""
+        """The seconds that leases of runs last, unless a run or its session says otherwise."""
         return self.store.lease_seconds
 
     @lease_seconds.setter

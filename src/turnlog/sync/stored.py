@@ -27,7 +27,7 @@ from turnlog.items.repair import Interrupted
 from turnlog.store import Store
 from turnlog.sync.blocks import WithBlock
 from turnlog.sync.loop import run
-from turnlog.sync.session import BlockingSession
+from turnlog.sync.sdk_names import BlockingAdvancedNames
 from turnlog.sync.store import BlockingStore
 from turnlog.sync.turns import BlockingHeld, BlockingTurn
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["BlockingStoredSession", "StoredSession"]
 
 
-class BlockingStoredSession(BlockingSession):
+class BlockingStoredSession(BlockingAdvancedNames):
     """A `StoredSession`, with methods that wait. Each does what the method of that name does.
 
     session: the session itself.
@@ -64,7 +64,7 @@ class BlockingStoredSession(BlockingSession):
 
     @property
     def lease_seconds(self) -> float | None:
-        """How long the leases of its runs last; None for the default. Assigning takes effect."""
+        """The seconds that leases of its runs last; None: the default. Assigning takes effect."""
         return self.session.lease_seconds
 
     @lease_seconds.setter
@@ -209,7 +209,7 @@ class BlockingStoredSession(BlockingSession):
         return self._twin(run(self.session.edit, position, item, name))
 
     def diff(self, other: str | BlockingStoredSession | awaitable.StoredSession) -> Difference:
-        """Where this branch and another one part, and how they differ behind that."""
+        """The difference to another branch: where they part, and what comes behind that."""
         return run(
             self.session.diff, other.session if isinstance(other, BlockingStoredSession) else other
         )
@@ -246,7 +246,7 @@ class BlockingStoredSession(BlockingSession):
     def usage(
         self, by: By | None = None, *, branches: Branches = "this", turns: int | None = None
     ) -> Usage | dict[int | None, Usage] | dict[str, Usage]:
-        """What the runs on this branch, or on all branches, have spent."""
+        """The usage of the runs on this branch, or on all branches."""
         totals: Any = self.session.usage  # whose overloads have no common form
         return run(totals, by, branches=branches, turns=turns)  # type: ignore[no-any-return]
 
@@ -259,54 +259,6 @@ class BlockingStoredSession(BlockingSession):
     def describe(self, **changes: Unpack[Changes]) -> About:
         """Change some of it, and leave the rest as it is."""
         return run(self.session.describe, **changes)
-
-    # The names of the SDK
-
-    def create_branch_from_turn(self, turn_number: int, branch_name: str | None = None) -> str:
-        """Fork what lies before a turn, move to the new branch, and return its name."""
-        return run(self.session.create_branch_from_turn, turn_number, branch_name)
-
-    def create_branch_from_content(self, search_term: str, branch_name: str | None = None) -> str:
-        """The same for the first turn whose question contains `search_term`."""
-        return run(self.session.create_branch_from_content, search_term, branch_name)
-
-    def switch_to_branch(self, branch_id: str) -> None:
-        """Move this session to a branch that has items."""
-        run(self.session.switch_to_branch, branch_id)
-
-    def list_branches(self) -> list[dict[str, Any]]:
-        """The branches that have items, the oldest first."""
-        return run(self.session.list_branches)
-
-    def get_conversation_turns(self, branch_id: str | None = None) -> list[dict[str, Any]]:
-        """The questions of a branch, with previews."""
-        return run(self.session.get_conversation_turns, branch_id)
-
-    def find_turns_by_content(
-        self, search_term: str, branch_id: str | None = None
-    ) -> list[dict[str, Any]]:
-        """The questions whose text contains `search_term`."""
-        return run(self.session.find_turns_by_content, search_term, branch_id)
-
-    def get_conversation_by_turns(
-        self, branch_id: str | None = None
-    ) -> dict[int, list[dict[str, str | None]]]:
-        """The type and the tool's name of each item, by the number of the turn."""
-        return run(self.session.get_conversation_by_turns, branch_id)
-
-    def get_tool_usage(self, branch_id: str | None = None) -> list[tuple[str | None, int, int]]:
-        """For each turn and tool: the tool's name, how often it was called, the turn's number."""
-        return run(self.session.get_tool_usage, branch_id)
-
-    def get_session_usage(self, branch_id: str | None = None) -> dict[str, int] | None:
-        """What was spent on the turns of a branch, or of all."""
-        return run(self.session.get_session_usage, branch_id)
-
-    def get_turn_usage(
-        self, user_turn_number: int | None = None, branch_id: str | None = None
-    ) -> list[dict[str, Any]] | dict[str, Any]:
-        """What was spent on one turn, or on each."""
-        return run(self.session.get_turn_usage, user_turn_number, branch_id)
 
     def _twin(self, session: Any) -> Self:
         """The twin of a session of the same class, such as a fork."""

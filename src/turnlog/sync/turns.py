@@ -22,7 +22,7 @@ class AnyTurn(Protocol):
 
     @property
     def answer(self) -> list[TResponseInputItem] | None:
-        """What was stored behind the question when the turn was begun earlier."""
+        """The items behind the question, when the turn was begun earlier."""
         ...
 
     async def add(self, items: Iterable[object], *, usage: object = None) -> None:
@@ -55,7 +55,7 @@ class BlockingTurn(Generic[S]):
 
     @property
     def answer(self) -> list[TResponseInputItem] | None:
-        """What was stored behind the question, when a turn with the same key has ended earlier.
+        """The items behind the question, when a turn with the same key has ended earlier.
 
         None if the turn has no answer yet.
         """
@@ -95,7 +95,7 @@ class BlockingHeld(Generic[S]):
 
     @property
     def answer(self) -> list[Item] | None:
-        """What was stored behind the question, when a block with the same key has ended earlier.
+        """The items behind the question, when a block with the same key has ended earlier.
 
         None if there is no answer yet.
         """

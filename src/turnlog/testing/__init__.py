@@ -13,30 +13,20 @@ Each test class is inherited; its docstring says which fixture it needs.
 Needs `pip install 'turnlog[testing]'`.
 """
 
+from pkgutil import iter_modules
+
 try:
     import anyio  # noqa: F401 - pytest runs async tests through it, or leaves them out
     import pytest
 
-    pytest.register_assert_rewrite(
-        "turnlog.testing.accounting",
-        "turnlog.testing.advanced",
-        "turnlog.testing.branching",
-        "turnlog.testing.forks",
-        "turnlog.testing.looking",
-        "turnlog.testing.machine",
-        "turnlog.testing.promises",
-        "turnlog.testing.replacement",
-        "turnlog.testing.sessions",
-        "turnlog.testing.stored_sessions",
-        "turnlog.testing.turns",
-        "turnlog.testing.unopened",
-    )
+    pytest.register_assert_rewrite(*(f"{__name__}.{each.name}" for each in iter_modules(__path__)))
 
+    from turnlog.testing.closable_sessions import ClosableSessionTests
     from turnlog.testing.failing import Failing, Failure, Plan, first_calls_of, never
     from turnlog.testing.forks import ForkTests
     from turnlog.testing.machine import MakeStore, stores_agree
     from turnlog.testing.sessions import MakeSession, SessionTests
-    from turnlog.testing.stored_sessions import ClosableSessionTests, StoredSessionTests
+    from turnlog.testing.stored_sessions import StoredSessionTests
     from turnlog.testing.stores import StoreTests
 except ModuleNotFoundError as error:
     if error.name not in {"anyio", "hypothesis", "pytest"}:

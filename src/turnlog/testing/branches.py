@@ -32,7 +32,7 @@ __all__ = ["BranchTests"]
 
 
 class BranchTests(ThreeTurns):
-    """What a session promises of its branches. The class that inherits it has `stored`."""
+    """Promises of forks and deleted branches. The class that inherits it has `stored`."""
 
     # Forks
 

@@ -10,4 +10,4 @@ __all__ = ["BranchingTests"]
 
 
 class BranchingTests(BranchTests, RewindingTests, ClearingTests):
-    """What a session promises of its branches. The class that inherits it has `stored`."""
+    """All promises of branches. The class that inherits it has `stored`."""

@@ -19,7 +19,7 @@ __all__ = ["ClearingTests"]
 
 
 class ClearingTests(ThreeTurns):
-    """What stays of a cleared conversation. The class that inherits it has `stored`."""
+    """Promises of what stays of a cleared conversation. The class that inherits it has `stored`."""
 
     # Clearing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from random import Random
 
 import pytest
@@ -191,8 +192,10 @@ class CompactionTests(CompactedBranches, CompactedUsage):
         async with five.turn("question 6") as turn:
             await turn.add([call])
             await five.add_items(turns(7))  # an agent that is asked by the tool
-            for session in (five, other):
-                assert await session.compact(texts, keep=0)
+            # The second is not within the turn, as if another process did it.
+            for session, context in ((five, copy_context()), (other, Context())):
+                work = session.compact(texts, keep=0)
+                assert await asyncio.create_task(work, context=context)
                 assert await session.get_items() == [
                     *told(1, 2, 3, 4, 5),
                     said("question 6"),

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Failure(NamedTuple):
-    """How one call fails.
+    """Failure of one call.
 
     happened: False if the call never reached the store; True if the store did the work and
         only its answer was lost.

@@ -17,7 +17,7 @@ __all__ = ["HolderTests"]
 
 
 class HolderTests:
-    """What a dead process leaves behind; the leases last for ten minutes.
+    """Promises about what a dead process leaves behind; the leases last for ten minutes.
 
     It uses the fixture `stored`: a session on the store under test.
     """

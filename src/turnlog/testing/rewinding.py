@@ -15,7 +15,7 @@ __all__ = ["RewindingTests"]
 
 
 class RewindingTests(ThreeTurns):
-    """What rewinding and editing promise. The class that inherits it has `stored`."""
+    """Promises of rewinding and editing. The class that inherits it has `stored`."""
 
     # Rewinding
 

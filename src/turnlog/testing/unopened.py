@@ -51,7 +51,7 @@ KEYED: dict[str, _Act] = {
 
 
 class UnopenedTests(ThreeTurns):
-    """What a session promises of records that a layer could not open, or was not asked to.
+    """Promises of a session about records that a layer could not open, or was not asked to.
 
     The class that inherits it has `stored`.
     """

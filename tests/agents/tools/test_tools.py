@@ -75,7 +75,7 @@ async def test_plain_functions_run_off_the_loop_with_their_context_variables() -
 
 
 async def test_two_plain_functions_run_at_once() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     @function_tool
     def f() -> int:
@@ -167,7 +167,7 @@ async def test_a_plain_tool_may_raise_what_no_future_holds() -> None:
 async def test_plain_tools_may_wait_for_each_other() -> None:
     """More of them than any pool has threads."""
     count = 64
-    all_there = threading.Barrier(count, timeout=20)
+    all_there = threading.Barrier(count, timeout=60)
 
     @function_tool
     def f() -> str:

@@ -63,6 +63,7 @@ async def test_the_parts_before_one_that_fails(session: StoredSession) -> None:
     assert await session.usage("model") == {"Stopping": EACH + EACH}
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_the_parts_before_the_time_is_up(session: StoredSession) -> None:
     model = Stopping([answer("one")], end=None)
     compaction = Compaction(summarised_by(model, part_tokens=50), max_turns=2, timeout=0.2)

@@ -15,10 +15,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 @pytest.mark.proof
 @pytest.mark.stores("sqlite", "postgres", "redis")
 async def test_nothing_is_lost_or_shown_twice(any_url: str) -> None:
-    over = shared_event()
-    compacters = [compacting(any_url, seed, over) for seed in (1, 2)]
+    over, have_compacted = shared_event(), [shared_event(), shared_event()]
+    compacters = [
+        compacting(any_url, seed, event, over) for seed, event in enumerate(have_compacted, 1)
+    ]
     try:
-        left = await asyncio.to_thread(changing(any_url, 3, WALK).result)
+        left = await asyncio.to_thread(changing(any_url, 3, WALK, have_compacted).result)
     finally:
         over.set()
     made = [await asyncio.to_thread(each.result) for each in compacters]

@@ -20,7 +20,7 @@ from tests.conversation.compaction.listing_summariser import (
     numbered_turn,
     numbers,
 )
-from tests.sizes import SCHEDULES
+from tests.sizes import SCHEDULES, STORED_SCHEDULES
 from turnlog import Store, StoredSession
 from turnlog.items.json import Item
 from turnlog.store import Call, Layer
@@ -157,5 +157,9 @@ async def test_nothing_is_lost_or_shown_twice() -> None:
 @pytest.mark.proof
 @pytest.mark.stores("sqlite", "sqlite+sqlalchemy", "postgres", "redis")
 async def test_it_is_so_on_every_store(any_store: Store) -> None:
-    for seed in range(SCHEDULES // 10):
-        await Schedule(any_store, seed).run()
+    for seed in range(STORED_SCHEDULES):
+        try:
+            await Schedule(any_store, seed).run()
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise

@@ -334,11 +334,10 @@ async def test_a_block_that_is_cancelled(session: StoredSession) -> None:
     waiting.cancel()
     task.cancel()
     await asyncio.wait([task, waiting])
-    for _ in range(100):  # `apart` runs it in a task of its own, which is cancelled with it
-        if await _lease_is_free(session):
-            break
-        await asyncio.sleep(0.01)
-    assert await _lease_is_free(session)
+    async with asyncio.timeout(60):
+        # `apart` runs it in a task of its own, which is cancelled with it
+        while not await _lease_is_free(session):  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
 
 
 async def test_a_block_whose_lease_another_run_took(

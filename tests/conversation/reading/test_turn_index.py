@@ -14,7 +14,7 @@ from turnlog import Agent, Item, RunConfig, Runner, SessionSettings, StoredSessi
 from turnlog.agents.models.model import ModelResponse, Usage
 from turnlog.conversation.reading import tail, turn_index
 from turnlog.conversation.reading.log import LogReader
-from turnlog.conversation.reading.turn_index import Turn, TurnIndex, lay_behind_copy
+from turnlog.conversation.reading.turn_index import StoredTurn, TurnIndex, lay_behind_copy
 from turnlog.errors import FileReplaced, StoreClosed
 from turnlog.items.json import decode_all, encode, encode_all
 from turnlog.items.kinds import is_question
@@ -32,13 +32,13 @@ def index(store: Store, log: Log = LOG) -> TurnIndex:
     return TurnIndex(LogReader(store, log))
 
 
-async def counted(store: Store, log: Log = LOG) -> list[Turn]:
+async def counted(store: Store, log: Log = LOG) -> list[StoredTurn]:
     """All turns, counted from the start."""
     records = await store.read(log)
     decoded = decode_all(records.payloads)
     starts = [place for place, item in enumerate(decoded) if item and is_question(item)]
     return [
-        Turn(
+        StoredTurn(
             number,
             start,
             records.positions[start],

@@ -18,6 +18,7 @@ from tests.conversation.turns.leases import (
     other,
     turn_taken,
 )
+from tests.virtual_time import VirtualTime
 from turnlog import LeaseLost, SessionBusy, Store, StoredSession
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.policy import Policy
@@ -63,19 +64,21 @@ class TestLease:
             assert len(await any_store.read(LOG.beside("lease"))) == 1
         await lease.give_back()
 
-    async def test_it_is_renewed_while_its_holder_lives(self, any_store: Store) -> None:
-        lease = Lease(any_store, LOG, seconds=SHORT)
+    async def test_it_is_renewed_while_its_holder_lives(
+        self, instant_store: Store, virtual_time: VirtualTime
+    ) -> None:
+        lease = Lease(instant_store, LOG, seconds=SHORT)
         await lease.take()
-        end = time.monotonic() + 3 * SHORT
-        while time.monotonic() < end:
-            assert await blocker(Lease(any_store, LOG)) == lease.holder
+        end = virtual_time.monotonic() + 10 * SHORT
+        while virtual_time.monotonic() < end:
+            assert await blocker(Lease(instant_store, LOG)) == lease.holder
             await asyncio.sleep(SHORT / 10)
         await check(lease)
         await lease.give_back()
 
     async def test_a_dead_holder_loses_it(self, any_store: Store) -> None:
         late = await dead(any_store)
-        await asyncio.sleep(2 * SHORT)
+        await asyncio.sleep(2.1 * SHORT)
         thief = Lease(any_store, LOG)
         assert await blocker(thief) is None
         for call in (partial(check, late), late.renew, partial(check, late)):
@@ -93,7 +96,7 @@ class TestLease:
         hours_ago = time.time() - 7200
         monkeypatch.setattr("turnlog.conversation.turns.waiting.time.time", lambda: hours_ago)
         thief = Lease(any_store, LOG)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await blocker(thief):  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.01)
         with pytest.raises(LeaseLost):
@@ -103,7 +106,7 @@ class TestLease:
     async def test_a_claim_that_cannot_be_read_ends_too(self, any_store: Store) -> None:
         await any_store.append(LOG.beside("lease"), [b"\xff{}"])
         lease = Lease(any_store, LOG, seconds=SHORT)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await blocker(lease) is not None:  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.01)
         await lease.give_back()
@@ -137,16 +140,16 @@ class TestLease:
         assert await any_store.read(LOG.beside("lease")) == []
 
     async def test_a_renewal_that_fails_is_tried_again(
-        self, any_store: Store, caplog: pytest.LogCaptureFixture
+        self, instant_store: Store, caplog: pytest.LogCaptureFixture
     ) -> None:
-        bad = Failing(any_store)
+        bad = Failing(instant_store)
         lease = Lease(bad, LOG, seconds=SHORT)
         await lease.take()
         bad.plan = lambda verb: Failure(OSError("secret")) if verb == "commit" else None
         await asyncio.sleep(SHORT / 2)
         bad.plan = never
         await asyncio.sleep(1.5 * SHORT)
-        assert await blocker(Lease(any_store, LOG)) == lease.holder
+        assert await blocker(Lease(instant_store, LOG)) == lease.holder
         assert "not renewed: OSError" in caplog.text
         assert "secret" not in caplog.text
         await lease.give_back()
@@ -256,12 +259,15 @@ class TestPolicies:
             pass
 
     async def test_the_lease_is_given_back_after_cancellation(self, session: StoredSession) -> None:
+        held = asyncio.Event()
+
         async def run() -> None:
             async with turn_taken(session):
-                await asyncio.sleep(60)
+                held.set()
+                await asyncio.sleep(600)
 
         task = asyncio.create_task(run())
-        await asyncio.sleep(0.02)
+        await held.wait()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -279,7 +285,7 @@ class TestFence:
             await session.add_items([{"role": "user", "content": "first"}])
             thread = threading.Thread(target=asyncio.run, args=(thief(),))
             thread.start()
-            thread.join(10)  # and this loop stands still, as when its process is paused
+            thread.join()  # and this loop stands still, as when its process is paused
             with pytest.raises(LeaseLost):
                 await session.add_items([{"role": "assistant", "content": "late"}])
         said = [item["content"] for item in await session.get_items()]

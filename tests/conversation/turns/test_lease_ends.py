@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -20,6 +19,7 @@ from tests.conversation.turns.leases import (
     other,
     turn_taken,
 )
+from tests.virtual_time import VirtualTime
 from turnlog import LeaseLost, SessionBusy, Store, StoredSession
 from turnlog.changes import Change, Committed, Remove
 from turnlog.conversation.turns import giving_back
@@ -34,9 +34,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.stores("memory", 
 LEASE, QUEUE = LOG.beside("lease"), LOG.beside("queue")
 
 
-async def none_left(store: Store, seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
+async def none_left(store: Store) -> None:
+    async with asyncio.timeout(60):
         while await store.read(LEASE):  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
+
+
+async def waiting(store: Store, count: int) -> None:
+    """Wait until so many runs stand in the queue."""
+    async with asyncio.timeout(60):
+        while len(await store.read(QUEUE)) != count:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)
 
 
@@ -84,15 +91,15 @@ async def test_a_renewal_that_fails_is_logged_while_the_lease_is_held(
     lease._stop_renewals()
 
 
-@pytest.mark.parametrize("waiting", [False, True])
+@pytest.mark.parametrize("has_next", [False, True])
 async def test_a_renewal_that_is_on_its_way_when_the_run_ends(
-    any_store: Store, *, waiting: bool
+    any_store: Store, *, has_next: bool
 ) -> None:
     gate = Gate(any_store, LEASE)
     lease, next_one = Lease(gate, LOG), Lease(any_store, LOG)
     await lease.take()
-    queueing = asyncio.create_task(next_one.queue()) if waiting else None
-    await asyncio.sleep(0.05)
+    queueing = asyncio.create_task(next_one.queue()) if has_next else None
+    await waiting(any_store, int(has_next))
     gate.open.clear()
     renewal = asyncio.create_task(lease.renew())
     await gate.came.wait()
@@ -101,7 +108,7 @@ async def test_a_renewal_that_is_on_its_way_when_the_run_ends(
     with pytest.raises(LeaseLost):
         await renewal
     if queueing is not None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await queueing
         await next_one.give_back()
     assert await any_store.read(LEASE) == []
@@ -142,61 +149,60 @@ async def test_many_short_runs_with_renewals_leave_no_lease(any_store: Store) ->
 
 @pytest.mark.parametrize("step", [1.4, -3, -4800], ids=["ahead", "behind", "long behind"])
 async def test_a_clock_that_is_wrong_takes_no_lease_from_a_live_run(
-    any_store: Store, monkeypatch: pytest.MonkeyPatch, step: float
+    instant_store: Store, virtual_time: VirtualTime, monkeypatch: pytest.MonkeyPatch, step: float
 ) -> None:
     """Ahead by less than the lease lasts, or behind by any time; `step` is in leases."""
-    seconds = 5 * SHORT  # on a busy machine, a renewal may be some tenths of a second late
-    holder = Lease(any_store, LOG, seconds=seconds)
+    holder = Lease(instant_store, LOG, seconds=SHORT)
     await holder.take()
-    real = time.time
-    ahead = step * seconds
-    monkeypatch.setattr("turnlog.conversation.turns.waiting.time.time", lambda: real() + ahead)
-    thief = Lease(any_store, LOG, seconds=seconds)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    right = virtual_time.time
+    monkeypatch.setattr(virtual_time, "time", lambda: right() + step * SHORT)
+    thief = Lease(instant_store, LOG, seconds=SHORT)
+    end = virtual_time.monotonic() + 5 * SHORT
+    while virtual_time.monotonic() < end:
         assert await blocker(thief) == holder.holder
-        assert await blocker(Lease(any_store, LOG, seconds=seconds)) == holder.holder
-        await asyncio.sleep(0.02)
+        assert await blocker(Lease(instant_store, LOG, seconds=SHORT)) == holder.holder
+        await asyncio.sleep(SHORT / 15)
     await check(holder)
     await holder.give_back()
 
 
 async def test_a_clock_that_steps_while_a_run_waits(
-    any_store: Store, monkeypatch: pytest.MonkeyPatch
+    instant_store: Store, virtual_time: VirtualTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holder, waiter = Lease(any_store, LOG, seconds=SHORT), Lease(any_store, LOG, seconds=SHORT)
+    holder = Lease(instant_store, LOG, seconds=SHORT)
+    waiter = Lease(instant_store, LOG, seconds=SHORT)
     await holder.take()
-    waiting = asyncio.create_task(waiter.queue())
-    real = time.time
+    queueing = asyncio.create_task(waiter.queue())
+    right = virtual_time.time
     for step in (-0.6 * SHORT, 0.6 * SHORT, 0):
-        monkeypatch.setattr("time.time", lambda step=step: real() + step)
+        monkeypatch.setattr(virtual_time, "time", lambda step=step: right() + step)
         await asyncio.sleep(1.5 * SHORT)
-        assert not waiting.done()
+        assert not queueing.done()
         await check(holder)
     await holder.give_back()
-    await waiting
+    await queueing
     await waiter.give_back()
 
 
 async def test_a_dead_run_keeps_others_waiting_for_its_lease_and_no_longer(
-    any_store: Store,
+    instant_store: Store, virtual_time: VirtualTime
 ) -> None:
-    await dead(any_store)
-    waiter = Lease(any_store, LOG)
-    start = time.monotonic()
+    await dead(instant_store)
+    waiter = Lease(instant_store, LOG)
+    start = virtual_time.monotonic()
     await waiter.queue()
-    assert SHORT * 0.9 <= time.monotonic() - start < SHORT * 3
+    assert SHORT * 0.9 <= virtual_time.monotonic() - start < SHORT * 3
     await waiter.give_back()
-    assert await any_store.read(LEASE) == []
+    assert await instant_store.read(LEASE) == []
 
 
-async def test_a_dead_run_does_not_keep_out_those_who_do_not_wait(any_store: Store) -> None:
-    await dead(any_store)
-    session = StoredSession("session", any_store)
+async def test_a_dead_run_does_not_keep_out_those_who_do_not_wait(instant_store: Store) -> None:
+    await dead(instant_store)
+    session = StoredSession("session", instant_store)
     with pytest.raises(SessionBusy):
         async with turn_taken(session, "reject"):
             pytest.fail("it may live")
-    await asyncio.sleep(2 * SHORT)
+    await asyncio.sleep(2.1 * SHORT)
     async with turn_taken(session, "reject"):
         pass
 
@@ -206,24 +212,33 @@ async def test_a_dead_run_does_not_keep_out_those_who_do_not_wait(any_store: Sto
 
 @pytest.mark.parametrize("happened", [False, True])
 async def test_giving_back_is_tried_until_it_works(
-    any_store: Store, caplog: pytest.LogCaptureFixture, *, happened: bool
+    instant_store: Store,
+    virtual_time: VirtualTime,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    happened: bool,
 ) -> None:
-    bad = Failing(any_store)
+    bad = Failing(instant_store)
     session = StoredSession("session", bad)
     async with turn_taken(session):
-        bad.plan = fails_for(0.3, happened=happened)
-    async with turn_taken(StoredSession("session", any_store), "reject"):
+        bad.plan = fails_for(0.3, virtual_time, happened=happened)
+    async with turn_taken(StoredSession("session", instant_store), "reject"):
         pass
     assert "OSError" in caplog.text
     assert "secret" not in caplog.text
 
 
-async def test_a_long_outage_keeps_the_caller_a_second_only(any_store: Store) -> None:
-    bad = Failing(any_store)
+async def test_a_long_outage_keeps_the_caller_a_second_only(
+    instant_store: Store, virtual_time: VirtualTime
+) -> None:
+    bad = Failing(instant_store)
     async with turn_taken(StoredSession("session", bad)):
-        bad.plan = fails_for(1.6)
-    assert await any_store.read(LEASE) != []  # the caller goes on before the outage ends
-    await none_left(any_store)
+        bad.plan = fails_for(1.6, virtual_time)
+        end = virtual_time.monotonic()
+    assert virtual_time.monotonic() - end < 1.1
+    assert await instant_store.read(LEASE) != []  # the caller goes on before the outage ends
+    await none_left(instant_store)
+    assert virtual_time.monotonic() - end < 5
 
 
 async def test_a_store_that_was_closed_is_not_asked_for_ever(
@@ -236,20 +251,22 @@ async def test_a_store_that_was_closed_is_not_asked_for_ever(
     assert "expires by itself: StoreClosed" in caplog.text
 
 
-def fails_for(seconds: float, *, happened: bool = False) -> Any:
+def fails_for(seconds: float, clock: VirtualTime, *, happened: bool = False) -> Any:
     """A plan by which every call fails for some time."""
-    end = time.monotonic() + seconds
+    end = clock.monotonic() + seconds
     failure = Failure(OSError("secret"), happened=happened)
-    return lambda _verb: failure if time.monotonic() < end else None
+    return lambda _verb: failure if clock.monotonic() < end else None
 
 
 # Waiting in order
 
 
-async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_store: Store) -> None:
-    holder = Lease(any_store, LOG)
+async def test_those_who_wait_are_served_in_the_order_in_which_they_came(
+    instant_store: Store,
+) -> None:
+    holder = Lease(instant_store, LOG)
     await holder.take()
-    leases = [Lease(any_store, LOG) for _ in range(5)]
+    leases = [Lease(instant_store, LOG) for _ in range(5)]
     served: list[int] = []
 
     async def wait(number: int) -> None:
@@ -261,25 +278,27 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(any_sto
     tasks = []
     for number in range(5):
         tasks.append(asyncio.create_task(wait(number)))
-        await asyncio.sleep(0.05)
+        await waiting(instant_store, number + 1)
     await holder.renew()
     await holder.give_back()
-    assert await blocker(Lease(any_store, LOG), in_order=True) is not None, "one who comes later"
-    async with asyncio.timeout(10):
+    late = Lease(instant_store, LOG)
+    assert await blocker(late, in_order=True) is not None, "one who comes later"
+    async with asyncio.timeout(60):
         await asyncio.gather(*tasks)
     assert served == [0, 1, 2, 3, 4]
-    assert await any_store.read(LEASE) == []
+    assert await instant_store.read(LEASE) == []
 
 
-async def test_one_that_died_waiting_keeps_others_for_two_seconds(any_store: Store) -> None:
-    await any_store.append(QUEUE, [encode({"waiter": "dead"})])
-    lease = Lease(any_store, LOG)
-    start = time.monotonic()
-    async with asyncio.timeout(10):
-        await lease.queue()
-    assert 1.9 < time.monotonic() - start < 4
+async def test_one_that_died_waiting_keeps_others_for_two_seconds(
+    instant_store: Store, virtual_time: VirtualTime
+) -> None:
+    await instant_store.append(QUEUE, [encode({"waiter": "dead"})])
+    lease = Lease(instant_store, LOG)
+    start = virtual_time.monotonic()
+    await lease.queue()
+    assert 1.9 < virtual_time.monotonic() - start < 2.5
     await lease.give_back()
-    assert await any_store.read(LEASE) == []
+    assert await instant_store.read(LEASE) == []
 
 
 async def test_those_who_do_not_wait_pass_those_who_died_waiting(any_store: Store) -> None:
@@ -304,17 +323,17 @@ async def test_one_that_is_cancelled_while_it_waits_leaves_no_ticket(any_store: 
     assert await any_store.read(LEASE) == []
 
 
-async def test_a_holder_renews_though_others_wait(any_store: Store) -> None:
-    session = StoredSession("session", any_store)
-    waiter = Lease(any_store, LOG)
+async def test_a_holder_renews_though_others_wait(instant_store: Store) -> None:
+    session = StoredSession("session", instant_store)
+    waiter = Lease(instant_store, LOG)
     async with turn_taken(session, seconds=SHORT):
-        waiting = asyncio.create_task(waiter.queue())
+        queueing = asyncio.create_task(waiter.queue())
         await asyncio.sleep(3 * SHORT)
         await session.add_items([{"n": 1}])
-        assert not waiting.done()
-    await waiting
+        assert not queueing.done()
+    await queueing
     await waiter.give_back()
-    assert await any_store.read(LEASE) == []
+    assert await instant_store.read(LEASE) == []
 
 
 class SlowToClear(Layer):
@@ -325,16 +344,16 @@ class SlowToClear(Layer):
         return done
 
 
-async def test_a_holder_that_clears_its_session_keeps_it(any_store: Store) -> None:
+async def test_a_holder_that_clears_its_session_keeps_it(instant_store: Store) -> None:
     """Also when it is renewed before the answer comes."""
-    session = StoredSession("session", SlowToClear(any_store))
+    session = StoredSession("session", SlowToClear(instant_store))
     async with turn_taken(session, seconds=SHORT):
         await session.add_items([{"n": 1}])
         await session.clear_session()
         await session.add_items([{"n": 2}])
-        assert await blocker(Lease(any_store, LOG)) is not None
+        assert await blocker(Lease(instant_store, LOG)) is not None
     assert await session.get_items() == [{"n": 2}]
-    assert await any_store.read(LEASE) == []
+    assert await instant_store.read(LEASE) == []
 
 
 # Forks

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,10 +23,17 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 everywhere = pytest.mark.stores("sqlite", "postgres", "mariadb", "redis", "dapr")
 
 
+#: Seconds. Nobody takes the lease of a process that stands still for less than the first one.
+LONG, SHORT = 600.0, 1.0
+
+
 @contextmanager
-def talking(url: str, name: str, policy: str, turns: int, seconds: float) -> Iterator[Any]:
-    program = command("run_turns", url, name, policy, turns, seconds)
-    with subprocess.Popen(program, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
+def talking(
+    url: str, name: str, policy: str, turns: int, lease: float, how: str = ""
+) -> Iterator[Any]:
+    program = command("run_turns", url, name, policy, turns, lease, how)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(program, stdin=pipe, stdout=pipe, cwd=ROOT, text=True) as process:
         try:
             yield process
         finally:
@@ -53,8 +59,8 @@ def whole_turns(items: list[Item]) -> list[str]:
 async def test_queued_turns_never_interleave(any_url: str) -> None:
     turns = 50
     with (
-        talking(any_url, "a", "queue", turns, 0.0) as first,
-        talking(any_url, "b", "queue", turns, 0.0) as second,
+        talking(any_url, "a", "queue", turns, LONG) as first,
+        talking(any_url, "b", "queue", turns, LONG) as second,
     ):
         said = Counter(first.communicate(timeout=120)[0].split())
         said += Counter(second.communicate(timeout=120)[0].split())
@@ -67,8 +73,8 @@ async def test_queued_turns_never_interleave(any_url: str) -> None:
 
 async def test_a_rejected_run_leaves_nothing(any_url: str) -> None:
     with (
-        talking(any_url, "a", "reject", 30, 0.002) as first,
-        talking(any_url, "b", "reject", 30, 0.002) as second,
+        talking(any_url, "a", "reject", 30, LONG) as first,
+        talking(any_url, "b", "reject", 30, LONG) as second,
     ):
         said = Counter(first.communicate(timeout=120)[0].split())
         said += Counter(second.communicate(timeout=120)[0].split())
@@ -78,27 +84,26 @@ async def test_a_rejected_run_leaves_nothing(any_url: str) -> None:
 
 
 async def test_a_holder_that_is_killed_frees_the_session(any_url: str) -> None:
-    with talking(any_url, "a", "queue", 1, 60.0) as doomed:
+    """At the end of its lease at the latest."""
+    with talking(any_url, "a", "queue", 1, SHORT, "told") as doomed:
         assert doomed.stdout.readline() == "thinking\n"
         doomed.send_signal(signal.SIGKILL)
         doomed.wait()
-        start = time.monotonic()
-        with talking(any_url, "b", "queue", 1, 0.0) as other:
-            assert other.communicate(timeout=20)[0].split()[-1] == "done"
-        assert time.monotonic() - start < 15  # a lease lasts for one second, a start for some
+        with talking(any_url, "b", "queue", 1, LONG) as other:
+            assert other.communicate(timeout=120)[0].split()[-1] == "done"
     items = await stored(any_url)
     assert [item["content"] for item in items if item.get("role") == "user"] == ["a-0", "b-0"]
     assert whole_turns(items[1:]) == ["b-0"]
 
 
 async def test_a_holder_that_was_paused_writes_no_more(any_url: str) -> None:
-    with talking(any_url, "a", "queue", 1, 0.3) as paused:
+    with talking(any_url, "a", "queue", 1, SHORT, "told") as paused:
         assert paused.stdout.readline() == "thinking\n"
         paused.send_signal(signal.SIGSTOP)
-        with talking(any_url, "b", "queue", 1, 0.0) as other:
-            assert other.communicate(timeout=20)[0].split()[-1] == "done"
+        with talking(any_url, "b", "queue", 1, LONG) as other:
+            assert other.communicate(timeout=120)[0].split()[-1] == "done"
         paused.send_signal(signal.SIGCONT)
-        assert paused.communicate(timeout=20)[0].split()[-1] == "lost"
+        assert paused.communicate("go on\n", timeout=120)[0].split()[-1] == "lost"
     items = await stored(any_url)
     assert items[0]["content"] == "a-0"
     assert whole_turns(items[1:]) == ["b-0"]
@@ -136,7 +141,7 @@ class Duelist:
 
     async def says(self) -> str:
         assert self._process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return (await self._process.stdout.readline()).decode().strip()
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conversation.turns.leases import apart
 from tests.fake_models import Broken, Script
 from tests.sample_items import answer, call, user
-from turnlog import Agent, LeaseLost, RunConfig, Runner, Store, StoredSession, function_tool
+from turnlog import Agent, LeaseLost, Log, RunConfig, Runner, Store, StoredSession, function_tool
 from turnlog.conversation.turns.lease import Lease
 from turnlog.stores.memory import MemoryStore
 
@@ -39,11 +39,12 @@ async def _items(store: Store) -> list[Any]:
 
 
 async def test_a_run_that_waited_behind_the_same_words_is_known_by_its_key() -> None:
-    store = MemoryStore()
+    store, asked, may_break = MemoryStore(), asyncio.Event(), asyncio.Event()
 
     class Breaking:
         async def respond(self, request: object) -> Any:
-            await asyncio.sleep(0.1)
+            asked.set()
+            await may_break.wait()
             raise ConnectionError
 
     async def fails() -> None:
@@ -51,8 +52,12 @@ async def test_a_run_that_waited_behind_the_same_words_is_known_by_its_key() -> 
             await _run(store, None, Breaking())
 
     failing = asyncio.create_task(apart(fails()))
-    await asyncio.sleep(0.02)
-    assert await apart(_run(store, "k", Script([answer("once")]))) == "once"
+    await asked.wait()
+    behind = asyncio.create_task(apart(_run(store, "k", Script([answer("once")]))))
+    while not await store.read(Log("s", ":queue")):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    may_break.set()
+    assert await behind == "once"
     await failing
     assert await _run(store, "k", Script([answer("twice")])) == "once"
     # The question of a run without a key is not taken for that of one with a key.
@@ -72,17 +77,18 @@ async def test_two_keys_with_the_same_words_are_two_questions() -> None:
 async def test_a_run_that_lost_its_lease_to_a_start_of_the_same_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, resumed = MemoryStore(), asyncio.Event()
+    store, asked, resumed = MemoryStore(), asyncio.Event(), asyncio.Event()
 
     class Paused:
         async def respond(self, request: object) -> Any:
+            asked.set()
             await resumed.wait()
             return await Script([answer("late")]).respond(request)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:  # the process was stopped
         patch.setattr(Lease, "_schedule_renewal", lambda _: None)
         paused = asyncio.create_task(apart(_run(store, "k", Paused())))
-        await asyncio.sleep(0.02)
+        await asked.wait()
     assert await apart(_run(store, "k", Script([answer("stored")]))) == "stored"
     resumed.set()
     with suppress(LeaseLost):

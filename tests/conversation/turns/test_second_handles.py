@@ -98,7 +98,7 @@ async def looked_around(handles: Handles, look: Callable[[StoredSession], Awaita
 
     agent = Agent("A", model=Script([CALL], [answer("done")]), tools=[look_around])
     session = StoredSession("session", handles.of_the_run)
-    async with asyncio.timeout(20):  # a lease is longer
+    async with asyncio.timeout(60):  # it would wait for itself for ever
         await Runner.run(agent, "go", session=session)
     assert await handles.of_the_run.read(Log("session").beside("lease")) == []
     assert await handles.of_the_run.read(Log("session").beside("queue")) == []
@@ -172,7 +172,7 @@ async def test_a_tool_in_a_thread_uses_a_blocking_session(handles: Handles) -> N
         return "seen"
 
     agent = Agent("A", model=Script([CALL], [answer("done")]), tools=[look_around])
-    async with asyncio.timeout(20):  # a lease is longer
+    async with asyncio.timeout(60):  # it would wait for itself for ever
         await Runner.run(agent, "go", session=StoredSession("session", handles.of_the_run))
     inner = [NOTE, user("ask"), answer("inner")]
     assert await items_of(handles) == [user("go"), CALL, *inner, output(), answer("done")]

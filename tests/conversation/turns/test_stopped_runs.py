@@ -198,7 +198,7 @@ async def played(
     store: Store, url: str, session: str, way: str, words: str, stop: Stop
 ) -> Counter[str]:
     """The outcome of a run that was stopped, while another one was asked `words`."""
-    async with Holder.on(url, session, way) as holder, asyncio.timeout(60):
+    async with Holder.on(url, session, way) as holder, asyncio.timeout(200):
         if not await holder.stopped(stop):
             return Counter({"never stopped": 1})
         successor = Successor(holder, stop.moment, words)
@@ -207,7 +207,7 @@ async def played(
             await asyncio.sleep(random.uniform(0, 3 * LEASE))
             holder.resume()
         # A process that is stopped within a transaction keeps others from the database.
-        done, _ = await asyncio.wait([running], timeout=2 if holder.may_hold_locks else 20)
+        done, _ = await asyncio.wait([running], timeout=2 if holder.may_hold_locks else 60)
         holder.resume()
         await running
         await holder.has_ended()

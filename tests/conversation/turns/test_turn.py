@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 
 from tests.providers.openai_server import Reply, serving
 from tests.sample_items import answer, user
-from turnlog import LeaseLost, SessionBusy, SQLiteSession, StoredSession
+from turnlog import LeaseLost, Log, SessionBusy, SQLiteSession, StoredSession
 from turnlog.changes import Change, Committed
 from turnlog.items.json import Item
 from turnlog.store import Layer
@@ -106,18 +106,22 @@ async def test_a_turn_that_another_task_goes_on_with_is_fenced(session: StoredSe
             yield "thinking"
             await turn.add([answer("late")])
 
+    taken, may_answer = asyncio.Event(), asyncio.Event()
+
     async def other() -> None:
         async with session.turn("two") as turn:
-            await asyncio.sleep(0.1)
+            taken.set()
+            await may_answer.wait()
             await turn.add([answer("theirs")])
 
     stream = reply()
     await asyncio.create_task(stream.__anext__(), context=Context())
     time.sleep(0.1)  # noqa: ASYNC251 - the whole process stands still, and the lease runs out
     others = asyncio.create_task(other(), context=Context())
-    await asyncio.sleep(0.02)
+    await taken.wait()
     with pytest.raises(LeaseLost):
         await asyncio.create_task(stream.__anext__(), context=Context())
+    may_answer.set()
     await others
     assert await session.get_items() == [user("one"), user("two"), answer("theirs")]
 
@@ -131,17 +135,27 @@ async def test_nothing_is_added_to_a_turn_that_is_over(session: StoredSession) -
 
 
 async def test_a_run_that_a_tool_leaves_behind_holds_the_session(session: StoredSession) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
     async def job() -> None:
         async with session.turn("job") as turn:
-            await asyncio.sleep(0.05)
+            begun.set()
+            await may_end.wait()
             await turn.add([answer("job done")])
+
+    async def two() -> None:
+        async with session.turn("two", policy="queue"):
+            pass
 
     async with session.turn("one") as turn:
         left = asyncio.create_task(job())
-        await asyncio.sleep(0.01)
+        await begun.wait()
         await turn.add([answer("started")])
-    async with session.turn("two", policy="queue"):
-        pass
+    waiting = asyncio.create_task(two(), context=Context())
+    while not await session.store.read(Log("session", ":queue")):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    may_end.set()
+    await waiting
     await left
     said = [user("one"), user("job"), answer("started"), answer("job done"), user("two")]
     assert await session.get_items() == said

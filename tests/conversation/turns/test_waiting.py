@@ -34,6 +34,11 @@ def session(any_store: Store) -> StoredSession:
     return StoredSession("session", any_store)
 
 
+@pytest.fixture
+def instant_session(instant_store: Store) -> StoredSession:
+    return StoredSession("session", instant_store)
+
+
 class Clocks:
     """The clocks of a waiting run, and a holder that renews its claim by the same ones."""
 
@@ -138,6 +143,35 @@ class TestExpiry:
             assert not clocks.looks()
 
 
+class TestAbsence:
+    """The run that is first in the queue leaves the free lease untaken."""
+
+    def is_absent_after(self, clocks: Clocks, looks: int) -> bool:
+        """Whether it counts as dead at one of so many looks, a tenth of a second apart."""
+        found = []
+        for _ in range(looks):
+            clocks.now += 0.1
+            found.append(clocks.watch.is_absent(7))
+        return any(found)
+
+    def test_it_is_believed_dead_after_two_seconds(self, clocks: Clocks) -> None:
+        assert not self.is_absent_after(clocks, 20)
+        assert self.is_absent_after(clocks, 3)
+
+    @pytest.mark.parametrize("stopped", [3.0, 60.0, 86_400.0])
+    def test_a_run_that_stood_still_itself_does_not_judge_it(
+        self, clocks: Clocks, stopped: float
+    ) -> None:
+        assert not self.is_absent_after(clocks, 10)
+        clocks.now += stopped
+        assert not self.is_absent_after(clocks, 5)
+
+    def test_the_time_in_which_the_lease_was_not_free_does_not_count(self, clocks: Clocks) -> None:
+        assert not self.is_absent_after(clocks, 15)
+        assert not clocks.watch.is_absent(0)
+        assert not self.is_absent_after(clocks, 15)
+
+
 class TestClaims:
     async def test_claims_and_tickets_name_their_process(self, any_store: Store) -> None:
         lease = await dead(any_store)
@@ -165,13 +199,13 @@ class TestClaims:
 
 class TestReports:
     async def test_it_is_logged_once_for_whom_a_run_waits(
-        self, session: StoredSession, monkeypatch: pytest.MonkeyPatch, caplog: Any
+        self, instant_session: StoredSession, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
         monkeypatch.setattr("turnlog.conversation.turns.reporting._SILENT", 0.3)
         caplog.set_level(logging.INFO, "turnlog.conversation.turns.reporting")
-        async with turn_taken(session):
-            waits = asyncio.create_task(apart(_turn(other(session))))
-            behind = asyncio.create_task(apart(_turn(other(session))))
+        async with turn_taken(instant_session):
+            waits = asyncio.create_task(apart(_turn(other(instant_session))))
+            behind = asyncio.create_task(apart(_turn(other(instant_session))))
             while len(caplog.records) < 2:  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.2)
@@ -187,12 +221,12 @@ class TestReports:
             )
 
     async def test_a_warning_if_it_may_be_dead(
-        self, any_store: Store, monkeypatch: pytest.MonkeyPatch, caplog: Any
+        self, instant_store: Store, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
         monkeypatch.setattr("turnlog.conversation.turns.reporting._SILENT", 0.2)
         record = b'{"holder":"h","seconds":0.3,"until":1e9,"process":"0123456789abcdef/4711/1"}'
-        await any_store.append(LOG.beside("lease"), [record.replace(b"1e9", b"1e10")])
-        lease = Lease(any_store, LOG)
+        await instant_store.append(LOG.beside("lease"), [record.replace(b"1e9", b"1e10")])
+        lease = Lease(instant_store, LOG)
         await lease.queue()
         await lease.give_back()
         [logged] = caplog.records
@@ -200,20 +234,24 @@ class TestReports:
         assert "the run of process 4711 on another machine or in another" in logged.getMessage()
 
     async def test_nothing_is_logged_without_a_wait(
-        self, session: StoredSession, monkeypatch: pytest.MonkeyPatch, caplog: Any
+        self, instant_session: StoredSession, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
         monkeypatch.setattr("turnlog.conversation.turns.reporting._SILENT", 0.0)
         caplog.set_level(logging.INFO, "turnlog")
-        await _turn(session)
+        await _turn(instant_session)
         assert caplog.records == []
 
     @pytest.mark.parametrize("place", ["first", "behind"])
-    async def test_a_cancelled_wait_says_for_whom(self, session: StoredSession, place: str) -> None:
-        async with turn_taken(session):
-            first = asyncio.create_task(apart(_turn(other(session))))
-            await _tickets(session, 1)
+    async def test_a_cancelled_wait_says_for_whom(
+        self, instant_session: StoredSession, place: str
+    ) -> None:
+        async with turn_taken(instant_session):
+            first = asyncio.create_task(apart(_turn(other(instant_session))))
+            await _tickets(instant_session, 1)
             waits = (
-                asyncio.create_task(apart(_timed_out(other(session)))) if place != "first" else None
+                asyncio.create_task(apart(_timed_out(other(instant_session))))
+                if place != "first"
+                else None
             )
             if waits is None:
                 first.cancel()
@@ -239,27 +277,31 @@ async def _timed_out(session: StoredSession) -> None:
 
 class TestBusyTimeout:
     @pytest.mark.parametrize("place", ["first", "behind"])
-    async def test_a_run_waits_no_longer(self, session: StoredSession, place: str) -> None:
-        async with turn_taken(session):
-            ahead = asyncio.create_task(apart(_turn(other(session)))) if place == "behind" else None
+    async def test_a_run_waits_no_longer(self, instant_session: StoredSession, place: str) -> None:
+        async with turn_taken(instant_session):
+            ahead = (
+                asyncio.create_task(apart(_turn(other(instant_session))))
+                if place == "behind"
+                else None
+            )
             if ahead is not None:
-                await _tickets(session, 1)
+                await _tickets(instant_session, 1)
             with pytest.raises(SessionWaitTimeout) as caught:
-                await apart(_turn(other(session), busy_timeout=0.2))
+                await apart(_turn(other(instant_session), busy_timeout=0.2))
             assert isinstance(caught.value, SessionBusy)
             assert isinstance(caught.value, TimeoutError)
             assert re.fullmatch(
-                r"the run on log 'main' of session 'session' waited 0\.\d s for another run of "
+                r"the run on log 'main' of session 'session' waited 0\.2 s for another run of "
                 r"this process, whose lease lasts until \d\d:\d\d:\d\d UTC: try again later, or "
                 r"raise busy_timeout",
                 str(caught.value),
             )
-            assert len(await session.store.read(LOG.beside("queue"))) == (place == "behind")
+            assert len(await instant_session.store.read(LOG.beside("queue"))) == (place == "behind")
         if ahead is not None:
             await ahead
-        said = [item["content"] for item in await session.get_items()]
+        said = [item["content"] for item in await instant_session.get_items()]
         assert said == ["hello"] * (place == "behind")
-        assert await session.store.read(LOG.beside("lease")) == []
+        assert await instant_session.store.read(LOG.beside("lease")) == []
 
     async def test_a_free_session_needs_none(self, session: StoredSession) -> None:
         await _turn(session, busy_timeout=1e-9)

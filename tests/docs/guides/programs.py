@@ -15,9 +15,10 @@ from pathlib import Path
 from tests.docs.blocks import commands_on, files_on
 from tests.servers.process import HOST, Server
 
-__all__ = ["SLOW", "Answer", "Site", "at_once", "printed", "program", "write_files"]
+__all__ = ["SLOW", "Answer", "Site", "at_once", "held", "printed", "program", "write_files"]
 
 #: Gives the program's agent a model that takes its time between words, and notes each request.
+#: While a file `hold` is there, it doesn't go on if the newest question has the text of that file.
 SLOW = """
 import asyncio
 import os
@@ -31,7 +32,7 @@ from turnlog import OfflineModel, TextDelta
 class Slow(OfflineModel):
     async def respond(self, request):
         note()
-        await asyncio.sleep(PAUSE)
+        await pause(request)
         return await super().respond(request)
 
     async def stream(self, request):
@@ -39,7 +40,22 @@ class Slow(OfflineModel):
         async for event in super().stream(request):
             yield event
             if isinstance(event, TextDelta):
-                await asyncio.sleep(PAUSE)
+                await pause(request)
+
+
+async def pause(request):
+    await asyncio.sleep(PAUSE)
+    asked = [item["content"] for item in request.items if item.get("role") == "user"]
+    while is_held(str(asked[-1])):
+        await asyncio.sleep(0.01)
+
+
+def is_held(question):
+    try:
+        with open("hold") as hold:
+            return hold.read() in question
+    except FileNotFoundError:
+        return False
 
 
 def note():
@@ -104,6 +120,12 @@ class Site:
         with self._sent("POST", path, body, headers) as response:
             assert response.read(4)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within, the model doesn't end any answer: what is under way stays so."""
+        with held(self.server.folder):
+            yield
+
     @property
     def asked(self) -> list[int]:
         """Which process asked the model, for each request to it."""
@@ -121,6 +143,19 @@ class Site:
             yield connection.getresponse()
         finally:
             connection.close()
+
+
+@contextmanager
+def held(folder: Path, text: str = "") -> Iterator[None]:
+    """Within, the model of the program in `folder` answers no question in which `text` is."""
+    hold = folder / "hold"
+    new = folder / "hold.new"
+    new.write_text(text)
+    new.rename(hold)  # nobody sees it half written
+    try:
+        yield
+    finally:
+        hold.unlink()
 
 
 def _read(response: http.client.HTTPResponse) -> Answer:

@@ -116,8 +116,9 @@ def test_a_run_whose_client_went_away_ends_and_a_retry_gets_its_answer(site: Sit
 
 def test_a_worker_is_killed_and_a_retry_is_answered_once() -> None:
     with served(workers=2) as site:
-        leave(site, "My name is Alice and I love Python", "k")
-        os.kill(site.asked[0], signal.SIGKILL)
+        with site.held():
+            leave(site, "My name is Alice and I love Python", "k")
+            os.kill(site.asked[0], signal.SIGKILL)
         assert say(site, "My name is Alice and I love Python", "k").text == ANSWER
         assert len(set(site.asked)) == 2
         assert len(stored(site)) == 2
@@ -138,8 +139,9 @@ def test_a_run_is_cancelled_with_the_other_function() -> None:
         files["app.py"] += f"\n\n{cancels}"
 
     with served(change=cancelling) as site:
-        leave(site, "My name is Alice and I love Python", "k")
-        site.server.stop()  # waits for what is under way
+        with site.held():
+            leave(site, "My name is Alice and I love Python", "k")
+            site.server.stop()  # waits for what is under way
         site.server.start()
         assert [message["role"] for message in stored(site)] == ["user"]
         assert say(site, "My name is Alice and I love Python", "k").text == ANSWER
@@ -154,7 +156,7 @@ def test_a_second_message_is_refused_under_reject() -> None:
             'session_policy="queue", busy_timeout=60', 'session_policy="reject"'
         )
 
-    with served(change=rejecting) as site:
+    with served(change=rejecting) as site, site.held():
         leave(site, "My name is Alice and I love Python", "k")
         assert say(site, "Another message", "other").status == 409
         assert say(site, "My name is Alice and I love Python", "k").status == 409

@@ -105,8 +105,9 @@ def test_many_threads_wait_for_slow_answers_side_by_side(site: Site) -> None:
 
 def test_a_worker_is_killed_and_a_retry_is_answered_once() -> None:
     with served() as site:
-        leave(site, QUESTION, "k", "1")
-        os.kill(site.asked[0], signal.SIGKILL)
+        with site.held():
+            leave(site, QUESTION, "k", "1")
+            os.kill(site.asked[0], signal.SIGKILL)
         assert say(site, QUESTION, "k", "1").json == {"answer": ANSWER}
         assert len(set(site.asked)) == 2
         assert questions(site, "1") == [QUESTION]
@@ -119,7 +120,7 @@ def test_a_second_message_is_refused_under_reject() -> None:
         assert policy in files["app.py"]
         files["app.py"] = files["app.py"].replace(policy, other)
 
-    with served(rejecting) as site:
+    with served(rejecting) as site, site.held():
         leave(site, QUESTION, "k", "1")
         assert say(site, "Another message", "other", "1").status == 409
         assert say(site, "Another message", "other", "1", "stream").status == 409

@@ -60,7 +60,8 @@ def run(codes: list[str], folder: Path) -> list[str]:
     notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
     NotebookClient(
         notebook,
-        timeout=60,
+        timeout=240,
+        startup_timeout=240,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
     ).execute()

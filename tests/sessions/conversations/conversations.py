@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 
-from tests.providers.conversations_server import Server, serving
+from tests.providers.conversations_server import Server, Transport, serving
 from turnlog import AsyncOpenAI, OpenAIConversationsSession
 
 __all__ = ["client", "make", "numbered", "server", "session", "texts"]
@@ -21,7 +22,10 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(api_key="sk-very-secret", base_url=server.url, timeout=100) as client:
+    http = httpx2.AsyncClient(transport=Transport())
+    async with AsyncOpenAI(
+        api_key="sk-very-secret", base_url=server.url, timeout=100, http_client=http
+    ) as client:
         yield client
 
 

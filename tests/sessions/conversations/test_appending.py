@@ -2,9 +2,9 @@
 
 import asyncio
 import pickle
+import threading
 from typing import Any, Literal
 
-import httpx2 as httpx
 import pytest
 from openai import APIStatusError, BadRequestError, InternalServerError
 
@@ -16,7 +16,7 @@ from turnlog.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
-KINDS: list[int | Literal["cut", "slow"]] = [500, 503, 429, 408, "cut", "slow"]
+KINDS: list[int | Literal["cut", "late"]] = [500, 503, 429, 408, "cut", "late"]
 
 
 @pytest.fixture(autouse=True)
@@ -28,23 +28,6 @@ def stored(server: Server) -> list[str]:
     return texts(server.only.items)
 
 
-class Impatient(httpx.AsyncHTTPTransport):
-    """Gives up on the request with which the server is slow; on no other, however long it takes."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__()
-        self._is_slow, self._gave_up = server.is_slow, False
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answering = asyncio.ensure_future(super().handle_async_request(request))
-        while not (await asyncio.wait({answering}, timeout=0.01))[0]:
-            if self._is_slow.is_set() and not self._gave_up:
-                self._gave_up = True
-                answering.cancel()
-                raise httpx.ReadTimeout("the server is slow", request=request)
-        return answering.result()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("is_done", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,20 +37,9 @@ async def test_a_fault_at_every_request(
     make: Make, client: AsyncOpenAI, server: Server, kind: Any, at: int, is_done: bool, way: str
 ) -> None:
     conversation = (await client.conversations.create(items=[])).id
-    server.slow_seconds = 0.3
-    store = MemoryStore() if way == "key and store" else None
-    async with httpx.AsyncClient(transport=Impatient(server)) as impatient:
-        session = OpenAIConversationsSession(
-            conversation, client.with_options(http_client=impatient), store=store
-        )
-        server.faults = {1 + at: Fault(kind, is_done)}
-        await _stored_once(session, server, {} if way == "plain" else {"key": "k"})
-    assert server.is_slow.is_set() == (kind == "slow")
-
-
-async def _stored_once(
-    session: OpenAIConversationsSession, server: Server, more: dict[str, Any]
-) -> None:
+    session = make(conversation, store=MemoryStore() if way == "key and store" else None)
+    server.faults = {1 + at: Fault(kind, is_done)}
+    more = {} if way == "plain" else {"key": "k"}
     await session.add_items(numbered(100), **more)
     assert stored(server) == [str(n) for n in range(100)]
     if more:
@@ -326,19 +298,21 @@ async def test_a_cancelled_write_waits_and_stops(
     session: OpenAIConversationsSession, server: Server
 ) -> None:
     await session.add_items(numbered(1))
-    server.faults = {2: Fault("slow", is_done=True)}
-    reached = asyncio.Event()
+    server.faults = {2: Fault("cut", is_done=True)}
+    reached, cancelled = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
     def before(method: str, path: str) -> None:
         if server.count("POST") == 3:
             loop.call_soon_threadsafe(reached.set)
+            cancelled.wait()
 
     server.before = before
-    server.slow_seconds = 0.2
     task = asyncio.create_task(session.add_items(numbered(80, 1)))
     await reached.wait()
     task.cancel()
+    await asyncio.sleep(0)
+    cancelled.set()
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
     error = caught.value.__cause__

@@ -18,7 +18,7 @@ from turnlog.conversation.deletion import deletion, mark_of
 from turnlog.conversation.handle import Handle
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.turn_index import TurnIndex
-from turnlog.conversation.turns.retrying import commit_retried
+from turnlog.conversation.retrying import commit_retried
 from turnlog.errors import Conflict, NoSuchBranch, NoSuchRecord
 from turnlog.items.json import encode
 from turnlog.records import Log
@@ -27,7 +27,7 @@ __all__ = ["Branching"]
 
 
 class Branching(Handle):
-    """What a session can do with branches."""
+    """The methods of a session that concern branches."""
 
     async def fork(self, name: str | None = None, *, at: int | Position | None = None) -> Self:
         """A session on a new branch that begins as a copy of this one. This session stays here.
@@ -126,7 +126,7 @@ class Branching(Handle):
         return await forked(self, name, position - 1, added=added)
 
     async def diff(self, other: str | Handle) -> Difference:
-        """Where this branch and another one part, and how they differ behind that.
+        """The difference to another branch: where they part, and what comes behind that.
 
         other: the name of a branch, or a session of the same conversation. Both branches are
             read as a whole.

@@ -19,7 +19,7 @@ from turnlog.conversation.deletion import (
     mark_of,
 )
 from turnlog.conversation.turns.current import open_turn_on
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.errors import BranchDeleted, Conflict
 from turnlog.records import Log
 from turnlog.store import Head, Store

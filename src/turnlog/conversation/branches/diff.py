@@ -46,7 +46,7 @@ class DiffRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """What two branches have in common, and what comes behind that.
+    """The difference of two branches: where they part, and what comes behind that.
 
     parted_at: our position of the last record that both begin with; 0 if there is none.
     common_turns: how many turns, from the first on, are equal in both from end to end.
@@ -59,7 +59,7 @@ class Difference:
 
 
 async def difference(store: Store, ours: Log, theirs: Log) -> Difference:
-    """How the branch `theirs` differs from `ours`."""
+    """The difference of the branches `ours` and `theirs`."""
     one, other = await store.read(ours), await store.read(theirs)
     common = _common(one.payloads, other.payloads)
     shared = [item for item in items_of(ours, one[:common]) if item is not None]

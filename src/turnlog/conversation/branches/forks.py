@@ -106,7 +106,8 @@ async def _made(
         await _pinned(session, planned, changes)
         return
     source = Log(session.session_id, session.branch)
-    _, end, *_ = await commit_unless_deleted(session.store, source, changes, retried=True)
+    done = await commit_unless_deleted(session.store, source, changes, retried=True)
+    _, end, *_ = done.positions
     reader = LogReader(session.store, source)
     await lay_behind_copy(reader, planned.until, planned.log, end, added=planned.added)
     await _pinned(session, planned, changes)

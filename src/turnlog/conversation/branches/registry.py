@@ -22,7 +22,7 @@ __all__ = ["Origin", "Registry", "registered", "registry_of"]
 
 
 class Origin(NamedTuple):
-    """Where a branch comes from.
+    """The origin of a branch.
 
     position: of the last copied record, in the parent; 0 if nothing was copied.
     at: when it was forked, in seconds since the epoch.

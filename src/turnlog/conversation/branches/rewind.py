@@ -29,7 +29,7 @@ __all__ = ["Rewind", "Target", "planned_rewind", "rewound"]
 
 
 class Target(NamedTuple):
-    """Where to rewind to; exactly one of the three."""
+    """The end of a branch after a rewind; exactly one of the three."""
 
     turn: int | None = None
     turns: int | None = None

@@ -11,14 +11,14 @@ import time
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 
-from turnlog.changes import Append, Change, Remove, Replace
+from turnlog.changes import Append, Remove, Replace
 from turnlog.conversation.compaction.cutting import cut
 from turnlog.conversation.compaction.length import check_shorter
 from turnlog.conversation.compaction.summariser import Summariser, asked, said
 from turnlog.conversation.opened import items_of
 from turnlog.conversation.summaries.outcome import CompactionResult
 from turnlog.conversation.summaries.reading import valid
-from turnlog.conversation.summaries.record import Mark, Summary, parsed, summaries_of
+from turnlog.conversation.summaries.record import Summary, summaries_of
 from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.current import open_turn_on
 from turnlog.conversation.turns.duration import LEASE_SECONDS
@@ -29,7 +29,7 @@ from turnlog.items.json import Item, copied
 from turnlog.items.repair import repair
 from turnlog.items.tokens import TokenCounter
 from turnlog.items.turns import turn_starts
-from turnlog.records import Log, Record, Records, Unopened
+from turnlog.records import Log, Records, Unopened
 from turnlog.store import Store
 
 __all__ = ["Planned", "dropped", "planned"]
@@ -138,13 +138,8 @@ async def dropped(store: Store, log: Log) -> bool:
         summary, end = await valid(store, log)
         if summary is None:
             return False
-        name, before = summaries_of(log), summary.position - 1
-        marks = [each.payload for each in await store.read(name, after=before) if _is_mark(each)]
-        change: Change = (
-            Append(name.name, marks, expect=end, cut=before)
-            if marks
-            else Remove(name.name, before, expect=end)
-        )
+        name = summaries_of(log)
+        change = Remove(name.name, summary.position - 1, expect=end)
         try:
             await write_to(store, log, [Append(log.name, []), change], retried=True)
         except Conflict as conflict:
@@ -152,10 +147,3 @@ async def dropped(store: Store, log: Log) -> bool:
                 raise
         else:
             return True
-
-
-def _is_mark(record: Record) -> bool:
-    try:
-        return isinstance(parsed(record), Mark)
-    except (ValueError, TypeError, KeyError):
-        return False  # readers log it

@@ -167,6 +167,6 @@ def _check_readable(items: list[Item]) -> None:
 
 
 def size_of_input(items: Sequence[Item]) -> int:
-    """How many of `items` are input: those up to the last user's message, or all of them."""
+    """The number of `items` that are input: those up to the last user's message, or all of them."""
     places = [place for place, item in enumerate(items) if is_question(item)]
     return places[-1] + 1 if places else len(items)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from turnlog.loops.stacks import ContextStack
 from turnlog.records import Log
 from turnlog.store import Store
 
 if TYPE_CHECKING:
     from turnlog.conversation.held.block import Block
 
-__all__ = ["block_on", "blocks", "entered", "left"]
+__all__ = ["block_on", "blocks", "inside_block"]
 
 
 def blocks() -> tuple[Block, ...]:
     """The held blocks that the running task is in, the outermost first."""
-    return _blocks.get()
+    return _blocks.entries
 
 
 def block_on(store: Store, log: Log) -> Block | None:
@@ -24,21 +25,15 @@ def block_on(store: Store, log: Log) -> Block | None:
 
     One that has ended counts too, for tasks that were started in it.
     """
-    for block in reversed(_blocks.get()):
+    for block in reversed(_blocks.entries):
         if block.log == log and block.store.identity == store.identity:
             return block
     return None
 
 
-def entered(block: Block) -> None:
-    """The running task, and the tasks and threads that it starts from now on, are in `block`."""
-    _blocks.set((*_blocks.get(), block))
+def inside_block(block: Block) -> AbstractContextManager[None]:
+    """Within, the running task and the tasks and threads that it starts are in `block`."""
+    return _blocks.inside(block)
 
 
-def left(block: Block) -> None:
-    """The running task is no longer in `block`."""
-    # Not reset by a token: an asynchronous generator may be closed in another context.
-    _blocks.set(tuple(each for each in _blocks.get() if each is not block))
-
-
-_blocks: ContextVar[tuple[Block, ...]] = ContextVar("turnlog_held_blocks", default=())
+_blocks: ContextStack[Block] = ContextStack("turnlog_held_blocks")

@@ -7,15 +7,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from turnlog.conversation.held.block import Block
-from turnlog.conversation.held.current import entered, left
+from turnlog.conversation.held.current import inside_block
 from turnlog.conversation.held.stored import StoredBlock
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.turns.beginning import first_to_queue
 from turnlog.conversation.turns.current import inside, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
-from turnlog.conversation.turns.forking import Forkable, taken_on_fork
-from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.forking import Forkable, taken
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import (
@@ -24,7 +23,6 @@ from turnlog.conversation.turns.run_key import (
     check_keyed_policy,
     check_no_key_inside,
 )
-from turnlog.errors import SessionBusy
 from turnlog.items.given import check_key
 from turnlog.items.json import Item
 from turnlog.items.text import joined_text, refusal_in
@@ -33,7 +31,6 @@ from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
 __all__ = ["Held", "Holding", "StoredHolding", "check_held"]
@@ -130,11 +127,10 @@ class StoredHolding(Holding[F]):
         self._session = session
         self._seconds = session.lease_seconds if seconds is None else seconds
         self._busy_timeout = busy_timeout
-        self._ending = ExitStack()
+        self._inside, self._ending = ExitStack(), ExitStack()
         self._policy, self._name = policy, key
         self._turn: OpenTurn | None = None
         self._block: Block | None = None
-        self._inside: AbstractContextManager[None] | None = None
 
     async def take(self) -> Held[F]:
         self._check_unused()
@@ -142,7 +138,7 @@ class StoredHolding(Holding[F]):
         around = joinable_turn_on(self._session.store, log)
         if around is not None:
             check_no_key_inside(self._name)
-            around.runs += 1
+            around.join()
             self._turn = around
             return Held(self._session)
         wait = Wait(self._session.store.identity, log, self._busy_timeout)
@@ -156,16 +152,12 @@ class StoredHolding(Holding[F]):
 
     def enter(self) -> None:
         if self._block is not None:
-            entered(self._block)
+            self._inside.enter_context(inside_block(self._block))
         if self._turn is not None:
-            self._inside = inside(self._turn)
-            self._inside.__enter__()
+            self._inside.enter_context(inside(self._turn))
 
     def leave(self) -> None:
-        if self._inside is not None:
-            self._inside.__exit__(None, None, None)
-        if self._block is not None:
-            left(self._block)
+        self._inside.close()
 
     async def release(self, error: BaseException | None) -> None:
         with self._ending:
@@ -181,9 +173,7 @@ class StoredHolding(Holding[F]):
                 await finished(block.finish())
         finally:
             self._end()
-            turn.runs -= 1
-            if turn.runs == 0:
-                await finished(turn.give_back())
+            await turn.leave()
 
     def _end(self) -> None:
         if self._block is not None:
@@ -197,7 +187,7 @@ class StoredHolding(Holding[F]):
         """The session, held; or the answer under the key."""
         progress = await self._progress(log, None)
         if progress is None or progress.answer is None:
-            self._turn = await self._lease(log, wait)
+            await self._take_lease(log, wait)
             try:
                 progress = await self._progress(log, progress)
             except BaseException:
@@ -212,7 +202,7 @@ class StoredHolding(Holding[F]):
         store, turn = self._session.store, self._turn
         if turn is None:
             return Block(store, log)
-        turn.runs += 1
+        turn.join()
         return StoredBlock(LogReader(store, turn.log), turn, progress)
 
     async def _progress(self, log: Log, earlier: Progress | None) -> Progress | None:
@@ -225,20 +215,10 @@ class StoredHolding(Holding[F]):
         key = earlier.key if earlier else RunKey.named(log, self._name)
         return await key.progress(self._session.store, holds_lease=earlier is not None)
 
-    async def _lease(self, log: Log, wait: Wait) -> OpenTurn:
-        """The lease, taken."""
-        store = self._session.store
-        turn = OpenTurn(store, log, Lease(store, log, seconds=self._seconds))
+    async def _take_lease(self, log: Log, wait: Wait) -> None:
         in_order = self._policy == "queue"
-        if not isinstance(await turn.lease.take(in_order=in_order), str):
-            return turn
-        if self._policy == "queue":
-            await turn.lease.queue(wait)
-            return turn
-        if self._policy == "reject":
-            raise SessionBusy(log)
-        self._session, turn = await taken_on_fork(self._session, self._seconds)
-        return turn
+        turn = OpenTurn(self._session.store, log, seconds=self._seconds, in_order=in_order)
+        self._session, self._turn = await taken(self._session, turn, self._policy, wait)
 
     async def _given_back(self) -> None:
         turn, self._turn = self._turn, None

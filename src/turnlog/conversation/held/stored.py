@@ -8,7 +8,7 @@ from turnlog.conversation.held.block import OpenBlock, Write, size_of_input
 from turnlog.conversation.held.unanswered import unanswered
 from turnlog.conversation.reading.log import LogReader
 from turnlog.conversation.reading.tail import PagedTail
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.run_key import Progress, RunKey
 from turnlog.items.digest import digest
 from turnlog.items.json import Item, encode_all

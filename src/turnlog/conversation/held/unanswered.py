@@ -44,7 +44,7 @@ async def shown_before(
     *,
     asked: range = range(0),
 ) -> list[Item]:
-    """What is shown of `tail` without `waiting`, its newest items; the notes among them stay.
+    """The items that are shown of `tail` without `waiting`, its newest; the notes among them stay.
 
     settings: their windows are kept, if there are any.
     most: at most so many items; None means all, or what the windows show.

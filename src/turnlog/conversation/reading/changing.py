@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from turnlog.items.json import Item
-from turnlog.items.kinds import is_provider_summary
+from turnlog.items.kinds import is_provider_summary, provider_summaries
 from turnlog.items.shortening import Shorten, shortened
 from turnlog.items.turns import turn_starts
 
-__all__ = ["BEFORE", "Changed", "Changing", "Compacting", "Parts"]
+__all__ = ["BEFORE", "Changed", "Changing", "CompactionItems", "Parts"]
 
 #: What is done with a provider's compaction items: the view begins at the newest, or leaves them
 #: out, or keeps all items as they are stored.
-Compacting: TypeAlias = Literal["begin", "leave out", "keep"]
+CompactionItems: TypeAlias = Literal["begin", "leave out", "keep"]
 
 _SEALED = "The provider's summary of what came before, which only that provider can read."
 BEFORE = "The provider has summed it up in a later item, with which the view begins."
@@ -43,7 +43,7 @@ class Changed:
 
     lead: list[Item]
     past: list[Item]
-    places: list[int]
+    places: Sequence[int]
     why: Mapping[int, str]
     out: Mapping[int, str]
     lead_places: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ class Changed:
 
 
 class Parts(NamedTuple):
-    """What a view shows: the summary, and what lies behind it.
+    """The parts of a view: the summary, and the items behind it.
 
     start: the index in `changed.past` at which the window begins.
     """
@@ -78,10 +78,10 @@ class Parts(NamedTuple):
 
 
 class Changing(NamedTuple):
-    """How items are changed for a model."""
+    """Rules by which items are changed for a model."""
 
     shorten: Shorten | None = None
-    compaction: Compacting = "keep"
+    compaction: CompactionItems = "keep"
 
     def readable(self, items: Sequence[Item]) -> Sequence[Item]:
         """`items` without what a model can't read."""
@@ -100,9 +100,9 @@ class Changing(NamedTuple):
         why: Mapping[int, str] = {}
         if self.shorten is not None and positions is not None:
             items, why = shortened(items, positions, self.shorten, turns_before)
-        sealed = [place for place, item in enumerate(items) if is_provider_summary(item)]
+        sealed = provider_summaries(items)
         if not sealed or self.compaction == "keep":
-            return Changed([], items, [*range(len(items))], why, {})
+            return Changed([], items, range(len(items)), why, {})
         if self.compaction == "begin":
             return _begun(items, sealed[-1], why)
         left = dict.fromkeys(sealed, _SEALED)
@@ -117,7 +117,7 @@ def _begun(items: list[Item], begin: int, why: Mapping[int, str]) -> Changed:
     return Changed(
         items[begin:end],
         items[end:],
-        [*range(end, len(items))],
+        range(end, len(items)),
         why,
         dict.fromkeys(range(begin), BEFORE),
         tuple(range(begin, end)),

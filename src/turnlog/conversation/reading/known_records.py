@@ -13,7 +13,7 @@ _MOST_WRITES = 1000
 
 
 class KnownRecords:
-    """What a session knows of `log`: all records up to `end`, and what it added since.
+    """The records of `log` that a session knows: all up to `end`, and those that it added since.
 
     end: the last position of a read of the whole log; 0 if it was empty.
     """

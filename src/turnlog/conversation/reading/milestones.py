@@ -33,7 +33,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Before(NamedTuple):
-    """What comes before a record of a log."""
+    """Counts of what comes before a record of a log."""
 
     turns: int
     records: int

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
 from turnlog.conversation.protocol import Session
-from turnlog.conversation.reading.changing import Compacting
+from turnlog.conversation.reading.changing import CompactionItems
 from turnlog.conversation.reading.tail import Tail, tail_of
 from turnlog.conversation.reading.view import View
 from turnlog.conversation.settings import SessionSettings, SettingsLike
@@ -35,7 +35,7 @@ async def run_input(
     resumes: bool = True,
     reads_compaction: bool | None = None,
     bounding: Bounding | None = None,
-    compaction: Compacting | None = None,
+    compaction: CompactionItems | None = None,
 ) -> Merged:
     """Read the session and merge it with the new input.
 
@@ -62,19 +62,18 @@ async def run_input(
     if bounding is not None:
         asked = await bounding(asked, new)
     view = await View.of(tail, asked, compaction=compaction)
-    merged = await (_merged(view, new, callback) if resumes else _as_new(view, new, callback))
+    history = await view.window()  # reads what is needed, in one go
+    if resumes and not is_answered(tail.items):
+        merged = await _resumed(view, new, callback)
+    else:
+        merged = await merge(history, new, view.repaired, callback)
+        merged = Merged(view.repaired(merged.shown), merged.fresh)
     await view.mark()
     return merged
 
 
-async def _as_new(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
-    """The history merged with new input that is taken for nothing else."""
-    merged = await merge(await view.window(), new, view.repaired, callback)
-    return Merged(view.repaired(merged.shown), merged.fresh)
-
-
-async def _merged(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
-    await view.window()  # reads what is needed, in one go
+async def _resumed(view: View, new: list[Item], callback: SessionInputCallback | None) -> Merged:
+    """The history merged with new input, with which a turn without an answer may have begun."""
     begun = await _begun(view.tail, new)
     merged = await _with_history_before(begun, view, new, callback)
     if not equal(merged.fresh, new):
@@ -107,7 +106,7 @@ class _Begun(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """How many items it has, and how many of them came after its input."""
+        """The number of its items, and of those that came after its input."""
         return self.length, len(self.since)
 
 

@@ -89,7 +89,7 @@ class Tail(ABC):
             await self.grow(max(self._seen, guess))
 
     async def turns_before(self) -> int:
-        """How many turns come before `items`. It may have to read on to know that."""
+        """The number of turns before `items`. It may have to read on to know that."""
         await self.all()
         return 0
 
@@ -194,7 +194,7 @@ class PagedTail(Tail):
         return (await self.before()).turns
 
     async def before(self) -> Before:
-        """What comes before `page`. It may have to read on to know that."""
+        """Counts of what comes before `page`. It may have to read on to know that."""
         place, (turns, records) = (0, Before(0, 0)) if self.is_whole else await self._counted()
         return Before(turns - _questions(self.page.decoded[:place]), records - place)
 

@@ -13,13 +13,13 @@ from turnlog.items.json import Item
 from turnlog.items.turns import turn_starts
 from turnlog.records import Log
 
-__all__ = ["Turn", "TurnIndex", "lay_behind_copy"]
+__all__ = ["StoredTurn", "TurnIndex", "lay_behind_copy"]
 
 # How many records are read at first, or for each turn that is asked for.
 _SOME, _ITEMS_IN_A_TURN = 64, 4
 
 
-class Turn(NamedTuple):
+class StoredTurn(NamedTuple):
     """One turn of a log.
 
     number: counted from 1; 0 holds what comes before the first user's message.
@@ -48,7 +48,7 @@ class TurnIndex:
     def __init__(self, reader: LogReader) -> None:
         self.reader = reader
 
-    async def newest(self, limit: int | None = None, before: int | None = None) -> list[Turn]:
+    async def newest(self, limit: int | None = None, before: int | None = None) -> list[StoredTurn]:
         """The newest `limit` turns with a number below `before`, oldest first; None: all."""
         if limit == 0 or (before is not None and before <= 1):
             return []
@@ -68,10 +68,10 @@ class TurnIndex:
         return found[0].position if found and found[0].number == number else None
 
     async def count(self, until: int | None = None) -> int:
-        """How many turns the log has; with `until`, how many begin up to that position."""
+        """The number of turns of the log; with `until`, of those that begin up to that position."""
         return (await _stretch_until(self.reader, until)).last
 
-    async def whole(self) -> list[Turn]:
+    async def whole(self) -> list[StoredTurn]:
         """All turns; as turn 0, if there is any of it, what comes before the first of them."""
         tail = PagedTail(self.reader)
         await tail.all()
@@ -140,33 +140,33 @@ class _Stretch(NamedTuple):
 
     @property
     def before_last(self) -> Before:
-        """What comes before its last record."""
+        """Counts of what comes before its last record."""
         behind = len(self.page.decoded) - 1
         begins = bool(self.starts) and self.starts[-1] == behind
         return Before(self.last - begins, self.before.records + behind)
 
     @property
     def before_next(self) -> Before:
-        """What will come before the record that follows."""
+        """Counts of what will come before the record that follows."""
         return Before(self.last, self.before.records + len(self.page.decoded))
 
-    def turns(self, first: int, last: int) -> list[Turn]:
+    def turns(self, first: int, last: int) -> list[StoredTurn]:
         """The turns with the numbers `first` to `last`."""
         bounds = list(pairwise([*self.starts, len(self.page.decoded)]))
         skipped = self.before.turns + 1
         chosen = bounds[first - skipped : last - skipped + 1]
         return self._made((number, *each) for number, each in enumerate(chosen, first))
 
-    def turn_zero(self) -> list[Turn]:
-        """What comes before the first turn of the log, if these records begin with it."""
+    def turn_zero(self) -> list[StoredTurn]:
+        """Turn 0, which holds what comes before the first turn, if the log begins with these."""
         end = self.starts[0] if self.starts else len(self.page.decoded)
         return self._made([(0, 0, end)] if any(self.page.decoded[:end]) else [])
 
-    def _made(self, bounds: Iterable[tuple[int, int, int]]) -> list[Turn]:
+    def _made(self, bounds: Iterable[tuple[int, int, int]]) -> list[StoredTurn]:
         """Turns, each given by its number and the indexes of its first record and of the next."""
         positions, times = self.page.records, [*chain.from_iterable(self.page.times)]
         return [
-            Turn(
+            StoredTurn(
                 number=number,
                 ordinal=self.before.records + start,
                 position=positions[start],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turnlog.conversation.reading.turn_index import Turn
+from turnlog.conversation.reading.turn_index import StoredTurn
 from turnlog.conversation.usage.entries import Entry, entries_in, is_same_time
 from turnlog.conversation.usage.usage import Usage
 from turnlog.records import Log, Record
@@ -17,9 +17,9 @@ _ENOUGH = 32
 
 
 class Places:
-    """Which of some turns of one branch an entry belongs to."""
+    """Some turns of one branch, to find the one that a usage entry belongs to."""
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
+    def __init__(self, turns: Sequence[StoredTurn]) -> None:
         self._by_position = {turn.position: turn.number for turn in turns if turn.number}
         self._by_ordinal = {turn.ordinal: turn for turn in turns if turn.number}
         self._first = min(turns, key=lambda turn: turn.number, default=None)
@@ -45,8 +45,8 @@ class Places:
         return entry.position < first.position
 
 
-async def usage_of_turns(store: Store, log: Log, turns: Sequence[Turn]) -> dict[int, Usage]:
-    """What was spent on each of `turns`, by number; on those that are not in it, nothing.
+async def usage_of_turns(store: Store, log: Log, turns: Sequence[StoredTurn]) -> dict[int, Usage]:
+    """The usage of each of `turns`, by number; that of turns which are not in it is zero.
 
     turns: some turns in a row of the branch `log`. The records of usage are read from the newest
         one back, as far as these turns need.
@@ -63,7 +63,7 @@ async def usage_of_turns(store: Store, log: Log, turns: Sequence[Turn]) -> dict[
     return spent
 
 
-async def newest_entries(store: Store, log: Log, turns: Sequence[Turn]) -> list[Entry]:
+async def newest_entries(store: Store, log: Log, turns: Sequence[StoredTurn]) -> list[Entry]:
     """The last entry of each run, read back as far as `turns` of the branch `log` need."""
     usage, places = log.beside("usage"), Places(turns)
     last: dict[str, Entry] = {}

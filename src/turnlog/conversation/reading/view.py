@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Self
 
-from turnlog.conversation.reading.changing import Changed, Changing, Compacting, Parts
+from turnlog.conversation.reading.changing import Changed, Changing, CompactionItems, Parts
 from turnlog.conversation.reading.tail import Tail
 from turnlog.conversation.settings import SessionSettings
 from turnlog.items.json import Item
@@ -32,7 +32,7 @@ class View:
 
     @classmethod
     async def of(
-        cls, tail: Tail, settings: SessionSettings, *, compaction: Compacting | None = None
+        cls, tail: Tail, settings: SessionSettings, *, compaction: CompactionItems | None = None
     ) -> Self:
         """The view that `settings` ask for.
 
@@ -41,7 +41,7 @@ class View:
         count = settings.token_counter
         if settings.max_tokens is not None and count is None:
             count = await asyncio.to_thread(token_counter)  # it may have to load a table
-        asked: Compacting = "begin" if settings.reads_compaction else "leave out"
+        asked: CompactionItems = "begin" if settings.reads_compaction else "leave out"
         changing = Changing(settings.shorten, compaction or asked)
         return cls(tail, settings.window(_once(count or estimated_tokens)), changing)
 
@@ -54,7 +54,7 @@ class View:
         return repair(items, interrupted=self.interrupted_calls(interrupted))
 
     def interrupted_calls(self, interrupted: Interrupted) -> Interrupted:
-        """How calls without output are shown: within a turn they are under way, not interrupted."""
+        """The form of calls without output: within a turn they are under way, not interrupted."""
         return "leave out" if self.tail.is_nested else interrupted
 
     async def window(self, *, without: int = 0) -> list[Item]:

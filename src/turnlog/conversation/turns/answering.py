@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Protocol
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from turnlog.conversation.protocol import OnBranch
+from turnlog.conversation.protocol import OnBranch, Writable
 from turnlog.conversation.turns.current import innermost_turn
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.next_write import in_next_write
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.metering import current_meter
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, recorded
 from turnlog.conversation.usage.spending import Spending
-from turnlog.items.json import Item, TResponseInputItem
+from turnlog.items.json import Item
 from turnlog.loops.finishing import finished
 from turnlog.records import Log
 
-__all__ = ["Answered", "accounted", "accounted_in_turn", "answered"]
-
-
-class Answered(OnBranch, Protocol):
-    """A session on one branch, to which a run adds its answer."""
-
-    async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Append `items`."""
-        ...
-
-    def add_items_is_overridden(self) -> bool:
-        """Whether `add_items` may do anything else than one append."""
-        ...
+__all__ = ["accounted", "accounted_in_turn", "answered"]
 
 
 async def answered(
-    session: Answered,
+    session: Writable,
     turn: OpenTurn | None,
     output: list[Item],
     *,
@@ -59,7 +46,7 @@ async def answered(
 
 
 async def _answered_in_part(
-    session: Answered, turn: OpenTurn, output: list[Item], is_over: bool
+    session: Writable, turn: OpenTurn, output: list[Item], is_over: bool
 ) -> None:
     """The lease is given back later: by the last run of the turn, or behind the override."""
     turn.next_key = turn.answer_key
@@ -70,7 +57,7 @@ async def _answered_in_part(
 
 
 async def _answered_freely(
-    session: Answered, output: list[Item], is_over: bool, pending: PendingUsage | None
+    session: Writable, output: list[Item], is_over: bool, pending: PendingUsage | None
 ) -> None:
     """Nobody holds the lease."""
     log = Log(session.session_id, session.branch)
@@ -81,7 +68,7 @@ async def _answered_freely(
 
 
 async def _added_freely(
-    session: Answered, log: Log, output: list[Item], pending: PendingUsage | None
+    session: Writable, log: Log, output: list[Item], pending: PendingUsage | None
 ) -> None:
     change = None if pending is None else await pending.change()
     if pending is None or change is None:
@@ -115,8 +102,8 @@ async def accounted(
             await finished(recorded(pending))
 
 
-@contextmanager
-def accounted_in_turn(spending: Spending) -> Iterator[None]:
+@asynccontextmanager
+async def accounted_in_turn(spending: Spending) -> AsyncIterator[None]:
     """A block in which a run without a session spends, for the turn of the running task.
 
     Such a run is an agent that is used as a tool. Outside of a turn, nothing is recorded. Within

@@ -9,17 +9,16 @@ wait, or fork, or raise `SessionBusy` ─▶ lease ─▶ read the view again �
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from turnlog.conversation.protocol import OnBranch
+from turnlog.conversation.protocol import OnBranch, Writable
 from turnlog.conversation.summaries.record import summaries_of
 from turnlog.conversation.turns.current import inside, is_within_a_turn, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout
-from turnlog.conversation.turns.forking import Forkable, taken_on_fork
-from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.forking import Forkable, taken
 from turnlog.conversation.turns.next_write import in_next_write
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import (
@@ -30,7 +29,7 @@ from turnlog.conversation.turns.run_key import (
 )
 from turnlog.conversation.usage.question import Question
 from turnlog.errors import Conflict, SessionBusy, StoreClosed
-from turnlog.items.json import Item, TResponseInputItem
+from turnlog.items.json import Item
 from turnlog.items.kinds import is_question
 from turnlog.items.merge import Merged
 from turnlog.loops.arrival import in_order_of_arrival
@@ -44,19 +43,12 @@ __all__ = ["Begun", "View", "first_to_queue", "turn_begun"]
 _TRIES = 2
 
 
-class Writable(Forkable, Protocol):
+class Asked(Forkable, Writable, Protocol):
     """A session on one branch, to which a run adds its question."""
 
-    async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Append `items`."""
-        ...
 
-    def add_items_is_overridden(self) -> bool:
-        """Whether `add_items` may do anything else than one append."""
-        ...
-
-
-S = TypeVar("S", bound=Writable)
+S = TypeVar("S", bound=Asked)
+S_co = TypeVar("S_co", covariant=True)
 Read_contra = TypeVar("Read_contra", contravariant=True)
 
 
@@ -71,19 +63,19 @@ class View(Protocol[Read_contra]):
         ...
 
 
-class Begun(NamedTuple, Generic[S]):
+class Begun(NamedTuple, Generic[S_co]):
     """A turn that has begun: its question is stored."""
 
     #: The session to use; with the policy "branch" it may be on a branch of its own.
-    session: S
+    session: S_co
     #: The items to show to the model.
     shown: list[Item]
-    #: None with the policy "off", and if there is an answer.
-    turn: OpenTurn | None
+    #: None with the policy "off", if there is an answer, and where the session has no leases.
+    turn: OpenTurn | None = None
     #: What an earlier start with the same run key stored behind the question, the answer
     #: included; None if there is no answer yet.
     answer: list[Item] | None = None
-    #: Where the question is stored; None if there is an answer.
+    #: Where the question is stored; None if there is an answer, or the session has no usage.
     question: Question | None = None
 
 
@@ -123,7 +115,7 @@ async def turn_begun(
     if policy == "off":
         with ended_by_sigterm():
             shown, question = await _begun(session, view)
-            yield Begun(session, shown, None, question=question)
+            yield Begun(session, shown, question=question)
     elif around is not None:
         check_no_key_inside(key)
         async with _part_of(around):
@@ -183,20 +175,24 @@ class _Beginning(Generic[S]):
         self.session = session
         self.wait = wait
         self._view = view
-        self._seconds = session.lease_seconds if seconds is None else seconds
         self._progress = None if key is None else Progress(key)
         self._question: Question | None = None
-        self._turn = self._turn_on(Log(session.session_id, session.branch))
+        self._turn = OpenTurn(
+            session.store,
+            Log(session.session_id, session.branch),
+            seconds=session.lease_seconds if seconds is None else seconds,
+            in_order=policy == "queue",
+        )
 
     async def turn(self) -> Begun[S]:
         """Begin it. If that fails, or there is an answer already, the lease is free again."""
         try:
             shown = await self._shown()
         except BaseException:
-            await finished(self._turn.lease.give_back())
+            await finished(self.give_back())
             raise
         if shown is None:
-            await finished(self._turn.lease.give_back())
+            await finished(self.give_back())
             return Begun(self.session, [], None, self._progress and self._progress.answer)
         if self._progress is not None:
             self._answers(self._progress)
@@ -224,7 +220,7 @@ class _Beginning(Generic[S]):
         shown = None if self._is_asked else await self._with_question()
         if shown is not None:
             return shown
-        await self._take_lease()
+        self.session, self._turn = await taken(self.session, self._turn, self.policy, self.wait)
         return None if await self._is_answered(holds_lease=True) else await self._after_lease()
 
     @property
@@ -238,11 +234,6 @@ class _Beginning(Generic[S]):
         key, store = self._progress.key, self.session.store
         self._progress = await key.progress(store, holds_lease=holds_lease)
         return self._progress.answer is not None
-
-    def _turn_on(self, log: Log) -> OpenTurn:
-        store = self.session.store
-        lease = Lease(store, log, seconds=self._seconds)
-        return OpenTurn(store, log, lease, in_order=self.policy == "queue")
 
     async def _with_question(self) -> list[Item] | None:
         """Take the lease and store the question in one commit; None if that can't be done."""
@@ -301,39 +292,25 @@ class _Beginning(Generic[S]):
             await self._turn.ask(key)
         return merged.shown
 
-    async def _take_lease(self) -> None:
-        if self.policy == "queue":
-            await self._turn.lease.queue(self.wait)
-        elif isinstance(await self._turn.lease.take(), str):
-            if self.policy == "reject":
-                raise SessionBusy(self._turn.log)
-            await self._take_on_new_branch()
 
-    async def _take_on_new_branch(self) -> None:
-        self.session, self._turn = await taken_on_fork(self.session, self._seconds)
-
-
-@asynccontextmanager
-async def first_to_queue(session: OnBranch, policy: Policy, wait: Wait) -> AsyncIterator[None]:
+def first_to_queue(
+    session: OnBranch, policy: Policy, wait: Wait
+) -> AbstractAsyncContextManager[None]:
     """Within, all runs of this event loop that came earlier have taken the lease.
 
     A run that is part of a turn already doesn't wait here: those that do may wait for its end.
     """
-    async with AsyncExitStack() as stack:
-        if policy == "queue" and not is_within_a_turn():
-            key = session.store.identity, session.session_id, session.branch
-            async with wait.bounded():
-                await stack.enter_async_context(in_order_of_arrival(key))
-        yield
+    if policy != "queue" or is_within_a_turn():
+        return nullcontext()
+    key = session.store.identity, session.session_id, session.branch
+    return in_order_of_arrival(key, wait.bounded)
 
 
 @asynccontextmanager
 async def _part_of(turn: OpenTurn) -> AsyncIterator[None]:
     """Within, the turn's lease is held, also when the run that took it has ended."""
-    turn.runs += 1
+    turn.join()
     try:
         yield
     finally:
-        turn.runs -= 1
-        if turn.runs == 0:
-            await finished(turn.give_back())
+        await turn.leave()

@@ -63,9 +63,9 @@ class Claims:
     """
 
     def __init__(self, store: Store, guarded: Log, seconds: float) -> None:
+        self.store = store
         #: The log that the lease guards.
         self.guarded = guarded
-        self._store = store
         self._lease = guarded.beside("lease")
         self._queue = guarded.beside("queue")
         self._seconds = seconds
@@ -77,11 +77,11 @@ class Claims:
 
     async def commit(self, changes: Sequence[Change], key: Key | None = None) -> Committed:
         """Make `changes` in the logs of the session."""
-        return await self._store.commit(self._lease.session, changes, key=key)
+        return await self.store.commit(self._lease.session, changes, key=key)
 
     async def newest(self) -> Claim | None:
         """The claim in the log; None if the lease is free."""
-        records = await self._store.read(self._lease, limit=1)
+        records = await self.store.read(self._lease, limit=1)
         if not records:
             return None
         self._check(self._lease, records[0])
@@ -89,7 +89,7 @@ class Claims:
 
     async def first(self) -> Ticket | None:
         """The ticket of the run that has waited longest; None if no run waits."""
-        records = await self._store.read(self._queue, limit=1, oldest=True)
+        records = await self.store.read(self._queue, limit=1, oldest=True)
         if not records:
             return None
         self._check(self._queue, records[0])
@@ -97,7 +97,7 @@ class Claims:
 
     async def tickets_of(self, waiter: str) -> list[int]:
         """The positions of all tickets of a run."""
-        tickets = map(_ticket, await self._store.read(self._queue))
+        tickets = map(_ticket, await self.store.read(self._queue))
         return [ticket.position for ticket in tickets if ticket.waiter == waiter]
 
     def _check(self, log: Log, record: Record) -> None:

@@ -5,11 +5,10 @@ Tasks and threads that a run starts belong to its turn as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
+from turnlog.loops.stacks import ContextStack
 from turnlog.records import Log
 from turnlog.store import Store
 
@@ -29,7 +28,7 @@ def open_turn_on(store: Store, log: Log) -> OpenTurn | None:
     Tasks and threads that a run starts belong to its turn, so its tools can read and write
     the session freely.
     """
-    for turn in reversed(_turns.get()):
+    for turn in reversed(_turns.entries):
         if turn.is_open and turn.log == log and turn.store.identity == store.identity:
             return turn
     return None
@@ -41,7 +40,7 @@ def branch_under_way(store: Store, session: str) -> str | None:
     None if it belongs to no turn there. A run may hold a turn on another branch than its session
     was given with.
     """
-    for turn in reversed(_turns.get()):
+    for turn in reversed(_turns.entries):
         is_there = turn.log.session == session and turn.store.identity == store.identity
         if turn.is_open and is_there:
             return turn.log.name
@@ -56,7 +55,7 @@ def joinable_turn_on(store: Store, log: Log) -> OpenTurn | None:
 
 def innermost_turn() -> OpenTurn | None:
     """The turn that the running task has joined last; None if it belongs to none."""
-    return next((turn for turn in reversed(_turns.get()) if turn.is_open), None)
+    return next((turn for turn in reversed(_turns.entries) if turn.is_open), None)
 
 
 def is_within_a_turn() -> bool:
@@ -64,23 +63,9 @@ def is_within_a_turn() -> bool:
     return innermost_turn() is not None
 
 
-@contextmanager
-def inside(turn: OpenTurn) -> Iterator[None]:
+def inside(turn: OpenTurn) -> AbstractContextManager[None]:
     """Within, the running task and the tasks and threads that it starts belong to `turn`."""
-    _turns.set((*_turns.get(), turn))
-    try:
-        yield
-    finally:
-        # Not reset by a token: an asynchronous generator may be closed in another context.
-        _turns.set(_without_last(turn, _turns.get()))
+    return _turns.inside(turn)
 
 
-def _without_last(turn: OpenTurn, turns: tuple[OpenTurn, ...]) -> tuple[OpenTurn, ...]:
-    """`turns` without the innermost entry of `turn`, which may have been entered twice."""
-    if turn not in turns:
-        return turns
-    at = len(turns) - 1 - turns[::-1].index(turn)
-    return turns[:at] + turns[at + 1 :]
-
-
-_turns: ContextVar[tuple[OpenTurn, ...]] = ContextVar("turnlog_open_turns", default=())
+_turns: ContextStack[OpenTurn] = ContextStack("turnlog_open_turns")

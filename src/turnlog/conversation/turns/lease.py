@@ -19,11 +19,11 @@ from typing import Literal
 from uuid import uuid4
 
 from turnlog.changes import Change, Committed, Key
+from turnlog.conversation.retrying import is_certain
 from turnlog.conversation.turns.claims import RENEWALS, Claims
 from turnlog.conversation.turns.duration import lease_seconds
 from turnlog.conversation.turns.giving_back import given_back, warn
 from turnlog.conversation.turns.reporting import Wait
-from turnlog.conversation.turns.retrying import is_certain
 from turnlog.conversation.turns.taking import Taking
 from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, LeaseLost
@@ -42,15 +42,15 @@ class Lease:
     """
 
     def __init__(self, store: Store, log: Log, *, seconds: float | None = None) -> None:
-        seconds = lease_seconds(seconds, store)
         #: The name of this lease, which no other has.
         self.holder = uuid4().hex
+        #: How long it lasts unless it is renewed.
+        self.seconds = lease_seconds(seconds, store)
         self._store = store
         self._guarded = log
-        self._seconds = seconds
         self._process = os.getpid()
-        self._claims = Claims(store, log, seconds)
-        self._taking = Taking(self._claims, self.holder, seconds)
+        self._claims = Claims(store, log, self.seconds)
+        self._taking = Taking(self._claims, self.holder, self.seconds)
         # "new", then "held", perhaps "lost" to another run, and "over" in the end.
         self._state: Literal["new", "held", "lost", "over"] = "new"
         self._position = 0  # of the newest claim
@@ -158,7 +158,7 @@ class Lease:
         self._end()
         if self._process == os.getpid() and (was in ("new", "held") or (was == "lost" and pending)):
             withdraw = partial(self._withdraw, pending)
-            await given_back(withdraw, self._guarded, 2 * self._seconds)
+            await given_back(withdraw, self._guarded, 2 * self.seconds)
 
     async def _hold(self, done: Committed, *, may_be_anothers: bool = False) -> None:
         """Note that the lease was taken, if the claim of that commit still counts.
@@ -217,7 +217,7 @@ class Lease:
             self._lose()
             self._check_state(failed)
 
-    def _check_state(self, failed: Exception | None = None) -> None:
+    def _check_state(self, failed: Exception | None) -> None:
         """Raise `LeaseLost` unless the lease is held.
 
         failed: the error of a write that was not acknowledged. It is raised instead, because
@@ -253,7 +253,7 @@ class Lease:
 
     def _schedule_renewal(self, *, has_failed: bool = False) -> None:
         """Start the timer of the next renewal. One that failed is retried sooner."""
-        delay = self._seconds / (3 * RENEWALS if has_failed else RENEWALS)
+        delay = self.seconds / (3 * RENEWALS if has_failed else RENEWALS)
         self._timer = asyncio.get_running_loop().call_later(delay, self._begin_renewal)
 
     def _begin_renewal(self) -> None:

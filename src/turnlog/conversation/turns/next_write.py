@@ -18,7 +18,7 @@ __all__ = ["ExtraChanges", "extra_changes_on", "in_next_write"]
 
 
 class ExtraChanges:
-    """What the next `add_items` on one log writes besides its items."""
+    """Changes that the next `add_items` on one log makes besides its items."""
 
     def __init__(self, store: Store, log: Log, changes: Sequence[Change]) -> None:
         self.store = store
@@ -49,7 +49,7 @@ def in_next_write(store: Store, log: Log, changes: Sequence[Change] = ()) -> Ite
 
 
 def extra_changes_on(store: Store, log: Log) -> ExtraChanges | None:
-    """What is to be written together with items on `log`; None if nothing is."""
+    """The changes to make together with items on `log`; None if there are none."""
     extra = _current.get()
     if extra is None or extra.log != log or extra.store.identity != store.identity:
         return None

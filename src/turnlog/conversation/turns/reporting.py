@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 
 class _Look(NamedTuple):
-    """What a run saw: who holds the lease, and who has waited longest."""
+    """One look of a run: the claim on the lease, and the ticket that has waited longest."""
 
     claim: Claim | None
     first: Ticket | None

@@ -50,7 +50,7 @@ def check_no_key_inside(key: object) -> None:
 
 
 class Progress(NamedTuple):
-    """How far earlier starts of a run have come."""
+    """Progress of the earlier starts of a run."""
 
     #: The keys of the generation that counts.
     key: RunKey

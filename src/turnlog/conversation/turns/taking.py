@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turnlog.changes import Change, Committed, Key
-from turnlog.conversation.deletion import mark_of, unless_deleted
+from turnlog.conversation.deletion import commit_unless_deleted
 from turnlog.conversation.turns.claims import Claim, Claims, Ticket
 from turnlog.conversation.turns.reporting import Wait
-from turnlog.conversation.turns.retrying import committed
 from turnlog.conversation.turns.waiting import Watch
-from turnlog.errors import BranchDeleted, Conflict
+from turnlog.errors import Conflict
 from turnlog.loops.processes import is_gone
 
 __all__ = ["Taking"]
@@ -148,16 +147,8 @@ class Taking:
         [self._ticket] = done.positions
 
     async def _committed(self, changes: Sequence[Change], key: Key) -> Committed:
-        """Make `changes`, unless the branch was deleted, which raises `BranchDeleted`."""
-        log = self._claims.guarded
-        fence = unless_deleted(log)
-        try:
-            done = await committed(self._claims, [*fence, *changes], key)
-        except Conflict as conflict:
-            if conflict.log == mark_of(log):
-                raise BranchDeleted(log) from None
-            raise
-        return done._replace(positions=done.positions[len(fence) :])
+        store, log = self._claims.store, self._claims.guarded
+        return await commit_unless_deleted(store, log, changes, key, retried=True)
 
     async def _remove_if_absent(self, first: Ticket, *, is_free: bool) -> None:
         """Remove the ticket of the run that is first, if it has long left the lease free."""

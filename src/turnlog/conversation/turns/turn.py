@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from turnlog.conversation.protocol import Writable
 from turnlog.conversation.summaries.outcome import Compacted
-from turnlog.conversation.turns.answering import Answered
 from turnlog.conversation.turns.current import inside
 from turnlog.conversation.turns.endings import Endings
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.usage.recording import PendingUsage
 from turnlog.conversation.usage.reported import usage_in
 from turnlog.conversation.usage.spending import Spending
@@ -39,16 +39,16 @@ class Turn:
 
     def __init__(
         self,
-        session: Answered,
+        session: Writable,
         shown: list[Item],
-        held: OpenTurn | None,
+        open_turn: OpenTurn | None,
         answer: list[Item] | None,
         spending: Spending,
     ) -> None:
         self.session = session
         self._spending = spending
         self._added: list[Item] = []
-        self._held = held
+        self._open_turn = open_turn
         self._has_ended = False
         #: The items to send to the model: the past, repaired, and the new input. `add` puts
         #: its items here as well, so that this can be sent again after a tool was called.
@@ -81,13 +81,13 @@ class Turn:
         self._added += stored
 
     async def _store(self, stored: list[Item]) -> None:
-        if self._held is None:
+        if self._open_turn is None:
             self._check_unanswered()
             await self.session.add_items(stored)
-        elif not self._held.is_open:
-            raise LeaseLost(self._held.log)
+        elif not self._open_turn.is_open:
+            raise LeaseLost(self._open_turn.log)
         else:
-            with inside(self._held):  # in whichever task this is called
+            with inside(self._open_turn):  # in whichever task this is called
                 await self.session.add_items(stored)
 
     async def end(self) -> None:
@@ -99,27 +99,27 @@ class Turn:
         await self._end()
 
     async def _end(self) -> None:
-        if self._held is None:
+        if self._open_turn is None:
             self._check_unanswered()
             await Endings(self.session.store, self._log()).mark_all()
         else:
-            await self._held.mark_over()
+            await self._open_turn.mark_over()
 
     async def left(self, pending: PendingUsage | None) -> None:
         """The block was left without an error: a turn whose last item is an output is over.
 
         pending: usage to record.
         """
-        if self._held is not None and pending is not None:
-            self._held.add_usage(pending)
+        if self._open_turn is not None and pending is not None:
+            self._open_turn.add_usage(pending)
         telling = [item for item in self._added if ends_turn(item) is not None]
         is_over = bool(telling) and is_output(telling[-1])
-        if self._held is None or self._held.runs > 1:
+        if self._open_turn is None or self._open_turn.runs > 1:
             if is_over:
                 await self._end()
-        elif is_over or (self._held.run and telling):
-            with self._held.last_write(is_over=is_over):
-                await self._held.finish()
+        elif is_over or (self._open_turn.run and telling):
+            with self._open_turn.last_write(is_over=is_over):
+                await self._open_turn.finish()
 
     def _check_open(self) -> None:
         if self._has_ended:

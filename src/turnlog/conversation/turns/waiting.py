@@ -28,7 +28,7 @@ class Watch:
     def __init__(self, seconds: float) -> None:
         self._absent = min(_ABSENT, 4 * seconds)
         self._claim = _Renewals()
-        self._first = _Seen()
+        self._first = _Watched(self._absent / 4)
         self._looks = 0
 
     def saw(self, claim: Claim | None) -> None:
@@ -99,15 +99,25 @@ class _Renewals:
             self._since = time.monotonic()
 
 
-class _Seen:
-    """A position, and since when it has been the same."""
+class _Watched:
+    """A position, and for how long it was watched without a change.
 
-    def __init__(self) -> None:
+    Of the time between two looks, only `most` seconds count. So a run that stood still itself,
+    perhaps together with the run that is first, doesn't take that one for dead.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._most = most
         self._position = 0
-        self._since = 0.0
+        self._watched = 0.0
+        self._looked_at = 0.0
 
     def seconds(self, position: int) -> float:
-        """For how many seconds `position` has been the one that is seen."""
-        if position != self._position:
-            self._position, self._since = position, time.monotonic()
-        return time.monotonic() - self._since
+        """For how many seconds `position`, which is seen now, was watched."""
+        now = time.monotonic()
+        if position == self._position:
+            self._watched += min(now - self._looked_at, self._most)
+        else:
+            self._position, self._watched = position, 0.0
+        self._looked_at = now
+        return self._watched

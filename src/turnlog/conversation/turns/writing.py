@@ -28,4 +28,5 @@ async def write_to(
     turn = open_turn_on(store, log)
     if turn is not None:
         return await turn.write(changes, store)
-    return (await commit_unless_deleted(store, log, changes, retried=retried))[0]
+    done = await commit_unless_deleted(store, log, changes, retried=retried)
+    return done.positions[0]

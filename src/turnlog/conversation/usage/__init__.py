@@ -1,1 +1,1 @@
-"""What runs have spent: counting it, recording it beside a branch, and reading it again."""
+"""Usage of runs: counted, recorded beside a branch, and read again."""

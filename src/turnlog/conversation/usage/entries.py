@@ -29,7 +29,7 @@ _DETAILS = ("input_details", "output_details")
 
 
 class Part(NamedTuple):
-    """What one agent has spent on one model; "" where that is not known."""
+    """Usage of one agent on one model; "" where that is not known."""
 
     agent: str
     model: str
@@ -74,7 +74,7 @@ class Entry(NamedTuple):
 
     @property
     def usage(self) -> Usage:
-        """What the run has spent."""
+        """The usage of the run."""
         return total(part.usage for part in self.parts)
 
     @classmethod

@@ -12,7 +12,7 @@ __all__ = ["Meter", "current_meter", "metered"]
 
 
 class Meter:
-    """What was spent within a block: by runs without a session, and what others add to `spent`."""
+    """Usage within a block: of runs without a session, and what others add to `spent`."""
 
     def __init__(self) -> None:
         #: One of each run, also of one that has failed.

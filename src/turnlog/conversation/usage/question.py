@@ -13,7 +13,7 @@ __all__ = ["Question", "newest_question"]
 
 
 class Question(NamedTuple):
-    """Where the question of a run was stored."""
+    """The stored question of a run."""
 
     #: The position at which the log ended with it; None if that is not known.
     end: int | None

@@ -16,7 +16,7 @@ _MOST_KEPT = 256
 
 
 def cost_of(result: object) -> Spending:
-    """What the run of `result` has spent.
+    """The usage of the run of `result`.
 
     result: a result of our Runner, or one with `context_wrapper.usage`, as the SDK's Runner
         returns it. The same usage object gives the same run again, in this process.

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from turnlog.conversation.usage.entries import Part
 from turnlog.conversation.usage.reported import usage_in, with_a_request
-from turnlog.conversation.usage.usage import Usage, total
+from turnlog.conversation.usage.usage import Usage
 from turnlog.items.json import Item, encode
 from turnlog.records import Log
 
@@ -21,7 +21,7 @@ Place: TypeAlias = tuple[Hashable, Log]
 
 
 class Spending:
-    """What one run has spent so far.
+    """Usage of one run so far.
 
     run: the id of the run; one is drawn for None.
     """
@@ -33,13 +33,10 @@ class Spending:
         self.place: Place | None = None
         #: The usage that was added last: of one request, if it says so.
         self.last = Usage()
+        #: All of it.
+        self.usage = Usage()
         self._spent: dict[tuple[str, str], Usage] = {}
         self._began = time.monotonic()
-
-    @property
-    def usage(self) -> Usage:
-        """All of it."""
-        return total(self._spent.values())
 
     def parts(self) -> list[Part]:
         """The same by agent and model."""
@@ -61,12 +58,13 @@ class Spending:
         usage = with_a_request(usage)
         if not usage.is_empty:
             self.last = usage
+            self.usage += usage
             self._spent[agent, model] = self._spent.get((agent, model), Usage()) + usage
         return usage
 
     def replace(self, usage: Usage, agent: str = "", model: str = "") -> None:
         """All that was spent is `usage`; it is to be recorded, also if it was before."""
-        self._spent, self.recorded, self.place = {}, None, None
+        self.usage, self._spent, self.recorded, self.place = Usage(), {}, None, None
         self.add(usage, agent, model)
 
     def payload(self, position: int) -> bytes:

@@ -36,7 +36,7 @@ _DAMAGED = (
 
 
 class _Wrapping(Protocol):
-    """What a key and a passphrase have in common."""
+    """The members that a key and a passphrase have in common."""
 
     form: int
     check: bytes

@@ -13,7 +13,7 @@ __all__ = ["KeyCounts", "Progress", "Rotated"]
 
 @dataclass
 class Rotated:
-    """What a rotation has done so far.
+    """Counts of what a rotation has done so far.
 
     conversations: how many were looked at, and how many of them changed.
     keys: how many data keys were wrapped anew, or made.
@@ -34,7 +34,7 @@ class Rotated:
 
 @dataclass
 class KeyCounts:
-    """How many conversations and data keys each key of the provider has wrapped.
+    """Counts of the conversations and data keys that each key of the provider has wrapped.
 
     conversations, data_keys: how many have a data key that it has wrapped, and how many data keys
         those are; by the id of the key, "" where the provider doesn't tell it.

@@ -71,7 +71,7 @@ class Rotation:
         return await self._each(resealed, session, prefix, progress)
 
     async def counts(self, prefix: str) -> KeyCounts:
-        """What hangs on which key."""
+        """Count the conversations and data keys that each key has wrapped."""
         counts = KeyCounts()
         async for head in walk(self._store, prefix):
             ring = await self._keys.load(head.log.session)

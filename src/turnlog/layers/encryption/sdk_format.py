@@ -79,7 +79,7 @@ class WrongEnvelopeKey(UnreadableEnvelope, InvalidToken):
 
 
 class Opened(NamedTuple):
-    """What a stored item holds: a payload, or none and why."""
+    """An opened item: its payload, or none and why."""
 
     #: The JSON of the item; None if it has expired or can't be opened.
     payload: bytes | None

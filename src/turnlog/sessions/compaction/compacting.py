@@ -153,8 +153,7 @@ class Compacting:
     async def _by_hand(self, seen: list[Item], mode: Resolved, _: Mode) -> _Chosen | None:
         stored = appends_to(self._underlying)
         if stored is None:
-            target: Target = self._rewriting(Stored(seen, is_complete=True, most_kept=0))
-            return _Chosen(target, 0, seen, mode)
+            return await self._all_of_it(mode)
         found = await read_shown(stored)
         if found is None:
             return None
@@ -168,6 +167,14 @@ class Compacting:
                 return None
         whole = Stored(seen, is_complete=True, most_kept=0)
         return _Chosen(Appending(found, whole, self._outside.prepare), 0, seen, mode)
+
+    async def _all_of_it(self, mode: Resolved) -> _Chosen:
+        """All that is stored, however few items a read without a limit gives: all is replaced."""
+        stored = await self._everything()
+        read = self._outside.read
+        items = _sent(stored if read is None else (await read(_ALL))[0])
+        whole = Stored(items, is_complete=True, most_kept=0)
+        return _Chosen(self._rewriting(whole, stored), 0, items, mode)
 
     async def _automatic(self, seen: list[Item], mode: Resolved, asked: Mode) -> _Chosen | None:
         exchange = exchange_of(self._run)
@@ -212,18 +219,14 @@ class Compacting:
         snapshot = None if read is None else await read(limit)
         if snapshot is not None:
             return Suffix(snapshot)
+        sealed = None if self._outside.read is None else await self._read(self._most + 1)
         items, is_complete = await self._newest(limit)
-        return self._rewriting(Stored(items, is_complete, most_kept=0))
+        newest = Stored(items, is_complete, most_kept=0)
+        return self._rewriting(newest, items if sealed is None else sealed)
 
-    def _rewriting(self, stored: Stored) -> Rewriting:
-        def is_changed(current: list[Item]) -> bool:
-            if self._outside.read is not None or not current or not stored.items:
-                return False
-            return sendable(current[-1]) not in map(sendable, stored.items)
-
-        return Rewriting(
-            self._underlying, stored, self._outside.prepare, self._everything, is_changed
-        )
+    def _rewriting(self, found: Stored, before: list[Item]) -> Rewriting:
+        """Replaces `found`; before: the same as it is stored, read at the same time or earlier."""
+        return Rewriting(self._underlying, found, self._outside.prepare, self._everything, before)
 
     async def _newest(self, limit: int) -> tuple[list[Item], bool]:
         read = self._reader()
@@ -234,14 +237,19 @@ class Compacting:
 
     async def _everything(self) -> list[Item]:
         """All that is stored. Raises `ValueError` if that is more than may be put back."""
-        most = self._session.max_rollback_items
-        items = await self._read(_ALL if most is None else most + 1)
-        if most is not None and len(items) > most:
+        items = await self._read(self._most + 1)
+        if len(items) > self._most:
             raise ValueError(
-                f"the history exceeds max_rollback_items ({most}) and was left as it is: allow "
-                f"more, or clear the session"
+                f"the history exceeds max_rollback_items ({self._most}) and was left as it is: "
+                f"allow more, or clear the session"
             )
         return items
+
+    @property
+    def _most(self) -> int:
+        """How many items may be put back."""
+        most = self._session.max_rollback_items
+        return _ALL - 1 if most is None else most
 
     async def _read(self, limit: int) -> list[Item]:
         if appends_to(self._underlying) is not None:

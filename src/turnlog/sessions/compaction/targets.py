@@ -95,7 +95,7 @@ class Rewriting(Target):
     """A session all of whose items are replaced.
 
     read: reads all of them, as stored.
-    is_changed: says of what is stored whether others have added to it.
+    before: what `read` gave when `stored` was read, or earlier.
     """
 
     def __init__(
@@ -104,17 +104,24 @@ class Rewriting(Target):
         stored: Stored,
         prepare: Callable[[list[Item]], list[Item]],
         read: Read,
-        is_changed: Callable[[list[Item]], bool],
+        before: list[Item],
     ) -> None:
         self.stored = stored
         self._session = session
         self._prepare = prepare
         self._read = read
-        self._is_changed = is_changed
+        self._before = before
 
     async def replace(self, start: int, made: Made, done: Callable[[], None]) -> bool:  # noqa: ARG002 - it is 0
         previous = await self._read()
-        if self._is_changed(previous):
+        if not _is_end_of(previous, self._before):
             return False
         await replaced(self._session, self._prepare(made.output), previous, self._read, done)
         return True
+
+
+def _is_end_of(items: list[Item], before: list[Item]) -> bool:
+    """Whether `items` are those of `before`, but for the oldest, which may have expired since."""
+    if not items or len(items) > len(before):
+        return not items and not before
+    return items == before[-len(items) :]

@@ -21,7 +21,7 @@ def told(about: About) -> Changes:
 
 
 class AboutRemote:
-    """What is known about the conversation of one session.
+    """Facts about the conversation of one session.
 
     beside: what lives in a store, whose lists show it too; None without one.
     writing: keeps it until the conversation is created.

@@ -1,5 +1,5 @@
-"""What lives in a store beside a conversation at OpenAI: its entry in the directory, the progress
-of writes with a key, the lease and the usage of its runs.
+"""Records in a store beside a conversation at OpenAI: its entry in the directory, the progress of
+writes with a key, the lease and the usage of its runs.
 
 The items are not among it: in the store, the log "main" of the conversation stays empty.
 """
@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Begun(NamedTuple):
-    """How far an earlier try of a write has come."""
+    """Progress of an earlier try of a write."""
 
     #: How many items are stored for certain; None if all are.
     stored: int | None
@@ -40,7 +40,7 @@ class Begun(NamedTuple):
 
 
 class Beside:
-    """What the store holds about conversations at OpenAI."""
+    """Records in a store about conversations at OpenAI."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING
 
-from turnlog.loops.clients import Held, Shared
+from turnlog.loops.clients import Share, SharedClients
 
 try:
     from openai import (
@@ -105,7 +105,7 @@ class Clients:
 
     def __init__(self, given: AsyncOpenAI | None) -> None:
         self._given = given if given is not None else _default_of_sdk()
-        self._own: Held[str, AsyncOpenAI] | None = None
+        self._own: Share[str, AsyncOpenAI] | None = None
 
     def here(self) -> AsyncOpenAI:
         """The client to use on the running loop."""
@@ -113,7 +113,7 @@ class Clients:
             return self._given
         if self._own is None:
             # A variable that is set and empty counts as not set.
-            self._own = _shared.held(os.environ.get("OPENAI_BASE_URL") or _ADDRESS)
+            self._own = _shared.share(os.environ.get("OPENAI_BASE_URL") or _ADDRESS)
         return self._own.here()
 
 
@@ -134,4 +134,4 @@ async def _close(client: AsyncOpenAI) -> None:
     await client.close()
 
 
-_shared: Shared[str, AsyncOpenAI] = Shared(_made, _close)
+_shared: SharedClients[str, AsyncOpenAI] = SharedClients(_made, _close)

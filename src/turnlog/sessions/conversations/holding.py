@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any, Self
 
 from turnlog.conversation.held.block import OpenBlock
-from turnlog.conversation.held.current import blocks, entered, left
+from turnlog.conversation.held.current import blocks, inside_block
 from turnlog.conversation.held.holding import Held, Holding, check_held
 from turnlog.conversation.reading.tail import Tail
 from turnlog.conversation.settings import SessionSettings
 from turnlog.conversation.turns.current import inside
-from turnlog.conversation.turns.holding import OpenTurn
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy
 from turnlog.items.json import Item, decode, encode_all
 from turnlog.loops.finishing import finished
@@ -128,15 +128,13 @@ class _RemoteHolding(Holding[Any]):
         if self._block is None:
             return
         self._turns.block = self._block
-        entered(self._block)
+        self._context.enter_context(inside_block(self._block))
         self._context.enter_context(self._turns.inside())
         if self._turn is not None:
             self._context.enter_context(inside(self._turn))
 
     def leave(self) -> None:
         self._context.close()
-        if self._block is not None:
-            left(self._block)
 
     async def release(self, error: BaseException | None) -> None:  # noqa: ARG002 - it has no key
         if self._block is None:

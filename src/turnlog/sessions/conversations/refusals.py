@@ -1,4 +1,4 @@
-"""What a conversation at OpenAI can't do, refused with an error that says what to do instead."""
+"""Refusals: errors for what a conversation at OpenAI can't do, which say what to do instead."""
 
 from __future__ import annotations
 

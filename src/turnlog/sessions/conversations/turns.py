@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from contextvars import ContextVar
 from typing import Protocol
 
 from turnlog.conversation.held.block import OpenBlock
 from turnlog.conversation.turns.current import inside, joinable_turn_on
 from turnlog.conversation.turns.duration import check_busy_timeout, check_lease_seconds
 from turnlog.conversation.turns.elsewhere import ReadView
-from turnlog.conversation.turns.holding import OpenTurn
-from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.conversation.turns.policy import Policy, check_policy
 from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.usage.question import Question
@@ -27,6 +25,7 @@ from turnlog.errors import LeaseLost, SessionBusy
 from turnlog.items.json import Item, TResponseInputItem, decode, encode_all
 from turnlog.loops.finishing import finished
 from turnlog.loops.locks import ProcessLock
+from turnlog.loops.stacks import ContextStack
 from turnlog.loops.termination import ended_by_sigterm
 from turnlog.records import Log
 from turnlog.sessions.conversations.refusals import refuse
@@ -65,7 +64,7 @@ class Turns:
     @property
     def is_inside(self) -> bool:
         """Whether the running task belongs to a turn on this session."""
-        return self in _within.get()
+        return self in _within.entries
 
     @property
     def is_nested(self) -> bool:
@@ -127,30 +126,24 @@ class Turns:
     async def _lease(
         self, policy: Policy, seconds: float | None, wait: Wait
     ) -> AsyncIterator[None]:
-        turn = self._new_turn(seconds)
+        turn = self._new_turn(policy, seconds)
         if turn is None:
             yield
             return
         with ended_by_sigterm(turn.give_back):
-            await self._take(turn, policy, wait)
+            await turn.take(wait)
             try:
                 with inside(turn):
                     yield
             finally:
                 await finished(turn.give_back())
 
-    def _new_turn(self, seconds: float | None) -> OpenTurn | None:
+    def _new_turn(self, policy: Policy, seconds: float | None) -> OpenTurn | None:
         """A turn whose lease is yet to be taken; None where there is none to take."""
         store, log = self._store, self._log
         if store is None or not log.session or joinable_turn_on(store, log) is not None:
             return None
-        return OpenTurn(store, log, Lease(store, log, seconds=seconds))
-
-    async def _take(self, turn: OpenTurn, policy: Policy, wait: Wait) -> None:
-        if policy == "queue":
-            await turn.lease.queue(wait)
-        elif isinstance(await turn.lease.take(in_order=True), str):
-            raise SessionBusy(turn.log)
+        return OpenTurn(store, log, seconds=seconds, in_order=policy == "queue")
 
     async def taken(
         self, policy: Policy, seconds: float | None, busy_timeout: float | None
@@ -165,9 +158,9 @@ class Turns:
         async with wait.bounded():
             await self._lock.__aenter__()
         try:
-            turn = self._new_turn(seconds)
+            turn = self._new_turn(policy, seconds)
             if turn is not None:
-                await self._take(turn, policy, wait)
+                await turn.take(wait)
         except BaseException:
             await self._lock.__aexit__()
             raise
@@ -202,13 +195,11 @@ class Turns:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Within, the running task and those that it starts belong to a turn on this session."""
-        _within.set((*_within.get(), self))
-        try:
-            yield
-        finally:
-            self._is_asked = False
-            # Not reset by a token: an asynchronous generator may be closed in another context.
-            _within.set(tuple(turns for turns in _within.get() if turns is not self))
+        with _within.inside(self):
+            try:
+                yield
+            finally:
+                self._is_asked = False
 
     @property
     def _log(self) -> Log:
@@ -265,4 +256,4 @@ def check_possible(policy: Policy, key: str | None) -> None:
 
 
 #: The turns that the running task belongs to.
-_within: ContextVar[tuple[Turns, ...]] = ContextVar("turnlog_turns_elsewhere", default=())
+_within: ContextStack[Turns] = ContextStack("turnlog_turns_elsewhere")

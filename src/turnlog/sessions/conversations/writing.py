@@ -24,7 +24,7 @@ _KEYS = 1000
 
 
 class Write(NamedTuple):
-    """What is to be stored.
+    """Items to store, and what is known of their write.
 
     items: as they are sent.
     before: what was known of the end of the conversation when the first request of them was

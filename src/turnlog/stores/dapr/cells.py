@@ -74,15 +74,11 @@ F = TypeVar("F", bound=_Found)
 
 
 class Cell:
-    """One document that is changed by compare-and-swap.
+    """One document that is changed by compare-and-swap."""
 
-    ttl_factor: how many times the ttl of the sidecar the document is kept.
-    """
-
-    def __init__(self, sidecar: Sidecar, key: str, *, ttl_factor: int = 1) -> None:
+    def __init__(self, sidecar: Sidecar, key: str) -> None:
         self.key = key
         self._sidecar = sidecar
-        self._ttl_factor = ttl_factor
 
     async def update(
         self,
@@ -117,7 +113,7 @@ class Cell:
         writer = secrets.token_hex(4)
         document = version.next(edit.body, writer)
         try:
-            await self._sidecar.swap(self.key, document, version.etag, ttl_factor=self._ttl_factor)
+            await self._sidecar.swap(self.key, document, version.etag)
         except DaprGrpcError as error:
             attempts.failed(version, edit, writer, error)
             return False

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from turnlog.items.given import given
 from turnlog.loops.arrival import in_order_of_arrival
-from turnlog.loops.clients import Held, Shared
+from turnlog.loops.clients import Share, SharedClients
 from turnlog.loops.forks import check_process
 from turnlog.stores.addresses import host_of
 
@@ -117,7 +117,7 @@ class Connected:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._held: Held[str, AsyncDaprClient] = _clients.held(address)
+        self._share: Share[str, AsyncDaprClient] = _clients.share(address)
         self._healthy: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
 
     @property
@@ -132,7 +132,7 @@ class Connected:
         check_process(_clients, _CURE)
         if asyncio.get_running_loop() not in self._healthy:
             await self._wait_for_sidecar()
-        method: Callable[..., Awaitable[Any]] = getattr(self._held.here(), verb)
+        method: Callable[..., Awaitable[Any]] = getattr(self._share.here(), verb)
         return await method(**arguments)
 
     async def _wait_for_sidecar(self) -> None:
@@ -143,10 +143,10 @@ class Connected:
                 self._healthy.add(asyncio.get_running_loop())
 
     async def aclose(self) -> None:
-        await self._held.aclose()
+        await self._share.aclose()
 
     def release(self) -> None:
-        self._held.release()
+        self._share.release()
 
 
 def at_address(address: str) -> Connected:
@@ -207,4 +207,4 @@ async def _closed(client: AsyncDaprClient) -> None:
     await client.close()  # type: ignore[no-untyped-call]  # the client has it so
 
 
-_clients: Shared[str, AsyncDaprClient] = Shared(_made, _closed)
+_clients: SharedClients[str, AsyncDaprClient] = SharedClients(_made, _closed)

@@ -77,7 +77,7 @@ class Draft:
 
     @property
     def ends(self) -> dict[str, int]:
-        """Where the known logs end by now."""
+        """The ends of the known logs by now."""
         return {name: head.last for name, head in self.heads.items()}
 
     @property

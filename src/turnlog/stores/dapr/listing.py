@@ -51,7 +51,7 @@ _AT_ONCE = 16
 
 
 def head_of(log: Log, head: LogHead) -> Head:
-    """What the contract knows of a log."""
+    """The head of a log, as the contract has it."""
     times = head.created / 1e6, head.updated / 1e6
     return Head(log, head.last, head.length, *times, head.note)
 

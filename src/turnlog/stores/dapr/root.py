@@ -21,7 +21,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class LogHead:
-    """What a root holds of one log."""
+    """The entry of one log in a root."""
 
     #: Microseconds since the epoch, UTC.
     created: int

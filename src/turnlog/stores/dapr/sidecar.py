@@ -59,9 +59,8 @@ class Sidecar:
 
     store_name: the name of the component.
     consistency: the consistency that the component is asked for.
-    ttl: seconds that a document is kept after it was written, times a `ttl_factor`; None:
-        for ever. Sealed documents have the factor 2, so that they outlive every head that
-        refers to them.
+    ttl: seconds that a document is kept after it was written; None: for ever. Sealed documents
+        are kept for twice as long, so that they outlive every head that refers to them.
     """
 
     def __init__(
@@ -95,18 +94,18 @@ class Sidecar:
         await self._found([key])
 
     async def save(self, documents: Mapping[str, bytes]) -> None:
-        """Write documents that no one else writes, with the ttl factor of sealed ones."""
-        items = [self._item(key, data, self._any, 2) for key, data in documents.items()]
+        """Write documents that no one else writes, to be kept as long as sealed ones."""
+        items = [self._item(key, data, self._any, ttl_factor=2) for key, data in documents.items()]
         for part in _parts(items):
             save = partial(self._call, "save_bulk_state", states=part)
             await self._retried(save)
 
-    async def swap(self, key: str, data: bytes, etag: str | None, *, ttl_factor: int = 1) -> None:
+    async def swap(self, key: str, data: bytes, etag: str | None) -> None:
         """Write one document if it still has this etag; None: if it doesn't exist.
 
         Raises the client's error, which doesn't always tell whether the document was written.
         """
-        item = self._item(key, data, self._first, ttl_factor, etag)
+        item = self._item(key, data, self._first, etag)
         await self._call("save_bulk_state", states=[item])
 
     async def replace(self, key: str, read: Document, data: bytes) -> None:
@@ -165,8 +164,9 @@ class Sidecar:
         key: str,
         data: bytes,
         options: StateOptions,
-        ttl_factor: int,
         etag: str | None = None,
+        *,
+        ttl_factor: int = 1,
     ) -> StateItem:
         kept = {} if self.ttl is None else {"ttlInSeconds": str(ttl_factor * self.ttl)}
         # The client passes these to gRPC unchanged.

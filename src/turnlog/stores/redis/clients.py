@@ -12,7 +12,7 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from turnlog.items.given import given
-from turnlog.loops.clients import Held, Shared
+from turnlog.loops.clients import Share, SharedClients
 from turnlog.loops.forks import check_process
 from turnlog.stores.addresses import host_of
 
@@ -93,7 +93,7 @@ class _Address:
 class _PerLoop(Clients):
     def __init__(self, address: _Address) -> None:
         self._address = address
-        self._held: Held[_Address, Client] = _shared.held(address)
+        self._share: Share[_Address, Client] = _shared.share(address)
 
     @property
     def is_cluster(self) -> bool:
@@ -104,13 +104,13 @@ class _PerLoop(Clients):
         return self._address.identity
 
     def here(self) -> Client:
-        return self._held.here()
+        return self._share.here()
 
     def release(self) -> None:
-        self._held.release()
+        self._share.release()
 
     async def aclose(self) -> None:
-        await self._held.aclose()
+        await self._share.aclose()
 
 
 def _check_client(client: object) -> None:
@@ -178,4 +178,4 @@ async def _close(client: Client) -> None:
     await client.aclose()
 
 
-_shared: Shared[_Address, Client] = Shared(_made, _close)
+_shared: SharedClients[_Address, Client] = SharedClients(_made, _close)

@@ -33,7 +33,7 @@ _DATABASE = re.compile(r"/?|/\d+/?")
 
 
 class RedisAddress(NamedTuple):
-    """What a URL says, beside the defaults."""
+    """An address: what a URL says, beside the defaults."""
 
     #: The URL for the client.
     url: str

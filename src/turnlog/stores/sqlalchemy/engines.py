@@ -17,7 +17,7 @@ from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.util import greenlet_spawn
 
 from turnlog.items.given import given
-from turnlog.loops.clients import Held, Shared
+from turnlog.loops.clients import Share, SharedClients
 from turnlog.stores.sqlalchemy.admission import admitted
 from turnlog.stores.sqlalchemy.identity import identity_of
 from turnlog.stores.sqlalchemy.layout import Layout
@@ -140,12 +140,34 @@ def _check_driver(url: URL) -> None:
         )
 
 
-class _Async(Engines):
-    def __init__(self, engine: AsyncEngine, *, owned: bool = False) -> None:
-        self.ready = _ready_on.setdefault(engine.sync_engine, {})
-        self.backend = engine.dialect.name
+class _Single(Engines):
+    """One engine, whichever event loop it is used on."""
+
+    def __init__(self, engine: AsyncEngine | Engine) -> None:
+        plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+        self.ready = _ready_on.setdefault(plain, {})
+        self.backend = plain.dialect.name
         self._engine = engine
-        self._private = _without_parameters(engine.sync_engine)
+        self._private = _without_parameters(plain)
+
+    @property
+    def identity(self) -> Hashable:
+        return identity_of(self._engine.url, {}, self._engine.dialect)
+
+    @property
+    def url(self) -> URL:
+        return self._engine.url
+
+    @property
+    def engine(self) -> AsyncEngine | Engine:
+        return self._engine
+
+
+class _Async(_Single):
+    _engine: AsyncEngine
+
+    def __init__(self, engine: AsyncEngine, *, owned: bool = False) -> None:
+        super().__init__(engine)
         self._owned = owned
 
     async def run(self, job: Job[T]) -> T:
@@ -159,27 +181,12 @@ class _Async(Engines):
         if self._owned:
             self._engine.sync_engine.dispose(close=False)
 
-    @property
-    def identity(self) -> Hashable:
-        return identity_of(self._engine.url, {}, self._engine.dialect)
 
-    @property
-    def url(self) -> URL:
-        return self._engine.url
-
-    @property
-    def engine(self) -> AsyncEngine:
-        return self._engine
-
-
-class _Threaded(Engines):
+class _Threaded(_Single):
     """For engines that block: each job runs on a thread."""
 
     def __init__(self, engine: Engine) -> None:
-        self.ready = _ready_on.setdefault(engine, {})
-        self.backend = engine.dialect.name
-        self._engine = engine
-        self._private = _without_parameters(engine)
+        super().__init__(engine)
         self._executor: Executor | None = None
         if isinstance(engine.pool, SingletonThreadPool):
             # One connection for each thread, as for SQLite in memory: so one thread only.
@@ -195,18 +202,6 @@ class _Threaded(Engines):
     def release(self) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=False)
-
-    @property
-    def identity(self) -> Hashable:
-        return identity_of(self._engine.url, {}, self._engine.dialect)
-
-    @property
-    def url(self) -> URL:
-        return self._engine.url
-
-    @property
-    def engine(self) -> Engine:
-        return self._engine
 
 
 @dataclass(frozen=True)
@@ -227,20 +222,22 @@ class _Address:
 
 
 class _PerLoop(Engines):
+    """For a URL: an engine for each event loop."""
+
     def __init__(self, address: _Address) -> None:
         self.ready = _ready_at.setdefault(address, {})
         self.backend = address.url.get_backend_name()
         self._address = address
-        self._held: Held[_Address, AsyncEngine] = _shared.held(address)
+        self._share: Share[_Address, AsyncEngine] = _shared.share(address)
 
     async def run(self, job: Job[T]) -> T:
-        return await _spawned(job, self._held.here().sync_engine)
+        return await _spawned(job, self._share.here().sync_engine)
 
     async def aclose(self) -> None:
-        await self._held.aclose()
+        await self._share.aclose()
 
     def release(self) -> None:
-        self._held.release()
+        self._share.release()
 
     @property
     def identity(self) -> Hashable:
@@ -252,7 +249,7 @@ class _PerLoop(Engines):
 
     @property
     def engine(self) -> AsyncEngine:
-        return self._held.here()
+        return self._share.here()
 
 
 async def _spawned(job: Job[T], engine: Engine) -> T:
@@ -290,4 +287,4 @@ async def _dispose(engine: AsyncEngine) -> None:
 
 _ready_on: WeakKeyDictionary[Engine, dict[Tables, Layout]] = WeakKeyDictionary()
 _ready_at: dict[_Address, dict[Tables, Layout]] = {}
-_shared: Shared[_Address, AsyncEngine] = Shared(_made, _dispose)
+_shared: SharedClients[_Address, AsyncEngine] = SharedClients(_made, _dispose)

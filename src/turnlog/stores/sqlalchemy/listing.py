@@ -67,7 +67,7 @@ _COUNT = """
 
 
 class Page(NamedTuple):
-    """Which part of the list is wanted."""
+    """The part of the list that is wanted."""
 
     prefix: str
     #: The time of change, as it is stored, and the id after which the page begins.

@@ -15,7 +15,7 @@ __all__ = ["TEXT", "TEXT_OR_BLOB", "Form"]
 
 
 class Form(NamedTuple):
-    """How a column holds payloads."""
+    """The form in which a column holds payloads."""
 
     encode: Callable[[bytes], str | bytes]
     decode: Callable[[str | bytes], bytes]

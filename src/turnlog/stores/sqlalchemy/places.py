@@ -39,7 +39,7 @@ class Types(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the logs of one kind are stored.
+    """The tables in which the logs of one kind are stored.
 
     The log "main" lies in the shared tables, where the session id alone names it. Every other
     log lies in ours, where session id and name name it.

@@ -101,7 +101,7 @@ class Step(NamedTuple):
         return part.shape.is_sure or bool(self.seen.losses.get(part.log))
 
     def length(self, part: Part) -> int:
-        """How many records the log has afterwards."""
+        """The number of records of the log afterwards."""
         before = int(self.row[f"length{part.number}"])
         return before - self.seen.losses.get(part.log, 0) + len(part.payloads)
 

@@ -46,7 +46,7 @@ _MYSQLS = {f"ssl_{name}" for name in ("ca", "capath", "cert", "check_hostname", 
 
 
 class SQLAddress(NamedTuple):
-    """What a URL says, beside the defaults."""
+    """An address: what a URL says, beside the defaults."""
 
     #: The URL for the engine.
     url: URL

@@ -158,7 +158,7 @@ def main_of(names: Mapping[str, str], structure: Structure, *, one: bool) -> str
 
 
 class Kind(Enum):
-    """What a log holds, as far as that class knows of such logs."""
+    """The kinds of logs that the SDK's advanced class knows of."""
 
     BRANCH = _BRANCHES
     USAGE = _USAGE

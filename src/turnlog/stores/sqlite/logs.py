@@ -18,7 +18,7 @@ __all__ = ["Logs"]
 
 @dataclass(slots=True)
 class _Facts:
-    """What is known of a log without reading its records."""
+    """Facts about a log that need no reading of its records."""
 
     last: int = 0
     length: int = 0
@@ -40,7 +40,7 @@ class Logs:
         self._look({change.log for change in changes})
 
     def ends(self) -> Mapping[str, int]:
-        """Where each log ends."""
+        """The end of each log."""
         return {name: facts.last for name, facts in self._facts.items()}
 
     def notes(self) -> Mapping[str, bytes]:

@@ -80,7 +80,7 @@ class LogReads(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Which part of the list of sessions is wanted."""
+    """The part of the list of sessions that is wanted."""
 
     prefix: str
     after: Cursor | None

@@ -18,7 +18,7 @@ __all__ = ["State", "is_ready", "migrate", "state_of"]
 
 
 class State(Enum):
-    """Which tables a file has."""
+    """States of a file, by the tables that it has."""
 
     EMPTY = "none of the tables"
     FOREIGN = "the two shared tables, as the SDK makes them"

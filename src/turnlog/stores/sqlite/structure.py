@@ -17,7 +17,7 @@ __all__ = ["Owner", "Structure", "forget_structure", "known_structure", "owner_o
 
 
 class Structure(NamedTuple):
-    """What there is in a file whose structure tables belong to our pair of tables."""
+    """Facts about a file whose structure tables belong to our pair of tables."""
 
     #: Versions of the SDK before 0.24 don't keep the names of branches.
     has_reservations: bool

@@ -57,7 +57,7 @@ def _contradict(one: Change, other: Change) -> bool:
 
 
 class Combinations:
-    """What is refused, is refused before anything is written, and its key stays unknown."""
+    """A commit that is refused writes nothing, and its key stays unknown."""
 
     async def test_two_changes_of_one_log(self, store: Store) -> None:
         await fill(store, "s")

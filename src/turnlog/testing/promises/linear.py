@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from turnlog.store import Store
-from turnlog.testing.linear import client, is_linearizable
+from turnlog.testing.clients import client
+from turnlog.testing.linear import is_linearizable
 
 __all__ = ["Linear"]
 

@@ -7,13 +7,14 @@ import pytest
 
 from tests.conversation.turns.exploration.scenarios import SCENARIOS, Scenario, explored
 from turnlog.changes import Append, Change, Check, Committed, Key, Remove
-from turnlog.conversation.turns import beginning, lease, taking
+from turnlog.conversation import deletion
+from turnlog.conversation.turns import beginning, lease
 from turnlog.conversation.turns.claims import Claims
 from turnlog.conversation.turns.current import inside
-from turnlog.conversation.turns.holding import OpenTurn
 from turnlog.conversation.turns.lease import Lease
-from turnlog.conversation.turns.retrying import Commits
+from turnlog.conversation.turns.open_turn import OpenTurn
 from turnlog.errors import LeaseLost
+from turnlog.store import Store
 
 #: More than any of these takes.
 MOST = 20_000
@@ -43,15 +44,16 @@ def no_look_at_the_end(patch: pytest.MonkeyPatch) -> None:
 def no_keys(patch: pytest.MonkeyPatch) -> None:
     """A write whose answer was lost is done again."""
 
-    async def twice(to: Commits, changes: Sequence[Change], _key: Key) -> Committed:
+    async def twice(
+        store: Store, session: str, changes: Sequence[Change], _key: Key | None
+    ) -> Committed:
         try:
-            return await to.commit(changes)
+            return await store.commit(session, changes)
         except OSError:
-            return await to.commit(
-                [c._replace(expect=None) if isinstance(c, Append) else c for c in changes]
-            )
+            anywhere = [c._replace(expect=None) if isinstance(c, Append) else c for c in changes]
+            return await store.commit(session, anywhere)
 
-    patch.setattr(taking, "committed", twice)
+    patch.setattr(deletion, "commit_retried", twice)
 
 
 def no_second_reading(patch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.conversation.turns.exploration.explorer import Choices
 from turnlog import LeaseLost, SessionBusy, StoreClosed
-from turnlog.conversation.turns import beginning, forking, holding, lease, waiting
+from turnlog.conversation.turns import beginning, forking, lease, open_turn, waiting
 from turnlog.conversation.turns.claims import Claim
 from turnlog.conversation.turns.lease import Lease
 from turnlog.conversation.turns.taking import Taking
@@ -369,11 +369,11 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(Taking, "__init__", linked)
         patch.setattr(lease, "uuid4", Named)
         patch.setattr(forking, "uuid4", Named)
-        patch.setattr(holding, "token_hex", lambda _size: f"{current.get().draw()}")
+        patch.setattr(open_turn, "token_hex", lambda _size: f"{current.get().draw()}")
         patch.setattr("turnlog.conversation.turns.claims.time.time", lambda: 0.0)
         patch.setattr(waiting.Watch, "has_expired", expired)
         patch.setattr(waiting.Watch, "is_absent", absent)
         patch.setattr(waiting.Watch, "pause", _pause)
         patch.setattr(Lease, "_schedule_renewal", noted)
-        patch.setattr(beginning, "in_order_of_arrival", lambda _key: nullcontext())
+        patch.setattr(beginning, "in_order_of_arrival", lambda *_: nullcontext())
         yield

@@ -124,7 +124,7 @@ def choices_in(chunk: Message) -> list[Message]:
 
 
 def checked_delta(choice: Message) -> Message:
-    """What a choice of a chunk adds to the message."""
+    """The part of the message that a choice of a chunk adds."""
     delta = choice.get("delta")
     if delta is None:
         return {}

@@ -9,10 +9,12 @@ from secrets import token_hex
 from turnlog.changes import Append, Change, Key
 from turnlog.conversation.turns.endings import mark_up_to
 from turnlog.conversation.turns.lease import Lease
+from turnlog.conversation.turns.reporting import Wait
 from turnlog.conversation.turns.run_key import RunKey
 from turnlog.conversation.usage.question import Question
 from turnlog.conversation.usage.recording import PendingUsage, merged
 from turnlog.errors import Conflict, SessionBusy
+from turnlog.loops.finishing import finished
 from turnlog.records import Log
 from turnlog.store import Store
 
@@ -29,13 +31,16 @@ class OpenTurn:
 
     Each write has a key, so that it can be retried when its acknowledgement was lost.
 
+    seconds: how long its lease lasts; None for the default.
     in_order: whether the lease is left to runs that wait for it.
     """
 
-    def __init__(self, store: Store, log: Log, lease: Lease, *, in_order: bool = False) -> None:
+    def __init__(
+        self, store: Store, log: Log, *, seconds: float | None, in_order: bool = False
+    ) -> None:
         self.store = store
         self.log = log
-        self.lease = lease
+        self.lease = Lease(store, log, seconds=seconds)
         #: Where its question is stored; None until it is.
         self.question: Question | None = None
         #: How many runs are part of this turn. The last one to end gives the lease back.
@@ -78,7 +83,7 @@ class OpenTurn:
 
     @property
     def end(self) -> int:
-        """Where the log ends, as far as the run knows; 0 if it knows nothing of it."""
+        """The position at which the log ends, as far as the run knows; 0 if it does not know."""
         return self._end or 0
 
     def saw(self, end: int) -> None:
@@ -91,15 +96,36 @@ class OpenTurn:
         if pending.is_open and pending not in self._pending:
             self._pending.append(pending)
 
+    def join(self) -> None:
+        """One run more is part of this turn."""
+        self.runs += 1
+
+    async def leave(self) -> None:
+        """One run less is part of this turn. With the last one, the lease is given back."""
+        self.runs -= 1
+        if self.runs == 0 and self.is_open:
+            await finished(self.give_back())
+
     async def give_back(self) -> None:
         """Give the lease back, and record the usage that is not recorded yet."""
         pending, self._pending = self._pending, []
         await self.lease.give_back(pending)
 
     def reads_again(self) -> None:
-        """What the run has read is outdated: it is about to read the log again."""
+        """Forget what the run has read: it is about to read the log again."""
         self._end = None
         self.extra_changes.clear()
+
+    async def take(self, wait: Wait) -> None:
+        """Take the lease without a question; `in_order`, it waits for the runs that came earlier.
+
+        Raises `SessionBusy` if the lease isn't free and it doesn't wait.
+        """
+        if not isinstance(await self.lease.take(in_order=self._in_order), str):
+            return
+        if not self._in_order:
+            raise SessionBusy(self.log)
+        await self.lease.queue(wait)
 
     async def begin(self, payloads: Sequence[bytes] = ()) -> None:
         """Take the lease and put `payloads`, the question, at the end of the log.
