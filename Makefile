@@ -27,7 +27,7 @@ quick: $(VENV)/.dev
 
 # The long proofs at full size; one of them may take an hour.
 proof: $(VENV)/.dev
-	@echo "The proofs at full size take about half an hour on two cores."
+	@echo "The proofs at full size take about an hour on two cores."
 	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600
 
 # Style and types: mypy and pyright over the source, printed snippets and programs of tests/typing.

@@ -121,13 +121,12 @@ class Encrypted(Layer):
     async def _ring(self, draft: SealedCommit, fence: Fence) -> Ring:
         """The keys of the conversation. Raises `Unreadable` if they are missing."""
         ring = await fence.ring()
-        while ring.end == 0 and (error := await draft.forbids_first_key()):
+        while ring.end == 0 and (found := await draft.forbidden()):
             # It may have been encrypted, or deleted, since its keys were looked at.
             fence.failed()
             ring = await fence.ring()
-            again = await draft.forbids_first_key()
-            if ring.end == 0 and again and again.position == error.position:
-                raise error
+            if ring.end == 0 and await draft.forbidden() == found:
+                raise found.error
         return ring
 
     async def _fenced(self, session: str, changes: Sequence[Change], key: Key) -> Committed:

@@ -76,7 +76,7 @@ async def test_a_name_that_no_branch_can_have_is_refused(
 
 
 async def test_a_name_that_is_no_text_is_refused(session: StoredSession) -> None:
-    with pytest.raises(TypeError, match="named by a str, not int"):
+    with pytest.raises(TypeError, match="named by a str, not an int"):
         await session.fork(7)  # type: ignore[arg-type]
 
 
@@ -193,5 +193,5 @@ async def test_closing_a_fork_leaves_its_origin_open(tmp_path: Path) -> None:
 
 async def test_a_branch_is_named_by_a_text(session: StoredSession) -> None:
     for call in (session.fork, session.switch_to, session.diff):
-        with pytest.raises(TypeError, match="named by a str, not int"):
+        with pytest.raises(TypeError, match="named by a str, not an int"):
             await call(5)  # type: ignore[arg-type]

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from turnlog.changes import Annotate, Append, Change, Key, Replace, writes
-from turnlog.errors import Conflict, RecordChanged, Unreadable
-from turnlog.layers.encryption.header import KIND, is_in_plain, is_sealed
-from turnlog.layers.encryption.key_records import KEYS
+from turnlog.errors import Conflict, RecordChanged
+from turnlog.layers.encryption.header import KIND, is_in_plain
+from turnlog.layers.encryption.keyless import Forbidden, forbidden
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.replaced import places_of
 from turnlog.layers.encryption.sealing import DataKey, note_context, record_context
@@ -86,21 +86,9 @@ class SealedCommit:
         """The changes, sealed with `key`."""
         return [await self._sealed(change, key) for change in self._changes]
 
-    async def forbids_first_key(self) -> Unreadable | None:
-        """The error that a log holds a record that must not be there if there is no data key.
-
-        Asked before a conversation gets its first data key. All its logs are looked at: with a new
-        key, what is sealed in another one would be taken for damaged.
-        """
-        for head in await self._store.logs(self._session):
-            if head.log.name != KEYS and (head.note or head.length):
-                newest = await self._store.read(head.log, limit=1)
-                stored = [*zip(newest.positions, newest.payloads, strict=True)]
-                stored += [(0, head.note)] if is_sealed(head.note) else []
-                for position, payload in stored:
-                    if problem := self._opener.problem_without_key(head.log, payload):
-                        return Unreadable(head.log, position, problem)
-        return None
+    async def forbidden(self) -> Forbidden | None:
+        """A record that must not be there if the conversation has no data key yet."""
+        return await forbidden(self._store, self._opener, self._session)
 
     async def learn(self, conflict: Conflict) -> bool:
         """Whether `conflict` came of a wrong guess, so that the commit is to be tried again."""

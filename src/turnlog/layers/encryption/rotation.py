@@ -16,6 +16,7 @@ from turnlog.changes import Append
 from turnlog.errors import Conflict, Unreadable
 from turnlog.layers.encryption.data_keys import NOT_HERE, DataKeys
 from turnlog.layers.encryption.key_records import KEYS, Destroyed, KeyRecord, key_record_of
+from turnlog.layers.encryption.keyless import forbidden
 from turnlog.layers.encryption.opening import Opener
 from turnlog.layers.encryption.provider import KeyProvider, NamesKeys
 from turnlog.layers.encryption.resealing import Resealing
@@ -23,7 +24,7 @@ from turnlog.layers.encryption.ring import Ring
 from turnlog.layers.encryption.rotated import KeyCounts, Progress, Rotated
 from turnlog.layers.encryption.walking import walk
 from turnlog.records import Log, Records
-from turnlog.store import Head, Store
+from turnlog.store import Store
 
 __all__ = ["Rotation"]
 
@@ -210,23 +211,14 @@ class Rotation:
 
     async def _is_in_plain(self, session: str) -> bool:
         """Whether a conversation without keys is to be sealed. Raises if it can't be read."""
-        heads = await self._store.logs(session)
-        error = await self._forbidden(heads)
-        if error is not None:
-            ring = await self._keys.load(session)
-            if not ring.end:
-                raise error
-            # It was encrypted meanwhile. The caller looks at its keys again.
-            raise Conflict(ring.log, 0, ring.end)
-        return self._adopts and bool(heads)
-
-    async def _forbidden(self, heads: Sequence[Head]) -> Unreadable | None:
-        """The error that a log holds a record that must not be there if there is no key."""
-        for head in heads:
-            for position, payload, _ in await self._store.read(head.log, limit=1):
-                if problem := self._opener.problem_without_key(head.log, payload):
-                    return Unreadable(head.log, position, problem)
-        return None
+        found = await forbidden(self._store, self._opener, session)
+        if found is None:
+            return self._adopts and bool(await self._store.logs(session))
+        ring = await self._keys.load(session)
+        if ring.end == 0 and await forbidden(self._store, self._opener, session) == found:
+            raise found.error
+        # It was encrypted or deleted meanwhile. The caller looks at its keys again.
+        raise Conflict(ring.log, 0, ring.end)
 
     async def _add_key(self, ring: Ring) -> None:
         """Make a new data key the newest. From then on all writers use it."""
