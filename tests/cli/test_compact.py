@@ -50,7 +50,8 @@ def test_without_a_model_it_says_what_to_do(path: Path) -> None:
     status, _, err = turnlog("compact", "s", "--store", path)
     assert status == 1
     assert "OPENAI_API_KEY" in err
-    assert turnlog("compact", "s", "--undo", "--dry-run", "--store", path)[0] == 2
+    for option in (["--dry-run"], ["--keep", "2"]):
+        assert turnlog("compact", "s", "--undo", *option, "--store", path)[0] == 2
     assert turnlog("compact", "none", "--dry-run", "--store", path)[0] == 3
 
 

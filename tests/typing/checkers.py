@@ -28,7 +28,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 _NOT_INSTALLED = ("litellm",)
 
 #: Rules of pyright's strict mode about what a short example leaves out.
-_NOT_OF_EXAMPLES = ("reportUnusedVariable", "reportUnusedImport")
+_NOT_OF_EXAMPLES = ("reportUnusedVariable", "reportUnusedImport", "reportUnusedClass")
 
 #: What mypy says of code on a framework without types. pyright guesses them from the framework's
 #: code, is often wrong, and is not asked.

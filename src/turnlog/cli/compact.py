@@ -18,13 +18,19 @@ from turnlog.items.json import Item
 
 __all__ = ["compact"]
 
+#: How many of the newest turns are kept unless `--keep` says it.
+_KEEP = 2
+
 
 def compact(
     target: Named,
     store: StoreOption = DEFAULT_STORE,
     key_file: KeyFileOption = None,
     branch: BranchOption = None,
-    keep: Annotated[int, typer.Option(min=0, help="Keep the newest N turns as they are.")] = 2,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=0, help="Keep the newest N turns as they are.", show_default=str(_KEEP)),
+    ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Drop the newest summary.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Only tell what would be covered.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -34,15 +40,17 @@ def compact(
     The summary is written by the model that the environment names: OPENAI_API_KEY, and
     TURNLOG_MODEL or OPENAI_DEFAULT_MODEL.
     """
-    if undo and dry_run:
-        raise typer.BadParameter("--undo and --dry-run do not go together")
+    if undo and (dry_run or keep is not None):
+        raise typer.BadParameter("--undo goes without --dry-run and --keep: it drops the summary")
     access = Access(store, key_file)
     with errors_reported(store):
         if undo:
             _print_undone(asyncio.run(_undone(access, target, branch)), as_json=as_json)
             return
         summarise = None if dry_run else _summariser()
-        result = asyncio.run(_compacted(access, target, branch, keep, summarise))
+        result = asyncio.run(
+            _compacted(access, target, branch, _KEEP if keep is None else keep, summarise)
+        )
         if as_json:
             print_lines([dataclasses.asdict(result)] if result else [])
         else:
