@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class ContextStack(Generic[T]):
-    """What the running task is in. Tasks and threads that it starts begin with a copy.
+    """The blocks that the running task is in. Tasks and threads that it starts begin with a copy.
 
     name: of the context variable.
     """
