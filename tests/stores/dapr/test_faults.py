@@ -3,6 +3,7 @@
 import asyncio
 import json
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from turnlog.changes import Key
 from turnlog.errors import Conflict, StoreUnreachable, Unreadable
 from turnlog.records import Log
 from turnlog.sessions.dapr import DaprSession
-from turnlog.stores.dapr import DaprStore, at_address
+from turnlog.stores.dapr import DaprStore, at_address, cells
 from turnlog.stores.dapr.keys import root_key
 from turnlog.stores.dapr.sidecar import status
 from turnlog.testing.looking import payloads_of, seen
@@ -98,6 +99,27 @@ async def test_an_answer_that_was_lost_among_other_writers(
     assert sorted(found) == sorted([b"first", *[b"%d" % n for n in range(10)] * 6])
     for each in stores:
         await each.aclose()
+
+
+async def test_an_attempt_that_failed_while_others_write_very_often(
+    sidecar: Sidecar, store: DaprStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They write every four milliseconds, and a cell names its last 32 writers."""
+    async with DaprStore(STORE, at_address(sidecar.address), patience=200) as others:
+        written: list[bytes] = []
+
+        async def sleep(seconds: float) -> None:
+            for _ in range(round(seconds / 0.004)):
+                written.append(b"%d" % len(written))
+                await others.append(LOG, written[-1:])
+
+        monkeypatch.setattr(cells, "asyncio", SimpleNamespace(sleep=sleep))
+        monkeypatch.setattr("random.uniform", lambda _, most: most)
+        await store.append(LOG, [b"first"])
+        sidecar.plan = once("SaveState", Fault("UNAVAILABLE"), key=root_key("session"))
+        await store.append(LOG, [b"mine"])
+        assert len(written) >= 50
+        assert sorted(await payloads_of(store, LOG)) == sorted([b"first", b"mine", *written])
 
 
 async def test_an_attempt_that_arrives_late_gives_the_answer(

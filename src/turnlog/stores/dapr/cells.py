@@ -24,6 +24,9 @@ _WRITERS = 32
 _ATTEMPTS = 200
 #: How many while the sidecar can't be reached.
 _ATTEMPTS_IN_OUTAGE = 4
+#: The seconds after which a cell is read again while the outcome of an attempt isn't known. Its
+#: changes come one after the other, so that fewer than `_WRITERS` fit in between.
+_LOOK = 0.02
 
 
 @dataclass(frozen=True)
@@ -169,14 +172,16 @@ class _Attempts(Generic[T]):
         self._delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - only to spread
 
     async def waited(self) -> bool:
-        """Wait until another attempt is due, once for each that failed. Whether it waited.
+        """Wait until another attempt is due. Whether it waited.
 
-        Not before the cell was read: while one waits, too many others might write.
+        It may do so in several parts, between which the cell is to be read: while one waits, too
+        many others might write.
         """
-        delay, self._delay = self._delay, 0.0
-        if delay:
-            await asyncio.sleep(delay)
-        return delay > 0
+        part = min(self._delay, _LOOK) if self._edits else self._delay
+        self._delay -= part
+        if part:
+            await asyncio.sleep(part)
+        return part > 0
 
     def _check_retry(self, error: DaprGrpcError) -> None:
         """Raise `error`, which left the cell unchanged, unless another attempt may succeed."""
