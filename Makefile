@@ -17,7 +17,7 @@ demo: $(VENV)/.demo
 
 # Everything, the long proofs as samples.
 test: $(VENV)/.dev
-	@echo "The whole suite takes about 15 minutes on two cores. \`make quick\` takes one; it starts no servers."
+	@echo "The whole suite takes about 20 minutes on two cores. \`make quick\` takes three; it starts no servers."
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 # For every edit: memory and SQLite, no servers, few processes; under a minute on two cores.
@@ -25,9 +25,9 @@ quick: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal \
 		-m "not server and not slow"
 
-# The long proofs at full size; one of them may take an hour.
+# The long proofs at full size.
 proof: $(VENV)/.dev
-	@echo "The proofs at full size take about an hour on two cores."
+	@echo "The proofs at full size take about half an hour on two cores."
 	@TURNLOG_PROOF=1 $(BIN)/python -m pytest $(PARALLEL) -m proof --timeout=3600
 
 # Style and types: mypy and pyright over the source, printed snippets and programs of tests/typing.
