@@ -20,7 +20,7 @@ test: $(VENV)/.dev
 	@echo "The whole suite takes about 20 minutes on two cores. \`make quick\` takes three; it starts no servers."
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-# For every edit: memory and SQLite, no servers, few processes; under a minute on two cores.
+# For every edit: memory and SQLite, no servers, few processes; three minutes on two cores.
 quick: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal \
 		-m "not server and not slow"
