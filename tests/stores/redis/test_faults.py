@@ -1,6 +1,7 @@
 """Faults of Redis: slots that move, servers that hang, keys of others, and mistakes."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from itertools import count
@@ -50,33 +51,43 @@ async def _all_have_written(written: Counter[str], more: int) -> None:
 async def test_writers_go_on_while_a_slot_is_moved(redis_cluster: RedisCluster) -> None:
     ids = _sharing_a_slot(3)
     store = RedisStore.from_url(redis_cluster.url, patience=200.0)
-    written, moved = Counter(dict.fromkeys(ids, 0)), asyncio.Event()
-    loop, moves = asyncio.get_running_loop(), count()
+    moved = asyncio.Event()
 
     async def write(session: str) -> int:
         for number in count():
             await store.append(Log(session), [b"%d" % number], key=Key(f"{number}"))
-            written[session] = number + 1
             if moved.is_set():
                 return number + 1
         raise AssertionError
 
-    async def read(session: str) -> None:
-        found = await store.read(Log(session), after=1)
-        assert found.payloads == [b"%d" % number for number in range(len(found))]
+    async def read(session: str) -> list[tuple[float, float]]:
+        """When each read began and ended."""
+        reads: list[tuple[float, float]] = []
+        while not moved.is_set():
+            begin = time.monotonic()
+            found = await store.read(Log(session), after=1)
+            assert found.payloads == [b"%d" % number for number in range(len(found))]
+            reads.append((begin, time.monotonic()))
+            await asyncio.sleep(0.01)
+        return reads
 
     def pause() -> None:
-        """Reads don't wait for the end of the move, which waits for one here."""
-        if next(moves) % 5 == 0:
-            asyncio.run_coroutine_threadsafe(read(ids[0]), loop).result()
+        time.sleep(0.005)  # and no longer: a read of keys that are parted waits for the end
 
     writing = [asyncio.create_task(write(each)) for each in ids]
+    await asyncio.sleep(0.3)
+    reading = asyncio.create_task(read(ids[0]))
     key = Keys("agents:session", is_cluster=True).logs(ids[0])
+    moves: list[tuple[float, float]] = []
     for _ in range(2):  # there and back
-        await _all_have_written(written, 5)
+        begin = time.monotonic()
         await asyncio.to_thread(redis_cluster.move_slot_of, key, pause)
-    await _all_have_written(written, 5)
+        moves.append((begin, time.monotonic()))
+        await asyncio.sleep(0.1)
     moved.set()
+    reads = await reading
+    for begin, end in moves:  # reads don't wait for the end of the move
+        assert any(begin < began and ended < end for began, ended in reads)
     for session, number in zip(ids, await asyncio.gather(*writing), strict=True):
         stored = list((await store.read(Log(session))).payloads)
         assert stored == [b"%d" % each for each in range(number)]
