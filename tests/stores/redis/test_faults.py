@@ -51,11 +51,12 @@ async def _all_have_written(written: Counter[str], more: int) -> None:
 async def test_writers_go_on_while_a_slot_is_moved(redis_cluster: RedisCluster) -> None:
     ids = _sharing_a_slot(3)
     store = RedisStore.from_url(redis_cluster.url, patience=200.0)
-    moved = asyncio.Event()
+    written, moved = Counter(dict.fromkeys(ids, 0)), asyncio.Event()
 
     async def write(session: str) -> int:
         for number in count():
             await store.append(Log(session), [b"%d" % number], key=Key(f"{number}"))
+            written[session] = number + 1
             if moved.is_set():
                 return number + 1
         raise AssertionError
@@ -71,19 +72,16 @@ async def test_writers_go_on_while_a_slot_is_moved(redis_cluster: RedisCluster) 
             await asyncio.sleep(0.01)
         return reads
 
-    def pause() -> None:
-        time.sleep(0.005)  # and no longer: a read of keys that are parted waits for the end
-
     writing = [asyncio.create_task(write(each)) for each in ids]
-    await asyncio.sleep(0.3)
+    await _all_have_written(written, 5)
     reading = asyncio.create_task(read(ids[0]))
     key = Keys("agents:session", is_cluster=True).logs(ids[0])
     moves: list[tuple[float, float]] = []
     for _ in range(2):  # there and back
         begin = time.monotonic()
-        await asyncio.to_thread(redis_cluster.move_slot_of, key, pause)
+        await asyncio.to_thread(redis_cluster.move_slot_of, key)
         moves.append((begin, time.monotonic()))
-        await asyncio.sleep(0.1)
+        await _all_have_written(written, 5)
     moved.set()
     reads = await reading
     for begin, end in moves:  # reads don't wait for the end of the move
