@@ -23,7 +23,7 @@ class ContextStack(Generic[T]):
 
     @property
     def entries(self) -> tuple[T, ...]:
-        """All of it, the outermost first."""
+        """All of the blocks, the outermost first."""
         return self._entries.get()
 
     @contextmanager
